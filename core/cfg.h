@@ -1,0 +1,34 @@
+/* cfg.h: the settings of one program, read once at start and constant afterwards. The table is cfg.def; this
+ * file does no I/O: main hands in the arguments and the environment. */
+#ifndef IDSCOPE_CFG_H
+#define IDSCOPE_CFG_H
+
+#include "err.h"
+#include "arena.h"
+
+enum cfg_program { CFG_API = 1, CFG_WORKER = 2, CFG_ADMIN = 4 };
+
+#define CFG_C_TEXT struct str
+#define CFG_C_NUMBER int64_t
+#define CFG_C_FLAG bool
+struct cfg {
+#define CFG(member, kind, programs, def, min, max, sentence) CFG_C_##kind member;
+#include "cfg.def"
+#undef CFG
+};
+
+/* What the arguments asked for besides settings. */
+enum cfg_ask { CFG_RUN, CFG_HELP, CFG_VERSION, CFG_CHECK };
+
+/* Reads argv (from argv[1]) and `environ`-style `env` into *ret; texts live in `a`. Arguments that are not
+ * --settings are left in order in ret_words (arena array, NULL-terminated), for admin's commands. Unknown
+ * settings and values outside their bounds give BAD_CONFIG, naming the setting and the rule in `d`. Settings of
+ * other programs are ignored in the environment and refused on the command line. Empty TEXT settings whose
+ * minimum is 1 are refused unless --help or --version is asked. */
+err_t cfg_read(struct arena *a, enum cfg_program program, char **argv, char **env, struct cfg *ret,
+               enum cfg_ask *ret_ask, char ***ret_words, struct err_detail *d);
+/* The text of --help for one program, and the reference as Markdown rows for all (used by `make docs`). */
+struct str cfg_help(struct arena *a, enum cfg_program program);
+struct str cfg_markdown(struct arena *a);
+
+#endif

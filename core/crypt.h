@@ -1,0 +1,23 @@
+/* crypt.h: the few primitives that the service uses, all from OpenSSL 3. No keys are kept here. */
+#ifndef IDSCOPE_CRYPT_H
+#define IDSCOPE_CRYPT_H
+
+#include "enc.h"
+#include "err.h"
+
+enum { SHA256_BYTES = 32, DEVICE_KEY_BYTES = 64, POLICY_KEY_BYTES = 32 };
+
+struct sha256 {
+    uint8_t b[SHA256_BYTES];
+};
+
+struct sha256 crypt_sha256(struct bytes in);
+struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message);
+bool crypt_same(struct bytes a, struct bytes b);      /* constant time for equal lengths */
+void crypt_random(void *to, size_t n);                /* ends the program when the generator fails */
+struct uuid crypt_uuid4(void);                        /* RFC 4122 version 4 */
+void crypt_wipe(void *p, size_t n);
+/* A new key as clients see it: base64 of `n` random bytes. */
+struct str crypt_new_key(struct arena *a, size_t n);
+
+#endif

@@ -1,0 +1,133 @@
+-- Deploy idscope:hubs to pg
+-- requires: tenancy
+-- Built-in hubs: the management resource with its policies, and the device registry behind it.
+
+BEGIN;
+SET LOCAL ROLE idscope_owner;
+
+CREATE TABLE idscope.hub_registry (
+    hub_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hub_key     text UNIQUE CHECK (hub_key = lower(hub_key)),
+    version     bigint NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    retired_at  timestamptz,
+    CHECK ((hub_key IS NULL) = (retired_at IS NOT NULL))
+);
+COMMENT ON TABLE idscope.hub_registry IS 'One row per hub that ever was. The live row holds the hub''s name; a deleted hub leaves a tombstone until its devices are purged';
+COMMENT ON COLUMN idscope.hub_registry.hub_key IS 'Hub name in lower case, global; NULL once the hub is deleted, so that the name is free at once';
+COMMENT ON COLUMN idscope.hub_registry.version IS 'Rises with every change of the hub''s policies; every write of a device names the version it was checked against';
+CREATE INDEX hub_registry_retired ON idscope.hub_registry (hub_id) WHERE retired_at IS NOT NULL;
+
+CREATE TABLE idscope.hub (
+    hub_key            text PRIMARY KEY CHECK (hub_key = lower(hub_key) AND length(hub_key) BETWEEN 3 AND 50),
+    hub_id             bigint NOT NULL UNIQUE REFERENCES idscope.hub_registry,
+    tenant_id          uuid NOT NULL,
+    subscription_id    uuid NOT NULL,
+    resource_group_key text NOT NULL,
+    name               text NOT NULL CHECK (lower(name) = hub_key),
+    location           text NOT NULL,
+    tags               jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
+    sku_name           text NOT NULL CHECK (sku_name IN ('F1', 'S1', 'S2', 'S3', 'B1', 'B2', 'B3')),
+    sku_capacity       bigint NOT NULL CHECK (sku_capacity BETWEEN 1 AND 200),
+    properties         jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(properties) = 'object'),
+    etag               uuid NOT NULL,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (tenant_id, subscription_id, resource_group_key)
+        REFERENCES idscope.resource_group (tenant_id, subscription_id, name_key)
+);
+COMMENT ON TABLE idscope.hub IS 'A built-in IoT hub as the management plane shows it';
+COMMENT ON COLUMN idscope.hub.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
+CREATE INDEX hub_group ON idscope.hub (tenant_id, subscription_id, resource_group_key);
+
+CREATE TABLE idscope.hub_policy (
+    tenant_id         uuid NOT NULL,
+    hub_key           text NOT NULL REFERENCES idscope.hub ON DELETE CASCADE,
+    key_name_key      text NOT NULL CHECK (key_name_key = lower(key_name_key)),
+    key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256 AND lower(key_name) = key_name_key),
+    rights            int NOT NULL CHECK (rights BETWEEN 1 AND 15),
+    primary_sealed    bytea NOT NULL,
+    secondary_sealed  bytea NOT NULL,
+    position          int NOT NULL,
+    PRIMARY KEY (hub_key, key_name_key)
+);
+COMMENT ON TABLE idscope.hub_policy IS 'Shared access policies of a built-in hub';
+COMMENT ON COLUMN idscope.hub_policy.rights IS 'Bits: 1 RegistryRead, 2 RegistryWrite, 4 ServiceConnect, 8 DeviceConnect';
+
+CREATE TABLE idscope.hub_device (
+    hub_id            bigint NOT NULL,
+    device_id         text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
+    generation        bigint NOT NULL,
+    revision          bigint NOT NULL DEFAULT 1,
+    status            text NOT NULL DEFAULT 'enabled' CHECK (status IN ('enabled', 'disabled')),
+    status_reason     text CHECK (length(status_reason) <= 128),
+    status_at         timestamptz,
+    auth_type         text NOT NULL CHECK (auth_type IN ('sas', 'selfSigned', 'certificateAuthority', 'none')),
+    primary_sealed    bytea,
+    secondary_sealed  bytea,
+    primary_thumbprint   text CHECK (length(primary_thumbprint) <= 64),
+    secondary_thumbprint text CHECK (length(secondary_thumbprint) <= 64),
+    iot_edge          boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (hub_id, device_id),
+    CHECK ((auth_type = 'sas') = (primary_sealed IS NOT NULL AND secondary_sealed IS NOT NULL))
+) WITH (fillfactor = 90);
+COMMENT ON TABLE idscope.hub_device IS 'Device identities of the built-in hubs. Hot: no foreign keys; writes join the live hub_registry row';
+COMMENT ON COLUMN idscope.hub_device.device_id IS 'Case-sensitive, as the hub protocol says';
+COMMENT ON COLUMN idscope.hub_device.generation IS 'Differs between a device and its re-creation under the same id';
+COMMENT ON COLUMN idscope.hub_device.revision IS 'Rises with each change; the etag is made from it and the generation';
+
+ALTER TABLE idscope.hub        ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.hub_policy ENABLE ROW LEVEL SECURITY;
+CREATE POLICY hub_api        ON idscope.hub        TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY hub_policy_api ON idscope.hub_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY hub_policy_worker ON idscope.hub_policy TO idscope_worker USING (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_registry, idscope.hub_device TO idscope_api;
+GRANT SELECT ON idscope.hub_policy TO idscope_worker;
+
+CREATE FUNCTION idscope.gate_hub(wanted text)
+    RETURNS TABLE (hub_id bigint, version bigint, tenant_id uuid, name text,
+                   key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT r.hub_id, r.version, h.tenant_id, h.name, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+          FROM idscope.hub_registry r
+          JOIN idscope.hub h ON h.hub_id = r.hub_id
+          CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
+                                     array_agg(rights ORDER BY position) AS rights,
+                                     array_agg(primary_sealed ORDER BY position) AS primary_sealed,
+                                     array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
+                                FROM idscope.hub_policy WHERE hub_key = wanted) p
+         WHERE r.hub_key = wanted
+    $$;
+COMMENT ON FUNCTION idscope.gate_hub(text) IS 'What a check needs about a hub, by its name in lower case, whatever its tenant';
+REVOKE ALL ON FUNCTION idscope.gate_hub(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.gate_hub(text) TO idscope_api;
+
+-- The worker has no grant on the registry; it may only ask for dead devices to be cleared away.
+CREATE FUNCTION idscope.purge_retired_hubs(at_most int) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        target bigint;
+        gone bigint;
+    BEGIN
+        SELECT hub_id INTO target FROM idscope.hub_registry WHERE retired_at IS NOT NULL
+         ORDER BY hub_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF target IS NULL THEN
+            RETURN 0;
+        END IF;
+        WITH dead AS (SELECT device_id FROM idscope.hub_device WHERE hub_id = target LIMIT at_most)
+        DELETE FROM idscope.hub_device d USING dead WHERE d.hub_id = target AND d.device_id = dead.device_id;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone = 0 THEN
+            DELETE FROM idscope.hub_registry WHERE hub_id = target;
+            RETURN 1;
+        END IF;
+        RETURN gone;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.purge_retired_hubs(int) IS 'Deletes up to so many devices of one deleted hub, or its tombstone when none is left; 0 when there is nothing to do';
+REVOKE ALL ON FUNCTION idscope.purge_retired_hubs(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.purge_retired_hubs(int) TO idscope_worker;
+
+COMMIT;

@@ -1,0 +1,167 @@
+-- Deploy idscope:instances to pg
+-- requires: hubs
+-- Provisioning service instances, their ID scopes, policies and linked hubs; latency figures.
+
+BEGIN;
+SET LOCAL ROLE idscope_owner;
+
+CREATE TABLE idscope.scope (
+    id_scope        text COLLATE "C" PRIMARY KEY CHECK (id_scope ~ '^0ne[0-9a-f]{8}$'),
+    version         bigint NOT NULL DEFAULT 1,
+    inputs_version  bigint NOT NULL DEFAULT 1,
+    issued_at       timestamptz NOT NULL DEFAULT now(),
+    retired_at      timestamptz,
+    purged_at       timestamptz CHECK (purged_at IS NULL OR retired_at IS NOT NULL)
+);
+COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead for ever';
+COMMENT ON COLUMN idscope.scope.id_scope IS 'In lower case: ID scopes ignore case';
+COMMENT ON COLUMN idscope.scope.version IS 'Rises with every change of the instance; every write that was checked against the instance names it';
+COMMENT ON COLUMN idscope.scope.inputs_version IS 'Rises when something that allocation depends on was configured: policy, links, weights, drain flags. Never by link states or latencies';
+COMMENT ON COLUMN idscope.scope.purged_at IS 'When the last row of a retired scope was deleted';
+CREATE INDEX scope_to_purge ON idscope.scope (id_scope) WHERE retired_at IS NOT NULL AND purged_at IS NULL;
+
+CREATE TABLE idscope.instance (
+    name_key           text PRIMARY KEY CHECK (name_key = lower(name_key) AND length(name_key) BETWEEN 3 AND 50),
+    id_scope           text COLLATE "C" NOT NULL UNIQUE REFERENCES idscope.scope,
+    id_scope_text      text NOT NULL CHECK (lower(id_scope_text) = id_scope COLLATE "default"),
+    tenant_id          uuid NOT NULL,
+    subscription_id    uuid NOT NULL,
+    resource_group_key text NOT NULL,
+    name               text NOT NULL CHECK (lower(name) = name_key),
+    location           text NOT NULL,
+    tags               jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
+    sku_capacity       bigint NOT NULL DEFAULT 1 CHECK (sku_capacity BETWEEN 1 AND 1000),
+    allocation_policy  text NOT NULL CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static')),
+    properties         jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(properties) = 'object'),
+    etag               uuid NOT NULL,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (tenant_id, subscription_id, resource_group_key)
+        REFERENCES idscope.resource_group (tenant_id, subscription_id, name_key)
+);
+COMMENT ON TABLE idscope.instance IS 'A provisioning service instance as the management plane shows it';
+COMMENT ON COLUMN idscope.instance.id_scope_text IS 'The ID scope as it was issued (upper-case digits)';
+COMMENT ON COLUMN idscope.instance.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
+CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, resource_group_key);
+
+CREATE TABLE idscope.instance_policy (
+    tenant_id         uuid NOT NULL,
+    id_scope          text COLLATE "C" NOT NULL REFERENCES idscope.instance (id_scope) ON DELETE CASCADE,
+    key_name_key      text NOT NULL CHECK (key_name_key = lower(key_name_key)),
+    key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256 AND lower(key_name) = key_name_key),
+    rights            int NOT NULL CHECK (rights BETWEEN 1 AND 63),
+    primary_sealed    bytea NOT NULL,
+    secondary_sealed  bytea NOT NULL,
+    position          int NOT NULL,
+    PRIMARY KEY (id_scope, key_name_key)
+);
+COMMENT ON TABLE idscope.instance_policy IS 'Shared access policies of an instance';
+COMMENT ON COLUMN idscope.instance_policy.rights IS 'Bits: 1 ServiceConfig, 2 EnrollmentRead, 4 EnrollmentWrite, 8 DeviceConnect, 16 RegistrationStatusRead, 32 RegistrationStatusWrite';
+
+CREATE TABLE idscope.linked_hub (
+    tenant_id              uuid NOT NULL,
+    id_scope               text COLLATE "C" NOT NULL REFERENCES idscope.instance (id_scope) ON DELETE CASCADE,
+    host                   text COLLATE "C" NOT NULL CHECK (host = lower(host) AND length(host) BETWEEN 1 AND 253),
+    host_name              text NOT NULL CHECK (lower(host_name) = host COLLATE "default"),
+    location               text NOT NULL,
+    position               int NOT NULL,
+    hub_key                text,
+    key_name               text NOT NULL,
+    primary_sealed         bytea,
+    secondary_key_name     text,
+    secondary_sealed       bytea,
+    allocation_weight      int CHECK (allocation_weight BETWEEN 1 AND 1000),
+    apply_allocation_policy boolean,
+    state                  text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'valid', 'degraded', 'invalid', 'unreachable')),
+    reason                 text,
+    state_since            timestamptz NOT NULL DEFAULT now(),
+    last_good_at           timestamptz,
+    credential_version     bigint NOT NULL DEFAULT 1,
+    slow_until             timestamptz,
+    next_check_at          timestamptz NOT NULL DEFAULT now(),
+    next_latency_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_scope, host),
+    CHECK ((hub_key IS NULL) <> (primary_sealed IS NULL)),
+    CHECK ((secondary_key_name IS NULL) = (secondary_sealed IS NULL))
+);
+COMMENT ON TABLE idscope.linked_hub IS 'A hub that an instance may assign devices to: by resource (hub_key: keys are read live from hub_policy) or by connection string (sealed here)';
+COMMENT ON COLUMN idscope.linked_hub.hub_key IS 'Set: linked by resource id to this built-in hub; key_name is its policy';
+COMMENT ON COLUMN idscope.linked_hub.allocation_weight IS 'NULL: never set, counts as 1';
+COMMENT ON COLUMN idscope.linked_hub.apply_allocation_policy IS 'NULL: never set, counts as true; false drains the hub: it gets no new devices';
+COMMENT ON COLUMN idscope.linked_hub.state IS 'Set by probes only';
+COMMENT ON COLUMN idscope.linked_hub.credential_version IS 'Rises when the credential changes; a probe that used an older one leaves the state alone';
+COMMENT ON COLUMN idscope.linked_hub.slow_until IS 'Until then calls to this hub are held back (it answered 429 or 503, or timed out)';
+CREATE INDEX linked_hub_check ON idscope.linked_hub (next_check_at);
+CREATE INDEX linked_hub_latency ON idscope.linked_hub (next_latency_at);
+CREATE INDEX linked_hub_hub_key ON idscope.linked_hub (hub_key) WHERE hub_key IS NOT NULL;
+
+CREATE TABLE idscope.link_latency (
+    region       text NOT NULL CHECK (length(region) BETWEEN 1 AND 64),
+    host         text COLLATE "C" NOT NULL CHECK (host = lower(host)),
+    samples_us   int[] NOT NULL CHECK (cardinality(samples_us) BETWEEN 1 AND 100),
+    tcp_p50_us   int NOT NULL CHECK (tcp_p50_us > 0),
+    tcp_p95_us   int NOT NULL CHECK (tcp_p95_us >= tcp_p50_us),
+    tls_us       int,
+    http_us      int,
+    count        bigint NOT NULL CHECK (count > 0),
+    measured_at  timestamptz NOT NULL,
+    PRIMARY KEY (region, host)
+);
+COMMENT ON TABLE idscope.link_latency IS 'TCP connect times from a worker''s region to a linked host, on fresh connections; TLS and first HTTP answer of the last measurement beside them';
+COMMENT ON COLUMN idscope.link_latency.samples_us IS 'The latest samples, oldest first, at most 100; the percentiles are of these';
+COMMENT ON COLUMN idscope.link_latency.count IS 'Measurements ever made';
+
+ALTER TABLE idscope.instance        ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.instance_policy ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.linked_hub      ENABLE ROW LEVEL SECURITY;
+CREATE POLICY instance_api        ON idscope.instance        TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY instance_policy_api ON idscope.instance_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY linked_hub_api      ON idscope.linked_hub      TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY instance_worker     ON idscope.instance        TO idscope_worker USING (true);
+CREATE POLICY linked_hub_worker   ON idscope.linked_hub      TO idscope_worker USING (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.linked_hub TO idscope_api;
+GRANT SELECT, INSERT, UPDATE ON idscope.scope TO idscope_api;
+GRANT SELECT ON idscope.link_latency TO idscope_api;
+GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_worker;
+GRANT UPDATE (purged_at) ON idscope.scope TO idscope_worker;
+GRANT UPDATE (state, reason, state_since, last_good_at, slow_until, next_check_at, next_latency_at) ON idscope.linked_hub TO idscope_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.link_latency TO idscope_worker;
+
+-- What a check needs about an instance before the tenant is known: by ID scope (devices) or by name (service plane).
+CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
+    RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
+                   allocation_policy text, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, i.allocation_policy,
+               p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+          FROM idscope.instance i
+          JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL
+          CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
+                                     array_agg(rights ORDER BY position) AS rights,
+                                     array_agg(primary_sealed ORDER BY position) AS primary_sealed,
+                                     array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
+                                FROM idscope.instance_policy WHERE id_scope = i.id_scope) p
+         WHERE i.id_scope = wanted_scope OR i.name_key = wanted_name
+         LIMIT 1
+    $$;
+COMMENT ON FUNCTION idscope.gate_instance(text, text) IS 'The live instance of an ID scope or of a name (both in lower case; the other NULL), whatever its tenant';
+REVOKE ALL ON FUNCTION idscope.gate_instance(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.gate_instance(text, text) TO idscope_api;
+
+-- A deleted hub makes every link to it invalid at once, also the links of other tenants, which the api may not see.
+CREATE FUNCTION idscope.hub_deleted(wanted text) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        WITH gone AS (
+            UPDATE idscope.linked_hub
+               SET state = 'invalid', reason = 'hub_deleted', state_since = now()
+             WHERE hub_key = wanted
+            RETURNING 1)
+        SELECT count(*) FROM gone
+    $$;
+COMMENT ON FUNCTION idscope.hub_deleted(text) IS 'Marks the links by resource id to this built-in hub invalid, reason hub_deleted; called in the transaction that deletes the hub';
+REVOKE ALL ON FUNCTION idscope.hub_deleted(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.hub_deleted(text) TO idscope_api;
+
+COMMIT;

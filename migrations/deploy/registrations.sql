@@ -1,0 +1,128 @@
+-- Deploy idscope:registrations to pg
+-- requires: instances
+-- The enrollment list, the registrations and the jobs: the data plane, keyed and distributed by id_scope. No foreign keys on
+-- hot tables; every write joins the live scope row instead.
+
+BEGIN;
+SET LOCAL ROLE idscope_owner;
+
+CREATE TABLE idscope.enrollment (
+    id_scope             text COLLATE "C" NOT NULL,
+    registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
+    registration_id      text NOT NULL CHECK (lower(registration_id) = registration_key COLLATE "default"),
+    device_id            text CHECK (length(device_id) BETWEEN 1 AND 128),
+    attestation_type     text NOT NULL CHECK (attestation_type IN ('symmetricKey')),
+    primary_sealed       bytea NOT NULL,
+    secondary_sealed     bytea NOT NULL,
+    enabled              boolean NOT NULL DEFAULT true,
+    allocation_policy    text CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
+    iot_hubs             text[] CHECK (cardinality(iot_hubs) <= 50),
+    iot_hub_host_name    text,
+    update_hub_assignment boolean NOT NULL DEFAULT true,
+    migrate_device_data  boolean NOT NULL DEFAULT true,
+    iot_edge             boolean NOT NULL DEFAULT false,
+    etag                 uuid NOT NULL,
+    version              bigint NOT NULL DEFAULT 1,
+    inputs_version       bigint NOT NULL DEFAULT 1,
+    created_at           timestamptz NOT NULL DEFAULT now(),
+    updated_at           timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_scope, registration_key)
+);
+COMMENT ON TABLE idscope.enrollment IS 'Individual enrollments: how a device proves who it is and what it gets. Narrow: twins stand in enrollment_detail';
+COMMENT ON COLUMN idscope.enrollment.registration_key IS 'Registration id in lower case: registration ids ignore case';
+COMMENT ON COLUMN idscope.enrollment.device_id IS 'Wanted device id on the hub; NULL: the registration id';
+COMMENT ON COLUMN idscope.enrollment.version IS 'Rises with each change; a register names the version its credential was checked against';
+COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation policy or named hubs change';
+
+CREATE TABLE idscope.enrollment_detail (
+    id_scope             text COLLATE "C" NOT NULL,
+    registration_key     text COLLATE "C" NOT NULL,
+    initial_twin         jsonb,
+    optional_device_information jsonb,
+    custom_allocation    jsonb,
+    PRIMARY KEY (id_scope, registration_key),
+    FOREIGN KEY (id_scope, registration_key) REFERENCES idscope.enrollment ON DELETE CASCADE
+);
+COMMENT ON TABLE idscope.enrollment_detail IS 'The wide and rarely read members of an enrollment; no row when there are none';
+
+CREATE TABLE idscope.registration (
+    id_scope             text COLLATE "C" NOT NULL,
+    registration_key     text COLLATE "C" NOT NULL,
+    registration_id      text NOT NULL,
+    operation_id         uuid NOT NULL,
+    revision             bigint NOT NULL DEFAULT 1,
+    status               text NOT NULL CHECK (status IN ('unassigned', 'assigning', 'assigned', 'failed', 'disabled')),
+    substatus            text CHECK (substatus IN ('initialAssignment', 'deviceDataMigrated', 'deviceDataReset', 'reprovisionedToInitialAssignment')),
+    assigned_hub         text,
+    device_id            text,
+    target_hub           text,
+    target_device_id     text,
+    error_code           int,
+    error_message        text,
+    waiting_for          text,
+    region               text NOT NULL,
+    enrollment_version   bigint,
+    enrollment_inputs    bigint,
+    scope_inputs         bigint,
+    alloc_input          bytea CHECK (length(alloc_input) = 32),
+    checked_at           timestamptz,
+    operation_at         timestamptz NOT NULL,
+    created_at           timestamptz NOT NULL,
+    updated_at           timestamptz NOT NULL,
+    PRIMARY KEY (id_scope, registration_key),
+    CHECK (status <> 'assigned' OR (assigned_hub IS NOT NULL AND device_id IS NOT NULL AND substatus IS NOT NULL)),
+    CHECK ((status = 'failed') = (error_code IS NOT NULL)),
+    CHECK ((assigned_hub IS NULL) = (device_id IS NULL)),
+    CHECK ((target_hub IS NULL) = (target_device_id IS NULL)),
+    CHECK (target_hub IS NULL OR status = 'assigning')
+) WITH (fillfactor = 90);
+COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index but the key, so updates stay heap-only)';
+COMMENT ON COLUMN idscope.registration.registration_id IS 'As spelled at the first success';
+COMMENT ON COLUMN idscope.registration.operation_id IS 'The latest operation; the poll names it beside the registration id';
+COMMENT ON COLUMN idscope.registration.revision IS 'Rises with each change; the etag is made from it and the operation';
+COMMENT ON COLUMN idscope.registration.assigned_hub IS 'Host name of the hub that holds the identity; kept while a new assignment runs';
+COMMENT ON COLUMN idscope.registration.target_hub IS 'Hub chosen by the running assignment, durable before any call to it. No identity is ever made on a hub that the row does not name';
+COMMENT ON COLUMN idscope.registration.waiting_for IS 'While assigning: what the assignment waits for, for people';
+COMMENT ON COLUMN idscope.registration.enrollment_version IS 'Version of the enrollment whose credentials the hub holds';
+COMMENT ON COLUMN idscope.registration.enrollment_inputs IS 'enrollment.inputs_version of the last choice';
+COMMENT ON COLUMN idscope.registration.scope_inputs IS 'scope.inputs_version of the last choice';
+COMMENT ON COLUMN idscope.registration.alloc_input IS 'SHA-256 of the inputs of the last choice (alloc_input.hash)';
+COMMENT ON COLUMN idscope.registration.checked_at IS 'When the hub last confirmed the identity';
+COMMENT ON COLUMN idscope.registration.operation_at IS 'When the running or last operation began';
+
+CREATE TABLE idscope.alloc_input (
+    id_scope    text COLLATE "C" NOT NULL,
+    hash        bytea NOT NULL CHECK (length(hash) = 32),
+    input       text NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_scope, hash)
+);
+COMMENT ON TABLE idscope.alloc_input IS 'Inputs of allocation choices as canonical JSON under their SHA-256; shared by all registrations that were chosen by the same inputs';
+
+CREATE TABLE idscope.job (
+    id_scope    text COLLATE "C" NOT NULL,
+    kind        text COLLATE "C" NOT NULL CHECK (kind IN ('assign', 'link_validate', 'latency_measure', 'hub_remove')),
+    subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 400),
+    due_at      timestamptz NOT NULL,
+    fence       bigint NOT NULL DEFAULT 0,
+    attempt     int NOT NULL DEFAULT 0,
+    last_error  text CHECK (length(last_error) <= 300),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_scope, kind, subject)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE idscope.job IS 'Work that is due, running or backing off; written in the transaction of its cause; a finished job has no row. One job per subject';
+COMMENT ON COLUMN idscope.job.subject IS 'assign: registration_key; link_validate, latency_measure: host; hub_remove: host, blank, device id';
+COMMENT ON COLUMN idscope.job.due_at IS 'When it may be claimed. A claim moves it to the end of the lease, so a lost worker''s job comes back by itself; infinity: dead, a person may retry it';
+COMMENT ON COLUMN idscope.job.fence IS 'Rises at each claim and each new cause; a finish names the fence it claimed, so a late worker changes nothing';
+COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for the back-off';
+CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_detail, idscope.registration TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;
+GRANT SELECT ON idscope.alloc_input TO idscope_api;
+GRANT SELECT, DELETE ON idscope.enrollment, idscope.enrollment_detail TO idscope_worker;
+GRANT SELECT, UPDATE, DELETE ON idscope.registration TO idscope_worker;
+GRANT SELECT, INSERT, DELETE ON idscope.alloc_input TO idscope_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_worker;
+
+COMMIT;

@@ -1,0 +1,96 @@
+-- Deploy idscope:tenancy to pg
+-- requires: roles
+-- Who uses the service: tenants, their subscriptions, service principals and resource groups; and the keys that sign access tokens.
+
+BEGIN;
+SET LOCAL ROLE idscope_owner;
+
+-- The tenant that the present transaction works for; NULL outside of one, which no row equals.
+CREATE FUNCTION idscope.current_tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('idscope.tenant', true), '')::uuid;
+COMMENT ON FUNCTION idscope.current_tenant() IS 'Tenant of the transaction, set with set_config(''idscope.tenant'', …, true)';
+
+CREATE TABLE idscope.tenant (
+    tenant_id    uuid PRIMARY KEY,
+    name         text NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE idscope.tenant IS 'A customer. Everything a tenant owns leads with its tenant_id';
+
+CREATE TABLE idscope.subscription (
+    tenant_id       uuid NOT NULL REFERENCES idscope.tenant,
+    subscription_id uuid NOT NULL UNIQUE,
+    display_name    text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, subscription_id)
+);
+COMMENT ON TABLE idscope.subscription IS 'The unit that resource groups belong to';
+
+CREATE TABLE idscope.service_principal (
+    tenant_id      uuid NOT NULL REFERENCES idscope.tenant,
+    client_id      uuid NOT NULL UNIQUE,
+    display_name   text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
+    role           text NOT NULL CHECK (role IN ('owner', 'contributor', 'reader')),
+    secret_sha256  bytea NOT NULL CHECK (length(secret_sha256) = 32),
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    disabled_at    timestamptz,
+    PRIMARY KEY (tenant_id, client_id)
+);
+COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id and a secret (DECISIONS: the client id selects the tenant)';
+COMMENT ON COLUMN idscope.service_principal.secret_sha256 IS 'SHA-256 of the secret, which is 32 random bytes: nothing to guess, so no slow hash';
+
+CREATE TABLE idscope.token_key (
+    kid             text PRIMARY KEY CHECK (length(kid) BETWEEN 1 AND 64),
+    private_sealed  bytea NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE idscope.token_key IS 'ES256 keys of access tokens; the newest signs, the newest two are published and accepted';
+COMMENT ON COLUMN idscope.token_key.private_sealed IS 'PEM of the private key, sealed under the key ring';
+
+CREATE TABLE idscope.resource_group (
+    tenant_id       uuid NOT NULL,
+    subscription_id uuid NOT NULL,
+    name_key        text NOT NULL CHECK (name_key = lower(name_key)),
+    name            text NOT NULL CHECK (length(name) BETWEEN 1 AND 90 AND lower(name) = name_key),
+    location        text NOT NULL,
+    tags            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, subscription_id, name_key),
+    FOREIGN KEY (tenant_id, subscription_id) REFERENCES idscope.subscription
+);
+COMMENT ON TABLE idscope.resource_group IS 'A folder of instances and hubs within a subscription';
+COMMENT ON COLUMN idscope.resource_group.name_key IS 'Name in lower case: names ignore case';
+
+ALTER TABLE idscope.tenant            ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.subscription      ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.service_principal ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.resource_group    ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant_api            ON idscope.tenant            TO idscope_api   USING (tenant_id = idscope.current_tenant());
+CREATE POLICY subscription_api      ON idscope.subscription      TO idscope_api   USING (tenant_id = idscope.current_tenant());
+CREATE POLICY service_principal_api ON idscope.service_principal TO idscope_api   USING (tenant_id = idscope.current_tenant());
+CREATE POLICY resource_group_api    ON idscope.resource_group    TO idscope_api   USING (tenant_id = idscope.current_tenant());
+CREATE POLICY tenant_admin            ON idscope.tenant            TO idscope_admin USING (true);
+CREATE POLICY subscription_admin      ON idscope.subscription      TO idscope_admin USING (true);
+CREATE POLICY service_principal_admin ON idscope.service_principal TO idscope_admin USING (true);
+
+GRANT SELECT ON idscope.tenant, idscope.subscription, idscope.token_key TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.resource_group TO idscope_api;
+GRANT SELECT, INSERT ON idscope.tenant, idscope.subscription, idscope.service_principal, idscope.token_key TO idscope_admin;
+GRANT UPDATE (secret_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
+GRANT DELETE ON idscope.token_key TO idscope_admin;
+
+-- Sign-in and token checks happen before the tenant is known.
+CREATE FUNCTION idscope.gate_client(wanted uuid)
+    RETURNS TABLE (tenant_id uuid, role text, secret_sha256 bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT tenant_id, role, secret_sha256
+          FROM idscope.service_principal
+         WHERE client_id = wanted AND disabled_at IS NULL
+    $$;
+COMMENT ON FUNCTION idscope.gate_client(uuid) IS 'The service principal of a client id, whatever its tenant';
+REVOKE ALL ON FUNCTION idscope.gate_client(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.gate_client(uuid) TO idscope_api;
+
+COMMIT;

@@ -10,8 +10,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
-/* None of these calls fails on a sound machine; a wrong digest must never be taken for a right one. */
-static void must(bool done, const char *what)
+void crypt_must(bool done, const char *what)
 {
     if (done)
         return;
@@ -22,7 +21,7 @@ static void must(bool done, const char *what)
 struct sha256 crypt_sha256(struct bytes in)
 {
     struct sha256 out;
-    must(EVP_Digest(in.p, in.n, out.b, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
+    crypt_must(EVP_Digest(in.p, in.n, out.b, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
     return out;
 }
 
@@ -30,7 +29,7 @@ struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message)
 {
     static const uint8_t nothing = 0; /* HMAC() takes a null key for "the last one" */
     struct sha256 out;
-    must(HMAC(EVP_sha256(), key.n ? key.p : &nothing, (int)key.n, message.p, message.n, out.b, NULL), "HMAC-SHA256");
+    crypt_must(HMAC(EVP_sha256(), key.n ? key.p : &nothing, (int)key.n, message.p, message.n, out.b, NULL), "HMAC-SHA256");
     return out;
 }
 
@@ -41,7 +40,7 @@ bool crypt_same(struct bytes a, struct bytes b)
 
 void crypt_random(void *to, size_t n)
 {
-    must(n <= INT32_MAX && RAND_bytes(to, (int)n) == 1, "random numbers");
+    crypt_must(n <= INT32_MAX && RAND_bytes(to, (int)n) == 1, "random numbers");
 }
 
 struct uuid crypt_uuid4(void)

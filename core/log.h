@@ -20,6 +20,8 @@ struct log_field {
 #define L_NUM(name, n) ((struct log_field){(name), LOG_NUMBER, {NULL, 0}, (int64_t)(n)})
 
 void log_init(const char *program, enum log_level least); /* before any thread starts */
+/* "debug", "info", "warn" or "error", any case. */
+bool log_level_of(struct str word, enum log_level *ret);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
 /* log_event(LOG_INFO, "request", L_TEXT("trackingId", id), L_NUM("status", 200)); */

@@ -24,8 +24,8 @@
 #   tests/lib/cluster.sh stop|kill|halt|restart DIR
 #
 # Settings from the environment:
-#   CLUSTER_DURABLE=1    keeps fsync, synchronous_commit and full_page_writes on (bench); else they are off, which survives
-#                        kill -9 of processes all the same
+#   CLUSTER_DURABLE=1    keeps fsync and full_page_writes on (bench); else they are off, which survives kill -9 of the server all
+#                        the same, as every commit is still handed to the kernel (synchronous_commit stays on)
 #   CLUSTER_OPTIONS      further lines for postgresql.conf, separated by newlines, e.g. 'max_connections = 200'
 #   CLUSTER_DEPLOY=0     leaves database "idscope" empty
 #   CLUSTER_USER         whom the server runs as when the caller is root (default postgres): PostgreSQL refuses root
@@ -65,7 +65,7 @@ cluster_conf() {
 	timezone = 'UTC'
 	CONF
     if [ "${CLUSTER_DURABLE:-0}" != 1 ]; then
-        printf '%s\n' 'fsync = off' 'synchronous_commit = off' 'full_page_writes = off'
+        printf '%s\n' 'fsync = off' 'full_page_writes = off'
     fi
     printf '%s\n' "${CLUSTER_OPTIONS:-}"
 }

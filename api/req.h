@@ -1,0 +1,108 @@
+/* req.h: one request, from the last byte of its body to the first of its answer. Operations (api/op) see HTTP through this file only.
+ *
+ * An operation is a paragraph: decode, check, ask the database, reply. It runs on a lane's thread with a connection (r->db) and simply
+ * blocks. It returns NULL after a req_reply…, or an error: the reply for an error is written in one place (api/reply.c), in the shape of the plane,
+ * with the tracking id. Everything in a request lives in its arena. */
+#ifndef IDSCOPE_REQ_H
+#define IDSCOPE_REQ_H
+
+#include "api/gate.h"
+#include "core/arena.h"
+#include "core/cfg.h"
+#include "core/codec.h"
+#include "core/id.h"
+#include "core/jwt.h"
+#include "db/db.h"
+
+enum plane { PLANE_MANAGEMENT, PLANE_SERVICE, PLANE_DEVICE, PLANE_HUB, PLANE_SIGN_IN };
+enum method { METHOD_GET, METHOD_PUT, METHOD_POST, METHOD_DELETE, METHOD_HEAD, METHOD_PATCH, METHOD_OTHER };
+
+/* Who the lane asks for before it calls the operation (api/auth.c). */
+enum credential {
+    CREDENTIAL_NONE,      /* open to all: metadata, sign-in */
+    CREDENTIAL_BEARER,    /* management: JWT; r->client is filled; right: role needed (enum role) */
+    CREDENTIAL_INSTANCE,  /* service plane: SAS of an instance policy or JWT of its tenant; r->instance is filled; right: service_right bits */
+    CREDENTIAL_HUB,       /* built-in hub: SAS of a hub policy; r->hub is filled; right: hub_right bits */
+    CREDENTIAL_DEVICE,    /* checked by the batch operation itself; r->instance is filled (by ID scope), or the request was refused */
+};
+enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
+
+enum { REQ_SEGMENTS_MAX = 6, REQ_HEADERS_MAX = 8 };
+
+struct req;
+typedef err_t (*op_fn)(struct req *r);
+/* A batch operation answers every request of the batch (req_reply… or r->error) with one database round trip or two. */
+typedef void (*op_batch_fn)(struct db *db, struct req **reqs, size_t count);
+
+/* One line of routes.def. */
+struct route {
+    enum plane plane;
+    enum method method;
+    const char *path;         /* pattern: literal words ignore case, {name} takes one segment */
+    const char *name;         /* of the operation, in logs, metrics and openapi.yaml (operationId) */
+    op_fn op;                 /* one of the two is set */
+    op_batch_fn batch;
+    enum credential credential;
+    int right;
+    size_t body_max;
+    bool api_version;         /* api-version is required */
+};
+
+struct reply_header { const char *name; struct str value; };
+
+struct req {
+    struct arena *arena;
+    const struct cfg *cfg;
+    const struct shared *shared;       /* what all requests share: api/shared.h */
+    struct db *db;                     /* the lane's connection, while an operation runs */
+    int64_t now_us;                    /* wall clock when the request was complete */
+    struct uuid tracking;
+    struct str tracking_id;            /* its text: x-ms-request-id and trackingId */
+
+    enum plane plane;
+    const struct route *route;
+    enum method method;
+    struct str host;                   /* Host header, lower case, without port */
+    struct str host_port;              /* Host header as sent: for URLs in answers */
+    struct str name;                   /* left-most label of the host: instance or hub name, lower case */
+    struct str path;                   /* decoded, as sent, for logs (no query) */
+    struct str segments[REQ_SEGMENTS_MAX]; /* values of {…} in the pattern's order, percent-decoded once, case kept */
+    struct str raw_segments[REQ_SEGMENTS_MAX]; /* the same, not decoded */
+    struct str query;                  /* raw query text, see req_query */
+    struct str api_version;
+    struct str body;
+    struct str authorization, if_match, content_type, max_item_count, continuation;
+    struct str address;                /* the device's or client's address: from the edge, or of the socket */
+    struct str client_request_id;      /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
+
+    const struct gate_client *client;      /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
+    const struct gate_instance *instance;  /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
+    const struct gate_hub *hub;            /* CREDENTIAL_HUB */
+
+    err_t error;                       /* what went wrong, for reply and log */
+    struct err_detail detail;          /* words for the client */
+    struct err_detail log_detail;      /* words for the log only (why a credential was refused) */
+    int status;                        /* of the reply */
+    struct str reply;                  /* body */
+    struct reply_header headers[REQ_HEADERS_MAX];
+    size_t header_count;
+};
+
+/* The value of a query parameter (names ignore case), decoded; absent when it is not there. */
+struct str req_query(struct req *r, const char *name);
+
+/* Replies. The body is JSON (application/json; charset=utf-8) or empty. */
+err_t req_reply(struct req *r, int status, struct str json);
+err_t req_reply_empty(struct req *r, int status);
+err_t req_reply_codec(struct req *r, int status, const struct codec *table, const void *from);
+void req_header(struct req *r, const char *name, struct str value);
+void req_retry_after(struct req *r, int64_t seconds);
+
+/* Decodes the body into the zeroed struct `to`; says which member is wrong in r->detail. An empty body is BAD_JSON. */
+err_t req_decode(struct req *r, const struct codec *table, unsigned mode, void *to);
+/* Fails with a sentence for the client: return req_fail(r, E(BAD_FIELD), "…"). */
+err_t req_fail(struct req *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* As req_fail, but the sentence is for the log only: the client sees the error's own sentence (DECISIONS 24). */
+err_t req_refuse(struct req *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,231 @@
+/* model.c: the words of the contract and the tables that name each member on the wire. It must hold no behaviour: defaults
+ * and rules between members belong to the operations. */
+#include "model.h"
+
+#include <string.h>
+
+const char *const policy_words[] = {"hashed", "geoLatency", "static", "custom", NULL};
+const char *const instance_policy_words[] = {"Hashed", "GeoLatency", "Static", NULL};
+const char *const provisioning_status_words[] = {"enabled", "disabled", NULL};
+const char *const attestation_type_words[] = {"symmetricKey", "x509", "tpm", "none", NULL};
+const char *const registration_status_words[] = {"unassigned", "assigning", "assigned", "failed", "disabled", NULL};
+const char *const registration_substatus_words[] = {"initialAssignment", "deviceDataMigrated", "deviceDataReset",
+                                                    "reprovisionedToInitialAssignment", NULL};
+const char *const link_state_words[] = {"pending", "valid", "degraded", "invalid", "unreachable", NULL};
+const char *const hub_device_status_words[] = {"enabled", "disabled", NULL};
+const char *const hub_auth_type_words[] = {"sas", "selfSigned", "certificateAuthority", "none", NULL};
+const char *const import_mode_words[] = {"create", "update", "updateIfMatchETag", "delete", "deleteIfMatchETag", NULL};
+
+struct right_word {
+    const char *word;
+    int bit;
+};
+
+/* In the service's order, which is the order of the text. */
+static const struct right_word service_right_words[] = {
+    {"ServiceConfig", RIGHT_SERVICE_CONFIG},
+    {"DeviceConnect", RIGHT_DEVICE_CONNECT},
+    {"EnrollmentRead", RIGHT_ENROLLMENT_READ},
+    {"EnrollmentWrite", RIGHT_ENROLLMENT_WRITE},
+    {"RegistrationStatusRead", RIGHT_REGISTRATION_READ},
+    {"RegistrationStatusWrite", RIGHT_REGISTRATION_WRITE},
+    {NULL, 0},
+};
+static const struct right_word hub_right_words[] = {
+    {"RegistryRead", HUB_RIGHT_REGISTRY_READ},
+    {"RegistryWrite", HUB_RIGHT_REGISTRY_WRITE},
+    {"ServiceConnect", HUB_RIGHT_SERVICE_CONNECT},
+    {"DeviceConnect", HUB_RIGHT_DEVICE_CONNECT},
+    {NULL, 0},
+};
+
+static int right_of(const struct right_word *words, struct str word)
+{
+    while (words->word && !str_same_nocase(word, str_of(words->word)))
+        words++;
+    return words->bit;
+}
+
+static bool rights_parse(const struct right_word *words, struct str text, int *ret_bits)
+{
+    int bits = 0;
+    while (text.p) {
+        struct str word;
+        text = str_split(text, ',', &word);
+        int bit = right_of(words, str_trim(word));
+        if (!bit)
+            return false;
+        bits |= bit;
+    }
+    if (!bits)
+        return false;
+    *ret_bits = bits;
+    return true;
+}
+
+static struct str rights_text(struct arena *a, const struct right_word *words, int bits)
+{
+    struct text t;
+    text_init(&t, a, 128);
+    for (; words->word; words++) {
+        if (!(bits & words->bit))
+            continue;
+        text_printf(&t, "%s%s", t.n ? ", " : "", words->word);
+    }
+    return text_str(&t);
+}
+
+bool service_rights_parse(struct str text, int *ret_bits)
+{
+    return rights_parse(service_right_words, text, ret_bits);
+}
+
+struct str service_rights_text(struct arena *a, int bits)
+{
+    return rights_text(a, service_right_words, bits);
+}
+
+bool hub_rights_parse(struct str text, int *ret_bits)
+{
+    return rights_parse(hub_right_words, text, ret_bits);
+}
+
+struct str hub_rights_text(struct arena *a, int bits)
+{
+    return rights_text(a, hub_right_words, bits);
+}
+
+int service_rights_implied(int bits)
+{
+    if (bits & RIGHT_ENROLLMENT_WRITE)
+        bits |= RIGHT_ENROLLMENT_READ | RIGHT_REGISTRATION_WRITE;
+    if (bits & RIGHT_REGISTRATION_WRITE)
+        bits |= RIGHT_REGISTRATION_READ;
+    return bits;
+}
+
+int hub_rights_implied(int bits)
+{
+    return bits & HUB_RIGHT_REGISTRY_WRITE ? bits | HUB_RIGHT_REGISTRY_READ : bits;
+}
+
+/* Bytes that a member may have; a body as a whole is limited by its route. */
+enum { ID_MAX = 128, HOST_MAX = 253, KEY_MAX = 128, ETAG_MAX = 256, TWIN_MAX = 65536, SENTENCE_MAX = 1024, HUBS_MAX = 50,
+       CERTIFICATES_MAX = 65536, TPM_MAX = 8192, DEFINITION_MAX = 4096 };
+
+static const struct codec symmetric_key_codec[] = {
+    CODEC_TEXT(struct symmetric_key, primary, "primaryKey", KEY_MAX, 0),
+    CODEC_TEXT(struct symmetric_key, secondary, "secondaryKey", KEY_MAX, 0),
+    CODEC_END,
+};
+
+const struct codec attestation_codec[] = {
+    CODEC_WORD(struct attestation, type, "type", attestation_type_words, CODEC_MUST),
+    CODEC_OBJECT(struct attestation, symmetric_key, "symmetricKey", symmetric_key_codec, struct symmetric_key, 0),
+    CODEC_JSON(struct attestation, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
+    CODEC_JSON(struct attestation, x509, "x509", CERTIFICATES_MAX, CODEC_OBJECT_ONLY),
+    CODEC_END,
+};
+
+static const struct codec capabilities_codec[] = {
+    CODEC_BOOL(struct capabilities, iot_edge, "iotEdge", CODEC_MUST),
+    CODEC_END,
+};
+
+static const struct codec reprovision_policy_codec[] = {
+    CODEC_BOOL(struct reprovision_policy, update_hub_assignment, "updateHubAssignment", CODEC_MUST),
+    CODEC_BOOL(struct reprovision_policy, migrate_device_data, "migrateDeviceData", CODEC_MUST),
+    CODEC_END,
+};
+
+#define E_ struct enrollment
+const struct codec enrollment_codec[] = {
+    CODEC_TEXT(E_, registration_id, "registrationId", ID_MAX, 0),
+    CODEC_TEXT(E_, device_id, "deviceId", ID_MAX, 0),
+    CODEC_JSON(E_, registration_state, "registrationState", TWIN_MAX, CODEC_OUT),
+    CODEC_JSON(E_, optional_device_information, "optionalDeviceInformation", TWIN_MAX, CODEC_OBJECT_ONLY),
+    CODEC_OBJECT(E_, attestation, "attestation", attestation_codec, struct attestation, CODEC_MUST),
+    CODEC_OBJECT(E_, capabilities, "capabilities", capabilities_codec, struct capabilities, 0),
+    CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MAX, 0),
+    CODEC_JSON(E_, initial_twin, "initialTwin", TWIN_MAX, CODEC_OBJECT_ONLY),
+    CODEC_TEXT(E_, etag, "etag", ETAG_MAX, 0),
+    CODEC_WORD(E_, provisioning_status, "provisioningStatus", provisioning_status_words, 0),
+    CODEC_OBJECT(E_, reprovision_policy, "reprovisionPolicy", reprovision_policy_codec, struct reprovision_policy, 0),
+    CODEC_TIME(E_, created_us, "createdDateTimeUtc"),
+    CODEC_TIME(E_, updated_us, "lastUpdatedDateTimeUtc"),
+    CODEC_WORD(E_, allocation_policy, "allocationPolicy", policy_words, 0),
+    CODEC_TEXTS(E_, iot_hubs, "iotHubs", HUBS_MAX, 0),
+    CODEC_JSON(E_, custom_allocation, "customAllocationDefinition", DEFINITION_MAX, CODEC_OBJECT_ONLY),
+    CODEC_END,
+};
+#undef E_
+
+#define R_ struct registration_state
+const struct codec registration_state_codec[] = {
+    CODEC_TEXT(R_, registration_id, "registrationId", ID_MAX, 0),
+    CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
+    CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MAX, 0),
+    CODEC_TEXT(R_, device_id, "deviceId", ID_MAX, 0),
+    CODEC_WORD(R_, status, "status", registration_status_words, 0),
+    CODEC_WORD(R_, substatus, "substatus", registration_substatus_words, 0),
+    CODEC_I64(R_, error_code, "errorCode", 0, INT32_MAX, 0),
+    CODEC_TEXT(R_, error_message, "errorMessage", SENTENCE_MAX, 0),
+    CODEC_TIME(R_, updated_us, "lastUpdatedDateTimeUtc"),
+    CODEC_TEXT(R_, etag, "etag", ETAG_MAX, 0),
+    CODEC_END,
+};
+#undef R_
+
+const struct codec operation_status_codec[] = {
+    CODEC_TEXT(struct operation_status, operation_id, "operationId", ID_MAX, 0),
+    CODEC_WORD(struct operation_status, status, "status", registration_status_words, 0),
+    CODEC_OBJECT(struct operation_status, state, "registrationState", registration_state_codec, struct registration_state, 0),
+    CODEC_END,
+};
+
+const struct codec device_registration_codec[] = {
+    CODEC_TEXT(struct device_registration, registration_id, "registrationId", ID_MAX, 0),
+    CODEC_JSON(struct device_registration, payload, "payload", TWIN_MAX, 0),
+    CODEC_JSON(struct device_registration, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
+    CODEC_TEXT(struct device_registration, csr, "csr", TPM_MAX, 0),
+    CODEC_END,
+};
+
+static const struct codec thumbprints_codec[] = {
+    CODEC_TEXT(struct thumbprints, primary, "primaryThumbprint", KEY_MAX, CODEC_NULL),
+    CODEC_TEXT(struct thumbprints, secondary, "secondaryThumbprint", KEY_MAX, CODEC_NULL),
+    CODEC_END,
+};
+
+#define A_ struct hub_authentication
+static const struct codec hub_authentication_codec[] = {
+    CODEC_OBJECT(A_, symmetric_key, "symmetricKey", symmetric_key_codec, struct symmetric_key, 0),
+    CODEC_OBJECT(A_, x509_thumbprint, "x509Thumbprint", thumbprints_codec, struct thumbprints, 0),
+    CODEC_WORD(A_, type, "type", hub_auth_type_words, 0),
+    CODEC_END,
+};
+#undef A_
+
+/* What the registry's two shapes of a device share; `type`'s member `at` is the struct hub_device. */
+#define HUB_DEVICE_ROWS(type, at)                                                                                      \
+    CODEC_WORD(type, at status, "status", hub_device_status_words, 0),                                                 \
+    CODEC_TEXT(type, at status_reason, "statusReason", ID_MAX, CODEC_NULL),                                            \
+    CODEC_OBJECT(type, at authentication, "authentication", hub_authentication_codec, struct hub_authentication, 0),   \
+    CODEC_OBJECT(type, at capabilities, "capabilities", capabilities_codec, struct capabilities, 0),                   \
+    CODEC_TEXT(type, at device_scope, "deviceScope", ETAG_MAX, 0)
+
+const struct codec hub_device_codec[] = {
+    CODEC_TEXT(struct hub_device, device_id, "deviceId", ID_MAX, 0),
+    CODEC_TEXT(struct hub_device, generation_id, "generationId", ID_MAX, CODEC_OUT),
+    CODEC_TEXT(struct hub_device, etag, "etag", ETAG_MAX, 0),
+    HUB_DEVICE_ROWS(struct hub_device, ),
+    CODEC_END,
+};
+
+const struct codec hub_import_codec[] = {
+    CODEC_TEXT(struct hub_import, id, "id", ID_MAX, CODEC_MUST),
+    CODEC_WORD(struct hub_import, import_mode, "importMode", import_mode_words, CODEC_MUST),
+    CODEC_TEXT(struct hub_import, device.etag, "eTag", ETAG_MAX, 0),
+    HUB_DEVICE_ROWS(struct hub_import, device.),
+    CODEC_END,
+};

@@ -1,0 +1,289 @@
+/* id.c: which texts are ids and names, how they are keyed, and which plane a host belongs to. It must never ask whether a
+ * thing exists. */
+#include "id.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "crypt.h"
+
+enum { SERVICE_NAME_MIN = 3, SERVICE_NAME_MAX = 50, GROUP_NAME_MAX = 90, LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048,
+       DEVICE_KEY_MIN = 16, LABEL_MAX = 63 };
+
+/* ASCII only, whatever the locale. */
+static bool is_letter(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alnum(char c)
+{
+    return is_letter(c) || is_digit(c);
+}
+
+/* 1…max characters, each a letter, a digit or one of `others`. */
+static bool made_of(struct str s, size_t max, const char *others)
+{
+    if (s.n < 1 || s.n > max)
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_alnum(s.p[i]) && (!s.p[i] || !strchr(others, s.p[i])))
+            return false;
+    return true;
+}
+
+static bool all_digits(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_digit(s.p[i]))
+            return false;
+    return true;
+}
+
+bool id_registration_valid(struct str id)
+{
+    return made_of(id, ID_REGISTRATION_MAX, "-._:") && is_alnum(id.p[0]) &&
+           (is_alnum(id.p[id.n - 1]) || id.p[id.n - 1] == '-');
+}
+
+bool id_device_valid(struct str id)
+{
+    return made_of(id, ID_DEVICE_MAX, "-.%_*?!(),:=@$'");
+}
+
+bool id_service_name_valid(struct str name)
+{
+    return name.n >= SERVICE_NAME_MIN && made_of(name, SERVICE_NAME_MAX, "-") && !all_digits(name) && name.p[0] != '-' &&
+           name.p[name.n - 1] != '-';
+}
+
+bool id_service_name_reserved(struct str name)
+{
+    static const char *const reserved[] = {"global", "management", "localhost", "dps", "hub"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (str_same_nocase(name, str_of(reserved[i])))
+            return true;
+    return false;
+}
+
+bool id_resource_group_valid(struct str name)
+{
+    return made_of(name, GROUP_NAME_MAX, "-_.()") && name.p[name.n - 1] != '.';
+}
+
+bool id_key_name_valid(struct str name)
+{
+    return made_of(name, ID_KEY_NAME_MAX, "_@.-");
+}
+
+static bool label_valid(struct str label)
+{
+    return made_of(label, LABEL_MAX, "-") && label.p[0] != '-' && label.p[label.n - 1] != '-';
+}
+
+bool id_host_valid(struct str host)
+{
+    if (host.n < 1 || host.n > ID_HOST_MAX)
+        return false;
+    while (host.p) {
+        struct str label;
+        host = str_split(host, '.', &label);
+        if (!label_valid(label))
+            return false;
+    }
+    return true;
+}
+
+bool id_scope_valid(struct str scope)
+{
+    if (scope.n != ID_SCOPE_LEN || !str_same_nocase((struct str){scope.p, 3}, STR("0ne")))
+        return false;
+    for (size_t i = 3; i < scope.n; i++)
+        if (!isxdigit((unsigned char)scope.p[i]))
+            return false;
+    return true;
+}
+
+struct str id_scope_new(struct arena *a)
+{
+    uint8_t random[4];
+    crypt_random(random, sizeof random);
+    return arena_printf(a, "0ne%s", enc_hex(a, (struct bytes){random, sizeof random}, true).p);
+}
+
+bool id_location(struct arena *a, struct str in, struct str *ret)
+{
+    if (!made_of(in, LOCATION_MAX, " -"))
+        return false;
+    struct text t;
+    text_init(&t, a, in.n);
+    for (size_t i = 0; i < in.n; i++)
+        if (in.p[i] != ' ')
+            text_add_char(&t, in.p[i]);
+    if (!t.n)
+        return false;
+    *ret = arena_lower(a, text_str(&t));
+    return true;
+}
+
+struct str id_host_without_port(struct str host)
+{
+    size_t i = host.n;
+    while (i && is_digit(host.p[i - 1]))
+        i--;
+    if (!i || host.p[i - 1] != ':')
+        return host;
+    struct str name = {host.p, i - 1};
+    bool bare_ipv6 = name.n && memchr(name.p, ':', name.n) && name.p[name.n - 1] != ']';
+    return bare_ipv6 ? host : name;
+}
+
+/* What stands before `.{kind}.{domain}`, absent when the host does not end so. */
+static struct str name_before(struct str host, const char *kind, struct str domain)
+{
+    struct str rest = {host.p, host.n - domain.n};
+    if (!str_ends_nocase(host, domain) || !str_ends_nocase(rest, str_of(kind)) || rest.n == strlen(kind))
+        return (struct str){NULL, 0};
+    return (struct str){rest.p, rest.n - strlen(kind)};
+}
+
+enum id_plane id_plane_of(struct arena *a, struct str host, struct str domain, struct str *ret_name)
+{
+    host = id_host_without_port(host);
+    if (host.n && host.p[host.n - 1] == '.')
+        host.n--;
+    enum id_plane plane = ID_PLANE_HUB;
+    struct str name = host.n > domain.n ? name_before(host, ".hub.", domain) : (struct str){NULL, 0};
+    if (!name.p && host.n > domain.n) {
+        plane = ID_PLANE_SERVICE;
+        name = name_before(host, ".dps.", domain);
+    }
+    if (!name.p) {
+        plane = ID_PLANE_MANAGEMENT;
+        str_split(host, '.', &name);
+    }
+    *ret_name = arena_lower(a, name);
+    return plane;
+}
+
+struct str id_operation(struct arena *a, struct str scope_key, const struct uuid *operation)
+{
+    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)scope_key.p, scope_key.n});
+    return arena_printf(a, "5.%s.%s", enc_hex(a, (struct bytes){hash.b, 8}, false).p, enc_uuid(a, operation).p);
+}
+
+bool id_operation_parse(struct str text, struct uuid *ret)
+{
+    struct str digit, hash;
+    text = str_split(text, '.', &digit);
+    text = str_split(text, '.', &hash);
+    if (digit.n != 1 || !all_digits(digit) || hash.n != 16)
+        return false;
+    for (size_t i = 0; i < hash.n; i++)
+        if (!isxdigit((unsigned char)hash.p[i]))
+            return false;
+    return dec_uuid(text, ret);
+}
+
+struct str id_etag(struct arena *a, const struct uuid *u)
+{
+    return arena_printf(a, "\"%s\"", enc_uuid(a, u).p);
+}
+
+struct str id_registration_etag(struct arena *a, const struct uuid *operation, int64_t revision)
+{
+    struct str text = arena_printf(a, "\"%s-%llx\"", enc_uuid(a, operation).p, (unsigned long long)revision);
+    return enc_base64(a, (struct bytes){(const uint8_t *)text.p, text.n});
+}
+
+static struct str bare_etag(struct str etag)
+{
+    etag = str_trim(etag);
+    if (str_starts(etag, STR("W/")))
+        etag = (struct str){etag.p + 2, etag.n - 2};
+    if (etag.n >= 2 && etag.p[0] == '"' && etag.p[etag.n - 1] == '"')
+        etag = (struct str){etag.p + 1, etag.n - 2};
+    return etag;
+}
+
+bool id_etag_matches(struct str if_match, struct str etag)
+{
+    struct str wanted = bare_etag(if_match);
+    return str_same(wanted, STR("*")) || (wanted.n && str_same(wanted, bare_etag(etag)));
+}
+
+/* One `Name=value` of a connection string into *to; members of other names are left alone. */
+static err_t take_member(struct str part, struct connection_string *to, struct err_detail *d)
+{
+    const struct {
+        struct str name;
+        struct str *value;
+    } known[] = {{STR("HostName"), &to->host}, {STR("SharedAccessKeyName"), &to->key_name}, {STR("SharedAccessKey"), &to->key}};
+    struct str name, value = str_split(part, '=', &name);
+    if (!value.p)
+        return err_say(d, E(BAD_CONNECTION_STRING), "Each member of the connection string must be Name=Value.");
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (!str_same_nocase(str_trim(name), known[i].name))
+            continue;
+        if (known[i].value->p)
+            return err_say(d, E(BAD_CONNECTION_STRING), "%s stands twice in the connection string.", known[i].name.p);
+        *known[i].value = str_trim(value);
+    }
+    return NULL;
+}
+
+static bool all_asterisks(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] != '*')
+            return false;
+    return s.n > 0;
+}
+
+static err_t check_key(struct arena *a, struct connection_string *c, struct err_detail *d)
+{
+    struct bytes key;
+    c->masked = all_asterisks(c->key);
+    if (!c->masked && (!dec_base64(a, c->key, &key) || key.n < DEVICE_KEY_MIN || key.n > DEVICE_KEY_BYTES))
+        return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKey in the connection string must be base64 of %d to %d bytes.",
+                       DEVICE_KEY_MIN, DEVICE_KEY_BYTES);
+    return NULL;
+}
+
+static err_t check_connection_string(struct arena *a, struct connection_string *c, struct err_detail *d)
+{
+    if (!c->host.n)
+        return err_say(d, E(BAD_CONNECTION_STRING), "HostName is missing in the connection string.");
+    if (memchr(c->host.p, ':', c->host.n))
+        return err_say(d, E(BAD_CONNECTION_STRING), "HostName in the connection string must not have a port.");
+    if (!id_host_valid(c->host))
+        return err_say(d, E(BAD_CONNECTION_STRING), "HostName in the connection string is not a host name.");
+    if (!c->key_name.n)
+        return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKeyName is missing in the connection string.");
+    if (!id_key_name_valid(c->key_name))
+        return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKeyName in the connection string is not a policy name.");
+    if (!c->key.n)
+        return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKey is missing in the connection string.");
+    return check_key(a, c, d);
+}
+
+err_t id_connection_string(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret)
+{
+    if (text.n > CONNECTION_STRING_MAX)
+        return err_say(d, E(BAD_CONNECTION_STRING), "The connection string is longer than %d bytes.", CONNECTION_STRING_MAX);
+    struct connection_string c = {0};
+    while (text.p) {
+        struct str part;
+        text = str_split(text, ';', &part);
+        if (str_trim(part).n)
+            TRY(take_member(part, &c, d));
+    }
+    TRY(check_connection_string(a, &c, d));
+    *ret = (struct connection_string){arena_str(a, c.host), arena_str(a, c.key_name), arena_str(a, c.key), c.masked};
+    return NULL;
+}

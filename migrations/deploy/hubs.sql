@@ -7,11 +7,11 @@ SET LOCAL ROLE idscope_owner;
 
 CREATE TABLE idscope.hub_registry (
     hub_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    hub_key     text UNIQUE CHECK (hub_key = lower(hub_key)),
+    hub_key     text COLLATE "C" UNIQUE CHECK (hub_key = lower(hub_key)),
     version     bigint NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT now(),
     retired_at  timestamptz,
-    CHECK ((hub_key IS NULL) = (retired_at IS NOT NULL))
+    CONSTRAINT hub_registry_retired_has_no_name CHECK ((hub_key IS NULL) = (retired_at IS NOT NULL))
 );
 COMMENT ON TABLE idscope.hub_registry IS 'One row per hub that ever was. The live row holds the hub''s name; a deleted hub leaves a tombstone until its devices are purged';
 COMMENT ON COLUMN idscope.hub_registry.hub_key IS 'Hub name in lower case, global; NULL once the hub is deleted, so that the name is free at once';
@@ -19,12 +19,12 @@ COMMENT ON COLUMN idscope.hub_registry.version IS 'Rises with every change of th
 CREATE INDEX hub_registry_retired ON idscope.hub_registry (hub_id) WHERE retired_at IS NOT NULL;
 
 CREATE TABLE idscope.hub (
-    hub_key            text PRIMARY KEY CHECK (hub_key = lower(hub_key) AND length(hub_key) BETWEEN 3 AND 50),
+    hub_key            text COLLATE "C" PRIMARY KEY CHECK (hub_key = lower(hub_key) AND length(hub_key) BETWEEN 3 AND 50),
     hub_id             bigint NOT NULL UNIQUE REFERENCES idscope.hub_registry,
     tenant_id          uuid NOT NULL,
     subscription_id    uuid NOT NULL,
-    resource_group_key text NOT NULL,
-    name               text NOT NULL CHECK (lower(name) = hub_key),
+    resource_group_key text COLLATE "C" NOT NULL,
+    name               text NOT NULL CONSTRAINT hub_key_of_name CHECK (lower(name COLLATE "C") = hub_key),
     location           text NOT NULL,
     tags               jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
     sku_name           text NOT NULL CHECK (sku_name IN ('F1', 'S1', 'S2', 'S3', 'B1', 'B2', 'B3')),
@@ -33,6 +33,7 @@ CREATE TABLE idscope.hub (
     etag               uuid NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (tenant_id, hub_key),
     FOREIGN KEY (tenant_id, subscription_id, resource_group_key)
         REFERENCES idscope.resource_group (tenant_id, subscription_id, name_key)
 );
@@ -42,16 +43,21 @@ CREATE INDEX hub_group ON idscope.hub (tenant_id, subscription_id, resource_grou
 
 CREATE TABLE idscope.hub_policy (
     tenant_id         uuid NOT NULL,
-    hub_key           text NOT NULL REFERENCES idscope.hub ON DELETE CASCADE,
-    key_name_key      text NOT NULL CHECK (key_name_key = lower(key_name_key)),
-    key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256 AND lower(key_name) = key_name_key),
+    hub_key           text COLLATE "C" NOT NULL,
+    key_name_key      text COLLATE "C" NOT NULL CHECK (key_name_key = lower(key_name_key)),
+    key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256)
+                      CONSTRAINT hub_policy_key_of_name CHECK (lower(key_name COLLATE "C") = key_name_key),
     rights            int NOT NULL CHECK (rights BETWEEN 1 AND 15),
     primary_sealed    bytea NOT NULL,
     secondary_sealed  bytea NOT NULL,
     position          int NOT NULL,
-    PRIMARY KEY (hub_key, key_name_key)
+    PRIMARY KEY (hub_key, key_name_key),
+    -- With the tenant, or a tenant could hang a policy of its own making on another's hub.
+    FOREIGN KEY (tenant_id, hub_key) REFERENCES idscope.hub (tenant_id, hub_key) ON DELETE CASCADE
 );
 COMMENT ON TABLE idscope.hub_policy IS 'Shared access policies of a built-in hub';
+COMMENT ON COLUMN idscope.hub.hub_id IS 'The hub''s identity: never used again, unlike its name';
+COMMENT ON COLUMN idscope.hub_policy.position IS 'Order in which clients set the policies and read them back';
 COMMENT ON COLUMN idscope.hub_policy.rights IS 'Bits: 1 RegistryRead, 2 RegistryWrite, 4 ServiceConnect, 8 DeviceConnect';
 
 CREATE TABLE idscope.hub_device (
@@ -69,10 +75,11 @@ CREATE TABLE idscope.hub_device (
     secondary_thumbprint text CHECK (length(secondary_thumbprint) <= 64),
     iot_edge          boolean NOT NULL DEFAULT false,
     PRIMARY KEY (hub_id, device_id),
-    CHECK ((auth_type = 'sas') = (primary_sealed IS NOT NULL AND secondary_sealed IS NOT NULL))
+    CONSTRAINT hub_device_sas_has_keys CHECK ((auth_type = 'sas') = (primary_sealed IS NOT NULL AND secondary_sealed IS NOT NULL))
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE idscope.hub_device IS 'Device identities of the built-in hubs. Hot: no foreign keys; writes join the live hub_registry row';
 COMMENT ON COLUMN idscope.hub_device.device_id IS 'Case-sensitive, as the hub protocol says';
+COMMENT ON COLUMN idscope.hub_device.auth_type IS 'sas has two sealed keys; the other types have none';
 COMMENT ON COLUMN idscope.hub_device.generation IS 'Differs between a device and its re-creation under the same id';
 COMMENT ON COLUMN idscope.hub_device.revision IS 'Rises with each change; the etag is made from it and the generation';
 
@@ -81,7 +88,9 @@ ALTER TABLE idscope.hub_policy ENABLE ROW LEVEL SECURITY;
 CREATE POLICY hub_api        ON idscope.hub        TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY hub_policy_api ON idscope.hub_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY hub_policy_worker ON idscope.hub_policy TO idscope_worker USING (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_registry, idscope.hub_device TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_device TO idscope_api;
+-- No DELETE: a tombstone goes only by purge_retired_hubs, after its devices.
+GRANT SELECT, INSERT, UPDATE (hub_key, version, retired_at) ON idscope.hub_registry TO idscope_api;
 GRANT SELECT ON idscope.hub_policy TO idscope_worker;
 
 CREATE FUNCTION idscope.gate_hub(wanted text)
@@ -116,7 +125,7 @@ CREATE FUNCTION idscope.purge_retired_hubs(at_most int) RETURNS bigint
         IF target IS NULL THEN
             RETURN 0;
         END IF;
-        WITH dead AS (SELECT device_id FROM idscope.hub_device WHERE hub_id = target LIMIT at_most)
+        WITH dead AS (SELECT device_id FROM idscope.hub_device WHERE hub_id = target LIMIT least(at_most, 10000))
         DELETE FROM idscope.hub_device d USING dead WHERE d.hub_id = target AND d.device_id = dead.device_id;
         GET DIAGNOSTICS gone = ROW_COUNT;
         IF gone = 0 THEN
@@ -126,7 +135,7 @@ CREATE FUNCTION idscope.purge_retired_hubs(at_most int) RETURNS bigint
         RETURN gone;
     END
     $$;
-COMMENT ON FUNCTION idscope.purge_retired_hubs(int) IS 'Deletes up to so many devices of one deleted hub, or its tombstone when none is left; 0 when there is nothing to do';
+COMMENT ON FUNCTION idscope.purge_retired_hubs(int) IS 'Deletes up to so many devices (10,000 at most) of one deleted hub, or its tombstone when none is left; 0 when there is nothing to do';
 REVOKE ALL ON FUNCTION idscope.purge_retired_hubs(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.purge_retired_hubs(int) TO idscope_worker;
 

@@ -11,7 +11,7 @@ CREATE TABLE idscope.scope (
     inputs_version  bigint NOT NULL DEFAULT 1,
     issued_at       timestamptz NOT NULL DEFAULT now(),
     retired_at      timestamptz,
-    purged_at       timestamptz CHECK (purged_at IS NULL OR retired_at IS NOT NULL)
+    purged_at       timestamptz CONSTRAINT scope_purged_when_retired CHECK (purged_at IS NULL OR retired_at IS NOT NULL)
 );
 COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead for ever';
 COMMENT ON COLUMN idscope.scope.id_scope IS 'In lower case: ID scopes ignore case';
@@ -21,13 +21,13 @@ COMMENT ON COLUMN idscope.scope.purged_at IS 'When the last row of a retired sco
 CREATE INDEX scope_to_purge ON idscope.scope (id_scope) WHERE retired_at IS NOT NULL AND purged_at IS NULL;
 
 CREATE TABLE idscope.instance (
-    name_key           text PRIMARY KEY CHECK (name_key = lower(name_key) AND length(name_key) BETWEEN 3 AND 50),
+    name_key           text COLLATE "C" PRIMARY KEY CHECK (name_key = lower(name_key) AND length(name_key) BETWEEN 3 AND 50),
     id_scope           text COLLATE "C" NOT NULL UNIQUE REFERENCES idscope.scope,
-    id_scope_text      text NOT NULL CHECK (lower(id_scope_text) = id_scope COLLATE "default"),
+    id_scope_text      text NOT NULL CONSTRAINT instance_scope_of_text CHECK (lower(id_scope_text COLLATE "C") = id_scope),
     tenant_id          uuid NOT NULL,
     subscription_id    uuid NOT NULL,
-    resource_group_key text NOT NULL,
-    name               text NOT NULL CHECK (lower(name) = name_key),
+    resource_group_key text COLLATE "C" NOT NULL,
+    name               text NOT NULL CONSTRAINT instance_key_of_name CHECK (lower(name COLLATE "C") = name_key),
     location           text NOT NULL,
     tags               jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
     sku_capacity       bigint NOT NULL DEFAULT 1 CHECK (sku_capacity BETWEEN 1 AND 1000),
@@ -36,6 +36,7 @@ CREATE TABLE idscope.instance (
     etag               uuid NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (tenant_id, id_scope),
     FOREIGN KEY (tenant_id, subscription_id, resource_group_key)
         REFERENCES idscope.resource_group (tenant_id, subscription_id, name_key)
 );
@@ -46,26 +47,30 @@ CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, res
 
 CREATE TABLE idscope.instance_policy (
     tenant_id         uuid NOT NULL,
-    id_scope          text COLLATE "C" NOT NULL REFERENCES idscope.instance (id_scope) ON DELETE CASCADE,
-    key_name_key      text NOT NULL CHECK (key_name_key = lower(key_name_key)),
-    key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256 AND lower(key_name) = key_name_key),
+    id_scope          text COLLATE "C" NOT NULL,
+    key_name_key      text COLLATE "C" NOT NULL CHECK (key_name_key = lower(key_name_key)),
+    key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256)
+                      CONSTRAINT instance_policy_key_of_name CHECK (lower(key_name COLLATE "C") = key_name_key),
     rights            int NOT NULL CHECK (rights BETWEEN 1 AND 63),
     primary_sealed    bytea NOT NULL,
     secondary_sealed  bytea NOT NULL,
     position          int NOT NULL,
-    PRIMARY KEY (id_scope, key_name_key)
+    PRIMARY KEY (id_scope, key_name_key),
+    -- With the tenant, or a tenant could hang a policy of its own making on another's instance.
+    FOREIGN KEY (tenant_id, id_scope) REFERENCES idscope.instance (tenant_id, id_scope) ON DELETE CASCADE
 );
 COMMENT ON TABLE idscope.instance_policy IS 'Shared access policies of an instance';
+COMMENT ON COLUMN idscope.instance_policy.position IS 'Order in which clients set the policies and read them back';
 COMMENT ON COLUMN idscope.instance_policy.rights IS 'Bits: 1 ServiceConfig, 2 EnrollmentRead, 4 EnrollmentWrite, 8 DeviceConnect, 16 RegistrationStatusRead, 32 RegistrationStatusWrite';
 
 CREATE TABLE idscope.linked_hub (
     tenant_id              uuid NOT NULL,
-    id_scope               text COLLATE "C" NOT NULL REFERENCES idscope.instance (id_scope) ON DELETE CASCADE,
+    id_scope               text COLLATE "C" NOT NULL,
     host                   text COLLATE "C" NOT NULL CHECK (host = lower(host) AND length(host) BETWEEN 1 AND 253),
-    host_name              text NOT NULL CHECK (lower(host_name) = host COLLATE "default"),
+    host_name              text NOT NULL CONSTRAINT linked_hub_host_of_name CHECK (lower(host_name COLLATE "C") = host),
     location               text NOT NULL,
     position               int NOT NULL,
-    hub_key                text,
+    hub_key                text COLLATE "C",
     key_name               text NOT NULL,
     primary_sealed         bytea,
     secondary_key_name     text,
@@ -81,10 +86,13 @@ CREATE TABLE idscope.linked_hub (
     next_check_at          timestamptz NOT NULL DEFAULT now(),
     next_latency_at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id_scope, host),
-    CHECK ((hub_key IS NULL) <> (primary_sealed IS NULL)),
-    CHECK ((secondary_key_name IS NULL) = (secondary_sealed IS NULL))
+    FOREIGN KEY (tenant_id, id_scope) REFERENCES idscope.instance (tenant_id, id_scope) ON DELETE CASCADE,
+    CONSTRAINT linked_hub_by_resource_or_key CHECK ((hub_key IS NULL) <> (primary_sealed IS NULL)),
+    CONSTRAINT linked_hub_second_credential_whole CHECK ((secondary_key_name IS NULL) = (secondary_sealed IS NULL))
 );
 COMMENT ON TABLE idscope.linked_hub IS 'A hub that an instance may assign devices to: by resource (hub_key: keys are read live from hub_policy) or by connection string (sealed here)';
+COMMENT ON COLUMN idscope.linked_hub.host IS 'host_name in lower case: the key, and what allocation hashes';
+COMMENT ON COLUMN idscope.linked_hub.position IS 'Order in the instance''s array of linked hubs';
 COMMENT ON COLUMN idscope.linked_hub.hub_key IS 'Set: linked by resource id to this built-in hub; key_name is its policy';
 COMMENT ON COLUMN idscope.linked_hub.allocation_weight IS 'NULL: never set, counts as 1';
 COMMENT ON COLUMN idscope.linked_hub.apply_allocation_policy IS 'NULL: never set, counts as true; false drains the hub: it gets no new devices';
@@ -96,11 +104,11 @@ CREATE INDEX linked_hub_latency ON idscope.linked_hub (next_latency_at);
 CREATE INDEX linked_hub_hub_key ON idscope.linked_hub (hub_key) WHERE hub_key IS NOT NULL;
 
 CREATE TABLE idscope.link_latency (
-    region       text NOT NULL CHECK (length(region) BETWEEN 1 AND 64),
+    region       text COLLATE "C" NOT NULL CHECK (length(region) BETWEEN 1 AND 64),
     host         text COLLATE "C" NOT NULL CHECK (host = lower(host)),
     samples_us   int[] NOT NULL CHECK (cardinality(samples_us) BETWEEN 1 AND 100),
     tcp_p50_us   int NOT NULL CHECK (tcp_p50_us > 0),
-    tcp_p95_us   int NOT NULL CHECK (tcp_p95_us >= tcp_p50_us),
+    tcp_p95_us   int NOT NULL CONSTRAINT link_latency_percentiles CHECK (tcp_p95_us >= tcp_p50_us),
     tls_us       int,
     http_us      int,
     count        bigint NOT NULL CHECK (count > 0),
@@ -120,7 +128,8 @@ CREATE POLICY linked_hub_api      ON idscope.linked_hub      TO idscope_api USIN
 CREATE POLICY instance_worker     ON idscope.instance        TO idscope_worker USING (true);
 CREATE POLICY linked_hub_worker   ON idscope.linked_hub      TO idscope_worker USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.linked_hub TO idscope_api;
-GRANT SELECT, INSERT, UPDATE ON idscope.scope TO idscope_api;
+-- No DELETE and no new name: a scope is issued once and for ever.
+GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at) ON idscope.scope TO idscope_api;
 GRANT SELECT ON idscope.link_latency TO idscope_api;
 GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_worker;
 GRANT UPDATE (purged_at) ON idscope.scope TO idscope_worker;
@@ -149,14 +158,17 @@ COMMENT ON FUNCTION idscope.gate_instance(text, text) IS 'The live instance of a
 REVOKE ALL ON FUNCTION idscope.gate_instance(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.gate_instance(text, text) TO idscope_api;
 
--- A deleted hub makes every link to it invalid at once, also the links of other tenants, which the api may not see.
+-- A deleted hub makes every link to it invalid at once, also the links of other tenants, which the api may not see. The hub of another
+-- tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the state alone.
 CREATE FUNCTION idscope.hub_deleted(wanted text) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
         WITH gone AS (
             UPDATE idscope.linked_hub
-               SET state = 'invalid', reason = 'hub_deleted', state_since = now()
+               SET state = 'invalid', reason = 'hub_deleted', state_since = now(), credential_version = credential_version + 1
              WHERE hub_key = wanted
+               AND NOT EXISTS (SELECT FROM idscope.hub
+                                WHERE hub_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())
             RETURNING 1)
         SELECT count(*) FROM gone
     $$;

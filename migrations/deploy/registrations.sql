@@ -9,7 +9,7 @@ SET LOCAL ROLE idscope_owner;
 CREATE TABLE idscope.enrollment (
     id_scope             text COLLATE "C" NOT NULL,
     registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
-    registration_id      text NOT NULL CHECK (lower(registration_id) = registration_key COLLATE "default"),
+    registration_id      text NOT NULL CONSTRAINT enrollment_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
     device_id            text CHECK (length(device_id) BETWEEN 1 AND 128),
     attestation_type     text NOT NULL CHECK (attestation_type IN ('symmetricKey')),
     primary_sealed       bytea NOT NULL,
@@ -70,11 +70,12 @@ CREATE TABLE idscope.registration (
     created_at           timestamptz NOT NULL,
     updated_at           timestamptz NOT NULL,
     PRIMARY KEY (id_scope, registration_key),
-    CHECK (status <> 'assigned' OR (assigned_hub IS NOT NULL AND device_id IS NOT NULL AND substatus IS NOT NULL)),
-    CHECK ((status = 'failed') = (error_code IS NOT NULL)),
-    CHECK ((assigned_hub IS NULL) = (device_id IS NULL)),
-    CHECK ((target_hub IS NULL) = (target_device_id IS NULL)),
-    CHECK (target_hub IS NULL OR status = 'assigning')
+    CONSTRAINT registration_assigned_has_hub
+        CHECK (status <> 'assigned' OR (assigned_hub IS NOT NULL AND device_id IS NOT NULL AND substatus IS NOT NULL)),
+    CONSTRAINT registration_failed_has_error CHECK ((status = 'failed') = (error_code IS NOT NULL)),
+    CONSTRAINT registration_hub_with_device CHECK ((assigned_hub IS NULL) = (device_id IS NULL)),
+    CONSTRAINT registration_target_with_device CHECK ((target_hub IS NULL) = (target_device_id IS NULL)),
+    CONSTRAINT registration_target_while_assigning CHECK (target_hub IS NULL OR status = 'assigning')
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index but the key, so updates stay heap-only)';
 COMMENT ON COLUMN idscope.registration.registration_id IS 'As spelled at the first success';
@@ -104,8 +105,8 @@ CREATE TABLE idscope.job (
     kind        text COLLATE "C" NOT NULL CHECK (kind IN ('assign', 'link_validate', 'latency_measure', 'hub_remove')),
     subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 400),
     due_at      timestamptz NOT NULL,
-    fence       bigint NOT NULL DEFAULT 0,
-    attempt     int NOT NULL DEFAULT 0,
+    fence       bigint NOT NULL DEFAULT 0 CHECK (fence >= 0),
+    attempt     int NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     last_error  text CHECK (length(last_error) <= 300),
     created_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id_scope, kind, subject)

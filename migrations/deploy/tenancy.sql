@@ -1,6 +1,10 @@
 -- Deploy idscope:tenancy to pg
 -- requires: roles
 -- Who uses the service: tenants, their subscriptions, service principals and resource groups; and the keys that sign access tokens.
+--
+-- Row-level security is the second wall behind the tenant argument of every statement. A policy's USING also judges rows that are
+-- written (PostgreSQL takes it as WITH CHECK when none is given). Text keys are COLLATE "C" and lower-cased by it: byte order and
+-- ASCII lower case, as the programs do it, the same in every locale and after every upgrade of the C library.
 
 BEGIN;
 SET LOCAL ROLE idscope_owner;
@@ -10,6 +14,8 @@ CREATE FUNCTION idscope.current_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN nullif(current_setting('idscope.tenant', true), '')::uuid;
 COMMENT ON FUNCTION idscope.current_tenant() IS 'Tenant of the transaction, set with set_config(''idscope.tenant'', …, true)';
+REVOKE ALL ON FUNCTION idscope.current_tenant() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.current_tenant() TO idscope_api;
 
 CREATE TABLE idscope.tenant (
     tenant_id    uuid PRIMARY KEY,
@@ -41,7 +47,7 @@ COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id
 COMMENT ON COLUMN idscope.service_principal.secret_sha256 IS 'SHA-256 of the secret, which is 32 random bytes: nothing to guess, so no slow hash';
 
 CREATE TABLE idscope.token_key (
-    kid             text PRIMARY KEY CHECK (length(kid) BETWEEN 1 AND 64),
+    kid             text COLLATE "C" PRIMARY KEY CHECK (length(kid) BETWEEN 1 AND 64),
     private_sealed  bytea NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now()
 );
@@ -51,8 +57,9 @@ COMMENT ON COLUMN idscope.token_key.private_sealed IS 'PEM of the private key, s
 CREATE TABLE idscope.resource_group (
     tenant_id       uuid NOT NULL,
     subscription_id uuid NOT NULL,
-    name_key        text NOT NULL CHECK (name_key = lower(name_key)),
-    name            text NOT NULL CHECK (length(name) BETWEEN 1 AND 90 AND lower(name) = name_key),
+    name_key        text COLLATE "C" NOT NULL CHECK (name_key = lower(name_key)),
+    name            text NOT NULL CHECK (length(name) BETWEEN 1 AND 90)
+                    CONSTRAINT resource_group_key_of_name CHECK (lower(name COLLATE "C") = name_key),
     location        text NOT NULL,
     tags            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -60,6 +67,7 @@ CREATE TABLE idscope.resource_group (
     FOREIGN KEY (tenant_id, subscription_id) REFERENCES idscope.subscription
 );
 COMMENT ON TABLE idscope.resource_group IS 'A folder of instances and hubs within a subscription';
+COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: sign-in is refused, rows stay';
 COMMENT ON COLUMN idscope.resource_group.name_key IS 'Name in lower case: names ignore case';
 
 ALTER TABLE idscope.tenant            ENABLE ROW LEVEL SECURITY;

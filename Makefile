@@ -19,6 +19,7 @@ format: ## rewrite the C sources in the project's layout
 	clang-format-14 -i $(ALL_C) $(wildcard */*.h api/op/*.h workers/job/*.h tests/*/*.c)
 
 # One rule set for all flavours: release (default), asan (ASan + UBSan), tsan, crash (with kill points); each below build/.
+FLAVOR ?= release
 OUT    := build/$(FLAVOR)
 
 PKGS     := libpq libmicrohttpd openssl libjwt jansson libcurl

@@ -19,7 +19,7 @@ COMMENT ON COLUMN idscope.hub_registry.version IS 'Rises with every change of th
 CREATE INDEX hub_registry_retired ON idscope.hub_registry (hub_id) WHERE retired_at IS NOT NULL;
 
 CREATE TABLE idscope.hub (
-    hub_key            text COLLATE "C" PRIMARY KEY CHECK (hub_key = lower(hub_key) AND length(hub_key) BETWEEN 3 AND 50),
+    hub_key            text COLLATE "C" PRIMARY KEY CHECK (length(hub_key) BETWEEN 3 AND 50),
     hub_id             bigint NOT NULL UNIQUE REFERENCES idscope.hub_registry,
     tenant_id          uuid NOT NULL,
     subscription_id    uuid NOT NULL,
@@ -44,7 +44,7 @@ CREATE INDEX hub_group ON idscope.hub (tenant_id, subscription_id, resource_grou
 CREATE TABLE idscope.hub_policy (
     tenant_id         uuid NOT NULL,
     hub_key           text COLLATE "C" NOT NULL,
-    key_name_key      text COLLATE "C" NOT NULL CHECK (key_name_key = lower(key_name_key)),
+    key_name_key      text COLLATE "C" NOT NULL,
     key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256)
                       CONSTRAINT hub_policy_key_of_name CHECK (lower(key_name COLLATE "C") = key_name_key),
     rights            int NOT NULL CHECK (rights BETWEEN 1 AND 15),

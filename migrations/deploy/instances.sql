@@ -21,7 +21,7 @@ COMMENT ON COLUMN idscope.scope.purged_at IS 'When the last row of a retired sco
 CREATE INDEX scope_to_purge ON idscope.scope (id_scope) WHERE retired_at IS NOT NULL AND purged_at IS NULL;
 
 CREATE TABLE idscope.instance (
-    name_key           text COLLATE "C" PRIMARY KEY CHECK (name_key = lower(name_key) AND length(name_key) BETWEEN 3 AND 50),
+    name_key           text COLLATE "C" PRIMARY KEY CHECK (length(name_key) BETWEEN 3 AND 50),
     id_scope           text COLLATE "C" NOT NULL UNIQUE REFERENCES idscope.scope,
     id_scope_text      text NOT NULL CONSTRAINT instance_scope_of_text CHECK (lower(id_scope_text COLLATE "C") = id_scope),
     tenant_id          uuid NOT NULL,
@@ -48,7 +48,7 @@ CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, res
 CREATE TABLE idscope.instance_policy (
     tenant_id         uuid NOT NULL,
     id_scope          text COLLATE "C" NOT NULL,
-    key_name_key      text COLLATE "C" NOT NULL CHECK (key_name_key = lower(key_name_key)),
+    key_name_key      text COLLATE "C" NOT NULL,
     key_name          text NOT NULL CHECK (length(key_name) BETWEEN 1 AND 256)
                       CONSTRAINT instance_policy_key_of_name CHECK (lower(key_name COLLATE "C") = key_name_key),
     rights            int NOT NULL CHECK (rights BETWEEN 1 AND 63),
@@ -66,7 +66,7 @@ COMMENT ON COLUMN idscope.instance_policy.rights IS 'Bits: 1 ServiceConfig, 2 En
 CREATE TABLE idscope.linked_hub (
     tenant_id              uuid NOT NULL,
     id_scope               text COLLATE "C" NOT NULL,
-    host                   text COLLATE "C" NOT NULL CHECK (host = lower(host) AND length(host) BETWEEN 1 AND 253),
+    host                   text COLLATE "C" NOT NULL CHECK (length(host) BETWEEN 1 AND 253),
     host_name              text NOT NULL CONSTRAINT linked_hub_host_of_name CHECK (lower(host_name COLLATE "C") = host),
     location               text NOT NULL,
     position               int NOT NULL,

@@ -44,6 +44,7 @@ CREATE TABLE idscope.service_principal (
     PRIMARY KEY (tenant_id, client_id)
 );
 COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id and a secret (DECISIONS: the client id selects the tenant)';
+COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: sign-in is refused, rows stay';
 COMMENT ON COLUMN idscope.service_principal.secret_sha256 IS 'SHA-256 of the secret, which is 32 random bytes: nothing to guess, so no slow hash';
 
 CREATE TABLE idscope.token_key (
@@ -57,7 +58,7 @@ COMMENT ON COLUMN idscope.token_key.private_sealed IS 'PEM of the private key, s
 CREATE TABLE idscope.resource_group (
     tenant_id       uuid NOT NULL,
     subscription_id uuid NOT NULL,
-    name_key        text COLLATE "C" NOT NULL CHECK (name_key = lower(name_key)),
+    name_key        text COLLATE "C" NOT NULL,
     name            text NOT NULL CHECK (length(name) BETWEEN 1 AND 90)
                     CONSTRAINT resource_group_key_of_name CHECK (lower(name COLLATE "C") = name_key),
     location        text NOT NULL,
@@ -67,7 +68,6 @@ CREATE TABLE idscope.resource_group (
     FOREIGN KEY (tenant_id, subscription_id) REFERENCES idscope.subscription
 );
 COMMENT ON TABLE idscope.resource_group IS 'A folder of instances and hubs within a subscription';
-COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: sign-in is refused, rows stay';
 COMMENT ON COLUMN idscope.resource_group.name_key IS 'Name in lower case: names ignore case';
 
 ALTER TABLE idscope.tenant            ENABLE ROW LEVEL SECURITY;

@@ -1,0 +1,13 @@
+-- Revert idscope:hubs from pg
+-- Deletes every built-in hub with its devices.
+
+BEGIN;
+
+DROP FUNCTION idscope.purge_retired_hubs(int);
+DROP FUNCTION idscope.gate_hub(text);
+DROP TABLE idscope.hub_device;
+DROP TABLE idscope.hub_policy;
+DROP TABLE idscope.hub;
+DROP TABLE idscope.hub_registry;
+
+COMMIT;

@@ -1,0 +1,14 @@
+-- Revert idscope:instances from pg
+-- Deletes every instance with its links, and the ledger of ID scopes: scopes may then be issued again.
+
+BEGIN;
+
+DROP FUNCTION idscope.hub_deleted(text);
+DROP FUNCTION idscope.gate_instance(text, text);
+DROP TABLE idscope.link_latency;
+DROP TABLE idscope.linked_hub;
+DROP TABLE idscope.instance_policy;
+DROP TABLE idscope.instance;
+DROP TABLE idscope.scope;
+
+COMMIT;

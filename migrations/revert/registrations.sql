@@ -1,0 +1,12 @@
+-- Revert idscope:registrations from pg
+-- Deletes every enrollment, registration and job.
+
+BEGIN;
+
+DROP TABLE idscope.job;
+DROP TABLE idscope.alloc_input;
+DROP TABLE idscope.registration;
+DROP TABLE idscope.enrollment_detail;
+DROP TABLE idscope.enrollment;
+
+COMMIT;

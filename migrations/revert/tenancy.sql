@@ -1,0 +1,14 @@
+-- Revert idscope:tenancy from pg
+-- Deletes every tenant, and the keys that sign access tokens.
+
+BEGIN;
+
+DROP FUNCTION idscope.gate_client(uuid);
+DROP TABLE idscope.resource_group;
+DROP TABLE idscope.token_key;
+DROP TABLE idscope.service_principal;
+DROP TABLE idscope.subscription;
+DROP TABLE idscope.tenant;
+DROP FUNCTION idscope.current_tenant();
+
+COMMIT;

@@ -1,0 +1,47 @@
+-- Verify idscope:registrations on pg
+-- Tables with their columns, grants.
+
+BEGIN;
+SET LOCAL ROLE idscope_owner;
+
+SELECT id_scope, registration_key, registration_id, device_id, attestation_type, primary_sealed, secondary_sealed,
+       enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge,
+       etag, version, inputs_version, created_at, updated_at
+  FROM idscope.enrollment WHERE false;
+SELECT id_scope, registration_key, initial_twin, optional_device_information, custom_allocation
+  FROM idscope.enrollment_detail WHERE false;
+SELECT id_scope, registration_key, registration_id, operation_id, revision, status, substatus, assigned_hub,
+       device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,
+       enrollment_inputs, scope_inputs, alloc_input, checked_at, operation_at, created_at, updated_at
+  FROM idscope.registration WHERE false;
+SELECT id_scope, hash, input, created_at
+  FROM idscope.alloc_input WHERE false;
+SELECT id_scope, kind, subject, due_at, fence, attempt, last_error, created_at
+  FROM idscope.job WHERE false;
+
+DO $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT string_agg(format('%s: %s on %s', who, one, tab), ', ') INTO wrong
+      FROM (VALUES
+        ('idscope_api', 'enrollment', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'enrollment_detail', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'registration', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'job', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'alloc_input', 'SELECT'),
+        ('idscope_worker', 'enrollment', 'SELECT DELETE'),
+        ('idscope_worker', 'enrollment_detail', 'SELECT DELETE'),
+        ('idscope_worker', 'registration', 'SELECT UPDATE DELETE'),
+        ('idscope_worker', 'alloc_input', 'SELECT INSERT DELETE'),
+        ('idscope_worker', 'job', 'SELECT INSERT UPDATE DELETE')
+      ) AS needed (who, tab, rights)
+      CROSS JOIN LATERAL regexp_split_to_table(rights, ' ') AS one
+     WHERE NOT has_table_privilege(who, 'idscope.' || tab, one);
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'grants missing: %', wrong;
+    END IF;
+END
+$$;
+
+ROLLBACK;

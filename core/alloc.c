@@ -1,9 +1,10 @@
-/* alloc.c: which hub a device gets. A pure function: it must never look at a clock, a socket or a table, nor use floating
- * point, so that the same input gives the same hub and the same explanation on every machine and at any later time.
+/* alloc.c: which hub a device gets. A pure function: it must never look at a clock, a socket or a table, nor use
+ * floating point, so that the same input gives the same hub and the same explanation on every machine and at any later
+ * time.
  *
- * Hashed: each candidate draws u in (0, 1] from SHA-256(scope, registration id, host) and the least -log2(u) / weight wins
- * (weighted rendezvous). A hub's share is its weight's share, and since no draw depends on another hub, a new hub takes only
- * the devices that it wins and moves none between the others. */
+ * Hashed: each candidate draws u in (0, 1] from SHA-256(scope, registration id, host) and the least -log2(u) / weight
+ * wins (weighted rendezvous). A hub's share is its weight's share, and since no draw depends on another hub, a new hub
+ * takes only the devices that it wins and moves none between the others. */
 #include "alloc.h"
 
 #include <inttypes.h>
@@ -14,8 +15,8 @@ enum { LOG_BITS = 44, TIE_US = 5000, TIE_PERCENT = 10, SENTENCE_HUBS = 3 };
 /* How a hub stands in this choice. */
 enum fit {
     FIT_CANDIDATE,
-    FIT_TOO_FAR,     /* geoLatency: others are nearer */
-    FIT_NO_FIGURE,   /* geoLatency: others have a fresh figure, this one has none */
+    FIT_TOO_FAR,   /* geoLatency: others are nearer */
+    FIT_NO_FIGURE, /* geoLatency: others have a fresh figure, this one has none */
     FIT_UNREACHABLE,
     FIT_INVALID,
     FIT_DRAINED,
@@ -38,8 +39,8 @@ struct view {
     const struct alloc_input *in;
     struct str device; /* scope and registration id, lower case, a newline after each */
     int policy;
-    enum fit *fits;    /* one per hub */
-    int64_t best_us;   /* geoLatency: p50 of the nearest candidate, 0: no figures */
+    enum fit *fits;  /* one per hub */
+    int64_t best_us; /* geoLatency: p50 of the nearest candidate, 0: no figures */
 };
 
 static bool is_named(const struct alloc_input *in, struct str host)
@@ -161,8 +162,8 @@ static uint64_t draw(const struct view *v, const struct alloc_hub *hub)
     return minus_log2(u);
 }
 
-/* The candidate with the least draw per weight; of equals the first by host. A draw is below 2^51 and a weight below 2^10,
- * so comparing crosswise cannot overflow. */
+/* The candidate with the least draw per weight; of equals the first by host. A draw is below 2^51 and a weight below
+ * 2^10, so comparing crosswise cannot overflow. */
 static const struct alloc_hub *hashed(const struct view *v)
 {
     const struct alloc_hub *best = NULL;
@@ -246,11 +247,13 @@ static struct alloc_choice explain_none(const struct view *v)
 static struct alloc_choice without_candidate(const struct view *v)
 {
     if (count_fit(v, FIT_UNREACHABLE))
-        return (struct alloc_choice){ALLOC_WAIT, NULL, "unreachable",
-                                     SAY(v, "Waiting for a hub that does not answer: %s.", hubs_that(v, FIT_UNREACHABLE))};
+        return (struct alloc_choice){
+            ALLOC_WAIT, NULL, "unreachable",
+            SAY(v, "Waiting for a hub that does not answer: %s.", hubs_that(v, FIT_UNREACHABLE))};
     if (count_fit(v, FIT_INVALID))
-        return (struct alloc_choice){ALLOC_ALL_INVALID, NULL, "invalid",
-                                     SAY(v, "Every hub that could be chosen is invalid: %s.", hubs_that(v, FIT_INVALID))};
+        return (struct alloc_choice){
+            ALLOC_ALL_INVALID, NULL, "invalid",
+            SAY(v, "Every hub that could be chosen is invalid: %s.", hubs_that(v, FIT_INVALID))};
     return explain_none(v);
 }
 
@@ -293,9 +296,9 @@ static struct alloc_choice choose(const struct view *v)
         return without_candidate(v);
     const struct alloc_hub *hub = hashed(v);
     if (hub->state == LINK_PENDING || hub->state == LINK_ABSENT)
-        return (struct alloc_choice){ALLOC_WAIT, NULL, "pending",
-                                     SAY(v, "The choice falls on %.*s, which waits for its first validation.",
-                                         STR_ARG(hub->host_name))};
+        return (struct alloc_choice){
+            ALLOC_WAIT, NULL, "pending",
+            SAY(v, "The choice falls on %.*s, which waits for its first validation.", STR_ARG(hub->host_name))};
     return (struct alloc_choice){ALLOC_CHOSEN, hub, rule_of(v, candidates), sentence_of(v, hub, candidates)};
 }
 
@@ -379,7 +382,7 @@ err_t alloc_input_read(struct arena *a, struct str text, struct err_detail *d, s
     const struct stored_hub *from = stored.hubs.at;
     struct alloc_hub *hubs = ARENA_NEW_ARRAY(a, stored.hubs.n, struct alloc_hub);
     for (size_t i = 0; i < stored.hubs.n; i++)
-        hubs[i] = (struct alloc_hub){from[i].host, from[i].host_name, (int)from[i].weight.n, from[i].apply == TRI_TRUE,
+        hubs[i] = (struct alloc_hub){from[i].host,  from[i].host_name, (int)from[i].weight.n, from[i].apply == TRI_TRUE,
                                      from[i].state, from[i].p50_us.n};
     *ret = (struct alloc_input){
         .version = (int)stored.version.n,

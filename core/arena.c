@@ -98,8 +98,9 @@ static struct block *block_for(struct arena *a, size_t bytes)
     if (b->room - b->used >= bytes)
         return b;
     size_t room = b->room < BLOCK_MAX / 2 ? b->room * 2 : BLOCK_MAX;
-    a->newest = block_new(room > bytes ? room : bytes, b);
-    return a->newest;
+    struct block *fresh = block_new(room > bytes ? room : bytes, b);
+    a->newest = fresh;
+    return fresh;
 }
 
 void *arena_alloc(struct arena *a, size_t bytes)
@@ -151,28 +152,6 @@ struct str arena_lower(struct arena *a, struct str s)
     return (struct str){to, s.n};
 }
 
-static void text_vprintf(struct text *t, const char *format, va_list args)
-{
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    char *line = arena_alloc(t->arena, (size_t)(n < 0 ? 0 : n) + 1);
-    vsnprintf(line, (size_t)(n < 0 ? 0 : n) + 1, format, again);
-    va_end(again);
-    text_add(t, str_of(line));
-}
-
-struct str arena_printf(struct arena *a, const char *format, ...)
-{
-    struct text t;
-    text_init(&t, a, 0);
-    va_list args;
-    va_start(args, format);
-    text_vprintf(&t, format, args);
-    va_end(args);
-    return text_str(&t);
-}
-
 void text_init(struct text *t, struct arena *a, size_t room)
 {
     *t = (struct text){.arena = a, .p = arena_alloc(a, room + 1), .n = 0, .room = room + 1};
@@ -207,12 +186,35 @@ void text_add_char(struct text *t, char c)
     t->p[t->n++] = c;
 }
 
+static void text_vprintf(struct text *t, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    size_t n = length < 0 ? 0 : (size_t)length;
+    text_reserve(t, n);
+    vsnprintf(t->p + t->n, n + 1, format, again);
+    va_end(again);
+    t->n += n;
+}
+
 void text_printf(struct text *t, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     text_vprintf(t, format, args);
     va_end(args);
+}
+
+struct str arena_printf(struct arena *a, const char *format, ...)
+{
+    struct text t;
+    text_init(&t, a, 0);
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&t, format, args);
+    va_end(args);
+    return text_str(&t);
 }
 
 struct str text_str(struct text *t)

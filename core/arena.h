@@ -22,12 +22,12 @@ struct str {
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : "" /* for printf's %.*s */
 
-struct str str_of(const char *text);                     /* NULL gives the absent text */
-bool str_same(struct str a, struct str b);               /* byte for byte */
-bool str_same_nocase(struct str a, struct str b);        /* ASCII only */
+struct str str_of(const char *text);              /* NULL gives the absent text */
+bool str_same(struct str a, struct str b);        /* byte for byte */
+bool str_same_nocase(struct str a, struct str b); /* ASCII only */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends_nocase(struct str s, struct str suffix);
-struct str str_trim(struct str s);                       /* blanks and tabs cut at both ends */
+struct str str_trim(struct str s); /* blanks and tabs cut at both ends */
 /* Splits at the first `at`: *ret_head gets what stands before it, the result is what stands behind.
  * Without an `at`, head is all and the result is absent. */
 struct str str_split(struct str s, char at, struct str *ret_head);
@@ -40,11 +40,11 @@ void arena_free(struct arena *a);
 /* Forgets everything (wiped) but keeps the first block for the next use. */
 void arena_reset(struct arena *a);
 
-void *arena_alloc(struct arena *a, size_t bytes);        /* zeroed, aligned for any type */
+void *arena_alloc(struct arena *a, size_t bytes);                    /* zeroed, aligned for any type */
 void *arena_array(struct arena *a, size_t count, size_t bytes_each); /* ends the program on overflow */
 struct str arena_copy(struct arena *a, const char *p, size_t n);
 struct str arena_str(struct arena *a, struct str s);
-struct str arena_lower(struct arena *a, struct str s);   /* ASCII lower case copy */
+struct str arena_lower(struct arena *a, struct str s); /* ASCII lower case copy */
 struct str arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
@@ -61,7 +61,7 @@ void text_init(struct text *t, struct arena *a, size_t room);
 void text_add(struct text *t, struct str s);
 void text_add_char(struct text *t, char c);
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct str text_str(struct text *t);                     /* NUL-terminated view; stays valid until the next add */
+struct str text_str(struct text *t); /* NUL-terminated view; stays valid until the next add */
 
 #define ARENA_CLEANUP __attribute__((cleanup(arena_cleanup)))
 void arena_cleanup(struct arena **a);

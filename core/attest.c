@@ -1,5 +1,5 @@
-/* attest.c: does the credential that a device presents fit its enrollment? It must never tell a caller why not, other than
- * in the detail for logs: an unknown id, a wrong key and an old token look alike to a device. */
+/* attest.c: does the credential that a device presents fit its enrollment? It must never tell a caller why not, other
+ * than in the detail for logs: an unknown id, a wrong key and an old token look alike to a device. */
 #include "attest.h"
 
 struct sha256 attest_derive(struct bytes group_key, struct str registration_id)

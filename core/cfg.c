@@ -84,7 +84,8 @@ static err_t set_text(const struct setting *s, struct str value, struct str name
 static err_t set_number(const struct setting *s, struct str value, struct str name, void *to, struct err_detail *d)
 {
     if (!dec_i64(value, s->min, s->max, to))
-        return err_say(d, E(BAD_CONFIG), "%s must be a whole number from %" PRId64 " to %" PRId64 ".", name.p, s->min, s->max);
+        return err_say(d, E(BAD_CONFIG), "%s must be a whole number from %" PRId64 " to %" PRId64 ".", name.p, s->min,
+                       s->max);
     return NULL;
 }
 
@@ -114,7 +115,8 @@ static err_t read_defaults(struct cfg *to, struct err_detail *d)
 }
 
 /* Names of no setting are left alone: the environment belongs to others too. An empty value is as good as none. */
-static err_t read_environment(struct arena *a, enum cfg_program program, char **env, struct cfg *to, struct err_detail *d)
+static err_t read_environment(struct arena *a, enum cfg_program program, char **env, struct cfg *to,
+                              struct err_detail *d)
 {
     for (; *env; env++) {
         struct str name, value = str_split(str_of(*env), '=', &name);
@@ -247,13 +249,14 @@ struct str cfg_markdown(struct arena *a)
 {
     struct text t;
     text_init(&t, a, 8192);
-    text_add(&t, STR("| setting | programs | default | from | to | meaning |\n| --- | --- | --- | --- | --- | --- |\n"));
+    text_add(&t,
+             STR("| setting | programs | default | from | to | meaning |\n| --- | --- | --- | --- | --- | --- |\n"));
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *s = &settings[i];
         text_printf(&t, "| `%s` | ", s->member);
         add_programs(&t, s->programs);
-        text_printf(&t, " | %s%s%s | %" PRId64 " | %" PRId64 " | %s |\n", *s->def ? "`" : "", s->def, *s->def ? "`" : "",
-                    s->min, s->max, s->sentence);
+        text_printf(&t, " | %s%s%s | %" PRId64 " | %" PRId64 " | %s |\n", *s->def ? "`" : "", s->def,
+                    *s->def ? "`" : "", s->min, s->max, s->sentence);
     }
     return text_str(&t);
 }

@@ -129,7 +129,8 @@ static err_t read_json(struct reading *r, const struct path *at, const struct co
     return NULL;
 }
 
-static err_t read_members(struct reading *r, const struct path *at, const struct codec *table, const json_t *in, void *to);
+static err_t read_members(struct reading *r, const struct path *at, const struct codec *table, const json_t *in,
+                          void *to);
 
 static err_t read_object(struct reading *r, const struct path *at, const struct codec *row, const json_t *v, void *to)
 {
@@ -181,7 +182,8 @@ static err_t find_member(struct reading *r, const struct path *at, const struct 
     return NULL;
 }
 
-static err_t read_members(struct reading *r, const struct path *at, const struct codec *table, const json_t *in, void *to)
+static err_t read_members(struct reading *r, const struct path *at, const struct codec *table, const json_t *in,
+                          void *to)
 {
     if (!json_is_object(in))
         return bad(r, at, "must be an object");
@@ -206,7 +208,8 @@ err_t codec_decode(struct arena *a, const struct codec *table, unsigned mode, co
     return read_members(&r, NULL, table, in, to);
 }
 
-err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, struct str body, void *to, struct err_detail *d)
+err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, struct str body, void *to,
+                 struct err_detail *d)
 {
     json_auto_t *v = NULL;
     TRY(json_read(body, d, &v));

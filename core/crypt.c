@@ -29,7 +29,8 @@ struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message)
 {
     static const uint8_t nothing = 0; /* HMAC() takes a null key for "the last one" */
     struct sha256 out;
-    crypt_must(HMAC(EVP_sha256(), key.n ? key.p : &nothing, (int)key.n, message.p, message.n, out.b, NULL), "HMAC-SHA256");
+    crypt_must(HMAC(EVP_sha256(), key.n ? key.p : &nothing, (int)key.n, message.p, message.n, out.b, NULL),
+               "HMAC-SHA256");
     return out;
 }
 

@@ -1,4 +1,5 @@
-/* enc.c: text forms of bytes, ids and times. It must never be lenient: a decoder that guesses lets two texts mean one key. */
+/* enc.c: text forms of bytes, ids and times. It must never be lenient: a decoder that guesses lets two texts mean one
+ * key. */
 #include "enc.h"
 
 #include <inttypes.h>

@@ -10,12 +10,12 @@
 #include <stddef.h>
 
 struct err {
-    const char *name;      /* as logs show it: "ENROLLMENT_NOT_FOUND" */
-    int http_status;       /* 400…599; 0 for errors that never reach a client */
-    int code;              /* data-plane errorCode (dps-wire 3.8), six digits */
-    const char *arm_code;  /* management plane error.code: "ResourceNotFound" */
-    const char *hub_code;  /* hub plane, after "ErrorCode:": "DeviceNotFound" */
-    const char *sentence;  /* for people; a detail may replace it */
+    const char *name;     /* as logs show it: "ENROLLMENT_NOT_FOUND" */
+    int http_status;      /* 400…599; 0 for errors that never reach a client */
+    int code;             /* data-plane errorCode, six digits, the first three an HTTP status */
+    const char *arm_code; /* management plane error.code: "ResourceNotFound" */
+    const char *hub_code; /* hub plane, after "ErrorCode:": "DeviceNotFound" */
+    const char *sentence; /* for people; a detail may replace it */
 };
 
 typedef const struct err *err_t;
@@ -28,11 +28,11 @@ typedef const struct err *err_t;
 #define E(name) (&E_##name##_ROW)
 
 /* Returns early with the error of `call`. The only macro that hides control flow. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        err_t try_err_ = (call);                                                                   \
-        if (try_err_)                                                                              \
-            return try_err_;                                                                       \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        err_t try_err_ = (call);                                                                                       \
+        if (try_err_)                                                                                                  \
+            return try_err_;                                                                                           \
     } while (0)
 
 enum { ERR_DETAIL_MAX = 480 };
@@ -45,7 +45,6 @@ struct err_detail {
 
 /* Writes the printf-style sentence into `d` (cut at ERR_DETAIL_MAX) and returns `e`, so that
  * `return err_say(d, E(BAD_FIELD), "…")` reads as one thought. `d` may be NULL. */
-err_t err_say(struct err_detail *d, err_t e, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+err_t err_say(struct err_detail *d, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,5 +1,5 @@
-/* id.c: which texts are ids and names, how they are keyed, and which plane a host belongs to. It must never ask whether a
- * thing exists. */
+/* id.c: which texts are ids and names, how they are keyed, and which plane a host belongs to. It must never ask whether
+ * a thing exists. */
 #include "id.h"
 
 #include <ctype.h>
@@ -7,8 +7,15 @@
 
 #include "crypt.h"
 
-enum { SERVICE_NAME_MIN = 3, SERVICE_NAME_MAX = 50, GROUP_NAME_MAX = 90, LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048,
-       DEVICE_KEY_MIN = 16, LABEL_MAX = 63 };
+enum {
+    SERVICE_NAME_MIN = 3,
+    SERVICE_NAME_MAX = 50,
+    GROUP_NAME_MAX = 90,
+    LOCATION_MAX = 64,
+    CONNECTION_STRING_MAX = 2048,
+    DEVICE_KEY_MIN = 16,
+    LABEL_MAX = 63
+};
 
 /* ASCII only, whatever the locale. */
 static bool is_letter(char c)
@@ -58,8 +65,8 @@ bool id_device_valid(struct str id)
 
 bool id_service_name_valid(struct str name)
 {
-    return name.n >= SERVICE_NAME_MIN && made_of(name, SERVICE_NAME_MAX, "-") && !all_digits(name) && name.p[0] != '-' &&
-           name.p[name.n - 1] != '-';
+    return name.n >= SERVICE_NAME_MIN && made_of(name, SERVICE_NAME_MAX, "-") && !all_digits(name) &&
+           name.p[0] != '-' && name.p[name.n - 1] != '-';
 }
 
 bool id_service_name_reserved(struct str name)
@@ -223,7 +230,8 @@ static err_t take_member(struct str part, struct connection_string *to, struct e
     const struct {
         struct str name;
         struct str *value;
-    } known[] = {{STR("HostName"), &to->host}, {STR("SharedAccessKeyName"), &to->key_name}, {STR("SharedAccessKey"), &to->key}};
+    } known[] = {
+        {STR("HostName"), &to->host}, {STR("SharedAccessKeyName"), &to->key_name}, {STR("SharedAccessKey"), &to->key}};
     struct str name, value = str_split(part, '=', &name);
     if (!value.p)
         return err_say(d, E(BAD_CONNECTION_STRING), "Each member of the connection string must be Name=Value.");
@@ -250,8 +258,9 @@ static err_t check_key(struct arena *a, struct connection_string *c, struct err_
     struct bytes key;
     c->masked = all_asterisks(c->key);
     if (!c->masked && (!dec_base64(a, c->key, &key) || key.n < DEVICE_KEY_MIN || key.n > DEVICE_KEY_BYTES))
-        return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKey in the connection string must be base64 of %d to %d bytes.",
-                       DEVICE_KEY_MIN, DEVICE_KEY_BYTES);
+        return err_say(d, E(BAD_CONNECTION_STRING),
+                       "SharedAccessKey in the connection string must be base64 of %d to %d bytes.", DEVICE_KEY_MIN,
+                       DEVICE_KEY_BYTES);
     return NULL;
 }
 
@@ -266,7 +275,8 @@ static err_t check_connection_string(struct arena *a, struct connection_string *
     if (!c->key_name.n)
         return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKeyName is missing in the connection string.");
     if (!id_key_name_valid(c->key_name))
-        return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKeyName in the connection string is not a policy name.");
+        return err_say(d, E(BAD_CONNECTION_STRING),
+                       "SharedAccessKeyName in the connection string is not a policy name.");
     if (!c->key.n)
         return err_say(d, E(BAD_CONNECTION_STRING), "SharedAccessKey is missing in the connection string.");
     return check_key(a, c, d);
@@ -275,7 +285,8 @@ static err_t check_connection_string(struct arena *a, struct connection_string *
 err_t id_connection_string(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret)
 {
     if (text.n > CONNECTION_STRING_MAX)
-        return err_say(d, E(BAD_CONNECTION_STRING), "The connection string is longer than %d bytes.", CONNECTION_STRING_MAX);
+        return err_say(d, E(BAD_CONNECTION_STRING), "The connection string is longer than %d bytes.",
+                       CONNECTION_STRING_MAX);
     struct connection_string c = {0};
     while (text.p) {
         struct str part;

@@ -1,4 +1,4 @@
-/* id.h: which texts are ids and names, and how they are keyed. Pure. Rules: dps-wire 1.7, 3.6; DECISIONS 1, 5, 6, 10.
+/* id.h: which texts are ids and names, and how they are keyed. Pure.
  * A key is the lower-case form under which the database finds the thing; the text as given is kept beside it. */
 #ifndef IDSCOPE_ID_H
 #define IDSCOPE_ID_H
@@ -8,14 +8,16 @@
 
 enum { ID_REGISTRATION_MAX = 128, ID_DEVICE_MAX = 128, ID_SCOPE_LEN = 11, ID_HOST_MAX = 253, ID_KEY_NAME_MAX = 256 };
 
-bool id_registration_valid(struct str id);   /* 1…128 of [A-Za-z0-9._:-], first alphanumeric, last alphanumeric or '-' */
-bool id_device_valid(struct str id);         /* 1…128 of the hub's alphabet (dps-wire 3.6), case-sensitive */
-bool id_service_name_valid(struct str name); /* instances and hubs: 3…50 letters, digits, hyphens; not all digits; no hyphen at the ends */
+bool id_registration_valid(struct str id); /* 1…128 of [A-Za-z0-9._:-], first alphanumeric, last alphanumeric or '-' */
+/* 1…128 of letters, digits and - . % _ * ? ! ( ) , : = @ $ ', case-sensitive. */
+bool id_device_valid(struct str id);
+/* Instances and hubs: 3…50 letters, digits, hyphens; not all digits; no hyphen at the ends. */
+bool id_service_name_valid(struct str name);
 bool id_service_name_reserved(struct str name); /* global management localhost dps hub, any case */
 bool id_resource_group_valid(struct str name);
-bool id_key_name_valid(struct str name);     /* policy names: [A-Za-z0-9_@.-], 1…256 */
-bool id_host_valid(struct str host);         /* a DNS name, 1…253, labels 1…63, no port */
-bool id_scope_valid(struct str scope);       /* 0ne + 8 hex digits, any case */
+bool id_key_name_valid(struct str name); /* policy names: [A-Za-z0-9_@.-], 1…256 */
+bool id_host_valid(struct str host);     /* a DNS name, 1…253, labels 1…63, no port */
+bool id_scope_valid(struct str scope);   /* 0ne + 8 hex digits, any case */
 /* Random scope as issued: "0ne" and 8 upper-case hex digits. Keyed in lower case. */
 struct str id_scope_new(struct arena *a);
 /* ARM locations: "West Europe" → "westeurope". Letters, digits, blanks, hyphens; 1…64; else false. */
@@ -24,25 +26,30 @@ bool id_location(struct arena *a, struct str in, struct str *ret);
 /* Cuts a trailing :port (and the brackets of an IPv6 literal are kept). */
 struct str id_host_without_port(struct str host);
 
-/* Which plane a Host header belongs to, by its suffix alone (DECISIONS 1). */
+/* Which plane a Host header belongs to, by its suffix alone, whether or not the name exists: `*.hub.D` hub,
+ * `*.dps.D` service and device, everything else management. A port does not count. */
 enum id_plane { ID_PLANE_MANAGEMENT, ID_PLANE_SERVICE, ID_PLANE_HUB };
-/* *ret_name gets the left-most label in lower case (instance or hub name; "global" for global.dps.D). */
+/* *ret_name gets, in lower case, what stands before `.hub.D` or `.dps.D` (instance or hub name; "global" for
+ * global.dps.D; with dots in it when there is more than one label, so that a.b.dps.D never passes for a.dps.D); on the
+ * management plane the left-most label. */
 enum id_plane id_plane_of(struct arena *a, struct str host, struct str domain, struct str *ret_name);
 
-/* Operation ids on the wire: `5.{16 hex of the scope's hash}.{guid}` (dps-wire 4.1). */
+/* Operation ids on the wire: `5.{16 hex of the scope's hash}.{guid}`. */
 struct str id_operation(struct arena *a, struct str scope_key, const struct uuid *operation);
 bool id_operation_parse(struct str text, struct uuid *ret);
-/* The etag of an enrollment, `"…"` with its quotes (dps-wire 3.2), and of a registration (base64 of such a text). */
+/* The etag of an enrollment, `"…"` with its quotes, and of a registration (base64 of such a text). */
 struct str id_etag(struct arena *a, const struct uuid *u);
 struct str id_registration_etag(struct arena *a, const struct uuid *operation, int64_t revision);
-/* If-Match: strips W/ and one pair of quotes on both sides; `*` matches all. */
+/* If-Match: strips W/ and one pair of quotes on both sides; `*`, quoted or not, matches all; an absent one nothing. */
 bool id_etag_matches(struct str if_match, struct str etag);
 
-/* A hub's connection string (DECISIONS 10). BAD_CONNECTION_STRING names the member and the rule in `d`. */
+/* A hub's connection string `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`: names in any case and order, values
+ * split at the first `=`, blanks around them and a trailing `;` allowed, unknown members ignored, no port in HostName.
+ * BAD_CONNECTION_STRING names the member and the rule in `d`. */
 struct connection_string {
-    struct str host;         /* as given */
+    struct str host; /* as given */
     struct str key_name;
-    struct str key;          /* base64 text; all asterisks is a masked key */
+    struct str key; /* base64 text; all asterisks is a masked key */
     bool masked;
 };
 err_t id_connection_string(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret);

@@ -1,4 +1,5 @@
-/* json.c: JSON in from jansson, JSON out into a text. It must never repeat bytes of a refused body: they may be keys. */
+/* json.c: JSON in from jansson, JSON out into a text. It must never repeat bytes of a refused body: they may be keys.
+ */
 #include "json.h"
 
 #include <inttypes.h>
@@ -43,8 +44,8 @@ static err_t check_depth(struct str body, struct err_detail *d)
     for (size_t i = 0; i < body.n; i++) {
         step(&at, body.p[i]);
         if (at.depth > JSON_DEPTH_MAX)
-            return err_say(d, E(BAD_JSON), "The body is nested deeper than %d levels (line %d, column %d).", JSON_DEPTH_MAX,
-                           at.line, at.column);
+            return err_say(d, E(BAD_JSON), "The body is nested deeper than %d levels (line %d, column %d).",
+                           JSON_DEPTH_MAX, at.line, at.column);
     }
     return NULL;
 }
@@ -58,7 +59,8 @@ err_t json_read(struct str body, struct err_detail *d, json_t **ret)
         char *quoted = strstr(why.text, " near "); /* jansson quotes the body from here on */
         if (quoted)
             *quoted = '\0';
-        return err_say(d, E(BAD_JSON), "The body is not valid JSON: %s (line %d, column %d).", why.text, why.line, why.column);
+        return err_say(d, E(BAD_JSON), "The body is not valid JSON: %s (line %d, column %d).", why.text, why.line,
+                       why.column);
     }
     *ret = v;
     return NULL;

@@ -1,5 +1,6 @@
-/* jwt.c: access tokens, the only caller of libjwt. libjwt takes the algorithm from the token and looks at no claim, so this
- * file must never hand it a token whose header it has not read itself, nor a key that was not loaded here (EC P-256). */
+/* jwt.c: access tokens, the only caller of libjwt. libjwt takes the algorithm from the token and looks at no claim, so
+ * this file must never hand it a token whose header it has not read itself, nor a key that was not loaded here (EC
+ * P-256). */
 #include "jwt.h"
 
 #include <inttypes.h>
@@ -15,8 +16,14 @@
 
 #include "codec.h"
 
-enum { COORDINATE_BYTES = 32, SIGNATURE_BYTES = 64, CACHE_SLOTS = 256, CACHE_TEXT_MAX = 512, CLAIM_MAX = 512,
-       TIME_MAX_S = INT32_MAX * INT64_C(1000) };
+enum {
+    COORDINATE_BYTES = 32,
+    SIGNATURE_BYTES = 64,
+    CACHE_SLOTS = 256,
+    CACHE_TEXT_MAX = 512,
+    CLAIM_MAX = 512,
+    TIME_MAX_S = INT32_MAX * INT64_C(1000)
+};
 
 struct jwt_key {
     struct arena *arena; /* of this key itself; wiped when it goes */
@@ -81,8 +88,8 @@ static bool fill_key(struct jwt_key *k, struct str kid, struct str pem)
 {
     CLEANUP(drop_pkey) EVP_PKEY *pkey = read_p256(pem);
     CLEANUP(drop_bio) BIO *out = BIO_new(BIO_s_mem());
-    if (!pkey || !out || !kid.n || PEM_write_bio_PUBKEY(out, pkey) != 1 || !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, k->x) ||
-        !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, k->y))
+    if (!pkey || !out || !kid.n || PEM_write_bio_PUBKEY(out, pkey) != 1 ||
+        !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, k->x) || !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, k->y))
         return false;
     k->kid = arena_str(k->arena, kid);
     k->private_pem = arena_str(k->arena, pem);
@@ -171,9 +178,16 @@ static struct str write_claims(struct arena *a, const struct jwt_claims *c, stru
     struct uuid id = crypt_uuid4();
     *role = c->role;
     struct token_claims t = {
-        .iss = c->issuer, .aud = c->audience, .sub = c->subject, .appid = c->subject, .tid = c->tenant_id,
-        .jti = enc_uuid(a, &id), .roles = {role, 1, true}, .iat = {true, c->issued_s},
-        .nbf = {true, c->not_before_s}, .exp = {true, c->expires_s},
+        .iss = c->issuer,
+        .aud = c->audience,
+        .sub = c->subject,
+        .appid = c->subject,
+        .tid = c->tenant_id,
+        .jti = enc_uuid(a, &id),
+        .roles = {role, 1, true},
+        .iat = {true, c->issued_s},
+        .nbf = {true, c->not_before_s},
+        .exp = {true, c->expires_s},
     };
     struct text out;
     text_init(&out, a, 512);
@@ -247,8 +261,14 @@ static err_t read_claims(struct arena *a, struct str payload, struct err_detail 
     struct token_claims t = {0};
     if (!read_segment(a, payload, token_claims_codec, &t) || !t.roles.n)
         return refuse(d, "its claims cannot be read");
-    *ret = (struct jwt_claims){.issuer = t.iss, .audience = t.aud, .subject = t.sub, .tenant_id = t.tid, .role = t.roles.at[0],
-                               .issued_s = t.iat.n, .not_before_s = t.nbf.n, .expires_s = t.exp.n};
+    *ret = (struct jwt_claims){.issuer = t.iss,
+                               .audience = t.aud,
+                               .subject = t.sub,
+                               .tenant_id = t.tid,
+                               .role = t.roles.at[0],
+                               .issued_s = t.iat.n,
+                               .not_before_s = t.nbf.n,
+                               .expires_s = t.exp.n};
     return NULL;
 }
 
@@ -261,7 +281,8 @@ static err_t verify_signature(struct arena *a, const struct jwt_key *const *keys
     TRY(check_header(a, keys, count, token, d, &key, &payload));
     TRY(read_claims(a, payload, d, &claims));
     CLEANUP(drop_jwt) jwt_t *j = NULL;
-    int failed = jwt_decode(&j, arena_str(a, token).p, (const unsigned char *)key->public_pem.p, (int)key->public_pem.n);
+    int failed =
+        jwt_decode(&j, arena_str(a, token).p, (const unsigned char *)key->public_pem.p, (int)key->public_pem.n);
     if (failed || jwt_get_alg(j) != JWT_ALG_ES256)
         return refuse(d, "its signature is wrong");
     *ret = claims;
@@ -278,8 +299,8 @@ static err_t check_times(const struct jwt_claims *c, int64_t now_us, struct err_
     return NULL;
 }
 
-/* Tokens that were found good, by what makes them good: their bytes and the keys in use. A slot is overwritten by the next
- * token that falls on it. Times are checked on each use. */
+/* Tokens that were found good, by what makes them good: their bytes and the keys in use. A slot is overwritten by the
+ * next token that falls on it. Times are checked on each use. */
 struct slot {
     bool used;
     struct sha256 id;

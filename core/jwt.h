@@ -8,23 +8,24 @@
 
 enum { JWT_MAX = 16384, JWT_LEEWAY_S = 60 };
 
-struct jwt_key;   /* one signing key with its kid; read-only, may be shared by threads */
+struct jwt_key; /* one signing key with its kid; read-only, may be shared by threads */
 
 /* `pem`: EC P-256 private key. BAD_CONFIG when it is none. */
 err_t jwt_key_load(struct str kid, struct str pem, struct jwt_key **ret);
 void jwt_key_free(struct jwt_key *k);
-struct str jwt_key_new_pem(struct arena *a);              /* a fresh P-256 private key */
+struct str jwt_key_new_pem(struct arena *a);                      /* a fresh P-256 private key */
 struct str jwt_key_jwk(struct arena *a, const struct jwt_key *k); /* one member of a JWKS "keys" array */
 
 struct jwt_claims {
-    struct str issuer, audience, subject;   /* subject: client id */
-    struct str tenant_id, role;             /* tid, roles[0] */
+    struct str issuer, audience, subject; /* subject: client id */
+    struct str tenant_id, role;           /* tid, roles[0] */
     int64_t issued_s, not_before_s, expires_s;
 };
 
 err_t jwt_sign(struct arena *a, const struct jwt_key *k, const struct jwt_claims *c, struct str *ret_token);
-/* Verifies signature, kid, exp, nbf, iat. iss and aud are returned for the caller's rule. INVALID_TOKEN with the reason in `d`.
- * Verified tokens are remembered (SHA-256 → claims, until exp, bounded) because libjwt parses the PEM at each call; thread-safe. */
+/* Verifies signature, kid, exp, nbf, iat. iss and aud are returned for the caller's rule. INVALID_TOKEN with the reason
+ * in `d`. Verified tokens are remembered (SHA-256 → claims, until exp, bounded) because libjwt parses the PEM at each
+ * call; thread-safe. */
 err_t jwt_verify(struct arena *a, const struct jwt_key *const *keys, size_t key_count, struct str token, int64_t now_us,
                  struct err_detail *d, struct jwt_claims *ret);
 

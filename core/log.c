@@ -1,6 +1,6 @@
 /* log.c: one JSON object per line on standard error, each with one write(2) so that lines of threads never mix. It must
- * never block on a lock or fail the caller: a line that cannot be written is lost. The one file of core that looks at the
- * clock. */
+ * never block on a lock or fail the caller: a line that cannot be written is lost. The one file of core that looks at
+ * the clock. */
 #include "log.h"
 
 #include <time.h>

@@ -25,8 +25,8 @@ bool log_level_of(struct str word, enum log_level *ret);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
 /* log_event(LOG_INFO, "request", L_TEXT("trackingId", id), L_NUM("status", 200)); */
-#define log_event(level, event, ...)                                                               \
-    log_fields((level), (event), (const struct log_field[]){__VA_ARGS__},                          \
+#define log_event(level, event, ...)                                                                                   \
+    log_fields((level), (event), (const struct log_field[]){__VA_ARGS__},                                              \
                sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 
 #endif

@@ -1,5 +1,5 @@
-/* model.c: the words of the contract and the tables that name each member on the wire. It must hold no behaviour: defaults
- * and rules between members belong to the operations. */
+/* model.c: the words of the contract and the tables that name each member on the wire. It must hold no behaviour:
+ * defaults and rules between members belong to the operations. */
 #include "model.h"
 
 #include <string.h>
@@ -110,8 +110,18 @@ int hub_rights_implied(int bits)
 }
 
 /* Bytes that a member may have; a body as a whole is limited by its route. */
-enum { ID_MAX = 128, HOST_MAX = 253, KEY_MAX = 128, ETAG_MAX = 256, TWIN_MAX = 65536, SENTENCE_MAX = 1024, HUBS_MAX = 50,
-       CERTIFICATES_MAX = 65536, TPM_MAX = 8192, DEFINITION_MAX = 4096 };
+enum {
+    ID_MAX = 128,
+    HOST_MAX = 253,
+    KEY_MAX = 128,
+    ETAG_MAX = 256,
+    TWIN_MAX = 65536,
+    SENTENCE_MAX = 1024,
+    HUBS_MAX = 50,
+    CERTIFICATES_MAX = 65536,
+    TPM_MAX = 8192,
+    DEFINITION_MAX = 4096
+};
 
 static const struct codec symmetric_key_codec[] = {
     CODEC_TEXT(struct symmetric_key, primary, "primaryKey", KEY_MAX, 0),
@@ -179,7 +189,8 @@ const struct codec registration_state_codec[] = {
 const struct codec operation_status_codec[] = {
     CODEC_TEXT(struct operation_status, operation_id, "operationId", ID_MAX, 0),
     CODEC_WORD(struct operation_status, status, "status", registration_status_words, 0),
-    CODEC_OBJECT(struct operation_status, state, "registrationState", registration_state_codec, struct registration_state, 0),
+    CODEC_OBJECT(struct operation_status, state, "registrationState", registration_state_codec,
+                 struct registration_state, 0),
     CODEC_END,
 };
 
@@ -209,10 +220,11 @@ static const struct codec hub_authentication_codec[] = {
 /* What the registry's two shapes of a device share; `type`'s member `at` is the struct hub_device. */
 #define HUB_DEVICE_ROWS(type, at)                                                                                      \
     CODEC_WORD(type, at status, "status", hub_device_status_words, 0),                                                 \
-    CODEC_TEXT(type, at status_reason, "statusReason", ID_MAX, CODEC_NULL),                                            \
-    CODEC_OBJECT(type, at authentication, "authentication", hub_authentication_codec, struct hub_authentication, 0),   \
-    CODEC_OBJECT(type, at capabilities, "capabilities", capabilities_codec, struct capabilities, 0),                   \
-    CODEC_TEXT(type, at device_scope, "deviceScope", ETAG_MAX, 0)
+        CODEC_TEXT(type, at status_reason, "statusReason", ID_MAX, CODEC_NULL),                                        \
+        CODEC_OBJECT(type, at authentication, "authentication", hub_authentication_codec, struct hub_authentication,   \
+                     0),                                                                                               \
+        CODEC_OBJECT(type, at capabilities, "capabilities", capabilities_codec, struct capabilities, 0),               \
+        CODEC_TEXT(type, at device_scope, "deviceScope", ETAG_MAX, 0)
 
 const struct codec hub_device_codec[] = {
     CODEC_TEXT(struct hub_device, device_id, "deviceId", ID_MAX, 0),

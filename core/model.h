@@ -7,28 +7,47 @@
 #include "crypt.h"
 
 enum allocation_policy { POLICY_ABSENT, POLICY_HASHED, POLICY_GEO_LATENCY, POLICY_STATIC, POLICY_CUSTOM };
-extern const char *const policy_words[];          /* hashed geoLatency static custom: enrollment spelling */
-extern const char *const instance_policy_words[]; /* Hashed GeoLatency Static: instance spelling; Custom is no word of it */
+extern const char *const policy_words[]; /* hashed geoLatency static custom: enrollment spelling */
+/* Hashed GeoLatency Static: instance spelling; Custom is no word of it. */
+extern const char *const instance_policy_words[];
 
 enum provisioning_status { PROVISIONING_ABSENT, PROVISIONING_ENABLED, PROVISIONING_DISABLED };
 extern const char *const provisioning_status_words[]; /* enabled disabled */
 
 enum attestation_type { ATTEST_ABSENT, ATTEST_SYMMETRIC_KEY, ATTEST_X509, ATTEST_TPM, ATTEST_NONE };
-extern const char *const attestation_type_words[];    /* symmetricKey x509 tpm none */
+extern const char *const attestation_type_words[]; /* symmetricKey x509 tpm none */
 
 /* Registration status and substatus; the allowed moves stand in regstate.def. */
 enum registration_status { REG_ABSENT, REG_UNASSIGNED, REG_ASSIGNING, REG_ASSIGNED, REG_FAILED, REG_DISABLED };
 extern const char *const registration_status_words[]; /* unassigned assigning assigned failed disabled */
-enum registration_substatus { SUB_ABSENT, SUB_INITIAL, SUB_DATA_MIGRATED, SUB_DATA_RESET, SUB_REPROVISIONED_TO_INITIAL };
-extern const char *const registration_substatus_words[]; /* initialAssignment deviceDataMigrated deviceDataReset reprovisionedToInitialAssignment */
+enum registration_substatus {
+    SUB_ABSENT,
+    SUB_INITIAL,
+    SUB_DATA_MIGRATED,
+    SUB_DATA_RESET,
+    SUB_REPROVISIONED_TO_INITIAL
+};
+/* initialAssignment deviceDataMigrated deviceDataReset reprovisionedToInitialAssignment */
+extern const char *const registration_substatus_words[];
 
 enum link_state { LINK_ABSENT, LINK_PENDING, LINK_VALID, LINK_DEGRADED, LINK_INVALID, LINK_UNREACHABLE };
-extern const char *const link_state_words[];      /* pending valid degraded invalid unreachable */
+extern const char *const link_state_words[]; /* pending valid degraded invalid unreachable */
 
 /* Rights of instance policies and hub policies, as bits. */
-enum service_right { RIGHT_SERVICE_CONFIG = 1, RIGHT_ENROLLMENT_READ = 2, RIGHT_ENROLLMENT_WRITE = 4,
-                     RIGHT_DEVICE_CONNECT = 8, RIGHT_REGISTRATION_READ = 16, RIGHT_REGISTRATION_WRITE = 32 };
-enum hub_right { HUB_RIGHT_REGISTRY_READ = 1, HUB_RIGHT_REGISTRY_WRITE = 2, HUB_RIGHT_SERVICE_CONNECT = 4, HUB_RIGHT_DEVICE_CONNECT = 8 };
+enum service_right {
+    RIGHT_SERVICE_CONFIG = 1,
+    RIGHT_ENROLLMENT_READ = 2,
+    RIGHT_ENROLLMENT_WRITE = 4,
+    RIGHT_DEVICE_CONNECT = 8,
+    RIGHT_REGISTRATION_READ = 16,
+    RIGHT_REGISTRATION_WRITE = 32
+};
+enum hub_right {
+    HUB_RIGHT_REGISTRY_READ = 1,
+    HUB_RIGHT_REGISTRY_WRITE = 2,
+    HUB_RIGHT_SERVICE_CONNECT = 4,
+    HUB_RIGHT_DEVICE_CONNECT = 8
+};
 /* Text ↔ bits. Input: words joined by commas with or without blanks, any order and case; output joined by ", " in the
  * service's order ("ServiceConfig, DeviceConnect, EnrollmentWrite"; "RegistryWrite, ServiceConnect, DeviceConnect").
  * False when a word is unknown or the list is empty. */
@@ -36,40 +55,46 @@ bool service_rights_parse(struct str text, int *ret_bits);
 struct str service_rights_text(struct arena *a, int bits);
 bool hub_rights_parse(struct str text, int *ret_bits);
 struct str hub_rights_text(struct arena *a, int bits);
-/* What a policy may do, implications included (dps-wire 6): EnrollmentWrite ⇒ EnrollmentRead, RegistrationStatusRead and …Write;
- * RegistrationStatusWrite ⇒ …Read; RegistryWrite ⇒ RegistryRead. */
+/* What a policy may do, implications included: EnrollmentWrite ⇒ EnrollmentRead, RegistrationStatusRead
+ * and …Write; RegistrationStatusWrite ⇒ …Read; RegistryWrite ⇒ RegistryRead. */
 int service_rights_implied(int bits);
 int hub_rights_implied(int bits);
 
-struct symmetric_key { struct str primary, secondary; };        /* base64 */
-struct attestation {
-    int type;                                    /* enum attestation_type */
-    struct symmetric_key *symmetric_key;
-    struct str tpm, x509;                        /* JSON as sent: until their attestation comes they are refused by name */
+struct symmetric_key {
+    struct str primary, secondary; /* base64 */
 };
-struct reprovision_policy { enum tri update_hub_assignment, migrate_device_data; };
-struct capabilities { enum tri iot_edge; };
+struct attestation {
+    int type; /* enum attestation_type */
+    struct symmetric_key *symmetric_key;
+    struct str tpm, x509; /* JSON as sent: until their attestation comes they are refused by name */
+};
+struct reprovision_policy {
+    enum tri update_hub_assignment, migrate_device_data;
+};
+struct capabilities {
+    enum tri iot_edge;
+};
 
-/* An individual enrollment as the service plane reads and writes it (dps-wire 3.5). */
+/* An individual enrollment as the service plane reads and writes it. */
 struct enrollment {
     struct str registration_id, device_id;
     struct attestation *attestation;
     struct capabilities *capabilities;
     struct str iot_hub_host_name;
-    struct str initial_twin, optional_device_information;  /* JSON objects */
+    struct str initial_twin, optional_device_information; /* JSON objects */
     struct str etag;
     int provisioning_status;
     struct reprovision_policy *reprovision_policy;
     int64_t created_us, updated_us;
     int allocation_policy;
     struct str_list iot_hubs;
-    struct str custom_allocation;                /* JSON object: customAllocationDefinition, stored and echoed */
-    struct str registration_state;               /* JSON object, out only: filled once the device has registered */
+    struct str custom_allocation;  /* JSON object: customAllocationDefinition, stored and echoed */
+    struct str registration_state; /* JSON object, out only: filled once the device has registered */
 };
 extern const struct codec enrollment_codec[];
-extern const struct codec attestation_codec[];   /* {"type","symmetricKey":{…}}: attestationmechanism */
+extern const struct codec attestation_codec[]; /* {"type","symmetricKey":{…}}: attestationmechanism */
 
-/* The device's view and the service's view of a registration (dps-wire 3.5, 4.3). */
+/* The device's view and the service's view of a registration. */
 struct registration_state {
     struct str registration_id;
     int64_t created_us;
@@ -82,25 +107,31 @@ struct registration_state {
 };
 extern const struct codec registration_state_codec[];
 
-struct operation_status {                        /* register's and the poll's answer */
+struct operation_status { /* register's and the poll's answer */
     struct str operation_id;
     int status;
     struct registration_state *state;
 };
 extern const struct codec operation_status_codec[];
 
-struct device_registration {                     /* what a device sends (dps-wire 4.2) */
+struct device_registration { /* what a device sends to register */
     struct str registration_id, payload, tpm, csr;
 };
 extern const struct codec device_registration_codec[];
 
-/* A device of a built-in hub (dps-wire 7.5). */
+/* A device of a built-in hub. */
 enum hub_device_status { HUB_DEVICE_ABSENT, HUB_DEVICE_ENABLED, HUB_DEVICE_DISABLED };
-extern const char *const hub_device_status_words[];   /* enabled disabled */
+extern const char *const hub_device_status_words[]; /* enabled disabled */
 enum hub_auth_type { HUB_AUTH_ABSENT, HUB_AUTH_SAS, HUB_AUTH_SELF_SIGNED, HUB_AUTH_CA, HUB_AUTH_NONE };
-extern const char *const hub_auth_type_words[];       /* sas selfSigned certificateAuthority none */
-struct thumbprints { struct str primary, secondary; };
-struct hub_authentication { struct symmetric_key *symmetric_key; struct thumbprints *x509_thumbprint; int type; };
+extern const char *const hub_auth_type_words[]; /* sas selfSigned certificateAuthority none */
+struct thumbprints {
+    struct str primary, secondary;
+};
+struct hub_authentication {
+    struct symmetric_key *symmetric_key;
+    struct thumbprints *x509_thumbprint;
+    int type;
+};
 struct hub_device {
     struct str device_id, generation_id, etag;
     int status;
@@ -109,11 +140,22 @@ struct hub_device {
     struct capabilities *capabilities;
     struct str device_scope;
 };
-extern const struct codec hub_device_codec[];         /* PUT and GET /devices/{id} */
+extern const struct codec hub_device_codec[]; /* PUT and GET /devices/{id} */
 /* One member of a bulk POST /devices: the same plus `id`, `importMode`, `eTag`. */
-enum import_mode { IMPORT_ABSENT, IMPORT_CREATE, IMPORT_UPDATE, IMPORT_UPDATE_IF_MATCH, IMPORT_DELETE, IMPORT_DELETE_IF_MATCH };
-extern const char *const import_mode_words[];         /* create update updateIfMatchETag delete deleteIfMatchETag */
-struct hub_import { struct str id; int import_mode; struct hub_device device; };
+enum import_mode {
+    IMPORT_ABSENT,
+    IMPORT_CREATE,
+    IMPORT_UPDATE,
+    IMPORT_UPDATE_IF_MATCH,
+    IMPORT_DELETE,
+    IMPORT_DELETE_IF_MATCH
+};
+extern const char *const import_mode_words[]; /* create update updateIfMatchETag delete deleteIfMatchETag */
+struct hub_import {
+    struct str id;
+    int import_mode;
+    struct hub_device device;
+};
 extern const struct codec hub_import_codec[];
 
 #endif

@@ -1,5 +1,5 @@
-/* sas.c: shared access signatures: reading, checking and making them. It must never compare a re-encoded resource: what was
- * signed is what was sent. */
+/* sas.c: shared access signatures: reading, checking and making them. It must never compare a re-encoded resource: what
+ * was signed is what was sent. */
 #include "sas.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
-/* sas.h: shared access signatures: reading, checking and making them. Rules: dps-wire 6, sdk-clients 1.
- * Pure: the caller says what time it is. This file decides whether a SAS token is good. */
+/* sas.h: shared access signatures: reading, checking and making them. This file decides whether a SAS token is good:
+ * signed with the key over `sr` and `se` exactly as sent, not expired, and for the resource that is asked for. Pure:
+ * the caller says what time it is. */
 #ifndef IDSCOPE_SAS_H
 #define IDSCOPE_SAS_H
 
@@ -8,11 +9,11 @@
 enum { SAS_TOKEN_MAX = 4096, SAS_SKEW_S = 300 };
 
 struct sas {
-    struct str resource_raw;  /* sr exactly as sent: what was signed */
-    struct str resource;      /* decoded, trailing slashes cut */
-    struct str expiry_raw;    /* se exactly as sent */
+    struct str resource_raw; /* sr exactly as sent: what was signed */
+    struct str resource;     /* decoded, trailing slashes cut */
+    struct str expiry_raw;   /* se exactly as sent */
     int64_t expiry_s;
-    struct str key_name;      /* skn, decoded; absent when not sent */
+    struct str key_name; /* skn, decoded; absent when not sent */
     struct sha256 signature;
 };
 

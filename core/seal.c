@@ -7,7 +7,14 @@
 
 #include <openssl/evp.h>
 
-enum { SEAL_VERSION = 1, NONCE_BYTES = 12, TAG_BYTES = 16, HEAD_BYTES = 5 + NONCE_BYTES, RING_KEY_BYTES = 32, RING_MAX = 16 };
+enum {
+    SEAL_VERSION = 1,
+    NONCE_BYTES = 12,
+    TAG_BYTES = 16,
+    HEAD_BYTES = 5 + NONCE_BYTES,
+    RING_KEY_BYTES = 32,
+    RING_MAX = 16
+};
 
 struct ring_key {
     uint32_t id;
@@ -125,8 +132,8 @@ struct bytes seal_row(struct arena *a, const char *kind, struct str owner, struc
 }
 
 /* The context with cipher, key, nonce and the row's bytes in it; sealing or opening as `sealing` says. */
-static bool begin(EVP_CIPHER_CTX *c, const struct key_ring *r, const uint8_t *key, const uint8_t *nonce, struct bytes row,
-                  bool sealing)
+static bool begin(EVP_CIPHER_CTX *c, const struct key_ring *r, const uint8_t *key, const uint8_t *nonce,
+                  struct bytes row, bool sealing)
 {
     int n;
     return c && EVP_CipherInit_ex2(c, r->cipher, key, nonce, sealing, NULL) == 1 &&

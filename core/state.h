@@ -5,7 +5,14 @@
 #include "model.h"
 
 enum reg_event { REG_EV_REGISTER, REG_EV_REGISTER_SAME, REG_EV_REGISTER_BLOCKED, REG_EV_HUB_MADE, REG_EV_NO_HUB };
-enum link_event { LINK_EV_PROBE_GOOD, LINK_EV_PROBE_ONE_BAD, LINK_EV_PROBE_REFUSED, LINK_EV_PROBE_FAILED, LINK_EV_HUB_DELETED, LINK_EV_CREDENTIAL_CHANGE };
+enum link_event {
+    LINK_EV_PROBE_GOOD,
+    LINK_EV_PROBE_ONE_BAD,
+    LINK_EV_PROBE_REFUSED,
+    LINK_EV_PROBE_FAILED,
+    LINK_EV_HUB_DELETED,
+    LINK_EV_CREDENTIAL_CHANGE
+};
 
 /* The next status, or REG_ABSENT when the move is not in the table. */
 int regstate_move(int from, enum reg_event event);

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# hosts.sh: prints the /etc/hosts line with all names of the local stack: the fixed ones, and those of the instances
+# and hubs that exist now (when its database runs). It writes to no file.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/settings.sh"
+. "$here/parts.sh"
+
+names="$DOMAIN management.$DOMAIN $DEVICE_HOST"
+if running postgres; then
+    made=$("$here/stack.sh" psql -At -v "d=$DOMAIN" <<<"
+        select lower(name) || '.dps.' || :'d' from idscope.instance union
+        select lower(name) || '.hub.' || :'d' from idscope.hub order by 1")
+    names+=" ${made//$'\n'/ }"
+fi
+printf '127.0.0.1 %s\n' "${names% }"

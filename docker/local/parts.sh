@@ -1,0 +1,130 @@
+# parts.sh: starting, watching and ending the processes of a local stack. Sourced after settings.sh. Each part NAME has
+# $VAR/run/NAME.pid, NAME.born (when that process began: pids are used again), NAME.command (to see whether a
+# running one is still what is wanted) and $VAR/log/NAME.log. It must never signal a process that these files do not name.
+# shellcheck shell=bash
+
+# The state letter and the start time of process $1, from /proc; nothing where there is no /proc.
+process_facts() {
+    local line
+    line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+    # shellcheck disable=SC2086 # the fields after the name, which may hold blanks
+    set -- ${line##*) }
+    printf '%s %s' "$1" "${20}"
+}
+
+part_pid() { cat "$VAR/run/$1.pid" 2>/dev/null; }
+
+# Is the process that we started as NAME still there? A dead one that its parent has not fetched (Z) is not.
+running() {
+    local pid facts
+    pid=$(part_pid "$1") || return 1
+    if [ -e /proc/self/stat ]; then
+        facts=$(process_facts "$pid")
+        [ -n "$facts" ] && [ "${facts%% *}" != Z ] && [ "${facts##* }" = "$(cat "$VAR/run/$1.born")" ]
+    else
+        kill -0 "$pid" 2>/dev/null
+    fi
+}
+
+# launch NAME COMMAND…: runs it in the background in a session of its own. The pid is written by the process itself
+# before it becomes COMMAND, so it is right behind sudo and setpriv, too.
+# PREFIX (an array) is what the command runs under, e.g. sudo.
+PREFIX=()
+launch() {
+    local name=$1
+    shift
+    rm -f "$VAR/run/$name.pid"
+    printf '%s\n' "$*" > "$VAR/run/$name.command"
+    (
+        cd /
+        exec 9>&-
+        ulimit -n "$(ulimit -Hn)"
+        # shellcheck disable=SC2016 # for the inner shell
+        exec setsid "${PREFIX[@]}" /bin/sh -c '
+            cut -d ")" -f 2- /proc/$$/stat 2>/dev/null | cut -d " " -f 21 > "$0.born"
+            echo $$ > "$0.pid.new" && mv "$0.pid.new" "$0.pid"
+            exec "$@"' "$VAR/run/$name" "$@" </dev/null >>"$VAR/log/$name.log" 2>&1
+    ) &
+    wait_for 100 "$name to begin" test -s "$VAR/run/$name.pid"
+}
+
+# wait_for TENTHS WHAT COMMAND…: until COMMAND succeeds
+wait_for() {
+    local tenths=$1 what=$2 i
+    shift 2
+    for ((i = 0; i < tenths; i++)); do
+        if "$@" >/dev/null 2>&1; then return 0; fi
+        sleep 0.1
+    done
+    die "waited $((tenths / 10)) s in vain for $what"
+}
+
+# wait_ready NAME COMMAND…: until COMMAND succeeds; gives up as soon as the process of NAME is gone
+wait_ready() {
+    local name=$1 deadline=$((SECONDS + START_TIMEOUT_S))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if ! running "$name"; then
+            tail -n 15 "$VAR/log/$name.log" >&2
+            die "$name ended at its start; the end of $VAR/log/$name.log stands above"
+        fi
+        if [ $SECONDS -ge $deadline ]; then
+            tail -n 15 "$VAR/log/$name.log" >&2
+            die "$name was not ready within $START_TIMEOUT_S s; the end of $VAR/log/$name.log stands above"
+        fi
+        sleep 0.1
+    done
+}
+
+# fresh NAME PROGRAM COMMAND…: runs NAME already, as this very command, with a program that was not built again since?
+fresh() {
+    local name=$1 program=$2
+    shift 2
+    running "$name" && [ "$(cat "$VAR/run/$name.command")" = "$*" ] && ! [ "$program" -nt "$VAR/run/$name.pid" ]
+}
+
+ended() { ! running "$1"; }
+
+# stop_part NAME [SIGNAL]: asks it to end, insists after 30 seconds, forgets it
+stop_part() {
+    local name=$1 i
+    if running "$name"; then
+        kill -"${2:-TERM}" "$(part_pid "$name")"
+        for ((i = 0; i < 300; i++)); do
+            if ended "$name"; then break; fi
+            sleep 0.1
+        done
+        if running "$name"; then
+            say "idscope: $name did not end within 30 s: killed" >&2
+            kill_part "$name"
+        fi
+    fi
+    rm -f "$VAR/run/$name".{pid,born,command}
+}
+
+# kill_part NAME: as a crash would. A database server takes its processes with it (stopped first, or it would start new
+# ones while the old ones die).
+kill_part() {
+    local name=$1 pid children=''
+    running "$name" || return 0
+    pid=$(part_pid "$name")
+    if [ "$name" = postgres ]; then
+        kill -STOP "$pid"
+        children=$(pgrep -P "$pid" | tr '\n' ' ') || true
+    fi
+    # shellcheck disable=SC2086 # a list of numbers
+    kill -KILL "$pid" $children 2>/dev/null || true
+    wait_for 300 "$name to die" ended "$name"
+}
+
+# A port of 127.0.0.1 on which nobody answers, kept in $VAR/run/NAME.health for those who ask NAME how it is.
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+health_address() {
+    local file=$VAR/run/$1.health port
+    if ! running "$1" && { [ ! -s "$file" ] || answers "$(cut -d : -f 2 "$file")"; }; then
+        port=$((20000 + RANDOM % 12000))
+        while answers "$port"; do port=$((20000 + RANDOM % 12000)); done
+        printf '127.0.0.1:%s' "$port" > "$file"
+    fi
+    cat "$file"
+}

@@ -1,0 +1,50 @@
+/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. Each function gives NO_ROW when nothing is there. */
+#ifndef IDSCOPE_DB_GATE_H
+#define IDSCOPE_DB_GATE_H
+
+#include "core/crypt.h"
+#include "db/db.h"
+
+struct db_policies {
+    struct str *names;
+    int64_t *rights;
+    struct bytes *primary_sealed, *secondary_sealed;
+    size_t count;
+};
+
+struct db_gate_instance {
+    struct str id_scope, id_scope_text, name, allocation_policy;
+    int64_t version, inputs_version;
+    struct uuid tenant_id;
+    struct db_policies policies;
+};
+
+struct db_gate_hub {
+    int64_t hub_id, version;
+    struct uuid tenant_id;
+    struct str name;
+    struct db_policies policies;
+};
+
+struct db_gate_client {
+    struct uuid tenant_id;
+    struct str role;
+    struct sha256 secret;
+};
+
+enum { DB_TOKEN_KEYS_MAX = 2 };
+struct db_token_key {
+    struct str kid;
+    struct bytes private_sealed;
+};
+
+/* By ID scope or by name, both in lower case; the other one is absent. */
+err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct db_gate_instance *ret);
+err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gate_hub *ret);
+err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct db_gate_client *ret);
+/* Newest first. */
+err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key ret[DB_TOKEN_KEYS_MAX], size_t *ret_count);
+/* Does the database answer? */
+err_t db_gate_ping(struct db *db);
+
+#endif

@@ -1,0 +1,88 @@
+-- device.sql: the hot path. Each statement serves a whole batch of devices, of any number of scopes, given as arrays in the order of their
+-- keys: one round trip, and where something is written, one commit. Every join compares id_scope. The form `unnest …, lateral (select …
+-- limit 1)` keeps the plan at one index look-up per row whatever the statistics say (a plain join turns into a sequential scan).
+
+-- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
+-- name: register_lookup
+SELECT u.n, e.version, e.inputs_version, e.enabled, e.primary_sealed, e.secondary_sealed,
+       r.operation_id, r.revision, r.status, r.region, r.enrollment_version, r.enrollment_inputs, r.scope_inputs,
+       r.checked_at, r.updated_at, now()
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
+ CROSS JOIN LATERAL (
+        SELECT version, inputs_version, enabled, primary_sealed, secondary_sealed
+          FROM idscope.enrollment
+         WHERE id_scope = u.id_scope AND registration_key = u.registration_key
+         LIMIT 1) e
+  LEFT JOIN LATERAL (
+        SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs, checked_at, updated_at
+          FROM idscope.registration
+         WHERE id_scope = u.id_scope AND registration_key = u.registration_key
+         LIMIT 1) r ON true;
+
+-- What a poll or a status look-up is checked against and answered from.
+-- name: poll_lookup
+SELECT u.n, e.primary_sealed, e.secondary_sealed,
+       r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
+       r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
+ CROSS JOIN LATERAL (
+        SELECT primary_sealed, secondary_sealed
+          FROM idscope.enrollment
+         WHERE id_scope = u.id_scope AND registration_key = u.registration_key
+         LIMIT 1) e
+  LEFT JOIN LATERAL (
+        SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id,
+               error_code, error_message, operation_at, created_at, updated_at
+          FROM idscope.registration
+         WHERE id_scope = u.id_scope AND registration_key = u.registration_key
+         LIMIT 1) r ON true;
+
+-- Writes what was decided, where the world is still the one that it was decided on: the instance and the enrollment by their versions, the
+-- registration by its operation and revision ($8 = 0: there was none). Rows that became `assigning` get their job in the same statement.
+-- Answers the rows that were written; a row that is missing lost against a change and is to be looked up again.
+-- Updates come before inserts, both in the order of keys, so that two batches never wait for each other in a ring.
+-- name: register_write
+WITH live AS MATERIALIZED (
+        SELECT u.*
+          FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::uuid[], $8::bigint[],
+                      $9::uuid[], $10::text[], $11::text[], $12::boolean[])
+               AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled, old_operation, old_revision,
+                     operation_id, status, region, keep_inputs)
+         CROSS JOIN LATERAL (
+                SELECT FROM idscope.scope
+                 WHERE id_scope = u.id_scope AND version = u.scope_version AND retired_at IS NULL
+                 LIMIT 1) s
+         CROSS JOIN LATERAL (
+                SELECT FROM idscope.enrollment
+                 WHERE id_scope = u.id_scope AND registration_key = u.registration_key
+                   AND version = u.enrollment_version AND enabled = u.enabled
+                 LIMIT 1) e
+), updated AS (
+        UPDATE idscope.registration r
+           SET operation_id = u.operation_id, revision = r.revision + 1, status = u.status,
+               substatus = CASE u.status WHEN 'assigned' THEN 'reprovisionedToInitialAssignment' END,
+               target_hub = NULL, target_device_id = NULL, error_code = NULL, error_message = NULL, waiting_for = NULL,
+               region = u.region, scope_inputs = CASE WHEN u.keep_inputs THEN r.scope_inputs END,
+               operation_at = now(), updated_at = now()
+          FROM live u
+         WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key
+           AND u.old_revision > 0 AND r.operation_id = u.old_operation AND r.revision = u.old_revision
+        RETURNING r.id_scope, r.registration_key, r.status
+), inserted AS (
+        INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region,
+                                          operation_at, created_at, updated_at)
+        SELECT u.id_scope, u.registration_key, u.registration_id, u.operation_id, u.status, u.region, now(), now(), now()
+          FROM live u
+         WHERE u.old_revision = 0
+            ON CONFLICT (id_scope, registration_key) DO NOTHING
+        RETURNING id_scope, registration_key, status
+), written AS (
+        SELECT id_scope, registration_key, status FROM updated
+         UNION ALL
+        SELECT id_scope, registration_key, status FROM inserted
+), begun AS (
+        INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
+        SELECT id_scope, 'assign', registration_key, now() FROM written WHERE status = 'assigning'
+            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = now(), fence = j.fence + 1, attempt = 0
+)
+SELECT id_scope, registration_key FROM written;

@@ -1,0 +1,24 @@
+-- gate.sql: what the checks before an operation need to know, read once a second per process and key (api/gate.c). Reads only; the first
+-- three come through SECURITY DEFINER functions, because the tenant is not known before they have answered.
+
+-- name: gate_instance
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
+       key_names, rights, primary_sealed, secondary_sealed
+  FROM idscope.gate_instance($1::text, $2::text);
+
+-- name: gate_hub
+SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed
+  FROM idscope.gate_hub($1::text);
+
+-- name: gate_client
+SELECT tenant_id, role, secret_sha256
+  FROM idscope.gate_client($1::uuid);
+
+-- name: gate_token_keys
+SELECT kid, private_sealed
+  FROM idscope.token_key
+ ORDER BY created_at DESC, kid DESC
+ LIMIT 2;
+
+-- name: gate_ping
+SELECT 1;

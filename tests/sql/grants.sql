@@ -1,0 +1,111 @@
+-- Every grant, from both sides: each program tries every kind of statement on every table, every column it could change, and every
+-- function. What is not listed must be refused.
+\set ON_ERROR_STOP 1
+\set QUIET 1
+BEGIN;
+SELECT no_plan();
+SELECT t.world();
+
+-- Letters: S select, I insert, U update (of the whole row), D delete.
+CREATE TEMP TABLE expected (tab text, api text, worker text, admin text);
+INSERT INTO expected VALUES
+    ('tenant',            'S',    '',     'SI'),
+    ('subscription',      'S',    '',     'SI'),
+    ('service_principal', '',     '',     'SI'),
+    ('token_key',         'S',    '',     'SID'),
+    ('resource_group',    'SIUD', '',     ''),
+    ('hub_registry',      'SI',   '',     ''),
+    ('hub',               'SIUD', '',     ''),
+    ('hub_policy',        'SIUD', 'S',    ''),
+    ('hub_device',        'SIUD', '',     ''),
+    ('scope',             'SI',   'S',    ''),
+    ('instance',          'SIUD', 'S',    ''),
+    ('instance_policy',   'SIUD', '',     ''),
+    ('linked_hub',        'SIUD', 'S',    ''),
+    ('link_latency',      'S',    'SIUD', ''),
+    ('enrollment',        'SIUD', 'SD',   ''),
+    ('enrollment_detail', 'SIUD', 'SD',   ''),
+    ('registration',      'SIUD', 'SUD',  ''),
+    ('alloc_input',       'S',    'SID',  ''),
+    ('job',               'SIUD', 'SIUD', ''),
+    ('schema_version',    'S',    'S',    'S');
+CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
+INSERT INTO expected_columns VALUES
+    ('idscope_admin',  'service_principal', '{disabled_at,secret_sha256}'),
+    ('idscope_api',    'hub_registry',      '{hub_key,retired_at,version}'),
+    ('idscope_api',    'scope',             '{inputs_version,retired_at,version}'),
+    ('idscope_worker', 'scope',             '{purged_at}'),
+    ('idscope_worker', 'linked_hub',        '{last_good_at,next_check_at,next_latency_at,reason,slow_until,state,state_since}');
+
+SELECT set_eq('SELECT tab FROM expected', $$SELECT tablename::text FROM pg_tables WHERE schemaname = 'idscope'$$, 'every table is listed here');
+
+-- What the role can really do, as letters; and which columns it can really update.
+CREATE FUNCTION pg_temp.rights(who text, tab text) RETURNS text LANGUAGE sql AS $$
+    SELECT concat(
+        CASE WHEN t.may(who, format('SELECT FROM idscope.%I', tab)) THEN 'S' END,
+        CASE WHEN t.may(who, (SELECT format('INSERT INTO idscope.%I (%s) SELECT %s WHERE false', tab,
+                                            string_agg(format('%I', col), ', '), string_agg('NULL', ', ')) FROM t.columns(tab))) THEN 'I' END,
+        CASE WHEN t.may(who, (SELECT format('UPDATE idscope.%I SET %s WHERE false', tab,
+                                            string_agg(format('%I = DEFAULT', col), ', ')) FROM t.columns(tab))) THEN 'U' END,
+        CASE WHEN t.may(who, format('DELETE FROM idscope.%I WHERE false', tab)) THEN 'D' END)
+$$;
+CREATE FUNCTION pg_temp.updatable(who text, tab text) RETURNS text[] LANGUAGE sql AS $$
+    SELECT coalesce(array_agg(col ORDER BY col), '{}') FROM t.columns(tab)
+     WHERE t.may(who, format('UPDATE idscope.%I SET %I = DEFAULT WHERE false', tab, col))
+$$;
+
+SELECT is(pg_temp.rights('idscope_' || who, tab), rights, format('idscope_%s on %s: "%s" and nothing else', who, tab, rights))
+  FROM expected CROSS JOIN LATERAL (VALUES ('api', api), ('worker', worker), ('admin', admin)) AS r (who, rights)
+ ORDER BY tab, who;
+SELECT is(pg_temp.updatable('idscope_' || r.who, e.tab),
+          CASE WHEN rights LIKE '%U%' THEN (SELECT array_agg(col ORDER BY col) FROM t.columns(e.tab)) ELSE coalesce(c.cols, '{}') END,
+          format('idscope_%s updates %s of %s', r.who, CASE WHEN rights LIKE '%U%' THEN 'every column' ELSE coalesce(c.cols, '{}')::text END, e.tab))
+  FROM expected e CROSS JOIN LATERAL (VALUES ('api', api), ('worker', worker), ('admin', admin)) AS r (who, rights)
+  LEFT JOIN expected_columns c ON c.tab = e.tab AND c.who = 'idscope_' || r.who
+ ORDER BY e.tab, r.who;
+
+-- TRUNCATE, TRIGGER, REFERENCES and rights of PUBLIC are held by nobody.
+SELECT is_empty($$SELECT tab, who, kind FROM expected
+                    CROSS JOIN unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who
+                    CROSS JOIN unnest(ARRAY['TRUNCATE', 'TRIGGER', 'REFERENCES']) AS kind
+                   WHERE has_table_privilege(who, 'idscope.' || tab, kind)$$, 'no program may truncate, refer to or hang triggers on a table');
+SELECT is_empty($$SELECT relname FROM pg_class CROSS JOIN LATERAL aclexplode(coalesce(relacl, acldefault('r', relowner)))
+                   WHERE relnamespace = 'idscope'::regnamespace AND relkind IN ('r', 'S') AND grantee = 0$$, 'PUBLIC has no right on any table');
+SELECT is_empty($$SELECT proname FROM pg_proc CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                   WHERE pronamespace = 'idscope'::regnamespace AND grantee = 0$$, 'PUBLIC has no right on any function');
+SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who
+                   WHERE has_sequence_privilege(who, 'idscope.hub_registry_hub_id_seq', 'USAGE, SELECT, UPDATE')$$,
+                'no program touches a sequence by hand');
+
+-- Functions.
+SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'hub_deleted', 'purge_retired_hubs']);
+SELECT is(t.may(who, call), who = allowed, format('%s %s call %s', who, CASE WHEN who = allowed THEN 'may' ELSE 'may not' END, call))
+  FROM (VALUES
+        ('SELECT idscope.current_tenant()', 'idscope_api'),
+        ('SELECT * FROM idscope.gate_client(gen_random_uuid())', 'idscope_api'),
+        ('SELECT * FROM idscope.gate_hub(''x'')', 'idscope_api'),
+        ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
+        ('SELECT idscope.hub_deleted(''x'')', 'idscope_api'),
+        ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker')) AS f (call, allowed)
+ CROSS JOIN unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who
+ ORDER BY call, who;
+SELECT is_empty($$SELECT proname FROM pg_proc WHERE pronamespace = 'idscope'::regnamespace AND prosecdef
+                     AND proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']$$,
+                'functions with the owner''s rights look nowhere but in pg_catalog');
+
+-- Roles, schema, owners.
+SELECT schema_privs_are('idscope', who, ARRAY['USAGE'], who || ' uses the schema and changes nothing in it')
+  FROM unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who;
+SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname LIKE 'idscope\_%'
+                     AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)$$, 'no role goes round the grants');
+SELECT is_empty($$SELECT member::regrole FROM pg_auth_members WHERE member::regrole::text LIKE 'idscope\_%'$$, 'no program is a member of another role');
+SELECT is_empty($$SELECT relname FROM pg_class WHERE relnamespace = 'idscope'::regnamespace AND relowner <> 'idscope_owner'::regrole
+                  UNION ALL
+                  SELECT proname FROM pg_proc WHERE pronamespace = 'idscope'::regnamespace AND proowner <> 'idscope_owner'::regrole$$,
+                'idscope_owner owns everything');
+SELECT results_eq($$SELECT rolname::text, rolcanlogin FROM pg_roles WHERE rolname LIKE 'idscope\_%' ORDER BY 1$$,
+                  $$VALUES ('idscope_admin', true), ('idscope_api', true), ('idscope_owner', false), ('idscope_worker', true)$$,
+                  'the programs log in, the owner does not');
+
+SELECT * FROM finish();
+ROLLBACK;

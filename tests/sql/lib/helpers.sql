@@ -1,0 +1,156 @@
+-- Helpers of the database tests, in schema t of a throw-away database: a small world of two tenants, good rows to bend, and ways to
+-- act as one of the programs. Never part of a deployment. All run inside the transaction of a test, which rolls back.
+
+CREATE SCHEMA t;
+GRANT USAGE ON SCHEMA t TO PUBLIC;
+
+CREATE FUNCTION t.tenant(who text) RETURNS uuid LANGUAGE sql IMMUTABLE
+    RETURN (rpad('', 8, who) || '-0000-4000-8000-000000000001')::uuid;
+CREATE FUNCTION t.subscription(who text) RETURNS uuid LANGUAGE sql IMMUTABLE
+    RETURN (rpad('', 8, who) || '-0000-4000-8000-000000000002')::uuid;
+CREATE FUNCTION t.client(who text) RETURNS uuid LANGUAGE sql IMMUTABLE
+    RETURN (rpad('', 8, who) || '-0000-4000-8000-000000000003')::uuid;
+CREATE FUNCTION t.scope(who text) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN '0ne0000000' || who;
+CREATE FUNCTION t.sha() RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN '\x' || repeat('5a', 32);
+
+-- A row that every constraint of its table lets in, in the world of tenant `who` (a letter a-f), under names of `own`.
+CREATE FUNCTION t.good(tab text, who text DEFAULT 'a', own text DEFAULT 'x') RETURNS jsonb
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    etag CONSTANT text := '11111111-0000-4000-8000-000000000000';
+    moment CONSTANT text := '2026-01-02T03:04:05Z';
+BEGIN
+    RETURN CASE tab
+        WHEN 'tenant' THEN jsonb_build_object('tenant_id', gen_random_uuid(), 'name', 'Tenant ' || own)
+        WHEN 'subscription' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', gen_random_uuid(), 'display_name', own)
+        WHEN 'service_principal' THEN jsonb_build_object('tenant_id', t.tenant(who), 'client_id', gen_random_uuid(), 'display_name', own,
+             'role', 'owner', 'secret_sha256', t.sha())
+        WHEN 'token_key' THEN jsonb_build_object('kid', 'kid-' || own, 'private_sealed', '\x01')
+        WHEN 'resource_group' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
+             'name_key', 'group-' || own, 'name', 'Group-' || own, 'location', 'westeurope')
+        WHEN 'hub_registry' THEN jsonb_build_object('hub_key', 'hub-' || own)
+        WHEN 'hub' THEN jsonb_build_object('hub_key', 'hub-' || own, 'name', 'Hub-' || own, 'tenant_id', t.tenant(who),
+             'subscription_id', t.subscription(who), 'resource_group_key', 'group-' || who, 'location', 'westeurope',
+             'sku_name', 'S1', 'sku_capacity', 1, 'etag', etag,
+             'hub_id', (SELECT hub_id FROM idscope.hub_registry WHERE hub_key = 'hub-' || own))
+        WHEN 'hub_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'hub_key', 'hub-' || who, 'key_name_key', 'policy-' || own,
+             'key_name', 'Policy-' || own, 'rights', 3, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
+        WHEN 'hub_device' THEN jsonb_build_object('hub_id', 1, 'device_id', 'Device-' || own, 'generation', 1, 'auth_type', 'sas',
+             'primary_sealed', '\x01', 'secondary_sealed', '\x02')
+        WHEN 'scope' THEN jsonb_build_object('id_scope', '0ne1111111' || right(md5(own), 1))
+        WHEN 'instance' THEN jsonb_build_object('name_key', 'inst-' || own, 'name', 'Inst-' || own, 'id_scope', '0ne1111111' || right(md5(own), 1),
+             'id_scope_text', '0ne1111111' || upper(right(md5(own), 1)), 'tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
+             'resource_group_key', 'group-' || who, 'location', 'westeurope', 'allocation_policy', 'hashed', 'etag', etag)
+        WHEN 'instance_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'key_name_key', 'policy-' || own,
+             'key_name', 'Policy-' || own, 'rights', 63, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
+        WHEN 'linked_hub' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'host', own || '.hub.example',
+             'host_name', upper(own) || '.hub.example', 'location', 'westeurope', 'position', 1, 'hub_key', 'hub-' || who, 'key_name', 'iothubowner')
+        WHEN 'link_latency' THEN jsonb_build_object('region', 'region-' || own, 'host', own || '.hub.example', 'samples_us', jsonb_build_array(5, 7),
+             'tcp_p50_us', 5, 'tcp_p95_us', 7, 'count', 2, 'measured_at', moment)
+        WHEN 'enrollment' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'registration_id', 'Device-' || own,
+             'attestation_type', 'symmetricKey', 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'etag', etag)
+        WHEN 'enrollment_detail' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || who, 'initial_twin', '{}'::jsonb)
+        WHEN 'registration' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'registration_id', 'Device-' || own,
+             'operation_id', etag, 'status', 'assigning', 'region', 'local', 'operation_at', moment, 'created_at', moment, 'updated_at', moment)
+        WHEN 'alloc_input' THEN jsonb_build_object('id_scope', t.scope(who), 'hash', '\x' || repeat(md5(own), 2), 'input', '{}')
+        WHEN 'job' THEN jsonb_build_object('id_scope', t.scope(who), 'kind', 'assign', 'subject', 'device-' || own, 'due_at', moment)
+        WHEN 'schema_version' THEN jsonb_build_object('version', 1)
+    END;
+END
+$$;
+
+-- Inserts a good row, bent by `change`; a member that is null is inserted as NULL.
+CREATE FUNCTION t.put(tab text, change jsonb DEFAULT '{}', who text DEFAULT 'a', own text DEFAULT 'x') RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    line jsonb := t.good(tab, who, own) || change;
+    cols text := (SELECT string_agg(quote_ident(k), ', ') FROM jsonb_object_keys(line) k);
+BEGIN
+    EXECUTE format('INSERT INTO idscope.%I (%s) SELECT %s FROM jsonb_populate_record(NULL::idscope.%I, $1)', tab, cols, cols, tab) USING line;
+END
+$$;
+
+-- What the database says to a good row bent by `change`: 'accepted', or the SQLSTATE and the constraint or column that refused it.
+-- Leaves nothing behind.
+CREATE FUNCTION t.says(tab text, change jsonb DEFAULT '{}', who text DEFAULT 'a', own text DEFAULT 'x') RETURNS text
+    LANGUAGE plpgsql AS $$
+DECLARE
+    named text;
+    col text;
+BEGIN
+    PERFORM t.put(tab, change, who, own);
+    SET CONSTRAINTS ALL IMMEDIATE;
+    RAISE EXCEPTION USING ERRCODE = 'T0000';
+EXCEPTION
+    WHEN SQLSTATE 'T0000' THEN
+        RETURN 'accepted';
+    WHEN integrity_constraint_violation THEN
+        GET STACKED DIAGNOSTICS named = CONSTRAINT_NAME, col = COLUMN_NAME;
+        RETURN SQLSTATE || ' ' || coalesce(nullif(named, ''), col);
+END
+$$;
+
+-- Two tenants, a and b, each with one row in every table that may belong to a tenant.
+CREATE FUNCTION t.world() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    who text;
+    shared CONSTANT text[] := ARRAY['hub_registry', 'hub', 'hub_policy'];
+    tab text;
+BEGIN
+    FOREACH who IN ARRAY ARRAY['a', 'b'] LOOP
+        PERFORM t.put('tenant', jsonb_build_object('tenant_id', t.tenant(who)), who, who);
+        PERFORM t.put('subscription', jsonb_build_object('subscription_id', t.subscription(who)), who, who);
+        PERFORM t.put('service_principal', jsonb_build_object('client_id', t.client(who)), who, who);
+        PERFORM t.put('resource_group', '{}', who, who);
+        FOREACH tab IN ARRAY shared LOOP
+            PERFORM t.put(tab, '{}', who, who);
+        END LOOP;
+        PERFORM t.put('hub_device', jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub WHERE hub_key = 'hub-' || who)), who, who);
+        PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
+        PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
+        FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
+                                   'alloc_input', 'job', 'token_key'] LOOP
+            PERFORM t.put(tab, '{}', who, who);
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+-- Runs a statement as a role, with the tenant set (NULL: none), and returns the number of rows it gave or touched. Role and tenant
+-- are the old ones afterwards, also after an error.
+CREATE FUNCTION t.act(who text, tenant uuid, statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    n bigint;
+BEGIN
+    PERFORM set_config('idscope.tenant', coalesce(tenant::text, ''), true);
+    EXECUTE format('SET LOCAL ROLE %I', who);
+    EXECUTE statement;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RESET ROLE;
+    PERFORM set_config('idscope.tenant', '', true);
+    RETURN n;
+END
+$$;
+
+-- Whether a role has the grant for a statement; tried for real and taken back. Only "permission denied" counts as no: what the
+-- statement meets after that is no matter of grants.
+CREATE FUNCTION t.may(who text, statement text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM t.act(who, NULL, statement);
+    RAISE EXCEPTION USING ERRCODE = 'T0000';
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RETURN SQLERRM NOT LIKE 'permission denied%';
+    WHEN SQLSTATE 'T0000' THEN
+        RETURN true;
+END
+$$;
+
+-- The columns of a table that can be written by INSERT, in order.
+CREATE FUNCTION t.columns(tab text) RETURNS TABLE (col text) LANGUAGE sql STABLE AS $$
+    SELECT attname::text FROM pg_attribute
+     WHERE attrelid = ('idscope.' || tab)::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''
+     ORDER BY attnum
+$$;

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Runs the database tests: the pgTAP files of this folder with pg_prove, then the deployment and plan tests (*.t) with prove.
+# Responsible for a private cluster that holds the schema, pgTAP and the helpers, and for its end. A run that ran no test, skipped one
+# or left one to do is a failure. Arguments: files to run instead of all.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=../lib/cluster.sh
+. "$here/../lib/cluster.sh"
+
+# Shows a runner's output as it comes and holds its summary against the rule above.
+judged() {
+    local out status=0
+    out=$(mktemp)
+    "$@" 2>&1 | tee "$out" || status=$?
+    if ! grep -qE '^Files=[1-9][0-9]*, Tests=[1-9]' "$out" || ! grep -qx 'Result: PASS' "$out"; then
+        echo "tests/sql: $1 ran no test, or not all passed" >&2
+        status=1
+    fi
+    if grep -qiE 'skipped|# todo' "$out"; then
+        echo "tests/sql: a test was skipped or left to do" >&2
+        status=1
+    fi
+    rm -f "$out"
+    return $status
+}
+
+files=("$@")
+if [ ${#files[@]} = 0 ]; then files=("$here"/*.sql "$here"/*.t); fi
+pgtap=() scripts=()
+for file in "${files[@]}"; do
+    case $file in
+        *.sql) pgtap+=("$file") ;;
+        *) scripts+=("$file") ;;
+    esac
+done
+
+failed=0
+if [ ${#pgtap[@]} -gt 0 ]; then
+    trap cluster_stop EXIT
+    cluster_start
+    cluster_psql postgres idscope -c 'CREATE EXTENSION pgtap' -f "$here/lib/helpers.sql"
+    judged pg_prove --host "$CLUSTER_DIR" --username postgres --dbname idscope "${pgtap[@]}" || failed=1
+fi
+if [ ${#scripts[@]} -gt 0 ]; then
+    judged prove --exec bash "${scripts[@]}" || failed=1
+fi
+exit $failed

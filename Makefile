@@ -45,8 +45,8 @@ objs      = $(patsubst %.c,$(OUT)/%.o,$(1))
 PROGRAMS := $(OUT)/idscope-api $(OUT)/idscope-worker $(OUT)/idscope-admin
 
 $(OUT)/idscope-api:    $(call objs,api/main.c $(API_C)) $(OUT)/libdb.a $(OUT)/libcore.a
-$(OUT)/idscope-worker: $(call objs,workers/main.c $(WORKER_C)) $(OUT)/libdb.a $(OUT)/libcore.a
-$(OUT)/idscope-admin:  $(call objs,api/admin.c) $(OUT)/libdb.a $(OUT)/libcore.a
+$(OUT)/idscope-worker: $(call objs,workers/main.c $(WORKER_C) api/health.c api/keyfile.c) $(OUT)/libdb.a $(OUT)/libcore.a
+$(OUT)/idscope-admin:  $(call objs,api/admin.c api/keyfile.c) $(OUT)/libdb.a $(OUT)/libcore.a
 $(PROGRAMS):
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -61,7 +61,7 @@ $(OUT)/gen/sql_gen.h $(OUT)/gen/sql_gen.c &: db/sqlgen.awk $(wildcard db/sql/*.s
 	@mkdir -p $(OUT)/gen
 	@awk -v header=$(OUT)/gen/sql_gen.h -v source=$(OUT)/gen/sql_gen.c -f db/sqlgen.awk $(sort $(wildcard db/sql/*.sql))
 
-$(call objs,$(DB_C)): $(OUT)/gen/sql_gen.h
+$(call objs,$(ALL_C)): | $(OUT)/gen/sql_gen.h
 $(OUT)/gen/sql_gen.o: $(OUT)/gen/sql_gen.c
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 

@@ -1,5 +1,5 @@
-/* args.c: the parameters of a call in PostgreSQL's binary form. It knows types and byte order and nothing of connections; it must never
- * keep a pointer beyond the arena that it was given. */
+/* args.c: the parameters of a call in PostgreSQL's binary form. It knows types and byte order and nothing of
+ * connections; it must never keep a pointer beyond the arena that it was given. */
 #include <arpa/inet.h>
 #include <endian.h>
 #include <stdio.h>
@@ -8,8 +8,21 @@
 #include "db/db.h"
 
 enum oid {
-    OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25, OID_BOOLS = 1000, OID_BYTEAS = 1001, OID_INT4S = 1007,
-    OID_TEXTS = 1009, OID_INT8S = 1016, OID_TIME = 1184, OID_TIMES = 1185, OID_UUID = 2950, OID_UUIDS = 2951, OID_JSONB = 3802,
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_BOOLS = 1000,
+    OID_BYTEAS = 1001,
+    OID_INT4S = 1007,
+    OID_TEXTS = 1009,
+    OID_INT8S = 1016,
+    OID_TIME = 1184,
+    OID_TIMES = 1185,
+    OID_UUID = 2950,
+    OID_UUIDS = 2951,
+    OID_JSONB = 3802,
 };
 
 static const int64_t epoch_2000_us = INT64_C(946684800000000);
@@ -126,7 +139,8 @@ void db_time(struct db_args *in, int64_t us)
         add(in, OID_TIME, NULL, 0);
 }
 
-/* A one-dimensional array on the wire: dimensions, has-nulls, element type, length, lower bound; then each element with its length. */
+/* A one-dimensional array on the wire: dimensions, has-nulls, element type, length, lower bound; then each element with
+ * its length. */
 struct array {
     struct text out;
     enum oid oid;
@@ -138,7 +152,8 @@ static void put_32(struct text *out, uint32_t n)
     text_add(out, (struct str){(const char *)&wire, sizeof wire});
 }
 
-static void array_begin(struct array *t, struct db_args *in, enum oid oid, enum oid element, size_t count, size_t bytes_each)
+static void array_begin(struct array *t, struct db_args *in, enum oid oid, enum oid element, size_t count,
+                        size_t bytes_each)
 {
     if (count > INT32_MAX) {
         fputs("db: array too long\n", stderr);

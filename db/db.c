@@ -1,6 +1,6 @@
-/* db.c: one PostgreSQL connection with every statement of db/sql prepared on it: opening, re-opening, sending, and what SQLSTATEs mean.
- * The only file (with row.c) that calls libpq. It must never know what a statement is for, retry anything that is not repeatable,
- * or put values of rows into a message. */
+/* db.c: one PostgreSQL connection with every statement of db/sql prepared on it: opening, re-opening, sending, and what
+ * SQLSTATEs mean. The only file (with row.c) that calls libpq. It must never know what a statement is for, retry
+ * anything that is not repeatable, or put values of rows into a message. */
 #include "db/db.h"
 
 #include <libpq-fe.h>
@@ -25,8 +25,8 @@ struct db {
     struct arena *arena;
     const char *url, *application_name;
     enum db_use use;
-    PGconn *conn;              /* NULL while down */
-    int64_t retry_at_ms;       /* monotonic: no attempt to connect before */
+    PGconn *conn;        /* NULL while down */
+    int64_t retry_at_ms; /* monotonic: no attempt to connect before */
     int64_t backoff_ms;
     bool in_tx;
     char message[MESSAGE_MAX];
@@ -44,7 +44,8 @@ static int64_t monotonic_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- messages and errors ------------------------------------------------------------------------------------------------- */
+/* --- messages and errors
+ * ------------------------------------------------------------------------------------------------- */
 
 static void say(struct db *db, const char *where, const char *what)
 {
@@ -61,10 +62,8 @@ struct sqlstate_meaning {
 static struct sqlstate_meaning meaning_of(const char *state)
 {
     const struct sqlstate_meaning table[] = {
-        {"23505", E(UNIQUE_VIOLATION), false},
-        {"40001", E(DATABASE_RETRY), false},
-        {"40P01", E(DATABASE_RETRY), false},
-        {"08", E(DATABASE_UNAVAILABLE), true},
+        {"23505", E(UNIQUE_VIOLATION), false},     {"40001", E(DATABASE_RETRY), false},
+        {"40P01", E(DATABASE_RETRY), false},       {"08", E(DATABASE_UNAVAILABLE), true},
         {"57014", E(DATABASE_UNAVAILABLE), false}, /* statement time-out */
         {"57P", E(DATABASE_UNAVAILABLE), true},    /* shutdown, crash, starting up */
         {"25P03", E(DATABASE_UNAVAILABLE), true},  /* idle in transaction too long */
@@ -92,8 +91,8 @@ static void keep_message(struct db *db, const char *where, const char *state, co
     const char *primary = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     const char *constraint = PQresultErrorField(r, PG_DIAG_CONSTRAINT_NAME);
     bool quotes_values = strncmp(state, "22", 2) == 0;
-    snprintf(db->message, sizeof db->message, "%s: %s %.250s%s%s", where, state, quotes_values || !primary ? "" : primary,
-             constraint ? " constraint " : "", constraint ? constraint : "");
+    snprintf(db->message, sizeof db->message, "%s: %s %.250s%s%s", where, state,
+             quotes_values || !primary ? "" : primary, constraint ? " constraint " : "", constraint ? constraint : "");
 }
 
 /* Reads a failed result; closes a session that is of no use any more. `r` may be NULL. */
@@ -118,7 +117,8 @@ static bool is_good(const PGresult *r)
     return s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------------- */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void ignore_notice(void *context, const PGresult *r)
 {
@@ -126,11 +126,13 @@ static void ignore_notice(void *context, const PGresult *r)
     (void)r;
 }
 
-/* Settings before `dbname` may be changed by the URL; those behind it may not. A peer that vanished is noticed within a minute. */
+/* Settings before `dbname` may be changed by the URL; those behind it may not. A peer that vanished is noticed within a
+ * minute. */
 static PGconn *connect_to(const char *url, const char *application_name)
 {
-    const char *names[] = {"connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-                           "dbname", "application_name", "client_encoding", NULL};
+    const char *names[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
+                           "keepalives_count", "tcp_user_timeout", "dbname",
+                           "application_name", "client_encoding",  NULL};
     const char *values[] = {"5", "20", "10", "3", "45000", url, application_name, "UTF8", NULL};
     return PQconnectdbParams(names, values, 1);
 }
@@ -145,9 +147,10 @@ static err_t run_plain(struct db *db, const char *where, const char *sql)
 
 static err_t set_session(struct db *db)
 {
-    TRY(run_plain(db, "session settings",
-                  "SET timezone = 'UTC'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';"
-                  "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
+    TRY(run_plain(
+        db, "session settings",
+        "SET timezone = 'UTC'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';"
+        "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
     if (db->use != DB_USE_LANE)
         return NULL;
     return run_plain(db, "session settings", "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off");
@@ -163,8 +166,8 @@ static err_t check_schema(struct db *db, struct err_detail *d)
     } else {
         long version = PQntuples(r) == 1 ? strtol(PQgetvalue(r, 0, 0), NULL, 10) : -1;
         if (version < DB_SCHEMA_MIN || version > DB_SCHEMA_MAX)
-            e = err_say(d, E(BAD_CONFIG), "the schema's version is %ld; this program knows %d to %d", version, DB_SCHEMA_MIN,
-                        DB_SCHEMA_MAX);
+            e = err_say(d, E(BAD_CONFIG), "the schema's version is %ld; this program knows %d to %d", version,
+                        DB_SCHEMA_MIN, DB_SCHEMA_MAX);
     }
     PQclear(r);
     return e;
@@ -320,7 +323,8 @@ const char *db_message(const struct db *db)
     return db->message;
 }
 
-/* A server that went away while the connection idled has said so by now: better to hear it before a statement is sent than after. */
+/* A server that went away while the connection idled has said so by now: better to hear it before a statement is sent
+ * than after. */
 static bool went_away(struct db *db)
 {
     struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN, .revents = 0};
@@ -340,7 +344,8 @@ static err_t ensure_open(struct db *db)
     return reopen(db, NULL);
 }
 
-/* --- calls --------------------------------------------------------------------------------------------------------------- */
+/* --- calls
+ * --------------------------------------------------------------------------------------------------------------- */
 
 enum { BINARY = 1 };
 
@@ -350,14 +355,15 @@ static err_t check_args(struct db *db, enum sql_id statement, const struct db_ar
     const struct prepared *p = &db->prepared[statement];
     int given = in ? in->count : 0;
     if (p->count != given) {
-        snprintf(db->message, sizeof db->message, "%s: takes %d parameters, was given %d", sql_texts[statement].name, p->count, given);
+        snprintf(db->message, sizeof db->message, "%s: takes %d parameters, was given %d", sql_texts[statement].name,
+                 p->count, given);
         return E(DATABASE_STATEMENT);
     }
     for (int i = 0; i < given; i++) {
         if (in->oids[i] == p->oids[i])
             continue;
-        snprintf(db->message, sizeof db->message, "%s: parameter $%d is of type %u, was given %u", sql_texts[statement].name, i + 1,
-                 p->oids[i], in->oids[i]);
+        snprintf(db->message, sizeof db->message, "%s: parameter $%d is of type %u, was given %u",
+                 sql_texts[statement].name, i + 1, p->oids[i], in->oids[i]);
         return E(DATABASE_STATEMENT);
     }
     return NULL;
@@ -369,15 +375,15 @@ static bool send_statement(struct db *db, enum sql_id statement, const struct db
     int count = in ? in->count : 0;
     for (int i = 0; i < count; i++)
         formats[i] = BINARY;
-    return PQsendQueryPrepared(db->conn, sql_texts[statement].name, count, in ? in->values : NULL, in ? in->lengths : NULL, formats,
-                               BINARY);
+    return PQsendQueryPrepared(db->conn, sql_texts[statement].name, count, in ? in->values : NULL,
+                               in ? in->lengths : NULL, formats, BINARY);
 }
 
 static bool send_tenant(struct db *db, const struct uuid *tenant, char (*text)[37])
 {
     const uint8_t *b = tenant->b;
-    snprintf(*text, sizeof *text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-             b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    snprintf(*text, sizeof *text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
     const char *values[] = {*text};
     return PQsendQueryPrepared(db->conn, tenant_name, 1, values, NULL, NULL, BINARY);
 }
@@ -445,11 +451,12 @@ static err_t pipeline_once(struct db *db, const struct uuid *tenant, const struc
 /* Only a lost connection makes a second try worth while, and only outside of a transaction, which is lost with it. */
 static bool may_repeat(const struct db *db, err_t e, enum db_flag flag, bool was_in_tx)
 {
-    return e == E(DATABASE_UNAVAILABLE) && flag == DB_REPEATABLE && !was_in_tx && !db->conn && monotonic_ms() >= db->retry_at_ms;
+    return e == E(DATABASE_UNAVAILABLE) && flag == DB_REPEATABLE && !was_in_tx && !db->conn &&
+           monotonic_ms() >= db->retry_at_ms;
 }
 
-static err_t one_call(struct db *db, const struct uuid *tenant, enum sql_id statement, const struct db_args *in, enum db_flag flag,
-                      struct rows **ret_rows)
+static err_t one_call(struct db *db, const struct uuid *tenant, enum sql_id statement, const struct db_args *in,
+                      enum db_flag flag, struct rows **ret_rows)
 {
     bool was_in_tx = db->in_tx;
     struct db_batch_call call = {statement, in};
@@ -467,8 +474,8 @@ err_t db_call(struct db *db, enum sql_id statement, const struct db_args *in, en
     return one_call(db, NULL, statement, in, flag, ret_rows);
 }
 
-err_t db_tenant_call(struct db *db, const struct uuid *tenant, enum sql_id statement, const struct db_args *in, enum db_flag flag,
-                     struct rows **ret_rows)
+err_t db_tenant_call(struct db *db, const struct uuid *tenant, enum sql_id statement, const struct db_args *in,
+                     enum db_flag flag, struct rows **ret_rows)
 {
     return one_call(db, tenant, statement, in, flag, ret_rows);
 }
@@ -480,7 +487,8 @@ err_t db_pipeline(struct db *db, const struct db_batch_call *calls, size_t count
     return pipeline_once(db, NULL, calls, count, ret_rows);
 }
 
-/* --- transactions -------------------------------------------------------------------------------------------------------- */
+/* --- transactions
+ * -------------------------------------------------------------------------------------------------------- */
 
 static err_t begin(struct db *db, const struct uuid *tenant)
 {
@@ -511,7 +519,8 @@ static err_t commit(struct db *db)
     return e;
 }
 
-static err_t tx_once(struct db *db, const struct uuid *tenant, err_t (*work)(struct db *db, void *context), void *context)
+static err_t tx_once(struct db *db, const struct uuid *tenant, err_t (*work)(struct db *db, void *context),
+                     void *context)
 {
     TRY(begin(db, tenant));
     err_t e = work(db, context);

@@ -1,5 +1,6 @@
-/* row.c: reading binary results of libpq. A reader that meets another type than its name says ends the program: that is a statement
- * and a caller that do not fit each other, whatever the data, and the first test of that statement shows it. It must never guess. */
+/* row.c: reading binary results of libpq. A reader that meets another type than its name says ends the program: that is
+ * a statement and a caller that do not fit each other, whatever the data, and the first test of that statement shows
+ * it. It must never guess. */
 #include "db/row.h"
 
 #include <libpq-fe.h>
@@ -8,9 +9,23 @@
 #include <string.h>
 
 enum oid {
-    OID_BOOL = 16, OID_BYTEA = 17, OID_NAME = 19, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25, OID_JSON = 114,
-    OID_UNKNOWN = 705, OID_BYTEAS = 1001, OID_INT4S = 1007, OID_TEXTS = 1009, OID_INT8S = 1016, OID_VARCHAR = 1043, OID_TIME = 1184,
-    OID_UUID = 2950, OID_JSONB = 3802,
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_NAME = 19,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_JSON = 114,
+    OID_UNKNOWN = 705,
+    OID_BYTEAS = 1001,
+    OID_INT4S = 1007,
+    OID_TEXTS = 1009,
+    OID_INT8S = 1016,
+    OID_VARCHAR = 1043,
+    OID_TIME = 1184,
+    OID_UUID = 2950,
+    OID_JSONB = 3802,
 };
 
 static const int64_t epoch_2000_us = INT64_C(946684800000000);
@@ -30,13 +45,15 @@ static void expect(bool good, const struct rows *r, int column, const char *read
     if (good)
         return;
     const char *name = PQfname(result(r), column);
-    fprintf(stderr, "db: %s cannot read column %d (%s) of type %u\n", reader, column, name ? name : "none", type_of(r, column));
+    fprintf(stderr, "db: %s cannot read column %d (%s) of type %u\n", reader, column, name ? name : "none",
+            type_of(r, column));
     abort();
 }
 
 static struct bytes raw(const struct rows *r, size_t row, int column)
 {
-    return (struct bytes){(const uint8_t *)PQgetvalue(result(r), (int)row, column), (size_t)PQgetlength(result(r), (int)row, column)};
+    return (struct bytes){(const uint8_t *)PQgetvalue(result(r), (int)row, column),
+                          (size_t)PQgetlength(result(r), (int)row, column)};
 }
 
 size_t rows_count(const struct rows *r)
@@ -145,8 +162,8 @@ struct uuid row_uuid(const struct rows *r, size_t row, int column)
     return u;
 }
 
-/* Walks a one-dimensional array: see array_begin in db.c for its form. The server made it, so its lengths are believed as far as the
- * value reaches. */
+/* Walks a one-dimensional array: see array_begin in db.c for its form. The server made it, so its lengths are believed
+ * as far as the value reaches. */
 struct walk {
     const uint8_t *p, *end;
     size_t count;

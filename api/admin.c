@@ -1,0 +1,299 @@
+/* admin.c: idscope-admin, the one-shot commands of an operator: key rings, signing keys, tenants and who may sign in.
+ * Results go to standard output as lines that a shell can read, everything else to standard error. It must never print
+ * a stored secret: a client secret is shown once, when it is made. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/keyfile.h"
+#include "core/cfg.h"
+#include "core/jwt.h"
+#include "db/admin.h"
+
+extern char **environ;
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BAD_CONFIG = 78 };
+
+/* One run of one command. */
+struct run {
+    struct arena *arena;
+    struct cfg cfg;
+    char **words; /* behind the command's name */
+    struct key_ring *ring;
+    struct db *db;
+    struct err_detail detail;
+    struct text out; /* printed when the command has succeeded: a rolled-back transaction says nothing */
+};
+
+static void print_uuid(struct run *run, const char *variable, const struct uuid *u)
+{
+    text_printf(&run->out, "%s=%s\n", variable, enc_uuid(run->arena, u).p);
+}
+
+/* --name=value among the words; absent when not given. */
+static struct str option(const struct run *run, const char *name)
+{
+    for (char **w = run->words; *w; w++) {
+        struct str head, value = str_split(str_of(*w), '=', &head);
+        if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
+            return value;
+    }
+    return (struct str){NULL, 0};
+}
+
+static err_t uuid_word(struct run *run, const char *word, struct uuid *ret)
+{
+    if (!dec_uuid(str_of(word), ret))
+        return err_say(&run->detail, E(BAD_REQUEST), "\"%s\" is no id of the form 8-4-4-4-12.", word);
+    return NULL;
+}
+
+/* --- steps
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static err_t add_tenant(struct run *run, struct str name, struct uuid *ret)
+{
+    struct uuid tenant = crypt_uuid4();
+    TRY(db_admin_tenant_create(run->db, run->arena, &tenant, name));
+    print_uuid(run, "IDSCOPE_TENANT_ID", &tenant);
+    *ret = tenant;
+    return NULL;
+}
+
+static err_t no_tenant(struct run *run, err_t e)
+{
+    return e == E(NO_ROW) ? err_say(&run->detail, e, "There is no tenant of this id.") : e;
+}
+
+static err_t add_subscription(struct run *run, const struct uuid *tenant, struct str name)
+{
+    struct uuid subscription = crypt_uuid4();
+    err_t e = db_admin_subscription_create(run->db, run->arena, tenant, &subscription, name);
+    if (e)
+        return no_tenant(run, e);
+    print_uuid(run, "IDSCOPE_SUBSCRIPTION_ID", &subscription);
+    return NULL;
+}
+
+/* The secret is hex, so that no shell, form or command line trips over it; its hash is of the text as shown. */
+static err_t add_service_principal(struct run *run, const struct uuid *tenant, struct str name, struct str role)
+{
+    uint8_t random[32];
+    crypt_random(random, sizeof random);
+    struct str secret = enc_hex(run->arena, (struct bytes){random, sizeof random}, false);
+    crypt_wipe(random, sizeof random);
+    struct db_service_principal p = {
+        .tenant = *tenant,
+        .client = crypt_uuid4(),
+        .display_name = name,
+        .role = role,
+        .secret_hash = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n}),
+    };
+    err_t e = db_admin_service_principal_create(run->db, run->arena, &p);
+    if (e)
+        return no_tenant(run, e);
+    print_uuid(run, "IDSCOPE_CLIENT_ID", &p.client);
+    text_printf(&run->out, "IDSCOPE_CLIENT_SECRET=%s\n", secret.p);
+    return NULL;
+}
+
+static err_t add_token_key(struct run *run, struct str *ret_kid)
+{
+    struct uuid id = crypt_uuid4();
+    struct str kid = enc_hex(run->arena, (struct bytes){id.b, 8}, false);
+    struct str pem = jwt_key_new_pem(run->arena);
+    struct bytes row = seal_row(run->arena, "token_key", kid, STR(""), "private");
+    struct db_token_key key = {kid, seal(run->arena, run->ring, row, (struct bytes){(const uint8_t *)pem.p, pem.n})};
+    TRY(db_admin_token_key_create(run->db, run->arena, &key));
+    *ret_kid = kid;
+    return NULL;
+}
+
+/* --- commands
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static err_t new_key_ring(struct run *run)
+{
+    text_add(&run->out, key_ring_new(run->arena));
+    return NULL;
+}
+
+static err_t new_token_key(struct run *run)
+{
+    struct str kid;
+    TRY(add_token_key(run, &kid));
+    text_printf(&run->out, "%s\n", kid.p);
+    return NULL;
+}
+
+static err_t create_tenant(struct run *run)
+{
+    struct uuid tenant;
+    err_t e = add_tenant(run, str_of(run->words[0]), &tenant);
+    return e == E(UNIQUE_VIOLATION) ? err_say(&run->detail, e, "There is a tenant of this name.") : e;
+}
+
+static err_t create_subscription(struct run *run)
+{
+    struct uuid tenant;
+    TRY(uuid_word(run, run->words[0], &tenant));
+    return add_subscription(run, &tenant, str_of(run->words[1]));
+}
+
+static err_t create_service_principal(struct run *run)
+{
+    struct uuid tenant;
+    struct str role = str_of(run->words[2]);
+    TRY(uuid_word(run, run->words[0], &tenant));
+    if (!str_same(role, STR("owner")) && !str_same(role, STR("contributor")) && !str_same(role, STR("reader")))
+        return err_say(&run->detail, E(BAD_REQUEST), "The role is owner, contributor or reader.");
+    return add_service_principal(run, &tenant, str_of(run->words[1]), role);
+}
+
+static err_t bootstrap_in_tx(struct db *db, void *context)
+{
+    struct run *run = context;
+    run->out.n = 0;
+    struct db_token_key keys[2];
+    size_t key_count;
+    struct str kid;
+    struct uuid tenant;
+    TRY(add_tenant(run, option(run, "tenant-name"), &tenant));
+    TRY(add_subscription(run, &tenant, option(run, "subscription-name")));
+    TRY(add_service_principal(run, &tenant, STR("bootstrap"), STR("owner")));
+    TRY(db_admin_token_keys(db, run->arena, keys, &key_count));
+    return key_count ? NULL : add_token_key(run, &kid);
+}
+
+/* Does its work the first time and nothing ever after, also when two run at once. */
+static err_t bootstrap(struct run *run)
+{
+    struct str name = option(run, "tenant-name");
+    struct uuid tenant;
+    if (!name.n || !option(run, "subscription-name").n)
+        return err_say(&run->detail, E(BAD_REQUEST),
+                       "bootstrap needs --tenant-name=NAME and --subscription-name=NAME.");
+    err_t e = db_admin_tenant_find(run->db, run->arena, name, &tenant);
+    if (e != E(NO_ROW))
+        return e;
+    e = db_tx(run->db, NULL, bootstrap_in_tx, run);
+    if (e != E(UNIQUE_VIOLATION))
+        return e;
+    run->out.n = 0;
+    return NULL;
+}
+
+/* The schema was checked when the connection opened; here: does the key ring open what the database holds? */
+static err_t check(struct run *run)
+{
+    struct db_token_key keys[2];
+    size_t count;
+    struct bytes pem;
+    TRY(db_admin_token_keys(run->db, run->arena, keys, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct bytes row = seal_row(run->arena, "token_key", keys[i].kid, STR(""), "private");
+        TRY(unseal(run->arena, run->ring, row, keys[i].private_sealed, &pem));
+    }
+    text_printf(&run->out, "schema good, %zu token keys opened\n", count);
+    return count ? NULL : err_say(&run->detail, E(NO_ROW), "There is no token key: run bootstrap or new-token-key.");
+}
+
+enum need { NEEDS_NOTHING, NEEDS_DATABASE };
+
+static const struct command {
+    const char *name;
+    const char *arguments;
+    int words; /* that must stand behind the name */
+    enum need need;
+    err_t (*work)(struct run *run);
+    const char *sentence;
+} commands[] = {
+    {"new-key-ring", "", 0, NEEDS_NOTHING, new_key_ring, "print a new key ring"},
+    {"new-token-key", "", 0, NEEDS_DATABASE, new_token_key,
+     "make the key that signs access tokens from now on; the one before stays valid"},
+    {"bootstrap", " --tenant-name=NAME --subscription-name=NAME", 2, NEEDS_DATABASE, bootstrap,
+     "first tenant, subscription, client and token key, as shell variables; nothing when the tenant exists"},
+    {"create-tenant", " NAME", 1, NEEDS_DATABASE, create_tenant, "add a tenant"},
+    {"create-subscription", " TENANT_ID NAME", 2, NEEDS_DATABASE, create_subscription,
+     "add a subscription of a tenant"},
+    {"create-service-principal", " TENANT_ID NAME ROLE", 3, NEEDS_DATABASE, create_service_principal,
+     "add a client with a new secret; ROLE is owner, contributor or reader"},
+    {"check", "", 0, NEEDS_DATABASE, check, "connect, check the schema and open a sealed value"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+/* --- running
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void print_help(struct arena *a, FILE *to)
+{
+    fputs("usage: idscope-admin COMMAND [SETTINGS]\n\nCommands:\n", to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %s%s\n        %s\n", commands[i].name, commands[i].arguments, commands[i].sentence);
+    fprintf(to, "\n%s", cfg_help(a, CFG_ADMIN).p);
+}
+
+static const struct command *find_command(char **words)
+{
+    size_t count = 0;
+    while (words[count])
+        count++;
+    for (size_t i = 0; count && i < COMMANDS; i++)
+        if (strcmp(words[0], commands[i].name) == 0 && count == (size_t)commands[i].words + 1)
+            return &commands[i];
+    return NULL;
+}
+
+static err_t connect(struct run *run)
+{
+    if (!run->cfg.database_url.n || !run->cfg.key_ring_file.n)
+        return err_say(&run->detail, E(BAD_CONFIG), "--database-url and --key-ring-file must be given.");
+    TRY(key_ring_load(run->cfg.key_ring_file, &run->detail, &run->ring));
+    return db_open(run->cfg.database_url.p, "idscope-admin", DB_USE_GENERAL, &run->detail, &run->db);
+}
+
+static int complain(const struct run *run, const char *command, err_t e)
+{
+    fprintf(stderr, "idscope-admin %s: %s\n", command, run->detail.text[0] ? run->detail.text : e->sentence);
+    if (!run->detail.text[0] && run->db && db_message(run->db)[0])
+        fprintf(stderr, "  %s\n", db_message(run->db));
+    return e == E(BAD_CONFIG) ? EXIT_BAD_CONFIG : EXIT_FAILED;
+}
+
+static int run_command(struct run *run, const struct command *c)
+{
+    text_init(&run->out, run->arena, 512);
+    err_t e = c->need == NEEDS_DATABASE ? connect(run) : NULL;
+    if (!e)
+        e = c->work(run);
+    int code = e ? complain(run, c->name, e) : EXIT_DONE;
+    if (!e && (fputs(text_str(&run->out).p, stdout) < 0 || fflush(stdout) != 0))
+        code = EXIT_FAILED;
+    db_close(run->db);
+    key_ring_free(run->ring);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    struct arena *a ARENA_CLEANUP = arena_new();
+    struct run run = {.arena = a};
+    enum cfg_ask ask;
+    char **words;
+    err_t e = cfg_read(a, CFG_ADMIN, argv, environ, &run.cfg, &ask, &words, &run.detail);
+    if (e)
+        return complain(&run, "", e);
+    if (ask == CFG_VERSION)
+        return puts("idscope-admin " IDSCOPE_VERSION) < 0;
+    if (ask == CFG_HELP)
+        print_help(a, stdout);
+    if (ask != CFG_RUN)
+        return EXIT_DONE;
+    const struct command *c = find_command(words);
+    if (!c) {
+        print_help(a, stderr);
+        return EXIT_USAGE;
+    }
+    run.words = words + 1;
+    return run_command(&run, c);
+}

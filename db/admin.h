@@ -1,0 +1,34 @@
+/* admin.h: what an operator's one-shot commands ask of the database (db/sql/admin.sql): tenants, subscriptions, service
+ * principals and the keys that sign access tokens. Used by idscope-admin alone. Secrets come in sealed or hashed, never
+ * plain. */
+#ifndef IDSCOPE_DB_ADMIN_H
+#define IDSCOPE_DB_ADMIN_H
+
+#include "core/crypt.h"
+#include "db/db.h"
+
+/* NO_ROW when there is no tenant of that name. */
+err_t db_admin_tenant_find(struct db *db, struct arena *a, struct str name, struct uuid *ret_tenant);
+/* UNIQUE_VIOLATION when the name is taken. */
+err_t db_admin_tenant_create(struct db *db, struct arena *a, const struct uuid *tenant, struct str name);
+/* NO_ROW when there is no such tenant. */
+err_t db_admin_subscription_create(struct db *db, struct arena *a, const struct uuid *tenant,
+                                   const struct uuid *subscription, struct str display_name);
+
+struct db_service_principal {
+    struct uuid tenant, client;
+    struct str display_name, role;
+    struct sha256 secret_hash;
+};
+err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p);
+
+struct db_token_key {
+    struct str kid;
+    struct bytes private_sealed;
+};
+/* The usable keys, newest first, at most two. */
+err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_token_key ret[2], size_t *ret_count);
+/* Adds a key; of the older ones only the newest is kept. */
+err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key);
+
+#endif

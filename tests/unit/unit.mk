@@ -1,0 +1,25 @@
+# unit.mk: the unit tests of core/, one program per file test_*.c, each with the library of its flavour.
+UNIT_C        := $(wildcard tests/unit/test_*.c)
+UNIT_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(UNIT_C))
+UNIT_LINES_LEAST := 95
+
+CFLAGS_coverage := -O0 -g --coverage -DIDSCOPE_KILL_POINTS
+
+.PHONY: unit unit-coverage
+unit: ## run the unit tests of core (FLAVOR=release, asan, tsan)
+	@$(MAKE) --no-print-directory $(UNIT_PROGRAMS)
+	@failed=; for t in $(UNIT_PROGRAMS); do echo "== $${t##*/}"; $$t || failed="$$failed $$t"; done; \
+	if [ -n "$$failed" ]; then echo "unit: failed:$$failed"; exit 1; fi; \
+	echo "unit: $(words $(UNIT_PROGRAMS)) programs passed ($(FLAVOR))"
+
+unit-coverage: ## run them with line coverage of core printed; fails under 95 %
+	@rm -f build/coverage/core/*.gcda build/coverage/tests/unit/*.gcda
+	@$(MAKE) --no-print-directory FLAVOR=coverage unit
+	@gcovr --root . --filter 'core/' --fail-under-line $(UNIT_LINES_LEAST) build/coverage
+
+$(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) $(filter --coverage,$(CFLAGS_$(FLAVOR))) -o $@ $^ $(LDLIBS) -lcmocka
+
+.SECONDARY: $(patsubst %.c,$(OUT)/%.o,$(UNIT_C))
+-include $(patsubst %.c,$(OUT)/%.d,$(UNIT_C))

@@ -1,0 +1,201 @@
+/* router.c: matches requests with the lines of routes.def. Path words ignore case; each segment is decoded once, after splitting, so that an
+ * encoded slash never makes a new segment. It must never decide who may call. */
+#include "api/router.h"
+
+#include "api/op/op.h"
+
+enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, VERSION_SUFFIX_MAX = 32 };
+
+#define ROUTE(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                               \
+    {.plane = PLANE_##plane_, .method = METHOD_##method_, .path = path_, .name = #op_ + 3, .op = op_, .batch = NULL,               \
+     .credential = CREDENTIAL_##credential_, .right = right_, .body_max = body_max_, .api_version = version_},
+#define BATCH(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                               \
+    {.plane = PLANE_##plane_, .method = METHOD_##method_, .path = path_, .name = #op_ + 3, .op = NULL, .batch = op_,               \
+     .credential = CREDENTIAL_##credential_, .right = right_, .body_max = body_max_, .api_version = version_},
+static const struct route routes[] = {
+#include "api/routes.def"
+};
+#undef ROUTE
+#undef BATCH
+
+enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+
+static const char *const method_words[] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
+
+size_t router_count(void)
+{
+    return ROUTE_COUNT;
+}
+
+const struct route *router_at(size_t index)
+{
+    return &routes[index];
+}
+
+size_t router_index(const struct route *route)
+{
+    return (size_t)(route - routes);
+}
+
+struct path {
+    struct str raw[PATH_SEGMENTS_MAX], decoded[PATH_SEGMENTS_MAX];
+    size_t n;
+};
+
+/* The path of the target: without the query, and for the absolute form (RFC 9112 3.2.2) without scheme and authority. */
+static struct str path_of(struct req *r, struct str target)
+{
+    struct str path;
+    r->query = str_split(target, '?', &path);
+    if (path.n && path.p[0] == '/')
+        return path;
+    struct str head, rest = str_split(path, '/', &head);
+    if (!str_ends_nocase(head, STR(":")) || !rest.n)
+        return path;
+    struct str authority, behind = str_split((struct str){rest.p + 1, rest.n - 1}, '/', &authority);
+    return behind.p ? (struct str){behind.p - 1, behind.n + 1} : STR("/");
+}
+
+/* Several leading slashes count as one, trailing ones as none (clients send both). */
+static err_t split_path(struct req *r, struct str path, struct path *ret)
+{
+    while (path.n && path.p[0] == '/')
+        path = (struct str){path.p + 1, path.n - 1};
+    while (path.n && path.p[path.n - 1] == '/')
+        path.n--;
+    struct text readable;
+    text_init(&readable, r->arena, path.n + 1);
+    while (path.n) {
+        struct str raw, decoded;
+        path = str_split(path, '/', &raw);
+        if (ret->n == PATH_SEGMENTS_MAX)
+            return E(NOT_FOUND);
+        if (!dec_percent(r->arena, raw, false, &decoded))
+            return req_fail(r, E(BAD_REQUEST), "The path holds a percent escape that is not valid.");
+        ret->raw[ret->n] = raw;
+        ret->decoded[ret->n++] = decoded;
+        text_add_char(&readable, '/');
+        text_add(&readable, decoded);
+    }
+    r->path = text_str(&readable);
+    return NULL;
+}
+
+/* Takes the values of {…} into the request when the whole pattern matches. */
+static bool matches(const struct route *route, const struct path *path, struct req *r)
+{
+    struct str word, rest = str_of(route->path + 1);
+    struct str *values[] = {r->segments, r->raw_segments};
+    size_t at = 0, taken = 0;
+    for (; rest.p; at++) {
+        rest = str_split(rest, '/', &word);
+        if (at == path->n || !path->decoded[at].n)
+            return false;
+        if (word.p[0] == '{') {
+            values[0][taken] = path->decoded[at];
+            values[1][taken++] = path->raw[at];
+        } else if (!str_same_nocase(word, path->decoded[at])) {
+            return false;
+        }
+    }
+    return at == path->n;
+}
+
+/* Device paths are served on every host but those of hubs: the ID scope names the instance. */
+static bool host_serves(enum id_plane host, enum plane plane)
+{
+    switch (plane) {
+    case PLANE_HUB:
+        return host == ID_PLANE_HUB;
+    case PLANE_SERVICE:
+        return host == ID_PLANE_SERVICE;
+    case PLANE_DEVICE:
+        return host != ID_PLANE_HUB;
+    case PLANE_MANAGEMENT:
+    case PLANE_SIGN_IN:
+        return host == ID_PLANE_MANAGEMENT;
+    }
+    return false;
+}
+
+static enum plane plane_of_host(enum id_plane host)
+{
+    return host == ID_PLANE_HUB ? PLANE_HUB : host == ID_PLANE_SERVICE ? PLANE_SERVICE : PLANE_MANAGEMENT;
+}
+
+/* What cannot be matched is still answered as the device plane does when it reads like one of its paths. */
+static bool reads_like_device(enum id_plane host, const struct path *path)
+{
+    return host != ID_PLANE_HUB && path->n >= 3 && str_same_nocase(path->decoded[1], STR("registrations")) &&
+           id_scope_valid(path->decoded[0]);
+}
+
+/* The route of path and method; or, with the path alone matching, the methods that would do (one bit each) in *ret_allowed. */
+static const struct route *find_route(struct req *r, enum id_plane host, const struct path *path, unsigned *ret_allowed)
+{
+    *ret_allowed = 0;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (!host_serves(host, routes[i].plane) || !matches(&routes[i], path, r))
+            continue;
+        r->plane = routes[i].plane;
+        if (routes[i].method == r->method)
+            return &routes[i];
+        *ret_allowed |= 1U << routes[i].method;
+    }
+    return NULL;
+}
+
+static err_t not_routed(struct req *r, unsigned allowed)
+{
+    if (!allowed)
+        return E(NOT_FOUND);
+    struct text words;
+    text_init(&words, r->arena, 40);
+    for (unsigned i = 0; i < sizeof method_words / sizeof *method_words; i++)
+        if (allowed & 1U << i)
+            text_printf(&words, "%s%s", words.n ? ", " : "", method_words[i]);
+    req_header(r, "Allow", text_str(&words));
+    return E(METHOD_NOT_ALLOWED);
+}
+
+static bool two_digits(const char *p, int min, int max)
+{
+    int64_t n;
+    return dec_i64((struct str){p, 2}, min, max, &n);
+}
+
+/* 2021-10-01, 2022-04-30-preview, 2023-03-01-preview.2 */
+static bool version_valid(struct str v)
+{
+    int64_t year;
+    if (v.n < 10 || v.n > VERSION_SUFFIX_MAX || v.p[4] != '-' || v.p[7] != '-' ||
+        !dec_i64((struct str){v.p, 4}, 1000, 9999, &year) || !two_digits(v.p + 5, 1, 12) || !two_digits(v.p + 8, 1, 31))
+        return false;
+    struct str suffix = {v.p + 10, v.n - 10};
+    return !suffix.n || str_same_nocase((struct str){suffix.p, suffix.n < 8 ? suffix.n : 8}, STR("-preview"));
+}
+
+static err_t check_version(struct req *r)
+{
+    r->api_version = req_query(r, "api-version");
+    if (!r->route->api_version)
+        return NULL;
+    if (!r->api_version.n)
+        return E(MISSING_API_VERSION);
+    return version_valid(r->api_version) ? NULL : E(BAD_API_VERSION);
+}
+
+err_t router_resolve(struct req *r, struct str target)
+{
+    struct path path = {0};
+    unsigned allowed;
+    enum id_plane host = id_plane_of(r->arena, r->host, r->cfg->domain, &r->name);
+    r->plane = plane_of_host(host);
+    TRY(split_path(r, path_of(r, target), &path));
+    if (reads_like_device(host, &path))
+        r->plane = PLANE_DEVICE;
+    r->route = find_route(r, host, &path, &allowed);
+    if (!r->route)
+        return not_routed(r, allowed);
+    return check_version(r);
+}

@@ -19,7 +19,7 @@ GRANT EXECUTE ON FUNCTION idscope.current_tenant() TO idscope_api;
 
 CREATE TABLE idscope.tenant (
     tenant_id    uuid PRIMARY KEY,
-    name         text NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
+    name         text COLLATE "C" NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE idscope.tenant IS 'A customer. Everything a tenant owns leads with its tenant_id';

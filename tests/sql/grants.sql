@@ -103,7 +103,7 @@ SELECT is_empty($$SELECT relname FROM pg_class WHERE relnamespace = 'idscope'::r
                   UNION ALL
                   SELECT proname FROM pg_proc WHERE pronamespace = 'idscope'::regnamespace AND proowner <> 'idscope_owner'::regrole$$,
                 'idscope_owner owns everything');
-SELECT results_eq($$SELECT rolname::text, rolcanlogin FROM pg_roles WHERE rolname LIKE 'idscope\_%' ORDER BY 1$$,
+SELECT set_eq($$SELECT rolname COLLATE "default", rolcanlogin FROM pg_roles WHERE rolname LIKE 'idscope\_%' ORDER BY 1$$,
                   $$VALUES ('idscope_admin', true), ('idscope_api', true), ('idscope_owner', false), ('idscope_worker', true)$$,
                   'the programs log in, the owner does not');
 

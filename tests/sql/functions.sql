@@ -1,0 +1,84 @@
+-- What the functions of the schema answer and change, called by the programs that may call them.
+\set ON_ERROR_STOP 1
+\set QUIET 1
+BEGIN;
+SELECT no_plan();
+SELECT t.world();
+
+-- Runs a query as a role and gives its rows as text, in order.
+CREATE FUNCTION pg_temp.seen(who text, tenant uuid, query text) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    lines text[];
+BEGIN
+    PERFORM set_config('idscope.tenant', coalesce(tenant::text, ''), true);
+    EXECUTE format('SET LOCAL ROLE %I', who);
+    EXECUTE format('SELECT coalesce(array_agg(q::text), ''{}'') FROM (%s) q', query) INTO lines;
+    RESET ROLE;
+    PERFORM set_config('idscope.tenant', '', true);
+    RETURN lines;
+END
+$$;
+
+-- current_tenant
+SELECT is(idscope.current_tenant(), NULL::uuid, 'no tenant is set at first');
+SELECT set_config('idscope.tenant', '', true);
+SELECT is(idscope.current_tenant(), NULL::uuid, 'an empty setting, as one transaction leaves to the next, is no tenant');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.current_tenant()'), ARRAY[format('(%s)', t.tenant('a'))], 'the tenant that was set');
+
+-- gate_client
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT tenant_id, role FROM idscope.gate_client(%L)', t.client('b'))),
+          ARRAY[format('(%s,owner)', t.tenant('b'))], 'a client is found before its tenant is known');
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', gen_random_uuid())), '{}', 'an unknown client is not found');
+UPDATE idscope.service_principal SET disabled_at = now() WHERE client_id = t.client('b');
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', t.client('b'))), '{}', 'a disabled client is not found');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_client(NULL)'), '{}', 'NULL finds no client');
+
+-- gate_hub
+SELECT t.put('hub_policy', '{"key_name": "First", "key_name_key": "first", "position": 0, "rights": 1, "primary_sealed": "\\x0a", "secondary_sealed": "\\x0b"}');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT hub_id > 0, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed FROM idscope.gate_hub(''hub-a'')'),
+          ARRAY[format('(t,1,%s,Hub-a,"{First,Policy-a}","{1,3}","{""\\\\x0a"",""\\\\x01""}","{""\\\\x0b"",""\\\\x02""}")', t.tenant('a'))],
+          'a hub with its policies, in their order, not mixed with another''s');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_hub(''HUB-A'')'), '{}', 'hubs are asked for by the lower-case name');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_hub(NULL)'), '{}', 'NULL finds no hub');
+DELETE FROM idscope.hub WHERE hub_key = 'hub-a';
+UPDATE idscope.hub_registry SET hub_key = NULL, retired_at = now() WHERE hub_key = 'hub-a';
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_hub(''hub-a'')'), '{}', 'a deleted hub is not found');
+
+-- purge_retired_hubs: two devices of the hub just deleted, one of a living hub
+SELECT t.put('hub_device', jsonb_build_object('hub_id', hub_id, 'device_id', 'second')) FROM idscope.hub_registry WHERE hub_key IS NULL;
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hubs(1)'), '{(1)}', 'one device goes when one is asked for');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hubs(100)'), '{(1)}', 'then the other');
+SELECT is((SELECT count(*) FROM idscope.hub_registry WHERE retired_at IS NOT NULL), 1::bigint, 'the tombstone stands until the devices are gone');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hubs(100)'), '{(1)}', 'then the tombstone');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hubs(100)'), '{(0)}', 'then there is nothing to do');
+SELECT results_eq('SELECT r.hub_key, d.device_id FROM idscope.hub_device d JOIN idscope.hub_registry r USING (hub_id)',
+                  $$VALUES ('hub-b' COLLATE "C", 'Device-b' COLLATE "C")$$, 'a living hub loses nothing');
+
+-- gate_instance
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy, key_names, rights
+                                               FROM idscope.gate_instance(''0ne0000000a'', NULL)'),
+          ARRAY[format('(0ne0000000a,0ne0000000A,1,1,%s,Inst-a,hashed,{Policy-a},{63})', t.tenant('a'))], 'an instance by its ID scope');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope FROM idscope.gate_instance(NULL, ''inst-b'')'), '{(0ne0000000b)}', 'an instance by its name');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000A'', ''INST-A'')'), '{}', 'both are asked for in lower case');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(NULL, NULL)'), '{}', 'NULL finds no instance');
+DELETE FROM idscope.instance_policy WHERE id_scope = t.scope('b');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT name, key_names FROM idscope.gate_instance(NULL, ''inst-b'')'), '{"(Inst-b,)"}',
+          'an instance without policies is found all the same');
+UPDATE idscope.scope SET retired_at = now() WHERE id_scope = t.scope('b');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000b'', ''inst-b'')'), '{}', 'a retired scope finds nothing');
+
+-- hub_deleted: hub-a is gone (above) and linked by instance a; hub-b lives, belongs to tenant b and is linked by both
+SELECT t.put('linked_hub', '{"hub_key": "hub-b", "state": "valid"}');
+UPDATE idscope.linked_hub SET state = 'valid';
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-a'')'), '{(1)}', 'a deleted hub marks the links to it');
+SELECT results_eq($$SELECT host, state, reason, credential_version FROM idscope.linked_hub ORDER BY host$$,
+    $$VALUES ('a.hub.example' COLLATE "C", 'invalid', 'hub_deleted', 2::bigint), ('b.hub.example', 'valid', NULL, 1), ('x.hub.example', 'valid', NULL, 1)$$,
+    'invalid with its reason and a new credential version; other links are left alone');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-b'')'), '{(0)}', 'another tenant''s living hub is not declared deleted');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT idscope.hub_deleted(''hub-b'')'), '{(0)}', 'nor is any living hub without a tenant');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('b'), 'SELECT idscope.hub_deleted(''hub-b'')'), '{(2)}',
+          'its own tenant may, in the transaction that deletes it, and links of all tenants follow');
+SELECT is((SELECT count(*) FROM idscope.linked_hub WHERE reason = 'hub_deleted'), 3::bigint, 'so that no link to a deleted hub stays');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -23,5 +23,7 @@ void token_keys_free(struct token_keys *t);
 struct token_key_view { const struct jwt_key *keys[2]; size_t count; void *hold; };
 err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, struct token_key_view *ret);
 void token_keys_release(struct token_keys *t, struct token_key_view *v);
+/* A token named a key that the view lacks: the next get reads the table again, unless that was done a moment ago. */
+void token_keys_doubt(struct token_keys *t, int64_t now_us);
 
 #endif

@@ -1,0 +1,40 @@
+/* hub.h: built-in hubs as the management plane sees them. */
+#ifndef IDSCOPE_DB_HUB_H
+#define IDSCOPE_DB_HUB_H
+
+#include "db/resource.h"
+
+struct hub_row {
+    struct str name, group;
+    struct uuid subscription_id;
+    struct str location, tags, sku_name;
+    int64_t sku_capacity;
+    struct str properties;
+    struct uuid etag;
+};
+
+/* One hub (find.name_key) or a page of them. */
+err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct hub_row **ret,
+                  size_t *ret_count, bool *ret_more);
+/* The policies of a hub, or the one of `key_name_key`; *ret_hub tells whether the hub is there. */
+err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key, struct place_found *ret_found,
+                      bool *ret_hub, struct policy_row **ret, size_t *ret_count);
+/* Deletes the hub: its devices become unreachable at once, links to it invalid. *ret_gone is false when there was none. */
+err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct place_found *ret_found, bool *ret_gone);
+
+/* For db_tx of the tenant. */
+struct hub_locked {
+    int64_t hub_id;            /* 0: there is none */
+    struct str location;
+    struct uuid etag;
+};
+err_t db_hub_lock(struct db *db, struct arena *a, const struct find *hub, struct hub_locked *ret);
+/* UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
+err_t db_hub_insert(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
+err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
+/* Replaces all policies; everything that was checked against the old ones is stale from here on. */
+err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies, size_t count);
+/* Has the links by resource to this hub probed at once. */
+err_t db_hub_links_recheck(struct db *db, struct arena *a, const struct find *hub);
+
+#endif

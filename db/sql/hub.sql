@@ -1,0 +1,92 @@
+-- hub.sql: built-in hubs as the management plane sees them. Names are global: a plain INSERT, and the unique violation reads as "taken".
+
+-- name: hub_find
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 hub (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
+SELECT h.name, g.name, h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.etag
+  FROM idscope.hub h
+  JOIN idscope.resource_group g
+    ON g.tenant_id = h.tenant_id AND g.subscription_id = h.subscription_id AND g.name_key = h.resource_group_key
+ WHERE h.tenant_id = $1 AND h.subscription_id = $2
+   AND ($3::text IS NULL OR h.resource_group_key = $3)
+   AND ($4::text IS NULL OR h.hub_key = $4)
+   AND ($5::text IS NULL OR h.hub_key > $5)
+ ORDER BY h.hub_key
+ LIMIT $6;
+
+-- name: hub_policy_find
+-- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case (NULL: all)
+SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
+  FROM idscope.hub h
+  JOIN idscope.hub_policy p ON p.tenant_id = h.tenant_id AND p.hub_key = h.hub_key
+ WHERE h.tenant_id = $1 AND h.subscription_id = $2 AND h.resource_group_key = $3 AND h.hub_key = $4
+   AND ($5::text IS NULL OR p.key_name_key = $5)
+ ORDER BY p.position;
+
+-- name: hub_lock
+-- $1 tenant, $2 subscription, $3 group, $4 hub. Two writers of one hub wait for each other.
+SELECT hub_id, location, etag
+  FROM idscope.hub
+ WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND hub_key = $4
+   FOR UPDATE;
+
+-- name: hub_insert
+-- $1 tenant, $2 subscription, $3 group, $4 hub, $5 name, $6 location, $7 tags, $8 SKU, $9 capacity, $10 properties
+WITH issued AS (
+    INSERT INTO idscope.hub_registry (hub_key) VALUES ($4) RETURNING hub_id)
+INSERT INTO idscope.hub (hub_key, hub_id, tenant_id, subscription_id, resource_group_key, name, location, tags, sku_name, sku_capacity,
+                         properties, etag)
+SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, gen_random_uuid()
+  FROM issued;
+
+-- name: hub_update
+-- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties
+UPDATE idscope.hub
+   SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = gen_random_uuid(), updated_at = now()
+ WHERE tenant_id = $1 AND hub_key = $2;
+
+-- name: hub_policy_put
+-- $1 tenant, $2 hub, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
+WITH wanted AS (
+    SELECT lower(key_name COLLATE "C") AS key_name_key, key_name, rights, primary_sealed, secondary_sealed, position::int AS position
+      FROM unnest($3::text[], $4::int[], $5::bytea[], $6::bytea[])
+           WITH ORDINALITY AS w (key_name, rights, primary_sealed, secondary_sealed, position)),
+     gone AS (
+    DELETE FROM idscope.hub_policy
+     WHERE tenant_id = $1 AND hub_key = $2 AND key_name_key NOT IN (SELECT key_name_key FROM wanted)),
+     changed AS (
+    UPDATE idscope.hub_registry SET version = version + 1 WHERE hub_key = $2)
+INSERT INTO idscope.hub_policy (tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
+SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
+  FROM wanted
+    ON CONFLICT (hub_key, key_name_key) DO UPDATE
+   SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
+       secondary_sealed = excluded.secondary_sealed, position = excluded.position;
+
+-- name: hub_links_recheck
+-- $1 tenant, $2 hub. Links by resource read the policy's keys live; they are probed again at once.
+WITH linked AS (
+    UPDATE idscope.linked_hub
+       SET next_check_at = now()
+     WHERE tenant_id = $1 AND hub_key = $2
+    RETURNING id_scope, host)
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT id_scope, 'link_validate', host, now()
+  FROM linked
+ ORDER BY id_scope, host
+    ON CONFLICT (id_scope, kind, subject) DO UPDATE
+   SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;
+
+-- name: hub_delete
+-- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group). The registry row stays as a tombstone until its devices are
+-- purged; the name is free at once.
+WITH gone AS (
+    DELETE FROM idscope.hub
+     WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR hub_key = $4)
+    RETURNING hub_id, hub_key),
+     retired AS (
+    UPDATE idscope.hub_registry r
+       SET hub_key = NULL, retired_at = now(), version = r.version + 1
+      FROM gone
+     WHERE r.hub_id = gone.hub_id)
+SELECT hub_key, idscope.hub_deleted(hub_key)
+  FROM gone;

@@ -1,0 +1,94 @@
+-- hub_device.sql: the registry behind a built-in hub. Writes serve a whole call at once: arrays in the order of the ids (so that two calls
+-- never wait for each other in a ring), one statement, one commit; each joins the live registry row on the version it was checked against.
+
+-- name: hub_device_find
+-- $1 hub, $2 device
+SELECT device_id, generation, revision, status, status_reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint,
+       secondary_thumbprint, iot_edge, status_at
+  FROM idscope.hub_device
+ WHERE hub_id = $1 AND device_id = $2;
+
+-- name: hub_device_list
+-- $1 hub, $2 the last one of the page before (empty: none), $3 rows wanted
+SELECT device_id, generation, revision, status, status_reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint,
+       secondary_thumbprint, iot_edge, status_at
+  FROM idscope.hub_device
+ WHERE hub_id = $1 AND device_id > $2
+ ORDER BY device_id
+ LIMIT $3;
+
+-- name: hub_device_create
+-- $1 hub, $2 its version, $3 ids, $4 generation of them all, $5 statuses, $6 reasons, $7 kinds of authentication, $8 and $9 sealed keys,
+-- $10 and $11 thumbprints, $12 edge flags
+WITH live AS (
+    SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
+     written AS (
+    INSERT INTO idscope.hub_device (hub_id, device_id, generation, status, status_reason, auth_type, primary_sealed, secondary_sealed,
+                                    primary_thumbprint, secondary_thumbprint, iot_edge)
+    SELECT live.hub_id, u.device_id, $4, u.status, u.reason, u.auth_type, u.primary_sealed, u.secondary_sealed, u.primary_thumbprint,
+           u.secondary_thumbprint, u.iot_edge
+      FROM live,
+           unnest($3::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::boolean[])
+           AS u (device_id, status, reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge)
+        ON CONFLICT (hub_id, device_id) DO NOTHING
+    RETURNING device_id)
+SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY[]::text[];
+
+-- name: hub_device_update
+-- As hub_device_create; $4 is for rows that vanish in this moment; $13 keep stored keys, $14 and $15 the generations and revisions that
+-- they must have ($14 = 0: any). Rows are found and locked one by one by their key, then written as the insert that meets them.
+WITH live AS (
+    SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
+     found AS MATERIALIZED (
+    SELECT u.*, d.generation AS old_generation, d.revision AS old_revision, d.primary_sealed AS old_primary,
+           d.secondary_sealed AS old_secondary
+      FROM live,
+           unnest($3::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::boolean[],
+                  $13::boolean[], $14::bigint[], $15::bigint[])
+           AS u (device_id, status, reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge,
+                 keep_keys, generation, revision),
+           LATERAL (SELECT generation, revision, primary_sealed, secondary_sealed
+                      FROM idscope.hub_device
+                     WHERE hub_id = live.hub_id AND device_id = u.device_id
+                     LIMIT 1 FOR UPDATE) d),
+     written AS (
+    INSERT INTO idscope.hub_device AS d (hub_id, device_id, generation, status, status_reason, auth_type, primary_sealed,
+                                         secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge)
+    SELECT live.hub_id, device_id, $4, status, reason, auth_type,
+           CASE WHEN keep_keys THEN coalesce(old_primary, primary_sealed) ELSE primary_sealed END,
+           CASE WHEN keep_keys THEN coalesce(old_secondary, secondary_sealed) ELSE secondary_sealed END,
+           primary_thumbprint, secondary_thumbprint, iot_edge
+      FROM live, found
+     WHERE generation = 0 OR (generation = old_generation AND revision = old_revision)
+        ON CONFLICT (hub_id, device_id) DO UPDATE
+       SET revision = d.revision + 1, status = excluded.status, status_reason = excluded.status_reason,
+           status_at = CASE WHEN d.status <> excluded.status THEN now() ELSE d.status_at END, auth_type = excluded.auth_type,
+           primary_sealed = excluded.primary_sealed, secondary_sealed = excluded.secondary_sealed,
+           primary_thumbprint = excluded.primary_thumbprint, secondary_thumbprint = excluded.secondary_thumbprint,
+           iot_edge = excluded.iot_edge
+    RETURNING device_id)
+SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
+
+-- name: hub_device_delete
+-- $1 hub, $2 its version, $3 ids, $4 and $5 the generations and revisions that they must have ($4 = 0: any)
+WITH live AS (
+    SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
+     found AS MATERIALIZED (
+    SELECT u.device_id, u.generation = 0 OR (u.generation = d.generation AND u.revision = d.revision) AS matches
+      FROM live,
+           unnest($3::text[], $4::bigint[], $5::bigint[]) AS u (device_id, generation, revision),
+           LATERAL (SELECT generation, revision
+                      FROM idscope.hub_device
+                     WHERE hub_id = live.hub_id AND device_id = u.device_id
+                     LIMIT 1 FOR UPDATE) d),
+     written AS (
+    DELETE FROM idscope.hub_device d
+     WHERE d.hub_id = $1 AND d.device_id = ANY (ARRAY(SELECT device_id FROM found WHERE matches))
+    RETURNING d.device_id)
+SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
+
+-- name: hub_device_count
+-- $1 hub
+SELECT count(*), count(*) FILTER (WHERE status = 'enabled')
+  FROM idscope.hub_device
+ WHERE hub_id = $1;

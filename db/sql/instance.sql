@@ -1,0 +1,144 @@
+-- instance.sql: provisioning service instances, their ID scopes, policies and linked hubs as the management plane sees them.
+
+-- name: instance_find
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 instance (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
+SELECT i.name, g.name, i.subscription_id, i.id_scope, i.id_scope_text, i.location, i.tags, i.sku_capacity, i.allocation_policy,
+       i.properties, i.etag
+  FROM idscope.instance i
+  JOIN idscope.resource_group g
+    ON g.tenant_id = i.tenant_id AND g.subscription_id = i.subscription_id AND g.name_key = i.resource_group_key
+ WHERE i.tenant_id = $1 AND i.subscription_id = $2
+   AND ($3::text IS NULL OR i.resource_group_key = $3)
+   AND ($4::text IS NULL OR i.name_key = $4)
+   AND ($5::text IS NULL OR i.name_key > $5)
+ ORDER BY i.name_key
+ LIMIT $6;
+
+-- name: instance_policy_find
+-- $1 tenant, $2 subscription, $3 group, $4 instance, $5 policy in lower case (NULL: all)
+SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
+  FROM idscope.instance i
+  JOIN idscope.instance_policy p ON p.tenant_id = i.tenant_id AND p.id_scope = i.id_scope
+ WHERE i.tenant_id = $1 AND i.subscription_id = $2 AND i.resource_group_key = $3 AND i.name_key = $4
+   AND ($5::text IS NULL OR p.key_name_key = $5)
+ ORDER BY p.position;
+
+-- name: instance_lock
+-- $1 tenant, $2 subscription, $3 group, $4 instance. Two writers of one instance wait for each other.
+SELECT id_scope, location, etag, allocation_policy
+  FROM idscope.instance
+ WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
+   FOR UPDATE;
+
+-- name: scope_issue
+-- $1 ID scope. No row: it was issued before, to whomever.
+INSERT INTO idscope.scope (id_scope) VALUES ($1) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope;
+
+-- name: scope_touch
+-- $1 ID scope, $2 something that allocation depends on was configured
+UPDATE idscope.scope
+   SET version = version + 1, inputs_version = inputs_version + CASE WHEN $2 THEN 1 ELSE 0 END
+ WHERE id_scope = $1 AND retired_at IS NULL;
+
+-- name: instance_insert
+-- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location, $9 tags, $10 capacity,
+-- $11 allocation policy, $12 properties
+INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location, tags,
+                              sku_capacity, allocation_policy, properties, etag)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, gen_random_uuid());
+
+-- name: instance_update
+-- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties
+UPDATE idscope.instance
+   SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, etag = gen_random_uuid(), updated_at = now()
+ WHERE tenant_id = $1 AND id_scope = $2;
+
+-- name: instance_policy_put
+-- $1 tenant, $2 ID scope, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
+WITH wanted AS (
+    SELECT lower(key_name COLLATE "C") AS key_name_key, key_name, rights, primary_sealed, secondary_sealed, position::int AS position
+      FROM unnest($3::text[], $4::int[], $5::bytea[], $6::bytea[])
+           WITH ORDINALITY AS w (key_name, rights, primary_sealed, secondary_sealed, position)),
+     gone AS (
+    DELETE FROM idscope.instance_policy
+     WHERE tenant_id = $1 AND id_scope = $2 AND key_name_key NOT IN (SELECT key_name_key FROM wanted))
+INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
+SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
+  FROM wanted
+    ON CONFLICT (id_scope, key_name_key) DO UPDATE
+   SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
+       secondary_sealed = excluded.secondary_sealed, position = excluded.position;
+
+-- name: instance_delete
+-- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group). The ID scope is dead at once; what it holds is purged later.
+WITH gone AS (
+    DELETE FROM idscope.instance
+     WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR name_key = $4)
+    RETURNING id_scope),
+     retired AS (
+    UPDATE idscope.scope s
+       SET retired_at = now(), version = s.version + 1, inputs_version = s.inputs_version + 1
+      FROM gone
+     WHERE s.id_scope = gone.id_scope)
+SELECT id_scope
+  FROM gone;
+
+-- name: linked_find
+-- $1 tenant, $2 ID scopes, $3 host in lower case (NULL: all)
+SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.primary_sealed, l.allocation_weight,
+       l.apply_allocation_policy, l.state, l.reason, l.state_since, l.last_good_at, h.subscription_id, g.name, h.name
+  FROM idscope.linked_hub l
+  LEFT JOIN idscope.hub h ON h.tenant_id = l.tenant_id AND h.hub_key = l.hub_key
+  LEFT JOIN idscope.resource_group g
+    ON g.tenant_id = h.tenant_id AND g.subscription_id = h.subscription_id AND g.name_key = h.resource_group_key
+ WHERE l.tenant_id = $1 AND l.id_scope = ANY ($2) AND ($3::text IS NULL OR l.host = $3)
+ ORDER BY l.id_scope, l.position;
+
+-- name: linked_latency_find
+-- $1 hosts
+SELECT host, region, tcp_p50_us, tcp_p95_us, count, measured_at
+  FROM idscope.link_latency
+ WHERE host = ANY ($1)
+ ORDER BY host, region;
+
+-- name: linked_target
+-- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case: the hub that a link by resource names; NULL rights: no such policy
+SELECT h.name, h.location, p.key_name, p.rights
+  FROM idscope.hub h
+  LEFT JOIN idscope.hub_policy p ON p.tenant_id = h.tenant_id AND p.hub_key = h.hub_key AND p.key_name_key = $5
+ WHERE h.tenant_id = $1 AND h.subscription_id = $2 AND h.resource_group_key = $3 AND h.hub_key = $4;
+
+-- name: linked_put
+-- $1 tenant, $2 ID scope; the whole set, in order: $3 hosts as given, $4 locations, $5 hubs linked by resource, $6 policies, $7 sealed
+-- keys, $8 weights (0: never set), $9 apply flags (0 never set, 1 false, 2 true). A changed credential waits for its first probe.
+WITH wanted AS (
+    SELECT lower(host_name COLLATE "C") AS host, host_name, location, hub_key, key_name, primary_sealed, nullif(weight, 0) AS weight,
+           CASE apply WHEN 1 THEN false WHEN 2 THEN true END AS apply, position::int AS position
+      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::int[])
+           WITH ORDINALITY AS w (host_name, location, hub_key, key_name, primary_sealed, weight, apply, position)),
+     gone AS (
+    DELETE FROM idscope.linked_hub
+     WHERE tenant_id = $1 AND id_scope = $2 AND host NOT IN (SELECT host FROM wanted))
+INSERT INTO idscope.linked_hub AS l (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
+                                     allocation_weight, apply_allocation_policy)
+SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_sealed, weight, apply
+  FROM wanted
+    ON CONFLICT (id_scope, host) DO UPDATE
+   SET (host_name, location, position, hub_key, key_name, primary_sealed, allocation_weight, apply_allocation_policy)
+       = (excluded.host_name, excluded.location, excluded.position, excluded.hub_key, excluded.key_name, excluded.primary_sealed,
+          excluded.allocation_weight, excluded.apply_allocation_policy),
+       (state, reason, state_since, credential_version, slow_until, next_check_at)
+       = (SELECT CASE WHEN same THEN l.state ELSE 'pending' END, CASE WHEN same THEN l.reason END,
+                 CASE WHEN same THEN l.state_since ELSE now() END, l.credential_version + CASE WHEN same THEN 0 ELSE 1 END,
+                 CASE WHEN same THEN l.slow_until END, CASE WHEN same THEN l.next_check_at ELSE now() END
+            FROM (SELECT (l.hub_key, l.key_name, l.primary_sealed)
+                         IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed)) AS c (same));
+
+-- name: linked_jobs
+-- $1 ID scope, $2 hosts with a new credential, in order
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT $1, kind, host, now()
+  FROM (VALUES ('latency_measure'), ('link_validate')) AS k (kind), unnest($2::text[]) AS h (host)
+ ORDER BY kind, host
+    ON CONFLICT (id_scope, kind, subject) DO UPDATE
+   SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;

@@ -1,0 +1,41 @@
+-- registration.sql: registrations as the service plane sees them.
+
+-- name: registration_find
+-- $1 ID scope, $2 registration key
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code, error_message, waiting_for,
+       created_at, updated_at
+  FROM idscope.registration
+ WHERE id_scope = $1 AND registration_key = $2;
+
+-- name: registration_delete
+-- $1 ID scope, $2 its version, $3 registration key, $4 also when the enrollment stands, $5 and $6 the operation and revision that it must
+-- have ($5 NULL: any). An identity that is being made in this moment is taken off its hub later; the one of an assigned device stays.
+WITH live AS (
+    SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
+     gone AS (
+    DELETE FROM idscope.registration r
+     USING live
+     WHERE r.id_scope = $1 AND r.registration_key = $3
+       AND ($5::uuid IS NULL OR (r.operation_id = $5 AND r.revision = $6))
+       AND ($4 OR NOT EXISTS (SELECT FROM idscope.enrollment e WHERE e.id_scope = $1 AND e.registration_key = $3))
+    RETURNING r.id_scope, r.registration_key, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id),
+     idle AS (
+    DELETE FROM idscope.job j
+     USING gone
+     WHERE j.id_scope = $1 AND j.kind = 'assign' AND j.subject = gone.registration_key),
+     removal AS (
+    INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+    SELECT id_scope, 'hub_remove', lower(target_hub COLLATE "C") || ' ' || target_device_id, now() + interval '60 s'
+      FROM gone
+     WHERE target_hub IS NOT NULL
+       AND (lower(target_hub COLLATE "C"), target_device_id) IS DISTINCT FROM (lower(assigned_hub COLLATE "C"), device_id)
+        ON CONFLICT (id_scope, kind, subject) DO UPDATE
+       SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL)
+SELECT EXISTS (SELECT FROM live), EXISTS (SELECT FROM gone);
+
+-- name: registration_input
+-- $1 ID scope, $2 registration key: the inputs of the last choice
+SELECT r.registration_id, r.alloc_input, i.input
+  FROM idscope.registration r
+  LEFT JOIN idscope.alloc_input i ON i.id_scope = r.id_scope AND i.hash = r.alloc_input
+ WHERE r.id_scope = $1 AND r.registration_key = $2;

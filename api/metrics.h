@@ -1,0 +1,14 @@
+/* metrics.h: counters of the api, written as Prometheus text. Thread-safe and free of locks. */
+#ifndef IDSCOPE_METRICS_H
+#define IDSCOPE_METRICS_H
+
+#include "api/req.h"
+
+/* One request is done; `route` is NULL when it matched none. */
+void metrics_request(const struct route *route, int status);
+/* So many requests went to the database as one batch. */
+void metrics_batch(size_t size);
+
+void metrics_write(struct text *out);
+
+#endif

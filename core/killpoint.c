@@ -1,4 +1,4 @@
-/* killpoint.c: ends the process at a named place, for the crash tests (killpoint.h). It must be empty in every other
+/* killpoint.c: ends (or freezes) the process at a named place, for the crash tests (killpoint.h). It must be empty in every other
  * build. */
 #include "killpoint.h"
 
@@ -44,7 +44,8 @@ void killpoint_hit(const char *name)
     if (!wanted || strcmp(wanted, name) != 0 || !is_due())
         return;
     record(name);
-    raise(SIGKILL);
+    const char *signal_name = getenv("IDSCOPE_KILL_SIGNAL");
+    raise(signal_name && strcmp(signal_name, "STOP") == 0 ? SIGSTOP : SIGKILL);
 }
 
 #endif

@@ -134,7 +134,7 @@ run_program() {
     [ -x "$program" ] || die "$program is not built: make build FLAVOR=$FLAVOR"
     stop_part "$name"
     PREFIX=(/usr/bin/env -i "PATH=$PATH" "HOME=${HOME:-/}" TZ=UTC LANG=C.UTF-8)
-    for variable in {A,UB,L,T}SAN_OPTIONS IDSCOPE_KILL_{POINT,LOG,ONE_IN}; do
+    for variable in {A,UB,L,T}SAN_OPTIONS IDSCOPE_KILL_{POINT,LOG,ONE_IN,SIGNAL}; do
         if [ -n "${!variable:-}" ]; then PREFIX+=("$variable=${!variable}"); fi
     done
     (umask 007 && launch "$name" "$@") # the edge's group may connect to the api's socket
@@ -183,19 +183,11 @@ edge_binds() {
     fi
 }
 
-# Half of the files that a process may open, less a few: each connection may need one towards the api.
-edge_maxconn() {
-    local files
-    files=$(ulimit -Hn)
-    if [ "$files" = unlimited ] || [ "$files" -gt 17000 ]; then echo 8000; else echo $(((files - 500) / 2)); fi
-}
-
 edge_environment() {
     local dir name i=0
     dir=$(sockets)
     printf 'IDSCOPE_EDGE_BIND=%s\n' "$(edge_binds)"
     printf 'IDSCOPE_EDGE_TLS=%s\nIDSCOPE_EDGE_ADMIN=%s\n' "$VAR/tls" "$dir/edge/admin.sock"
-    printf 'IDSCOPE_EDGE_MAXCONN=%s\n' "$(edge_maxconn)"
     printf 'IDSCOPE_EDGE_PER_ADDRESS=%s\n' "${EDGE_PER_ADDRESS:-6000}"
     printf 'IDSCOPE_EDGE_RATE_PER_ADDRESS=%s\n' "${EDGE_RATE_PER_ADDRESS:-100000}"
     for name in $(numbered api "$API_COUNT"); do
@@ -239,6 +231,7 @@ start_edge() {
         if answers "$EDGE_PORT"; then die "port $EDGE_PORT is taken: choose another one with EDGE_PORT=…"; fi
     fi
     launch edge "${command[@]}" "${reload[@]}"
+    PREFIX=()
     printf '%s\n' "${command[*]}" > "$VAR/run/edge.command"
 }
 
@@ -319,6 +312,7 @@ start() {
     make_folders
     exec 9>"$VAR/run/lock"
     flock 9
+    running edge || (edge_prefix) # before anything is started: may this user have the port?
     make_cluster
     start_postgres
     make_schema

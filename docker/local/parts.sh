@@ -38,9 +38,9 @@ launch() {
     (
         cd /
         exec 9>&-
-        ulimit -n "$(ulimit -Hn)"
         # shellcheck disable=SC2016 # for the inner shell
         exec setsid "${PREFIX[@]}" /bin/sh -c '
+            ulimit -n "$(ulimit -Hn)"
             cut -d ")" -f 2- /proc/$$/stat 2>/dev/null | cut -d " " -f 21 > "$0.born"
             echo $$ > "$0.pid.new" && mv "$0.pid.new" "$0.pid"
             exec "$@"' "$VAR/run/$name" "$@" </dev/null >>"$VAR/log/$name.log" 2>&1

@@ -113,7 +113,7 @@ static void comparisons(void **state)
     assert_false(str_same(STR("a"), STR("ab")));
     assert_true(str_same_nocase(STR("aZ-9"), STR("Az-9")));
     assert_false(str_same_nocase(STR("a"), STR("ab")));
-    assert_false(str_same_nocase(STR("[")  , STR("{"))); /* differ in the case bit only */
+    assert_false(str_same_nocase(STR("["), STR("{"))); /* differ in the case bit only */
     assert_true(str_starts(STR("abc"), STR("ab")));
     assert_false(str_starts(STR("a"), STR("ab")));
     assert_true(str_ends_nocase(STR("x.DPS"), STR(".dps")));

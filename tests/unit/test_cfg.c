@@ -32,14 +32,16 @@ static void defaults(void **state)
     assert_int_equal(r.c.lease_ms, 30000); /* of another program: its default */
     assert_int_equal(r.ask, CFG_RUN);
     assert_null(r.words[0]);
-    assert_ok(cfg_read(*state, CFG_API, (char **)(const char *[]){NULL}, (char **)ENV(GIVEN), &r.c, &r.ask, &r.words, &r.d));
+    assert_ok(
+        cfg_read(*state, CFG_API, (char **)(const char *[]){NULL}, (char **)ENV(GIVEN), &r.c, &r.ask, &r.words, &r.d));
 }
 
 static void the_command_line_wins(void **state)
 {
     struct result r;
-    assert_ok(read_as(state, CFG_WORKER, ARGS("--hub-timeout-ms=250", "--domain=a=b"),
-                      ENV(GIVEN, "IDSCOPE_HUB_TIMEOUT_MS=300", "IDSCOPE_POLL_MIN_MS=30", "IDSCOPE_REGION=", "PATH=/bin"), &r));
+    assert_ok(read_as(
+        state, CFG_WORKER, ARGS("--hub-timeout-ms=250", "--domain=a=b"),
+        ENV(GIVEN, "IDSCOPE_HUB_TIMEOUT_MS=300", "IDSCOPE_POLL_MIN_MS=30", "IDSCOPE_REGION=", "PATH=/bin"), &r));
     assert_int_equal(r.c.hub_timeout_ms, 250);
     assert_int_equal(r.c.poll_min_ms, 30);
     assert_text(r.c.domain, "a=b");
@@ -49,8 +51,9 @@ static void the_command_line_wins(void **state)
 static void the_environment_is_shared_with_others(void **state)
 {
     struct result r;
-    assert_ok(read_as(state, CFG_API, ARGS("--check-config"),
-                      ENV(GIVEN, "IDSCOPE_URL=x", "IDSCOPE_LEASE_MS=nonsense", "IDSCOPE_batch_max=9", "IDSCOPE_", "IDSCOPE"), &r));
+    assert_ok(read_as(
+        state, CFG_API, ARGS("--check-config"),
+        ENV(GIVEN, "IDSCOPE_URL=x", "IDSCOPE_LEASE_MS=nonsense", "IDSCOPE_batch_max=9", "IDSCOPE_", "IDSCOPE"), &r));
     assert_int_equal(r.c.batch_max, 128); /* only the exact name counts */
     assert_int_equal(r.ask, CFG_CHECK);
 }
@@ -96,7 +99,8 @@ static void what_must_be_given_is_asked_for(void **state)
 static void words_are_left_in_order(void **state)
 {
     struct result r;
-    assert_ok(read_as(state, CFG_ADMIN, ARGS("bootstrap", "--domain=x.test", "--tenant-name=Ada", "last"), ENV(GIVEN), &r));
+    assert_ok(
+        read_as(state, CFG_ADMIN, ARGS("bootstrap", "--domain=x.test", "--tenant-name=Ada", "last"), ENV(GIVEN), &r));
     assert_string_equal(r.words[0], "bootstrap");
     assert_string_equal(r.words[1], "--tenant-name=Ada"); /* an option of the command, not of the program */
     assert_string_equal(r.words[2], "last");

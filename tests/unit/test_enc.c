@@ -31,7 +31,8 @@ static void base64_vectors(void **state)
 
 static void base64_refuses_every_other_form(void **state)
 {
-    static const char *const padded[] = {"Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zm-_", "Zg==Zg==", "Z=g="};
+    static const char *const padded[] = {
+        "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zm-_", "Zg==Zg==", "Z=g="};
     static const char *const url[] = {"Z", "Zg==", "Zh", "Zm9v+", "Zm9/", "Zm9vY", "Zm9 "};
     struct bytes b = {NULL, 77};
     for (size_t i = 0; i < sizeof padded / sizeof *padded; i++)
@@ -95,9 +96,13 @@ static void uuids(void **state)
     struct uuid u;
     assert_true(dec_uuid(STR("7E7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20"), &u));
     assert_text(enc_uuid(*state, &u), "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20");
-    static const char *const bad[] = {"", "7e7b5b0e1d594f0e9d360d2f4d1c8a20", "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a2",
-                                      "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a200", "7e7b5b0e-1d59-4f0e-9d360-d2f4d1c8a20",
-                                      "7e7b5b0g-1d59-4f0e-9d36-0d2f4d1c8a20", "{e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a2}"};
+    static const char *const bad[] = {"",
+                                      "7e7b5b0e1d594f0e9d360d2f4d1c8a20",
+                                      "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a2",
+                                      "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a200",
+                                      "7e7b5b0e-1d59-4f0e-9d360-d2f4d1c8a20",
+                                      "7e7b5b0g-1d59-4f0e-9d36-0d2f4d1c8a20",
+                                      "{e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a2}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(dec_uuid(str_of(bad[i]), &u));
 }
@@ -122,7 +127,8 @@ static void whole_numbers(void **state)
     assert_true(n == INT64_MAX);
     assert_true(dec_i64(STR("007"), 0, 9, &n));
     assert_int_equal(n, 7);
-    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "1.0", "0x1", "1e3", "9223372036854775808", "-9223372036854775809", "--1"};
+    static const char *const bad[] = {
+        "", "-", "+1", " 1", "1 ", "1.0", "0x1", "1e3", "9223372036854775808", "-9223372036854775809", "--1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(dec_i64(str_of(bad[i]), INT64_MIN, INT64_MAX, &n));
     assert_false(dec_i64(STR("10"), 0, 9, &n));
@@ -133,9 +139,15 @@ static void whole_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(base64_vectors), UNIT(base64_refuses_every_other_form), UNIT(every_byte_survives_base64_and_hex),
-        UNIT(hex),            UNIT(percent),                         UNIT(percent_refuses_bad_escapes_and_nul),
-        UNIT(uuids),          UNIT(times),                           UNIT(whole_numbers),
+        UNIT(base64_vectors),
+        UNIT(base64_refuses_every_other_form),
+        UNIT(every_byte_survives_base64_and_hex),
+        UNIT(hex),
+        UNIT(percent),
+        UNIT(percent_refuses_bad_escapes_and_nul),
+        UNIT(uuids),
+        UNIT(times),
+        UNIT(whole_numbers),
     };
     return cmocka_run_group_tests_name("enc", tests, NULL, NULL);
 }

@@ -142,7 +142,11 @@ static void operation_ids(void **state)
     assert_true(id_operation_parse(id, &back));
     assert_memory_equal(&u, &back, sizeof u);
     assert_false(str_same(id, id_operation(*state, STR("0ne0000beee"), &u)));
-    static const char *const bad[] = {"", "5", "5.", "5.9d1c2b3a4f5e6071", "5.9d1c2b3a4f5e6071.",
+    static const char *const bad[] = {"",
+                                      "5",
+                                      "5.",
+                                      "5.9d1c2b3a4f5e6071",
+                                      "5.9d1c2b3a4f5e6071.",
                                       "x.9d1c2b3a4f5e6071.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
                                       "55.9d1c2b3a4f5e6071.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
                                       "5.9d1c2b3a4f5e607.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
@@ -160,10 +164,19 @@ static void etags(void **state)
     assert_text(etag, "\"2a00c1d7-0000-0300-0000-65f1b2a30000\"");
     assert_text(id_registration_etag(*state, &u, 1), "IjJhMDBjMWQ3LTAwMDAtMDMwMC0wMDAwLTY1ZjFiMmEzMDAwMC0xIg==");
     assert_false(str_same(id_registration_etag(*state, &u, 1), id_registration_etag(*state, &u, 2)));
-    static const char *const same[] = {"\"2a00c1d7-0000-0300-0000-65f1b2a30000\"", "2a00c1d7-0000-0300-0000-65f1b2a30000",
-                                       "W/\"2a00c1d7-0000-0300-0000-65f1b2a30000\"", "*", "\"*\"", " * "};
-    static const char *const other[] = {"", "\"\"", "\"", "2a00c1d7-0000-0300-0000-65f1b2a30001", "2A00C1D7-0000-0300-0000-65f1b2a30000",
-                                        "\"\"2a00c1d7-0000-0300-0000-65f1b2a30000\"\"", "**"};
+    static const char *const same[] = {"\"2a00c1d7-0000-0300-0000-65f1b2a30000\"",
+                                       "2a00c1d7-0000-0300-0000-65f1b2a30000",
+                                       "W/\"2a00c1d7-0000-0300-0000-65f1b2a30000\"",
+                                       "*",
+                                       "\"*\"",
+                                       " * "};
+    static const char *const other[] = {"",
+                                        "\"\"",
+                                        "\"",
+                                        "2a00c1d7-0000-0300-0000-65f1b2a30001",
+                                        "2A00C1D7-0000-0300-0000-65f1b2a30000",
+                                        "\"\"2a00c1d7-0000-0300-0000-65f1b2a30000\"\"",
+                                        "**"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         assert_true(id_etag_matches(str_of(same[i]), etag));
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
@@ -201,7 +214,8 @@ static void bad_connection_strings_name_the_member(void **state)
     } rows[] = {
         {"", "HostName is missing"},
         {"HostName=;SharedAccessKeyName=o;SharedAccessKey=" KEY, "HostName is missing"},
-        {"HostName=h.d:443;SharedAccessKeyName=o;SharedAccessKey=" KEY, "HostName in the connection string must not have a port"},
+        {"HostName=h.d:443;SharedAccessKeyName=o;SharedAccessKey=" KEY,
+         "HostName in the connection string must not have a port"},
         {"HostName=h/d;SharedAccessKeyName=o;SharedAccessKey=" KEY, "HostName in the connection string is not"},
         {"HostName=h.d;SharedAccessKey=" KEY, "SharedAccessKeyName is missing"},
         {"HostName=h.d;SharedAccessKeyName=a b;SharedAccessKey=" KEY, "SharedAccessKeyName in"},
@@ -226,10 +240,18 @@ static void bad_connection_strings_name_the_member(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(registration_ids), UNIT(device_ids),    UNIT(service_names),
-        UNIT(other_names),      UNIT(scopes),        UNIT(locations),
-        UNIT(ports_are_cut),    UNIT(planes),        UNIT(operation_ids),
-        UNIT(etags),            UNIT(connection_strings), UNIT(bad_connection_strings_name_the_member),
+        UNIT(registration_ids),
+        UNIT(device_ids),
+        UNIT(service_names),
+        UNIT(other_names),
+        UNIT(scopes),
+        UNIT(locations),
+        UNIT(ports_are_cut),
+        UNIT(planes),
+        UNIT(operation_ids),
+        UNIT(etags),
+        UNIT(connection_strings),
+        UNIT(bad_connection_strings_name_the_member),
     };
     return cmocka_run_group_tests_name("id", tests, NULL, NULL);
 }

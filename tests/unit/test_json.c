@@ -13,7 +13,8 @@ static struct text text_of(struct arena *a)
 static void bodies_are_read(void **state)
 {
     (void)state;
-    static const char *const good[] = {"{}", "[1]", " {\"a\":[{\"b\":null}]} ", "\"x\"", "1.5e3", "null", "{\"a\":\"[[[[\"}"};
+    static const char *const good[] = {"{}",    "[1]",  " {\"a\":[{\"b\":null}]} ", "\"x\"",
+                                       "1.5e3", "null", "{\"a\":\"[[[[\"}"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         json_auto_t *v = NULL;
         assert_ok(json_read(str_of(good[i]), NULL, &v));
@@ -35,7 +36,7 @@ static void bad_bodies_are_refused_with_a_place(void **state)
         {"{\"a\":{\"b\":1,\"b\":2}}", "duplicate"},
         {"{\"a\":\"x\\u0000y\"}", "\\u0000"},
         {"{}x", "end of file"},
-        {"{\"a\":\"\xff\"}", "UTF-8"},
+        {"{\"a\":\"\xff\"}", "unable to decode"},
         {"{\"a\":1e999}", "real number"},
         {"{'a':1}", "line 1"},
         {"{\"a\":01}", "line 1"},
@@ -109,8 +110,18 @@ static void strings_are_escaped(void **state)
 
 static void no_string_makes_bad_utf8(void **state)
 {
-    static const char *const bad[] = {"\xff", "\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82"};
-    static const char *const good[] = {"\xc2\x80", "\xe2\x82\xac", "\xef\xbf\xbd", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
+    static const char *const bad[] = {"\xff",
+                                      "\x80",
+                                      "\xc3",
+                                      "\xc0\xaf",
+                                      "\xe0\x80\xaf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x80\x80\xaf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\xe2\x82"};
+    static const char *const good[] = {"\xc2\x80",         "\xe2\x82\xac",     "\xef\xbf\xbd",
+                                       "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct text t = text_of(*state);
         json_auto_t *v = NULL;

@@ -104,7 +104,8 @@ static void no_flipped_bit_goes_unseen(void **state)
 
 static void an_old_key_opens_and_the_first_seals(void **state)
 {
-    struct key_ring *old = ring_of(OLD_KEY), *both = ring_of("# rotated\r\n\n " RING "\t" OLD_KEY "\n"), *fresh = ring_of(RING);
+    struct key_ring *old = ring_of(OLD_KEY), *both = ring_of("# rotated\r\n\n " RING "\t" OLD_KEY "\n"),
+                    *fresh = ring_of(RING);
     struct bytes row = seal_row(*state, "hub_policy", STR("h"), STR("p"), "primary"), back;
     struct bytes sealed = seal(*state, old, row, unit_bytes("k"));
     assert_ok(unseal(*state, both, row, sealed, &back));

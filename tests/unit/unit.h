@@ -1,4 +1,5 @@
-/* unit.h: what the unit tests share: an arena for each test, and assertions on texts and errors. It must hold no test. */
+/* unit.h: what the unit tests share: an arena for each test, and assertions on texts and errors. It must hold no test.
+ */
 #ifndef IDSCOPE_UNIT_H
 #define IDSCOPE_UNIT_H
 

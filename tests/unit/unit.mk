@@ -6,8 +6,7 @@ UNIT_LINES_LEAST := 95
 CFLAGS_coverage := -O0 -g --coverage -DIDSCOPE_KILL_POINTS
 
 .PHONY: unit unit-coverage
-unit: ## run the unit tests of core (FLAVOR=release, asan, tsan)
-	@$(MAKE) --no-print-directory $(UNIT_PROGRAMS)
+unit: $(UNIT_PROGRAMS) ## run the unit tests of core (FLAVOR=release, asan, tsan)
 	@failed=; for t in $(UNIT_PROGRAMS); do echo "== $${t##*/}"; $$t || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "unit: failed:$$failed"; exit 1; fi; \
 	echo "unit: $(words $(UNIT_PROGRAMS)) programs passed ($(FLAVOR))"
@@ -19,7 +18,7 @@ unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) $(filter --coverage,$(CFLAGS_$(FLAVOR))) -o $@ $^ $(LDLIBS) -lcmocka
+	@$(CC) $(LDFLAGS) $(filter --coverage,$(CFLAGS_$(FLAVOR))) -o $@ $^ $(LDLIBS) -lcmocka -lm
 
 .SECONDARY: $(patsubst %.c,$(OUT)/%.o,$(UNIT_C))
 -include $(patsubst %.c,$(OUT)/%.d,$(UNIT_C))

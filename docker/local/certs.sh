@@ -16,7 +16,8 @@ san_of() {
     local san name
     san="DNS:localhost,DNS:$domain,DNS:*.$domain,DNS:*.dps.$domain,DNS:*.hub.$domain,IP:127.0.0.1"
     for name in ${extra//,/ }; do
-        if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then san+=",IP:$name"; else san+=",DNS:$name"; fi
+        if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then name=IP:$name; else name=DNS:$name; fi
+        if [[ ,$san, != *,"$name",* ]]; then san+=",$name"; fi
     done
     printf '%s' "$san"
 }
@@ -60,7 +61,7 @@ fresh() {
 
 if ! [ -s ca.key ] || ! [ -s ca.pem ]; then make_ca; fi
 # A browser would ask its user for a certificate if management.D did.
-printf '%s/server.pem [verify none] management.%s\n' "$PWD" "$domain" > names.crtlist
+printf 'server.pem [verify none] management.%s\n' "$domain" > names.crtlist
 
 san=$(san_of)
 if ! fresh "$san"; then

@@ -117,8 +117,10 @@ kill_part() {
     wait_for 300 "$name to die" ended "$name"
 }
 
+# answers PORT [ADDRESS]: does anybody listen there?
+answers() { (exec 3<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null; }
+
 # A port of 127.0.0.1 on which nobody answers, kept in $VAR/run/NAME.health for those who ask NAME how it is.
-answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 health_address() {
     local file=$VAR/run/$1.health port
     if ! running "$1" && { [ ! -s "$file" ] || answers "$(cut -d : -f 2 "$file")"; }; then

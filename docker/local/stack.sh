@@ -158,7 +158,7 @@ start_worker() {
     local name=$1
     # shellcheck disable=SC2086 # a list
     run_program "$name" "$BUILD/idscope-worker" --database-url="$(database_url idscope_worker)" \
-        --key-ring-file="$VAR/keys/ring" --domain="$DOMAIN" --edge-address="127.0.0.1:$EDGE_PORT" \
+        --key-ring-file="$VAR/keys/ring" --domain="$DOMAIN" --edge-address="$(edge_host):$EDGE_PORT" \
         --ca-file="$VAR/tls/ca.pem" --health-listen="$(health_address "$name")" $WORKER_ARGS
 }
 
@@ -170,6 +170,14 @@ may_bind() {
     first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
     capabilities=$(sed -n 's/^CapEff:\t//p' /proc/self/status 2>/dev/null || true)
     [ "$EDGE_PORT" -ge "$first" ] || am_root || (( 16#${capabilities:-0} >> 10 & 1 ))
+}
+
+# The address at which this machine reaches the edge.
+edge_host() {
+    case $EDGE_ADDRESS in
+        '' | 0.0.0.0) echo 127.0.0.1 ;;
+        *) echo "$EDGE_ADDRESS" ;;
+    esac
 }
 
 # Loopback of both families ("localhost" is ::1 first for some clients), where the machine has them.
@@ -228,7 +236,7 @@ start_edge() {
         reload=(-x "$(sockets)/edge/admin.sock" -sf "$(part_pid edge)")
     else
         stop_part edge
-        if answers "$EDGE_PORT"; then die "port $EDGE_PORT is taken: choose another one with EDGE_PORT=…"; fi
+        if answers "$EDGE_PORT" "$(edge_host)"; then die "port $EDGE_PORT is taken: choose another one with EDGE_PORT=…"; fi
     fi
     launch edge "${command[@]}" "${reload[@]}"
     PREFIX=()
@@ -236,7 +244,7 @@ start_edge() {
 }
 
 edge_answers() {
-    curl -fsS -m 5 -o /dev/null --noproxy '*' --cacert "$VAR/tls/ca.pem" --connect-to "::${EDGE_ADDRESS:-127.0.0.1}:$EDGE_PORT" \
+    curl -fsS -m 5 -o /dev/null --noproxy '*' --cacert "$VAR/tls/ca.pem" --connect-to "::$(edge_host):$EDGE_PORT" \
         "https://localhost:$EDGE_PORT/metadata/endpoints?api-version=2015-01-01"
 }
 
@@ -294,8 +302,11 @@ stop_surplus() {
     done
 }
 
+# Where clients reach the management plane: localhost, unless the edge listens on some other address only.
+management_host() { if [ "$(edge_host)" = 127.0.0.1 ]; then echo localhost; else edge_host; fi; }
+
 dev_env() {
-    printf 'IDSCOPE_URL=https://localhost:%s\nIDSCOPE_PORT=%s\n' "$EDGE_PORT" "$EDGE_PORT"
+    printf 'IDSCOPE_URL=https://%s:%s\nIDSCOPE_PORT=%s\n' "$(management_host)" "$EDGE_PORT" "$EDGE_PORT"
     printf 'IDSCOPE_CA=%q\nIDSCOPE_DOMAIN=%s\nIDSCOPE_DEVICE_HOST=%s\n' "$VAR/tls/ca.pem" "$DOMAIN" "$DEVICE_HOST"
     grep -E '^IDSCOPE_(TENANT_ID|SUBSCRIPTION_ID|CLIENT_ID|CLIENT_SECRET)=' "$VAR/keys/client.env"
 }
@@ -317,7 +328,7 @@ start() {
     start_postgres
     make_schema
     make_keys
-    "$here/certs.sh" "$VAR/tls" "$DOMAIN" "$EXTRA_NAMES" >/dev/null
+    "$here/certs.sh" "$VAR/tls" "$DOMAIN" "$EXTRA_NAMES $(edge_host)" >/dev/null
     stop_surplus
     each begin_part edge api worker
     each await_part api worker edge
@@ -327,7 +338,7 @@ start() {
 }
 
 report() {
-    say "idscope runs at https://localhost:$EDGE_PORT (devices: $DEVICE_HOST). Logs: $VAR/log/"
+    say "idscope runs at https://$(management_host):$EDGE_PORT (devices: $DEVICE_HOST). Logs: $VAR/log/"
     say "For clients:  . $VAR/dev.env"
     if ! getent ahosts "$DEVICE_HOST" >/dev/null; then
         say "This machine cannot resolve $DEVICE_HOST. curl resolves *.localhost by itself; for other clients add this"

@@ -1,0 +1,15 @@
+# Turns the named statements of db/sql/*.sql into rows of table t.statement (file, name, text), by the rules of db/sqlgen.awk: a
+# statement begins at `-- name: NAME` and ends before the next such line or the end of its file; comment lines and the last semicolon
+# are not part of it. Output is SQL.
+function flush() {
+    if (name == "") return
+    sub(/[ \n]*;[ \n]*$/, "", text)
+    printf "INSERT INTO t.statement VALUES ('%s', '%s', $statement$%s$statement$);\n", file, name, text
+    name = ""; text = ""
+}
+BEGIN { print "CREATE TABLE t.statement (file text, name text PRIMARY KEY, text text NOT NULL);" }
+FNR == 1 { flush(); file = FILENAME; sub(/.*\//, "", file) }
+/^-- name: / { flush(); name = $3; next }
+/^[ \t]*--/ { next }
+name != "" && NF > 0 { text = text (text == "" ? "" : "\n") $0 }
+END { flush() }

@@ -7,7 +7,7 @@
 
 #include "enc.h"
 
-enum cfg_kind { CFG_KIND_TEXT, CFG_KIND_NUMBER, CFG_KIND_FLAG };
+enum cfg_kind { CFG_KIND_TEXT, CFG_KIND_NUMBER };
 
 /* The letters of the column "programs" in cfg.def. */
 enum { A = CFG_API, W = CFG_WORKER, M = CFG_ADMIN };
@@ -89,20 +89,10 @@ static err_t set_number(const struct setting *s, struct str value, struct str na
     return NULL;
 }
 
-static err_t set_flag(const struct setting *s, struct str value, struct str name, void *to, struct err_detail *d)
-{
-    (void)s;
-    if (!str_same(value, STR("true")) && !str_same(value, STR("false")))
-        return err_say(d, E(BAD_CONFIG), "%s must be true or false.", name.p);
-    *(bool *)to = str_same(value, STR("true"));
-    return NULL;
-}
-
 static err_t set(const struct setting *s, struct str value, struct str name, struct cfg *to, struct err_detail *d)
 {
-    static err_t (*const by_kind[])(const struct setting *, struct str, struct str, void *, struct err_detail *) = {
-        [CFG_KIND_TEXT] = set_text, [CFG_KIND_NUMBER] = set_number, [CFG_KIND_FLAG] = set_flag};
-    return by_kind[s->kind](s, value, name, (char *)to + s->offset, d);
+    void *member = (char *)to + s->offset;
+    return s->kind == CFG_KIND_TEXT ? set_text(s, value, name, member, d) : set_number(s, value, name, member, d);
 }
 
 /* An empty default of a text that must not be empty means "to be given": it stays empty here. */
@@ -212,7 +202,7 @@ err_t cfg_read(struct arena *a, enum cfg_program program, char **argv, char **en
     return NULL;
 }
 
-static const char *const value_words[] = {"TEXT", "NUMBER", "true|false"};
+static const char *const value_words[] = {"TEXT", "NUMBER"};
 
 struct str cfg_help(struct arena *a, enum cfg_program program)
 {

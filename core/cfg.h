@@ -10,7 +10,6 @@ enum cfg_program { CFG_API = 1, CFG_WORKER = 2, CFG_ADMIN = 4 };
 
 #define CFG_C_TEXT struct str
 #define CFG_C_NUMBER int64_t
-#define CFG_C_FLAG bool
 struct cfg {
 #define CFG(member, kind, programs, def, min, max, sentence) CFG_C_##kind member;
 #include "cfg.def"

@@ -189,7 +189,7 @@ static err_t read_members(struct reading *r, const struct path *at, const struct
         return bad(r, at, "must be an object");
     for (const struct codec *row = table; row->kind != CODEC_KIND_END; row++) {
         struct path here = {.up = at, .name = row->name};
-        const json_t *v;
+        const json_t *v = NULL;
         if (row->flags & CODEC_OUT)
             continue;
         TRY(find_member(r, &here, row, in, &v));

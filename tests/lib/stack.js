@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { execFile } = require('node:child_process');
+const { execFile, spawn } = require('node:child_process');
 
 const ROOT = path.join(__dirname, '..', '..');
 const SCRIPT = path.join(ROOT, 'docker', 'local', 'stack.sh');
@@ -94,6 +94,42 @@ class Stack {
   }
 }
 
+// One psql that stays connected: a statement costs a round trip, not a process.
+class Session {
+  constructor(stack) {
+    const host = `${fs.readFileSync(path.join(stack.dir, 'run/sockets'), 'utf8')}/pg`;
+    this.child = spawn('psql', ['-XAtq', '-F', '\x1f', '-v', 'ON_ERROR_STOP=1', '-h', host, '-U', 'postgres', '-d', 'idscope'],
+      { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.text = '';
+    this.child.stdout.on('data', (part) => { this.text += part; this.settle(); });
+    this.child.on('close', (code) => { if (this.waiting) this.waiting.reject(new Error(`psql ended with ${code}`)); });
+  }
+
+  settle() {
+    if (!this.waiting || !this.text.endsWith('\x1e\n')) return;
+    const rows = this.text.split('\n').slice(0, -2).map((line) => line.split('\x1f'));
+    this.text = '';
+    const { resolve } = this.waiting;
+    this.waiting = undefined;
+    resolve(rows);
+  }
+
+  sql(statement) {
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject };
+      this.child.stdin.write(`${statement};\n\\echo '\x1e'\n`);
+    });
+  }
+
+  async number(statement) {
+    return Number((await this.sql(statement))[0][0]);
+  }
+
+  close() {
+    this.child.stdin.end();
+  }
+}
+
 // A process that we started and that nobody waited for (a killed one) is gone or dead, never running.
 function isRunning(pid) {
   try {
@@ -104,4 +140,4 @@ function isRunning(pid) {
   }
 }
 
-module.exports = { Stack, ROOT, run, isRunning, temporaryFolder };
+module.exports = { Stack, Session, ROOT, run, isRunning, temporaryFolder };

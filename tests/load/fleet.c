@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 uint64_t fleet_walk(uint64_t k, uint64_t size)
 {
@@ -18,14 +17,10 @@ struct str fleet_id(struct arena *a, uint64_t number)
 
 struct bytes fleet_key(struct arena *a, uint64_t number, const char *part)
 {
-    uint8_t *key = arena_alloc(a, DEVICE_KEY_BYTES);
+    struct sha256 *key = ARENA_NEW(a, struct sha256);
     struct str seed = arena_printf(a, "fleet %s %" PRIu64, part, number);
-    struct bytes message = {(const uint8_t *)seed.p, seed.n};
-    struct sha256 head = crypt_sha256(message);
-    struct sha256 tail = crypt_hmac_sha256((struct bytes){head.b, sizeof head.b}, message);
-    memcpy(key, head.b, sizeof head.b);
-    memcpy(key + sizeof head.b, tail.b, sizeof tail.b);
-    return (struct bytes){key, DEVICE_KEY_BYTES};
+    *key = crypt_sha256((struct bytes){(const uint8_t *)seed.p, seed.n});
+    return (struct bytes){key->b, sizeof key->b};
 }
 
 static struct str read_file(struct arena *a, const char *path)

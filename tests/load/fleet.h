@@ -13,7 +13,7 @@ enum { FLEET_STRIDE = 7368787, FLEET_FIRST_ID = 1000000, FLEET_SIZE_MAX = 900000
 uint64_t fleet_walk(uint64_t k, uint64_t size);
 /* "dev-1000000" and up. */
 struct str fleet_id(struct arena *a, uint64_t number);
-/* The raw key, DEVICE_KEY_BYTES long; part is "primary" or "secondary". */
+/* The raw key, 32 bytes; part is "primary" or "secondary". */
 struct bytes fleet_key(struct arena *a, uint64_t number, const char *part);
 
 /* The words of a text file, one per line; empty lines are skipped. Ends the program when the file cannot be read or holds none. */

@@ -1,0 +1,103 @@
+// bench.js: the benchmark (`make bench`; with BENCH_SMOKE=1 its short form, `make bench-smoke`).
+//
+// Responsible for: sizes, the interleaved rounds, the time box, the verdict. Exits with 1 when a figure does not add up (rows that are not
+// accepted answers), or, short, when a generous limit of safety is passed; never because an aim is missed.
+//     BENCH_ROUNDS (3)   BENCH_SECONDS per measurement (3)   BENCH_LIMIT_S (840): no new round that would end later
+'use strict';
+
+const fs = require('node:fs');
+const os = require('node:os');
+const { Site } = require('./site');
+const { Rows } = require('./rows');
+const { Report } = require('./report');
+
+const smoke = process.env.BENCH_SMOKE === '1';
+const name = smoke ? 'bench-smoke' : 'bench';
+const SIZES = smoke
+  ? { fleet: 4000, small: 400, scopes: 20, perScope: 200, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
+  : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3 };
+const began = Date.now();
+const elapsed = () => (Date.now() - began) / 1000;
+
+function say(text) {
+  process.stdout.write(`${smoke ? 'bench-smoke' : 'bench'} ${elapsed().toFixed(0).padStart(4)} s  ${text}\n`);
+}
+
+function setting(variable, fallback) {
+  const value = Number(process.env[variable] || fallback);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${variable} must be a whole number from 1`);
+  return value;
+}
+
+async function describe(site) {
+  const session = site.a.session;
+  const settings = {};
+  for (const key of ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers', 'max_wal_size']) {
+    [[settings[key]]] = await session.sql(`show ${key}`);
+  }
+  const cpu = fs.readFileSync('/proc/cpuinfo', 'utf8').match(/^model name\s*: (.*)$/m);
+  console.log(`\n${os.cpus().length} x ${cpu ? cpu[1] : os.arch()}, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${os.release()}, Node ${process.version}`);
+  console.log(`PostgreSQL, as read back: ${Object.entries(settings).map(([key, value]) => `${key}=${value}`).join(' ')}`);
+  for (const key of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+    if (settings[key] !== 'on') throw new Error(`does not add up: ${key} is ${settings[key]}`);
+  }
+  console.log('Client, api, worker, edge and database share the machine. Workers run in the rows "to assigned" only; tables are emptied and a');
+  console.log('checkpoint is made before each measurement. Median [min..max] of the rounds; CPU in microseconds per operation, of both deployments;');
+  console.log('"register" rows are first registrations with their job; "to assigned" ends when the identities are in the hubs, its p50 and p99 are of');
+  console.log('that whole way; "neighbours" are the cores that others used meanwhile.\n');
+}
+
+async function rounds(rows, report) {
+  const wanted = smoke ? 1 : setting('BENCH_ROUNDS', 3);
+  const limit = setting('BENCH_LIMIT_S', 840);
+  for (let round = 1, took = 0; round <= wanted; round++) {
+    if (elapsed() + took > limit) {
+      say(`the time box of ${limit} s ends the rounds: ${round - 1} of ${wanted}`);
+      break;
+    }
+    const from = elapsed();
+    for (const { name: row, work } of rows.list()) {
+      const figures = await work();
+      report.add(row, figures);
+      say(`round ${round}  ${row}: ${figures.rate.toFixed(0)} per second`);
+    }
+    report.memory.push(await rows.memory());
+    took = elapsed() - from;
+  }
+}
+
+// Limits of safety: a fifth of what a slow and busy machine gives. The aims stand in the report of the whole benchmark.
+function safe(report) {
+  const best = report.rate(report.best('register, one scope')) / report.rate(report.best('pgbench'));
+  const held = report.memory[0].held;
+  if (best < 0.2) throw new Error(`registrations are at ${best.toFixed(2)} of pgbench`);
+  if (held > 128) throw new Error(`the api holds ${held.toFixed(0)} MiB with ${SIZES.held} connections`);
+}
+
+async function main() {
+  if (process.env.BENCH_SECONDS) SIZES.seconds = setting('BENCH_SECONDS', 3);
+  const site = new Site(SIZES);
+  let closing;
+  const close = () => (closing = closing || site.close());
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => close().finally(() => process.exit(1)));
+  try {
+    await site.open(say);
+    const rows = new Rows(site, SIZES);
+    const report = new Report(rows.list().map((row) => row.name));
+    report.connections = SIZES.held;
+    await rounds(rows, report);
+    await describe(site);
+    console.log(report.table());
+    console.log(`\n${report.aims()}\n`);
+    if (smoke) safe(report);
+    const registered = [...report.rounds.values()].flat().length + report.memory.length;
+    console.log(`${name}: ${registered} measurements in ${elapsed().toFixed(0)} s, each with as many rows as accepted answers; all counted`);
+  } finally {
+    await close();
+  }
+}
+
+main().catch((error) => {
+  console.error(`${name}: failed: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,62 @@
+// report.js: the benchmark's figures as people read them.
+//
+// Responsible for: medians with their range over the rounds, the table, the aims with what was reached. Every cell is filled; a figure
+// that falls short of its aim is printed like any other. Must never measure.
+'use strict';
+
+const { median } = require('./measure');
+
+const span = (values, digits) => `${median(values).toFixed(digits)} [${Math.min(...values).toFixed(digits)}..${Math.max(...values).toFixed(digits)}]`;
+
+class Report {
+  constructor(names) {
+    this.names = names;
+    this.rounds = new Map(names.map((name) => [name, []]));
+    this.memory = [];
+  }
+
+  add(name, row) { this.rounds.get(name).push(row); }
+  values(name, key) { return this.rounds.get(name).map((row) => row[key]); }
+  rate(name) { return median(this.values(name, 'rate')); }
+
+  named(start) { return this.names.filter((name) => name.startsWith(start)); }
+  best(start) { return this.named(start).reduce((best, name) => (this.rate(name) > this.rate(best) ? name : best)); }
+
+  table() {
+    this.yardstick = this.best('pgbench');
+    const lines = [['', 'per second', 'x best pgbench', 'PG', 'api', 'worker', 'edge', 'client', 'p50 ms', 'p99 ms', 'neighbours'].map(String)];
+    for (const name of this.names) {
+      const us = (key) => span(this.values(name, key), 1);
+      lines.push([name, span(this.values(name, 'rate'), 0), (this.rate(name) / this.rate(this.yardstick)).toFixed(2), us('postgres'), us('api'), us('worker'),
+        us('edge'), us('client'), span(this.values(name, 'p50'), 2), span(this.values(name, 'p99'), 2), span(this.values(name, 'neighbours'), 2)]);
+    }
+    const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+    return lines.map((line) => line.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join(' | ')).join('\n');
+  }
+
+  ratio(name, key, to) { return median(this.values(name, key)) / median(this.values(to, key)); }
+
+  aims() {
+    const best = this.best('register, one scope');
+    const [few, more, most] = this.named('register to assigned, ').filter((name) => /, [0-9]+ hubs$/.test(name) && !name.includes('TLS'));
+    const [small, large] = this.names.filter((name) => name.includes('enrolled'));
+    const [at32] = this.names.filter((name) => name === 'register, one scope, 32 conn.');
+    const tail = median(this.values(at32, 'p99')) / median(this.values(at32, 'p50'));
+    const held = median(this.memory.map((row) => row.held));
+    const line = (what, reached, aim, good) => `${what.padEnd(64)} ${reached.padStart(9)}   aim ${aim.padEnd(10)} ${good ? 'reached' : 'falls short'}`;
+    const times = (name) => this.rate(name) / this.rate(this.yardstick);
+    return [
+      `The yardstick is "${this.yardstick}": ${this.rate(this.yardstick).toFixed(0)} per second.`,
+      line(`"${best}" to the yardstick`, times(best).toFixed(2), '>= 2.0', times(best) >= 2),
+      line(`"${few}" to the yardstick`, times(few).toFixed(2), '>= 0.4', times(few) >= 0.4),
+      line('p99 to p50 at 32 connections', tail.toFixed(1), '<= 5', tail <= 5),
+      line(`api, MiB resident with ${this.connections} open connections`, held.toFixed(1), '< 64', held < 64),
+      `Fresh, the same api takes ${span(this.memory.map((row) => row.fresh), 1)} MiB; held ${span(this.memory.map((row) => row.held), 1)} MiB.`,
+      `Growth, "${large}" to "${small}": rate ${this.ratio(large, 'rate', small).toFixed(2)}, PG us ${this.ratio(large, 'postgres', small).toFixed(2)}, api us ${this.ratio(large, 'api', small).toFixed(2)}.`,
+      `Growth, "${more}" to "${few}": rate ${this.ratio(more, 'rate', few).toFixed(2)}, worker us ${this.ratio(more, 'worker', few).toFixed(2)}.`,
+      `Growth, "${most}" to "${few}": rate ${this.ratio(most, 'rate', few).toFixed(2)}, worker us ${this.ratio(most, 'worker', few).toFixed(2)}.`,
+    ].join('\n');
+  }
+}
+
+module.exports = { Report, span };

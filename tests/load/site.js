@@ -1,0 +1,128 @@
+// site.js: what the benchmark measures: two deployments with hubs, instances and enrollments.
+//
+// Responsible for: setting both up through the management plane, loading the enrollments, bringing the tables back to the same state
+// before each measurement. Must never touch settings of PostgreSQL that durability depends on.
+//
+// Deployment a: many hubs; instances main (few hubs, the large fleet), wide and widest (more hubs), and many small ones.
+// Deployment b: its own database, api, worker and edge; one instance with the small fleet, whose hubs are those of a.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { Stack, Session, ROOT, run, temporaryFolder } = require('../lib/stack');
+const { Idscope, each } = require('../lib/idscope');
+const { until } = require('../lib/https');
+
+const POSTGRES_ARGS = '-c shared_buffers=512MB -c max_wal_size=8GB';
+// Unchanged re-registrations are to be answered without a call to the hub; schedules must not fall into a measurement.
+const API_ARGS = '--quick-return-s=0';
+const WORKER_ARGS = '--link-check-s=86400 --latency-check-s=86400';
+const GROUP = 'bench';
+
+class Site {
+  constructor(sizes) {
+    this.sizes = sizes;
+    this.dir = temporaryFolder('bench');
+    fs.chmodSync(this.dir, 0o755);
+    this.stacks = [];
+  }
+
+  async open(say) {
+    const a = this.a = await this.deploy('a', WORKER_ARGS);
+    const b = this.b = await this.deploy('b', `${WORKER_ARGS} --edge-address=127.0.0.1:${a.edgePort} --ca-file=${a.dir}/tls/ca.pem`);
+    say('two deployments run');
+    await this.makeHubs();
+    await this.makeInstances();
+    say(`${this.hubs.length} hubs and ${this.many.length} instances made`);
+    await this.validated(a);
+    await this.validated(b);
+    await this.seed(a, this.main, this.sizes.fleet);
+    await this.seed(a, [...this.wide, ...this.widest], this.sizes.assign);
+    await this.seed(a, this.many, this.sizes.perScope);
+    await this.seed(b, this.small, this.sizes.small);
+    for (const stack of this.stacks) await stack.session.sql('vacuum (analyze, freeze) idscope.enrollment');
+    say('enrollments loaded');
+    for (const stack of this.stacks) await stack.stopPart('worker');
+  }
+
+  async deploy(name, workerArgs) {
+    const stack = await Stack.make(path.join(this.dir, name), { API_ARGS, WORKER_ARGS: workerArgs, POSTGRES_ARGS });
+    this.stacks.push(stack);
+    await stack.start();
+    stack.session = new Session(stack);
+    return stack;
+  }
+
+  async close() {
+    for (const client of this.clients || []) client.close();
+    for (const stack of this.stacks) {
+      if (stack.session) stack.session.close();
+      await stack.remove();
+    }
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async makeHubs() {
+    this.service = new Idscope(this.a.env);
+    this.other = new Idscope(this.b.env);
+    this.clients = [this.service, this.other];
+    await this.service.createGroup(GROUP);
+    await this.other.createGroup(GROUP);
+    const names = Array.from({ length: Math.max(...this.sizes.hubs) }, (_, i) => `bench-hub-${i}`);
+    this.hubs = await each(names, 4, (name) => this.service.createHub(GROUP, name));
+  }
+
+  // A file with the ID scopes of new instances, as the client and the seed read it.
+  async makeScopes(service, name, count, hubs) {
+    const properties = { allocationPolicy: 'Hashed', iotHubs: this.hubs.slice(0, hubs).map((hub) => Idscope.link(hub)) };
+    const names = Array.from({ length: count }, (_, i) => `bench-${name}-${i}`);
+    const made = await each(names, 4, (instance) => service.putInstance(GROUP, instance, properties));
+    const scopes = made.map((instance) => instance.properties.idScope);
+    scopes.file = path.join(this.dir, `${name}.scopes`);
+    fs.writeFileSync(scopes.file, `${scopes.join('\n')}\n`);
+    return scopes;
+  }
+
+  async makeInstances() {
+    const [few, more, most] = this.sizes.hubs;
+    this.main = await this.makeScopes(this.service, 'main', 1, few);
+    this.wide = await this.makeScopes(this.service, 'wide', 1, more);
+    this.widest = await this.makeScopes(this.service, 'widest', 1, most);
+    this.many = await this.makeScopes(this.service, 'many', this.sizes.scopes, 0);
+    this.small = await this.makeScopes(this.other, 'small', 1, few);
+  }
+
+  validated(stack) {
+    return until('all links to be valid', async () => await stack.session.number("select count(*) from idscope.linked_hub where state <> 'valid'") === 0,
+      { timeoutMs: 60000, everyMs: 200 });
+  }
+
+  // The whole fleet for each of the scopes, straight into the table: 1,000,000 PUTs would take longer than the rest.
+  async seed(stack, scopes, size) {
+    const file = path.join(this.dir, 'seed.scopes');
+    fs.writeFileSync(file, `${scopes.join('\n')}\n`);
+    const program = path.join(ROOT, 'build/release/tests/load/seed');
+    const copy = (await run(program, ['copy'])).trim();
+    await run('bash', ['-c', 'set -o pipefail; "$0" "$1" "$2" "$3" | "$4" psql -q -v ON_ERROR_STOP=1 -c "$5"',
+      program, path.join(stack.dir, 'keys/ring'), file, String(size), path.join(ROOT, 'docker/local/stack.sh'), copy],
+    { env: { ...process.env, ...stack.settings } });
+  }
+
+  // The same state before each measurement: no registrations, jobs and identities, nothing left for a checkpoint to do.
+  async empty(stack) {
+    await stack.session.sql('truncate idscope.registration, idscope.job, idscope.alloc_input, idscope.hub_device');
+    await stack.session.sql('checkpoint');
+  }
+
+  async emptyAll() {
+    for (const stack of this.stacks) await this.empty(stack);
+  }
+
+  // The processes of both deployments by program, for the account of CPU.
+  trees() {
+    const pids = (name) => this.stacks.flatMap((stack) => { try { return [stack.pid(name)]; } catch { return []; } });
+    return { postgres: pids('postgres'), api: pids('api1'), worker: pids('worker1'), edge: pids('edge') };
+  }
+}
+
+module.exports = { Site };

@@ -1,0 +1,460 @@
+/* server.c: the door. It reads a request, finds its operation, reserves a place in a queue, suspends the connection, and sends the reply when
+ * a lane has made it. Order matters: reserve (no place is an answer at once), suspend (the lane may be quicker than our return), push;
+ * and a lane touches nothing of libmicrohttpd but the resume. Everything of a request lives in its arena, from the first line
+ * until the reply is sent, so an idle connection costs its buffer and no more. It must never know what an operation does. */
+#include "api/server.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/clock.h"
+#include "api/metrics.h"
+#include "api/peer.h"
+#include "api/reply.h"
+#include "api/router.h"
+#include "core/log.h"
+
+enum {
+    EDGE_POOL = 48 * 1024,        /* a request's head with a client's chain in it */
+    PLAIN_POOL = 4 * 1024,        /* what an idle connection costs */
+    IDLE_TIMEOUT_S = 120,
+    DISCARD_MAX = 1024 * 1024,    /* of a body that nobody wants, before the connection is cut */
+    TARGET_MAX = 8 * 1024,
+    REQUEST_ID_MAX = 128,
+    DRAIN_STEP_US = 10000,
+    QUIET_STEPS = 5,
+    FLUSH_MS = 500,               /* for the last replies to be sent, once the lanes have made them */
+};
+
+struct server {
+    struct arena *arena;
+    const struct shared *shared;
+    struct lanes *lanes;
+    struct str edge_secret;
+    int64_t edge_uid;
+    struct listener {
+        struct server *server;
+        struct peer_listener peer;
+        struct MHD_Daemon *daemon;
+    } listeners[2];
+    _Atomic bool draining;
+    _Atomic size_t in_flight;
+};
+
+/* One request and its reply. */
+struct exchange {
+    struct req req;
+    struct lane_work work;
+    struct listener *listener;
+    struct MHD_Connection *connection;
+    enum { AT_HEAD, AT_BODY, IN_LANE } state;
+    struct str target;
+    struct text body;
+    size_t discarded;
+    bool close;               /* the connection cannot be used again */
+    int64_t begun_us;         /* monotonic */
+};
+
+/* --- the reply ----------------------------------------------------------------------------------------------------------- */
+
+static void add_header(void *context, const char *name, struct str value)
+{
+    (void)MHD_add_response_header(context, name, value.p);
+}
+
+static enum MHD_Result send_reply(struct exchange *x)
+{
+    struct req *r = &x->req;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    reply_headers(r, add_header, response);
+    if (x->close || x->listener->server->draining)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    enum MHD_Result sent = MHD_queue_response(x->connection, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+/* The reply for r->error, without a lane. */
+static enum MHD_Result send_error(struct exchange *x)
+{
+    reply_finish(&x->req);
+    return send_reply(x);
+}
+
+/* --- the head ------------------------------------------------------------------------------------------------------------ */
+
+static struct str header(const struct exchange *x, const char *name)
+{
+    return str_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
+}
+
+static enum method method_of(const char *word)
+{
+    static const struct {
+        struct str word;
+        enum method method;
+    } known[] = {
+        {{"GET", 3}, METHOD_GET},       {{"PUT", 3}, METHOD_PUT},   {{"POST", 4}, METHOD_POST},
+        {{"DELETE", 6}, METHOD_DELETE}, {{"HEAD", 4}, METHOD_HEAD}, {{"PATCH", 5}, METHOD_PATCH},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_same(str_of(word), known[i].word))
+            return known[i].method;
+    return METHOD_OTHER;
+}
+
+static struct str socket_address(struct exchange *x)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *from = info ? info->client_addr : NULL;
+    if (from && from->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)from)->sin_addr, text, sizeof text);
+    else if (from && from->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, text, sizeof text);
+    return arena_str(x->req.arena, str_of(text));
+}
+
+/* The client's own id comes back when it asked for that, and when it is harmless to repeat. */
+static struct str echoed_request_id(const struct exchange *x)
+{
+    struct str id = header(x, "x-ms-client-request-id");
+    bool wanted = str_same_nocase(header(x, "x-ms-return-client-request-id"), STR("true"));
+    for (size_t i = 0; wanted && i < id.n; i++)
+        wanted = id.p[i] > ' ' && id.p[i] < 0x7f;
+    return wanted && id.n <= REQUEST_ID_MAX ? id : (struct str){NULL, 0};
+}
+
+/* Texts of headers stay where libmicrohttpd has them, which is until the reply is sent. */
+static void read_headers(struct exchange *x)
+{
+    struct req *r = &x->req;
+    r->host_port = header(x, "Host");
+    r->host = arena_lower(r->arena, id_host_without_port(r->host_port.p ? r->host_port : STR("")));
+    r->authorization = header(x, "Authorization");
+    r->if_match = header(x, "If-Match");
+    r->content_type = header(x, "Content-Type");
+    r->max_item_count = header(x, "x-ms-max-item-count");
+    r->continuation = header(x, "x-ms-continuation");
+    r->client_request_id = echoed_request_id(x);
+    r->address = x->listener->peer.edge ? header(x, "X-Idscope-Client-Address") : socket_address(x);
+}
+
+static bool is_edge_itself(const struct exchange *x)
+{
+    const struct listener *l = x->listener;
+    return !l->peer.check_secret || peer_secret_is(header(x, "X-Idscope-Edge-Secret"), l->server->edge_secret);
+}
+
+static bool declares_body(const struct exchange *x, uint64_t *ret_length)
+{
+    *ret_length = 0;
+    if (header(x, "Transfer-Encoding").n)
+        return true;
+    int64_t n = 0;
+    struct str declared = header(x, "Content-Length");
+    if (declared.n && dec_i64(declared, 0, INT64_MAX, &n))
+        *ret_length = (uint64_t)n;
+    return n > 0;
+}
+
+static err_t check_head(struct exchange *x)
+{
+    struct req *r = &x->req;
+    err_t e = router_resolve(r, x->target);
+    if (!is_edge_itself(x))
+        return req_refuse(r, E(FORBIDDEN), "the request did not come from the edge");
+    if (x->target.n > TARGET_MAX)
+        return req_fail(r, E(BAD_REQUEST), "The request's target is longer than %d bytes.", TARGET_MAX);
+    return e;
+}
+
+static err_t too_large(struct req *r)
+{
+    return req_fail(r, E(BODY_TOO_LARGE), "The body is over the limit of %zu bytes.", r->route ? r->route->body_max : 0);
+}
+
+static enum MHD_Result take_head(struct exchange *x, const char *method)
+{
+    struct req *r = &x->req;
+    uint64_t length;
+    r->method = method_of(method);
+    read_headers(x);
+    r->error = check_head(x);
+    bool has_body = declares_body(x, &length);
+    if (!r->error && length > r->route->body_max)
+        r->error = too_large(r);
+    x->state = AT_BODY;
+    /* Who asks first, or would send a lot for nothing, is told now; such a connection ends. Else the little body is read and dropped. */
+    bool asks = header(x, "Expect").n > 0;
+    if (r->error && has_body && (asks || length > DISCARD_MAX)) {
+        x->close = true;
+        return send_error(x);
+    }
+    if (!r->error && has_body)
+        text_init(&x->body, r->arena, (size_t)length);
+    return MHD_YES;
+}
+
+/* --- the body ------------------------------------------------------------------------------------------------------------ */
+
+static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
+{
+    struct req *r = &x->req;
+    size_t n = *size;
+    *size = 0;
+    if (!r->error && x->body.n + n > r->route->body_max)
+        r->error = too_large(r);
+    if (r->error) {
+        x->discarded += n;
+        return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    }
+    if (!x->body.arena)
+        text_init(&x->body, r->arena, n);
+    text_add(&x->body, (struct str){data, n});
+    return MHD_YES;
+}
+
+static enum MHD_Result body_complete(struct exchange *x)
+{
+    struct req *r = &x->req;
+    if (x->body.n)
+        r->body = text_str(&x->body);
+    r->now_us = clock_wall_us();
+    if (!r->error && !lanes_reserve(x->listener->server->lanes, &x->work))
+        r->error = req_refuse(r, E(OVERLOADED), "no place in the queue");
+    if (r->error)
+        return send_error(x);
+    x->state = IN_LANE;
+    MHD_suspend_connection(x->connection);
+    lanes_push(x->listener->server->lanes, &x->work);
+    return MHD_YES;
+}
+
+void server_reply(struct lane_work *w)
+{
+    struct exchange *x = (struct exchange *)((char *)w - offsetof(struct exchange, work));
+    MHD_resume_connection(x->connection);
+}
+
+/* --- callbacks of libmicrohttpd ------------------------------------------------------------------------------------------ */
+
+/* The first that is heard of a request: its target, before anything of it was decoded. */
+static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct listener *l = context;
+    struct arena *a = arena_new();
+    struct exchange *x = ARENA_NEW(a, struct exchange);
+    x->listener = l;
+    x->connection = connection;
+    x->target = arena_str(a, str_of(target));
+    x->begun_us = clock_span_us();
+    x->work.req = &x->req;
+    x->req.arena = a;
+    x->req.cfg = l->server->shared->cfg;
+    x->req.shared = l->server->shared;
+    x->req.now_us = clock_wall_us();
+    x->req.tracking = crypt_uuid4();
+    x->req.tracking_id = enc_uuid(a, &x->req.tracking);
+    atomic_fetch_add(&l->server->in_flight, 1);
+    return x;
+}
+
+static bool is_stranger(const struct listener *l, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return l->peer.check_uid && !(info && peer_uid_is(info->connect_fd, l->server->edge_uid));
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    static char stranger;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED && is_stranger(context, connection)) {
+        *socket_context = &stranger;
+        log_event(LOG_WARN, "edge_peer_refused", L_CSTR("detail", "a process of another user connected to the edge listener"));
+    }
+}
+
+static bool is_refused(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return !info || info->socket_context;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *size, void **request)
+{
+    (void)context, (void)url, (void)version;
+    struct exchange *x = *request;
+    switch (x->state) {
+    case AT_HEAD:
+        return is_refused(connection) ? MHD_NO : take_head(x, method);
+    case AT_BODY:
+        return *size ? take_body(x, data, size) : body_complete(x);
+    case IN_LANE:
+        break;
+    }
+    return send_reply(x);
+}
+
+static const char *plane_word(enum plane plane)
+{
+    static const char *const words[] = {"management", "service", "device", "hub", "sign-in"};
+    return words[plane];
+}
+
+static void log_request(const struct exchange *x)
+{
+    const struct req *r = &x->req;
+    int64_t now_us = clock_span_us();
+    int64_t queued_us = x->work.begun_us ? x->work.begun_us - x->work.reserved_us : 0;
+    const char *detail = r->log_detail.text[0] ? r->log_detail.text : r->detail.text[0] ? r->detail.text : NULL;
+    log_event(r->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", r->tracking_id),
+              L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", plane_word(r->plane)), L_NUM("status", r->status),
+              L_CSTR("error", r->error ? r->error->name : NULL), L_CSTR("detail", r->error ? detail : NULL),
+              L_TEXT("address", r->address), L_TEXT(x->work.owner_kind ? x->work.owner_kind : "owner", x->work.owner),
+              L_NUM("queuedUs", queued_us), L_NUM("totalUs", now_us - x->begun_us));
+}
+
+/* A status of 0: the client went away before there was a reply. */
+static void on_completed(void *context, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode how)
+{
+    (void)connection, (void)how;
+    struct listener *l = context;
+    struct exchange *x = *request;
+    if (!x)
+        return;
+    *request = NULL;
+    metrics_request(x->req.route, x->req.status);
+    log_request(x);
+    arena_free(x->req.arena);
+    atomic_fetch_sub(&l->server->in_flight, 1);
+}
+
+/* Targets are decoded by the router, once and by segment. */
+static size_t no_unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return str_of(text).n;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------------- */
+
+static void close_listeners(struct server *s)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (s->listeners[i].daemon)
+            MHD_stop_daemon(s->listeners[i].daemon);
+        if (s->listeners[i].peer.fd >= 0)
+            close(s->listeners[i].peer.fd);
+    }
+}
+
+static err_t open_listeners(struct server *s, struct err_detail *d)
+{
+    const struct cfg *cfg = s->shared->cfg;
+    if (cfg->edge_listen.n)
+        TRY(peer_listen_edge(s->arena, cfg->edge_listen, d, &s->listeners[0].peer));
+    if (cfg->plain_listen.n)
+        TRY(peer_listen_plain(s->arena, cfg->plain_listen, d, &s->listeners[1].peer));
+    if (s->listeners[0].peer.check_secret && !s->edge_secret.n)
+        return err_say(d, E(BAD_CONFIG), "A tcp edge listener needs edge_secret_file, with a secret in it.");
+    if (s->listeners[0].peer.fd < 0 && s->listeners[1].peer.fd < 0)
+        return err_say(d, E(BAD_CONFIG), "Set edge_listen or plain_listen: there is no listener.");
+    return NULL;
+}
+
+err_t server_open(const struct shared *shared, struct str edge_secret, struct err_detail *d, struct server **ret)
+{
+    struct arena *a = arena_new();
+    struct server *s = ARENA_NEW(a, struct server);
+    *s = (struct server){.arena = a, .shared = shared, .edge_secret = edge_secret};
+    s->edge_uid = shared->cfg->edge_uid >= 0 ? shared->cfg->edge_uid : (int64_t)getuid();
+    for (size_t i = 0; i < 2; i++)
+        s->listeners[i] = (struct listener){.server = s, .peer = {.fd = -1}};
+    err_t e = open_listeners(s, d);
+    if (e) {
+        server_stop(s);
+        return e;
+    }
+    *ret = s;
+    return NULL;
+}
+
+static struct MHD_Daemon *start_daemon(struct listener *l)
+{
+    const struct cfg *cfg = l->server->shared->cfg;
+    size_t pool = l->peer.edge ? EDGE_POOL : PLAIN_POOL;
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
+                            MHD_OPTION_LISTEN_SOCKET, l->peer.fd,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)cfg->connections_max,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
+                            MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
+                            MHD_OPTION_END);
+}
+
+err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d)
+{
+    s->lanes = lanes;
+    for (size_t i = 0; i < 2; i++) {
+        struct listener *l = &s->listeners[i];
+        if (l->peer.fd < 0)
+            continue;
+        l->daemon = start_daemon(l);
+        if (!l->daemon)
+            return err_say(d, E(INTERNAL), "The HTTP server could not be started.");
+    }
+    return NULL;
+}
+
+/* A listening socket that is shut down refuses at once; one that is merely not served would let clients wait. */
+static void stop_accepting(struct server *s)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (!s->listeners[i].daemon)
+            continue;
+        (void)MHD_quiesce_daemon(s->listeners[i].daemon);
+        shutdown(s->listeners[i].peer.fd, SHUT_RDWR);
+    }
+}
+
+/* Until nothing has been under way for a moment: on a kept-alive connection the next request may be on its way. */
+static void wait_until_quiet(const struct server *s, int64_t at_most_ms)
+{
+    int64_t end_us = clock_span_us() + at_most_ms * 1000;
+    for (int quiet = 0; quiet < QUIET_STEPS && clock_span_us() < end_us; quiet = s->in_flight ? 0 : quiet + 1)
+        usleep(DRAIN_STEP_US);
+}
+
+void server_drain(struct server *s)
+{
+    s->draining = true;
+    stop_accepting(s);
+    wait_until_quiet(s, s->shared->cfg->drain_ms);
+}
+
+void server_stop(struct server *s)
+{
+    if (!s)
+        return;
+    if (s->lanes)
+        wait_until_quiet(s, FLUSH_MS);
+    close_listeners(s);
+    arena_free(s->arena);
+}
+
+size_t server_in_flight(const struct server *s)
+{
+    return s->in_flight;
+}

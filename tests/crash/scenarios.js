@@ -1,0 +1,156 @@
+// scenarios.js: single crashes, each with its defined outcome.
+//
+// Responsible for: the moments that a storm only hits by luck: the hubs down, a worker dead between the hub's answer and its own finish, a
+// worker that outlives its lease, an api dead just before and just after its commit.
+// Must leave the stack whole and the devices assigned, for the verdict over all of them.
+'use strict';
+
+const fs = require('node:fs');
+const assert = require('node:assert/strict');
+const { expect } = require('../lib/idscope');
+const { each, until } = require('../lib/https');
+const { isRunning } = require('../lib/stack');
+
+const state = (pid) => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0];
+
+class Scenarios {
+  constructor({ stack, fleet, killer, service, hubs }) {
+    Object.assign(this, { stack, fleet, killer, service, hubs });
+  }
+
+  list() {
+    return [
+      ['hubs that are down leave devices assigning; they are assigned when the hubs return', () => this.hubsDown()],
+      ['an api that dies before its commit leaves nothing behind', () => this.apiBeforeCommit()],
+      ['an api that dies after its commit has begun the operation that the next register answers', () => this.apiAfterCommit()],
+      ['a worker that dies between hub and finish: the same identity on the same hub', () => this.workerBeforeFinish()],
+      ['a worker that outlives its lease changes nothing any more', () => this.staleFinish()],
+    ];
+  }
+
+  async row(device) {
+    const [found] = await this.stack.sql(`select status, coalesce(target_hub, ''), coalesce(assigned_hub, ''), revision, operation_id, updated_at
+      from idscope.registration where registration_key = lower('${device.id}')`);
+    return found && { status: found[0], target: found[1], hub: found[2], text: found.join(' ') };
+  }
+
+  // The identities of a device on the hubs: [{ host, generation, etag }].
+  async identities(device) {
+    const answers = await each(this.hubs, 4, async (hub) => ({ hub, answer: await this.service.hub(hub, 'GET', `/devices/${device.id}`) }));
+    return answers.filter(({ answer }) => { expect(`look for ${device.id}`, answer, 200, 404); return answer.status === 200; })
+      .map(({ hub, answer }) => ({ host: hub.host, generation: answer.json.generationId, etag: answer.json.etag }));
+  }
+
+  async provision(...devices) {
+    this.fleet.release(devices);
+    await this.fleet.settled();
+  }
+
+  // The worker reaches its hubs through the edge: without it all hubs are down. Devices come in by the plain listener meanwhile.
+  async hubsDown() {
+    const devices = await this.fleet.enroll(20, 'hubs-down');
+    await this.stack.killPart('edge');
+    for (const device of devices) {
+      const answer = await this.fleet.plain('PUT', device, '/register', { registrationId: device.id });
+      assert.equal(answer.status, 202, answer.text);
+      device.operation = answer.json.operationId;
+    }
+    await until('the worker to have tried in vain', async () => await this.stack.number(`select count(*) from idscope.registration
+      where registration_key like 'hubs-down-%' and status = 'assigning' and waiting_for is not null`) === devices.length);
+    for (const device of devices) {
+      const answer = await this.fleet.plain('GET', device, `/operations/${device.operation}`);
+      assert.equal(answer.status, 202, answer.text);
+      assert.equal(answer.json.status, 'assigning');
+      const wait = Number(answer.headers['retry-after']);
+      assert.ok(wait >= 3 && wait <= 60, `Retry-After is ${answer.headers['retry-after']}`);
+    }
+    await this.stack.startPart('edge');
+    await until('all of them to be assigned', async () => await this.stack.number(`select count(*) from idscope.registration
+      where registration_key like 'hubs-down-%' and status = 'assigned'`) === devices.length);
+    for (const device of devices) {
+      const answer = await this.service.poll(this.fleet.instance.idScope, device, device.operation);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal((await this.identities(device)).length, 1);
+    }
+  }
+
+  async apiBeforeCommit() {
+    const [device] = await this.fleet.enroll(1, 'before-commit');
+    await this.stack.stopPart('api');
+    const before = await this.killer.arm('register_before_commit');
+    this.fleet.release([device]);
+    await this.killer.fell('register_before_commit', before, () => this.fleet.inFlight());
+    assert.equal(await this.row(device), undefined, 'the registration was written by an api that died before its commit');
+    await this.stack.startPart('api');
+    await this.fleet.settled();
+    assert.equal((await this.identities(device)).length, 1);
+  }
+
+  async apiAfterCommit() {
+    const [device] = await this.fleet.enroll(1, 'after-commit');
+    await this.stack.stopPart('worker', 'api');
+    const before = await this.killer.arm('register_after_commit');
+    this.fleet.release([device]);
+    await this.killer.fell('register_after_commit', before, () => this.fleet.inFlight());
+    const begun = await this.row(device);
+    assert.equal(begun && begun.status, 'assigning');
+    await this.stack.startPart('api');
+    await until('the device to be answered', () => device.operation !== undefined);
+    assert.equal((await this.row(device)).text, begun.text, 'the second register began another operation');
+    assert.ok(begun.text.includes(device.operation.split('.').pop()), `the device was given ${device.operation}, the row has ${begun.text}`);
+    await this.stack.startPart('worker');
+    await this.fleet.settled();
+  }
+
+  async workerBeforeFinish() {
+    const [device] = await this.fleet.enroll(1, 'before-finish');
+    await this.stack.stopPart('worker');
+    const before = await this.killer.arm('assign_hub_done');
+    this.fleet.release([device]);
+    await this.killer.fell('assign_hub_done', before, () => this.fleet.inFlight());
+    const row = await this.row(device);
+    assert.equal(row.status, 'assigning');
+    const made = await this.identities(device);
+    assert.deepEqual(made.map((identity) => identity.host), [row.target], 'the identity is not on the hub that the row names');
+    await this.stack.startPart('worker');
+    await this.fleet.settled();
+    const kept = await this.identities(device);
+    assert.deepEqual(kept.map(({ host, generation }) => [host, generation]), made.map(({ host, generation }) => [host, generation]),
+      'the identity was made anew or on another hub');
+    assert.equal((await this.row(device)).hub, row.target);
+  }
+
+  // worker1 freezes between the hub's answer and its finish; worker2 takes over when the lease has ended; then worker1 goes on.
+  async staleFinish() {
+    const [device, witness] = await this.fleet.enroll(2, 'stale');
+    await this.stack.stopPart('worker');
+    const args = this.stack.settings.WORKER_ARGS;
+    this.stack.settings.WORKER_ARGS = `${args} --assign-threads=1`;
+    await this.killer.arm('assign_hub_done', 1, 'STOP');
+    const frozen = this.stack.pid('worker1');
+    const stands = () => until('worker1 to freeze', () => state(frozen) === 'T', { everyMs: 10 });
+    this.fleet.release([device]);
+    await stands();
+    await this.stack.startPart('worker2');
+    await this.fleet.settled();
+    await this.stack.stopPart('worker2');
+    const row = (await this.row(device)).text;
+    const identities = await this.identities(device);
+    assert.equal(identities.length, 1);
+    process.kill(frozen, 'SIGCONT');
+    // Its only assigning thread reaches the point again with another device: it is past the stale finish then.
+    await until('worker1 to go on', () => state(frozen) !== 'T', { everyMs: 5 });
+    this.fleet.release([witness]);
+    await stands();
+    assert.equal((await this.row(device)).text, row, 'a finish after the end of the lease changed the registration');
+    assert.deepEqual(await this.identities(device), identities, 'the identity changed');
+    assert.equal(await this.stack.number(`select count(*) from idscope.job where kind = 'assign' and subject = '${device.id}'`), 0);
+    await this.stack.killPart('worker1');
+    assert.ok(!isRunning(frozen));
+    this.stack.settings.WORKER_ARGS = args;
+    await this.stack.startPart('worker');
+    await this.fleet.settled();
+  }
+}
+
+module.exports = { Scenarios };

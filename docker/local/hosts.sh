@@ -14,4 +14,5 @@ if running postgres; then
         select lower(name) || '.hub.' || :'d' from idscope.hub order by 1")
     names+=" ${made//$'\n'/ }"
 fi
-printf '127.0.0.1 %s\n' "${names% }"
+address=${EDGE_ADDRESS:-127.0.0.1}
+printf '%s %s\n' "${address/0.0.0.0/127.0.0.1}" "${names% }"

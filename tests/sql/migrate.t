@@ -131,6 +131,16 @@ cluster_createdb closed
 out=$(run_sqitch deploy closed bystander); ok $(($? == 0)) 'a role that may not create anything is refused'
 is "$(ask closed "SELECT count(*) FROM pg_namespace WHERE nspname = 'idscope'")" 0 'and leaves no half of a schema'
 
+ask postgres 'CREATE ROLE humble LOGIN; GRANT idscope_owner TO humble'
+cluster_createdb humble
+ask postgres 'GRANT CREATE ON DATABASE humble TO humble'
+apply humble humble deploy; ok $? 'a member of idscope_owner that may create no roles deploys where the roles exist'
+dump humble again
+same "$work/first" "$work/again" 'and gives the same dump'
+apply humble humble verify; ok $? 'it verifies'
+apply humble humble revert; ok $? 'it reverts'
+is "$(roles)" 'idscope_admin idscope_api idscope_owner idscope_worker' 'and leaves the roles that it may not drop'
+
 # --- verify notices damage
 cluster_createdb template
 apply template postgres deploy

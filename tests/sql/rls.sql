@@ -118,5 +118,10 @@ SELECT is(t.act('idscope_admin', w.tenant, format('SELECT FROM idscope.%I', tab)
 SELECT is(t.act('idscope_admin', NULL, pg_temp.insert_of(tab, 'b')), 1::bigint, format('%s: the admin adds rows for any tenant', tab))
   FROM unnest(ARRAY['tenant', 'subscription', 'service_principal']) AS tab;
 
+-- A login role of the DBA's own, made a member.
+CREATE ROLE own_login LOGIN IN ROLE idscope_api;
+SELECT is(t.act('own_login', t.tenant('b'), 'SELECT FROM idscope.instance'), 1::bigint, 'a member of idscope_api sees what its tenant has');
+SELECT is(t.act('own_login', NULL, 'SELECT FROM idscope.instance'), 0::bigint, 'and nothing without a tenant');
+
 SELECT * FROM finish();
 ROLLBACK;

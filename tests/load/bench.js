@@ -29,22 +29,24 @@ function setting(variable, fallback) {
   return value;
 }
 
-async function describe(site) {
-  const session = site.a.session;
+// The conditions, as the report begins with them. Settings that durability depends on are read back from the server.
+async function conditions(site) {
   const settings = {};
   for (const key of ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers', 'max_wal_size']) {
-    [[settings[key]]] = await session.sql(`show ${key}`);
+    [[settings[key]]] = await site.a.session.sql(`show ${key}`);
   }
-  const cpu = fs.readFileSync('/proc/cpuinfo', 'utf8').match(/^model name\s*: (.*)$/m);
-  console.log(`\n${os.cpus().length} x ${cpu ? cpu[1] : os.arch()}, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${os.release()}, Node ${process.version}`);
-  console.log(`PostgreSQL, as read back: ${Object.entries(settings).map(([key, value]) => `${key}=${value}`).join(' ')}`);
   for (const key of ['fsync', 'synchronous_commit', 'full_page_writes']) {
     if (settings[key] !== 'on') throw new Error(`does not add up: ${key} is ${settings[key]}`);
   }
-  console.log('Client, api, worker, edge and database share the machine. Workers run in the rows "to assigned" only; tables are emptied and a');
-  console.log('checkpoint is made before each measurement. Median [min..max] of the rounds; CPU in microseconds per operation, of both deployments;');
-  console.log('"register" rows are first registrations with their job; "to assigned" ends when the identities are in the hubs, its p50 and p99 are of');
-  console.log('that whole way; "neighbours" are the cores that others used meanwhile.\n');
+  const cpu = fs.readFileSync('/proc/cpuinfo', 'utf8').match(/^model name\s*: (.*)$/m);
+  return `
+${os.cpus().length} x ${cpu ? cpu[1] : os.arch()}, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${os.release()}, Node ${process.version}
+PostgreSQL, as read back: ${Object.entries(settings).map(([key, value]) => `${key}=${value}`).join(' ')}
+Client, api, worker, edge and database share the machine. Workers run in the rows "to assigned" only; tables are emptied and a checkpoint is
+made before each measurement. Median [min..max] of the rounds; CPU in microseconds per operation, of both deployments. "register" rows are
+first registrations with their job; "to assigned" ends when the identities are in the hubs, its p50 and p99 are of that whole way.
+"neighbours" are the cores that others used meanwhile.
+`;
 }
 
 async function rounds(rows, report) {
@@ -85,8 +87,9 @@ async function main() {
     const rows = new Rows(site, SIZES);
     const report = new Report(rows.list().map((row) => row.name));
     report.connections = SIZES.held;
+    const header = await conditions(site);
     await rounds(rows, report);
-    await describe(site);
+    console.log(header);
     console.log(report.table());
     console.log(`\n${report.aims()}\n`);
     if (smoke) safe(report);

@@ -1,7 +1,7 @@
-/* client.c: the load client of the benchmark. It makes and signs all requests before the clock starts, keeps the connections busy with
- * one request each, counts every answer by its status, and prints one line of JSON. Nothing is dropped from the account: when the time
- * is over it sends nothing more but waits for every answer that is still to come, so that accepted answers can be compared with rows.
- * It must not look into the database.
+/* client.c: the load client of the benchmark. It makes and signs all requests before the clock starts, keeps the
+ * connections busy with one request each, counts every answer by its status, and prints one line of JSON. Nothing is
+ * dropped from the account: when the time is over it sends nothing more but waits for every answer that is still to
+ * come, so that accepted answers can be compared with rows. It must not look into the database.
  *
  *     client OPTION=VALUE …
  *       ask=register|poll        what is asked (poll needs load=)
@@ -9,10 +9,9 @@
  *       scopes=FILE size=N       the fleet: every scope holds devices 0…N-1
  *       first=K count=M          the walk through the fleet: steps K…K+M-1, scope by scope in turn
  *       connections=C            requests under way at a time
- *       connection=kept|new|held kept alive; a new one per request; a new one per request that then stays open till stdin ends
- *       seconds=S                sends nothing after so many seconds (0: until all M are sent)
- *       cycle=1                  begins again with the first request when all M were sent
- *       save=FILE load=FILE      operation ids by step */
+ *       connection=kept|new|held kept alive; a new one per request; a new one per request that then stays open till
+ * stdin ends seconds=S                sends nothing after so many seconds (0: until all M are sent) cycle=1 begins
+ * again with the first request when all M were sent save=FILE load=FILE      operation ids by step */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,12 +42,12 @@ struct run {
     struct str *scopes;
     size_t scope_count;
     struct str *requests;
-    char (*operations)[OPERATION_MAX];  /* by step, of the last answer */
+    char (*operations)[OPERATION_MAX]; /* by step, of the last answer */
     uint64_t next, sent, broken, statuses[600];
     int64_t begun_us, ends_us, used_us;
     size_t active, held;
     int epoll;
-    uint32_t fine[FINE_US], coarse[COARSE_MS];  /* answers by µs, and by ms beyond FINE_US */
+    uint32_t fine[FINE_US], coarse[COARSE_MS]; /* answers by µs, and by ms beyond FINE_US */
 };
 
 /* One request's place: the connection that carries it. */
@@ -78,13 +77,18 @@ static int64_t cpu_us(void)
     return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
 
-/* --- options --------------------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool set_text(struct options *o, struct str name, struct str value)
 {
-    const struct { struct str name; struct str *to; } texts[] = {
-        {STR("ask"), &o->ask},   {STR("address"), &o->address}, {STR("host"), &o->host}, {STR("ca"), &o->ca}, {STR("scopes"), &o->scopes},
-        {STR("save"), &o->save}, {STR("load"), &o->load},       {STR("connection"), &o->connection},
+    const struct {
+        struct str name;
+        struct str *to;
+    } texts[] = {
+        {STR("ask"), &o->ask},   {STR("address"), &o->address},       {STR("host"), &o->host},
+        {STR("ca"), &o->ca},     {STR("scopes"), &o->scopes},         {STR("save"), &o->save},
+        {STR("load"), &o->load}, {STR("connection"), &o->connection},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (str_same(name, texts[i].name)) {
@@ -96,7 +100,11 @@ static bool set_text(struct options *o, struct str name, struct str value)
 
 static bool set_number(struct options *o, struct str name, struct str value)
 {
-    const struct { struct str name; int64_t *to; int64_t min, max; } numbers[] = {
+    const struct {
+        struct str name;
+        int64_t *to;
+        int64_t min, max;
+    } numbers[] = {
         {STR("port"), &o->port, 1, 65535},
         {STR("size"), &o->size, 1, FLEET_SIZE_MAX},
         {STR("first"), &o->first, 0, INT32_MAX},
@@ -113,8 +121,13 @@ static bool set_number(struct options *o, struct str name, struct str value)
 
 static void read_options(struct run *r, char **argv)
 {
-    r->o = (struct options){.ask = STR("register"), .address = STR("127.0.0.1"), .host = STR("localhost"), .connection = STR("kept"),
-                            .size = 1, .count = 1, .connections = 1};
+    r->o = (struct options){.ask = STR("register"),
+                            .address = STR("127.0.0.1"),
+                            .host = STR("localhost"),
+                            .connection = STR("kept"),
+                            .size = 1,
+                            .count = 1,
+                            .connections = 1};
     for (; *argv; argv++) {
         struct str name, value = str_split(str_of(*argv), '=', &name);
         if (!value.n || (!set_text(&r->o, name, value) && !set_number(&r->o, name, value))) {
@@ -127,7 +140,8 @@ static void read_options(struct run *r, char **argv)
         fail("port= and scopes= are needed");
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------------------------------
+ */
 
 static struct str authorization(struct arena *a, struct str scope, struct str id, uint64_t number, int64_t expiry_s)
 {
@@ -143,11 +157,15 @@ static struct str make_request(struct run *r, struct arena *scratch, uint64_t st
     struct str id = fleet_id(scratch, number);
     struct str sas = authorization(scratch, scope, id, number, expiry_s);
     if (str_same(r->o.ask, STR("poll")))
-        return arena_printf(r->arena, "GET /%s/registrations/%s/operations/%s?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\n"
-                            "Authorization: %s\r\n\r\n", scope.p, id.p, r->operations[step], r->o.host.p, sas.p);
-    return arena_printf(r->arena, "PUT /%s/registrations/%s/register?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n"
-                        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n{\"registrationId\":\"%s\"}",
-                        scope.p, id.p, r->o.host.p, sas.p, id.n + 21, id.p);
+        return arena_printf(r->arena,
+                            "GET /%s/registrations/%s/operations/%s?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\n"
+                            "Authorization: %s\r\n\r\n",
+                            scope.p, id.p, r->operations[step], r->o.host.p, sas.p);
+    return arena_printf(
+        r->arena,
+        "PUT /%s/registrations/%s/register?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n"
+        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n{\"registrationId\":\"%s\"}",
+        scope.p, id.p, r->o.host.p, sas.p, id.n + 21, id.p);
 }
 
 static void make_requests(struct run *r)
@@ -187,7 +205,8 @@ static void save_operations(const struct run *r)
     fclose(f);
 }
 
-/* --- the run --------------------------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------------------------------
+ */
 
 static void note_answer(struct run *r, struct slot *s, const struct answer *a)
 {
@@ -298,7 +317,8 @@ static void drive(struct run *r)
     }
 }
 
-/* --- the report ------------------------------------------------------------------------------------------------------ */
+/* --- the report ------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t answers(const struct run *r)
 {
@@ -324,8 +344,9 @@ static int64_t percentile_us(const struct run *r, double share)
 static void report(const struct run *r, int64_t wall_us, int64_t used_us)
 {
     const char *comma = "";
-    printf("{\"sent\":%" PRIu64 ",\"broken\":%" PRIu64 ",\"seconds\":%.6f,\"cpu_us\":%" PRId64 ",\"p50_us\":%" PRId64 ",\"p99_us\":%" PRId64
-           ",\"held\":%zu,\"status\":{", r->sent, r->broken, (double)wall_us / 1e6, used_us, percentile_us(r, 0.50), percentile_us(r, 0.99), r->held);
+    printf("{\"sent\":%" PRIu64 ",\"broken\":%" PRIu64 ",\"seconds\":%.6f,\"cpu_us\":%" PRId64 ",\"p50_us\":%" PRId64
+           ",\"p99_us\":%" PRId64 ",\"held\":%zu,\"status\":{",
+           r->sent, r->broken, (double)wall_us / 1e6, used_us, percentile_us(r, 0.50), percentile_us(r, 0.99), r->held);
     for (int i = 0; i < 600; i++)
         if (r->statuses[i]) {
             printf("%s\"%d\":%" PRIu64, comma, i, r->statuses[i]);

@@ -1,5 +1,5 @@
-/* conn.c: one HTTP/1.1 connection of the load client (conn.h). Reads answers with a Content-Length and nothing else: an answer that it
- * cannot read is a broken connection, never a success. */
+/* conn.c: one HTTP/1.1 connection of the load client (conn.h). Reads answers with a Content-Length and nothing else: an
+ * answer that it cannot read is a broken connection, never a success. */
 #include "conn.h"
 
 #include <arpa/inet.h>

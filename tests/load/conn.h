@@ -1,5 +1,5 @@
-/* conn.h: one HTTP/1.1 connection of the load client, plain or TLS, that carries one request at a time. Non-blocking; the caller
- * waits (epoll) and decides what is sent. */
+/* conn.h: one HTTP/1.1 connection of the load client, plain or TLS, that carries one request at a time. Non-blocking;
+ * the caller waits (epoll) and decides what is sent. */
 #ifndef IDSCOPE_TESTS_CONN_H
 #define IDSCOPE_TESTS_CONN_H
 
@@ -10,17 +10,17 @@
 enum { CONN_ANSWER_MAX = 16384 };
 
 struct target {
-    struct str address;  /* IPv4 address */
+    struct str address; /* IPv4 address */
     int port;
-    struct str host;     /* SNI and name in the certificate */
-    SSL_CTX *tls;        /* NULL: plain */
+    struct str host; /* SNI and name in the certificate */
+    SSL_CTX *tls;    /* NULL: plain */
 };
 
 struct conn {
     int fd;
     SSL *ssl;
     bool handshaking;
-    struct str request;  /* what is to be sent, or was */
+    struct str request; /* what is to be sent, or was */
     size_t sent;
     char in[CONN_ANSWER_MAX + 1];
     size_t have;
@@ -30,8 +30,8 @@ enum conn_event { CONN_WAITS, CONN_ANSWERED, CONN_BROKEN };
 
 struct answer {
     int status;
-    struct str body;     /* valid until the next conn_send */
-    bool closes;         /* the server closes the connection */
+    struct str body; /* valid until the next conn_send */
+    bool closes;     /* the server closes the connection */
 };
 
 bool conn_open(struct conn *c, const struct target *t);

@@ -1,4 +1,5 @@
-/* fleet.c: ids and keys of the benchmark's devices (fleet.h). It must give the same answer for the same number, always. */
+/* fleet.c: ids and keys of the benchmark's devices (fleet.h). It must give the same answer for the same number, always.
+ */
 #include "fleet.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
-/* seed.c: makes enrollments for the benchmark: rows of idscope.enrollment with sealed keys, on standard output in the form that
- * COPY … FROM STDIN reads. It must seal as the service does (core/seal.h) and never opens a connection itself.
+/* seed.c: makes enrollments for the benchmark: rows of idscope.enrollment with sealed keys, on standard output in the
+ * form that COPY … FROM STDIN reads. It must seal as the service does (core/seal.h) and never opens a connection
+ * itself.
  *
  *     seed RING-FILE SCOPES-FILE FLEET-SIZE | psql -c "$(seed copy)"
  *
@@ -12,8 +13,9 @@
 #include "core/seal.h"
 #include "fleet.h"
 
-static const char copy_statement[] = "COPY idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, primary_sealed,"
-                                     " secondary_sealed, etag) FROM STDIN";
+static const char copy_statement[] =
+    "COPY idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, primary_sealed,"
+    " secondary_sealed, etag) FROM STDIN";
 
 static struct key_ring *ring_of(struct arena *a, const char *path)
 {
@@ -32,7 +34,8 @@ static struct key_ring *ring_of(struct arena *a, const char *path)
     return ring;
 }
 
-static struct str sealed_hex(struct arena *a, const struct key_ring *ring, struct str scope, struct str id, uint64_t number, const char *part)
+static struct str sealed_hex(struct arena *a, const struct key_ring *ring, struct str scope, struct str id,
+                             uint64_t number, const char *part)
 {
     struct bytes row = seal_row(a, "enrollment", scope, id, part);
     return enc_hex(a, seal(a, ring, row, fleet_key(a, number, part)), false);
@@ -44,7 +47,8 @@ static void put_row(struct arena *a, const struct key_ring *ring, struct str sco
     struct str primary = sealed_hex(a, ring, scope, id, number, "primary");
     struct str secondary = sealed_hex(a, ring, scope, id, number, "secondary");
     struct uuid etag = crypt_uuid4();
-    printf("%s\t%s\t%s\tsymmetricKey\t\\\\x%s\t\\\\x%s\t%s\n", scope.p, id.p, id.p, primary.p, secondary.p, enc_uuid(a, &etag).p);
+    printf("%s\t%s\t%s\tsymmetricKey\t\\\\x%s\t\\\\x%s\t%s\n", scope.p, id.p, id.p, primary.p, secondary.p,
+           enc_uuid(a, &etag).p);
 }
 
 int main(int argc, char **argv)

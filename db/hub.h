@@ -19,8 +19,10 @@ err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct p
 /* The policies of a hub, or the one of `key_name_key`; *ret_hub tells whether the hub is there. */
 err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key, struct place_found *ret_found,
                       bool *ret_hub, struct policy_row **ret, size_t *ret_count);
-/* Deletes the hub: its devices become unreachable at once, links to it invalid. *ret_gone is false when there was none. */
-err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct place_found *ret_found, bool *ret_gone);
+/* Deletes the hub: its devices become unreachable at once, links to it invalid. `etag`: that it must have, as
+ * clients see it; absent: any. *ret_gone is false when there was none. */
+err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct place_found *ret_found,
+                    bool *ret_gone);
 
 /* For db_tx of the tenant. */
 struct hub_locked {

@@ -126,12 +126,13 @@ err_t db_instance_policies(struct db *db, struct arena *a, const struct find *in
     return NULL;
 }
 
-err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct place_found *ret_found,
-                         struct str *ret_id_scope)
+err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct str etag,
+                         struct place_found *ret_found, struct str *ret_id_scope)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
     instance_args(&in, a, instance);
+    db_text(&in, etag);
     TRY(db_placed(db, a, instance->at, &(struct db_batch_call){SQL_INSTANCE_DELETE, &in}, 1, ret_found, &rows));
     *ret_id_scope = rows_count(rows) ? row_text(rows, 0, 0, a) : (struct str){NULL, 0};
     return NULL;

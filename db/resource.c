@@ -121,6 +121,7 @@ err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, st
     db_place_args(&group, a, at);
     db_place_args(&inside, a, at);
     db_text(&inside, (struct str){NULL, 0});
+    db_text(&inside, (struct str){NULL, 0});
     const struct db_batch_call calls[] = {
         {SQL_GROUP_LOCK, &group}, {SQL_INSTANCE_DELETE, &inside}, {SQL_HUB_DELETE, &inside}, {SQL_GROUP_DELETE, &group}};
     struct rows *rows[4];

@@ -77,11 +77,12 @@ SELECT id_scope, 'link_validate', host, now()
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;
 
 -- name: hub_delete
--- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group). The registry row stays as a tombstone until its devices are
--- purged; the name is free at once.
+-- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any). The
+-- registry row stays as a tombstone until its devices are purged; the name is free at once.
 WITH gone AS (
     DELETE FROM idscope.hub
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR hub_key = $4)
+       AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
     RETURNING hub_id, hub_key),
      retired AS (
     UPDATE idscope.hub_registry r

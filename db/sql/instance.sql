@@ -70,10 +70,12 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
        secondary_sealed = excluded.secondary_sealed, position = excluded.position;
 
 -- name: instance_delete
--- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group). The ID scope is dead at once; what it holds is purged later.
+-- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any).
+-- The ID scope is dead at once; what it holds is purged later.
 WITH gone AS (
     DELETE FROM idscope.instance
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR name_key = $4)
+       AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
     RETURNING id_scope),
      retired AS (
     UPDATE idscope.scope s

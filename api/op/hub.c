@@ -1,0 +1,275 @@
+/* hub.c: built-in hubs as resources of the management plane (dps-wire 2): made, listed, their keys shown, deleted. Their devices are
+ * hub_device.c's. */
+#include "api/op/arm.h"
+#include "api/op/later.h"
+#include "api/op/op.h"
+#include "api/op/policy.h"
+#include "api/op/resource_codec.h"
+#include "api/shared.h"
+#include "db/hub.h"
+
+static const char type_name[] = "IotHubs";
+enum { CAPACITY_LEAST = 1, CAPACITY_MOST = 200 };
+
+static const struct {
+    struct str name, tier;
+} skus[] = {{STR("F1"), STR("Free")},     {STR("S1"), STR("Standard")}, {STR("S2"), STR("Standard")}, {STR("S3"), STR("Standard")},
+            {STR("B1"), STR("Basic")},    {STR("B2"), STR("Basic")},    {STR("B3"), STR("Basic")}};
+
+static bool find_sku(struct str name, struct sku *ret)
+{
+    for (size_t i = 0; i < sizeof skus / sizeof *skus; i++)
+        if (str_same_nocase(name, skus[i].name)) {
+            ret->name = skus[i].name;
+            ret->tier = skus[i].tier;
+            return true;
+        }
+    return false;
+}
+
+/* What a new hub has, in the order in which the service lists them. */
+static const struct policy default_policies[] = {
+    {.key_name = STR("iothubowner"), .rights = STR("RegistryWrite, ServiceConnect, DeviceConnect")},
+    {.key_name = STR("service"), .rights = STR("ServiceConnect")},
+    {.key_name = STR("device"), .rights = STR("DeviceConnect")},
+    {.key_name = STR("registryRead"), .rights = STR("RegistryRead")},
+    {.key_name = STR("registryReadWrite"), .rights = STR("RegistryWrite")},
+};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static void write_hub(struct req *r, const struct hub_row *h, struct text *out)
+{
+    struct str location = arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->location));
+    struct hub_properties properties = {
+        .state = STR("Active"),
+        .provisioning_state = STR("Succeeded"),
+        .host_name = arena_printf(r->arena, "%.*s.hub.%.*s", STR_ARG(h->name), STR_ARG(r->cfg->domain)),
+        .locations = location,
+        .public_network_access = STR("Enabled"),
+    };
+    struct sku sku = {.capacity = {true, h->sku_capacity}};
+    find_sku(h->sku_name, &sku);
+    struct resource res = {
+        .id = arm_resource_id(r->arena, &h->subscription_id, h->group, type_name, h->name),
+        .name = h->name,
+        .type = STR("Microsoft.Devices/IotHubs"),
+        .location = h->location,
+        .resource_group = h->group,
+        .subscription_id = enc_uuid(r->arena, &h->subscription_id),
+        .etag = arm_etag(r->arena, &h->etag),
+        .tags = h->tags,
+        .sku = &sku,
+        .properties = resource_join(r->arena, hub_properties_codec, &properties, h->properties),
+    };
+    codec_encode(out, hub_resource_codec, &res);
+}
+
+static err_t reply_hub(struct req *r, int status, const struct arm_target *t)
+{
+    struct place_found found;
+    struct hub_row *rows;
+    size_t count;
+    bool more;
+    struct text out;
+    TRY(db_hub_find(r->db, r->arena, &t->find, &found, &rows, &count, &more));
+    TRY(arm_check_place(t, &found));
+    if (!count)
+        return E(RESOURCE_NOT_FOUND);
+    text_init(&out, r->arena, 1024);
+    write_hub(r, &rows[0], &out);
+    return req_reply(r, status, text_str(&out));
+}
+
+err_t op_hub_get(struct req *r)
+{
+    struct arm_target t;
+    TRY(arm_resource(r, &t));
+    return reply_hub(r, 200, &t);
+}
+
+static err_t reply_list(struct req *r, const struct arm_target *t)
+{
+    struct place_found found;
+    struct hub_row *rows;
+    size_t count;
+    bool more;
+    struct text out;
+    TRY(db_hub_find(r->db, r->arena, &t->find, &found, &rows, &count, &more));
+    TRY(arm_check_place(t, &found));
+    arm_list_begin(r, &out);
+    for (size_t i = 0; i < count; i++) {
+        arm_list_item(&out);
+        write_hub(r, &rows[i], &out);
+    }
+    return arm_list_end(r, &out, more ? arena_lower(r->arena, rows[count - 1].name) : (struct str){NULL, 0});
+}
+
+err_t op_hub_list_subscription(struct req *r)
+{
+    struct arm_target t;
+    TRY(arm_subscription(r, &t));
+    return reply_list(r, &t);
+}
+
+err_t op_hub_list_group(struct req *r)
+{
+    struct arm_target t;
+    TRY(arm_group(r, &t));
+    return reply_list(r, &t);
+}
+
+static err_t list_keys(struct req *r, struct str key_name)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct policy_row *rows;
+    size_t count;
+    bool there;
+    TRY(arm_resource(r, &t));
+    struct str key = key_name.p ? arena_lower(r->arena, key_name) : key_name;
+    TRY(db_hub_policies(r->db, r->arena, &t.find, key, &found, &there, &rows, &count));
+    TRY(arm_check_place(&t, &found));
+    if (!there)
+        return E(RESOURCE_NOT_FOUND);
+    if (key_name.p && !count)
+        return req_fail(r, E(RESOURCE_NOT_FOUND), "The hub has no policy of this name.");
+    struct policy_owner owner = policy_owner_hub(t.find.name_key);
+    return policy_reply(r, &owner, rows, count, key_name.p != NULL);
+}
+
+err_t op_hub_list_keys(struct req *r)
+{
+    return list_keys(r, (struct str){NULL, 0});
+}
+
+err_t op_hub_list_keys_of(struct req *r)
+{
+    struct str key_name = r->segments[3];
+    if (!id_key_name_valid(key_name))
+        return req_fail(r, E(RESOURCE_NOT_FOUND), "The hub has no policy of this name.");
+    return list_keys(r, key_name);
+}
+
+err_t op_hub_delete(struct req *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct str etag = arm_delete_match(r);
+    bool gone;
+    TRY(arm_resource(r, &t));
+    TRY(db_hub_delete(r->db, r->arena, &t.find, etag, &found, &gone));
+    TRY(arm_check_place(&t, &found));
+    if (!gone && etag.p)
+        return E(PRECONDITION_FAILED);
+    gate_forget_hub(r->shared->gate, t.find.name_key);
+    return req_reply_empty(r, 204);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+struct hub_put {
+    struct req *r;
+    struct arm_target target;
+    struct hub_properties *properties;
+    struct hub_row row;
+    bool created;
+};
+
+static err_t check_properties(struct req *r, const struct hub_properties *p)
+{
+    TRY(later_network(r, p->public_network_access, p->ip_filter_rules, p->private_endpoint_connections));
+    TRY(later_list(r, "properties.networkRuleSets", p->network_rule_sets));
+    TRY(later_flag(r, "properties.disableLocalAuth", p->disable_local_auth));
+    TRY(later_flag(r, "properties.disableDeviceSAS", p->disable_device_sas));
+    return later_flag(r, "properties.disableModuleSAS", p->disable_module_sas);
+}
+
+static err_t check_sku(struct req *r, const struct sku *given, struct hub_row *to)
+{
+    struct sku sku;
+    if (!find_sku(given->name, &sku))
+        return req_fail(r, E(BAD_FIELD), "sku.name must be one of F1, S1, S2, S3, B1, B2, B3.");
+    to->sku_name = sku.name;
+    to->sku_capacity = given->capacity.set ? given->capacity.n : CAPACITY_LEAST;
+    if (to->sku_capacity < CAPACITY_LEAST || to->sku_capacity > CAPACITY_MOST)
+        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST, CAPACITY_MOST);
+    return NULL;
+}
+
+static err_t read_body(struct req *r, struct hub_put *p)
+{
+    json_auto_t *body = NULL;
+    struct resource res = {0};
+    TRY(json_read(r->body, &r->detail, &body));
+    TRY(codec_decode(r->arena, hub_resource_codec, CODEC_NO_CASE, body, &res, &r->detail));
+    p->properties = res.hub ? res.hub : ARENA_NEW(r->arena, struct hub_properties);
+    p->row.name = p->target.name;
+    TRY(arm_location(r, "location", res.location, &p->row.location));
+    TRY(arm_tags(r, res.tags, &p->row.tags));
+    TRY(check_sku(r, res.sku, &p->row));
+    TRY(later_identity(r, res.identity));
+    TRY(check_properties(r, p->properties));
+    return resource_extra(r->arena, hub_properties_codec, body, &r->detail, &p->row.properties);
+}
+
+static err_t put_policies(struct db *db, struct hub_put *p, const struct policy *at, size_t count)
+{
+    struct policy_row *rows;
+    struct policy_owner owner = policy_owner_hub(p->target.find.name_key);
+    TRY(policy_rows(p->r, &owner, at, count, &rows));
+    TRY(db_hub_policy_put(db, p->r->arena, &p->target.find, rows, count));
+    return db_hub_links_recheck(db, p->r->arena, &p->target.find);
+}
+
+static err_t create(struct db *db, struct hub_put *p)
+{
+    struct place_found found;
+    bool there;
+    p->created = true;
+    TRY(arm_check_match(p->r, NULL));
+    TRY(db_group_hold(db, p->r->arena, &p->target.at, &there));
+    if (!there) {
+        TRY(db_place(db, p->r->arena, &p->target.at, &found));
+        return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
+    }
+    TRY(db_hub_insert(db, p->r->arena, &p->target.find, &p->row));
+    if (p->properties->authorization_policies.set)
+        return NULL;
+    return put_policies(db, p, default_policies, sizeof default_policies / sizeof *default_policies);
+}
+
+static err_t change(struct db *db, struct hub_put *p, const struct hub_locked *old)
+{
+    p->created = false;
+    TRY(arm_check_match(p->r, &old->etag));
+    if (!str_same(old->location, p->row.location))
+        return req_fail(p->r, E(LOCATION_CONFLICT), "location: the hub is in %.*s; its location cannot change.", STR_ARG(old->location));
+    return db_hub_update(db, p->r->arena, &p->target.find, &p->row);
+}
+
+static err_t put_work(struct db *db, void *context)
+{
+    struct hub_put *p = context;
+    struct hub_locked old;
+    const struct obj_list *policies = &p->properties->authorization_policies;
+    TRY(db_hub_lock(db, p->r->arena, &p->target.find, &old));
+    TRY(old.hub_id ? change(db, p, &old) : create(db, p));
+    return policies->set ? put_policies(db, p, policies->at, policies->n) : NULL;
+}
+
+err_t op_hub_put(struct req *r)
+{
+    struct hub_put p = {.r = r};
+    TRY(arm_resource(r, &p.target));
+    TRY(arm_check_new_name(r, "a hub", p.target.name));
+    TRY(read_body(r, &p));
+    err_t e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+    if (e == E(UNIQUE_VIOLATION)) /* taken; or a twin of this request was faster, then it is there now */
+        e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+    gate_forget_hub(r->shared->gate, p.target.find.name_key);
+    if (e == E(UNIQUE_VIOLATION))
+        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.", STR_ARG(p.target.name));
+    TRY(e);
+    return reply_hub(r, p.created ? 201 : 200, &p.target);
+}

@@ -1,0 +1,107 @@
+/* resource_group.c: resource groups, the folders of hubs and instances. */
+#include "api/op/arm.h"
+#include "api/op/op.h"
+#include "api/op/resource_codec.h"
+
+static void write_group(struct req *r, const struct arm_target *t, const struct group_row *row, struct text *out)
+{
+    struct resource g = {
+        .id = arm_group_id(r->arena, &t->at.subscription_id, row->name),
+        .name = row->name,
+        .type = STR("Microsoft.Resources/resourceGroups"),
+        .location = row->location,
+        .tags = row->tags,
+        .properties = STR("{\"provisioningState\":\"Succeeded\"}"),
+    };
+    codec_encode(out, group_codec, &g);
+}
+
+static err_t reply_group(struct req *r, int status, const struct arm_target *t, const struct group_row *row)
+{
+    struct text out;
+    text_init(&out, r->arena, 512);
+    write_group(r, t, row, &out);
+    return req_reply(r, status, text_str(&out));
+}
+
+err_t op_group_list(struct req *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct group_row *rows;
+    size_t count;
+    bool more;
+    struct text out;
+    TRY(arm_subscription(r, &t));
+    TRY(db_group_find(r->db, r->arena, &t.find, &found, &rows, &count, &more));
+    TRY(arm_check_place(&t, &found));
+    arm_list_begin(r, &out);
+    for (size_t i = 0; i < count; i++) {
+        arm_list_item(&out);
+        write_group(r, &t, &rows[i], &out);
+    }
+    return arm_list_end(r, &out, more ? arena_lower(r->arena, rows[count - 1].name) : (struct str){NULL, 0});
+}
+
+static err_t find_group(struct req *r, struct arm_target *t, struct group_row **ret)
+{
+    struct place_found found;
+    size_t count;
+    bool more;
+    TRY(arm_group(r, t));
+    t->find.name_key = t->at.group_key;
+    t->find.after = (struct str){NULL, 0};
+    TRY(db_group_find(r->db, r->arena, &t->find, &found, ret, &count, &more));
+    TRY(arm_check_place(t, &found));
+    return count ? NULL : E(RESOURCE_GROUP_NOT_FOUND);
+}
+
+err_t op_group_get(struct req *r)
+{
+    struct arm_target t;
+    struct group_row *row;
+    TRY(find_group(r, &t, &row));
+    return reply_group(r, 200, &t, row);
+}
+
+err_t op_group_head(struct req *r)
+{
+    struct arm_target t;
+    struct group_row *row;
+    TRY(find_group(r, &t, &row));
+    return req_reply_empty(r, 204);
+}
+
+err_t op_group_put(struct req *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct resource body = {0};
+    struct group_row row, written;
+    bool done, created;
+    TRY(arm_subscription(r, &t));
+    t.group = r->segments[1];
+    if (!id_resource_group_valid(t.group))
+        return req_fail(r, E(BAD_ID),
+                        "resourceGroupName: the name of a group must have 1 to 90 letters, digits and characters of -_.() and no period "
+                        "at its end.");
+    t.at.group_key = arena_lower(r->arena, t.group);
+    TRY(req_decode(r, group_codec, CODEC_NO_CASE, &body));
+    row.name = t.group;
+    TRY(arm_location(r, "location", body.location, &row.location));
+    TRY(arm_tags(r, body.tags, &row.tags));
+    TRY(db_group_put(r->db, r->arena, &t.at, &row, &found, &done, &created, &written));
+    if (!found.subscription)
+        return E(SUBSCRIPTION_NOT_FOUND);
+    return done ? reply_group(r, created ? 201 : 200, &t, &written) : E(GROUP_LOCATION_CONFLICT);
+}
+
+err_t op_group_delete(struct req *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    TRY(arm_group(r, &t));
+    TRY(db_group_delete(r->db, r->arena, &t.at, &found));
+    TRY(arm_check_place(&t, &found));
+    return req_reply_empty(r, 200);
+}

@@ -1,0 +1,24 @@
+/* stale.c: the second look at what a write was checked against. It must never run a write without a fresh check of the credential. */
+#include "api/op/stale.h"
+
+#include "api/auth.h"
+#include "api/shared.h"
+
+static void forget(struct req *r)
+{
+    if (r->instance)
+        gate_forget_instance(r->shared->gate, r->instance->id_scope, r->name);
+    if (r->hub)
+        gate_forget_hub(r->shared->gate, r->name);
+}
+
+err_t stale_retry(struct req *r, err_t (*work)(struct req *r, void *context), void *context)
+{
+    err_t e = work(r, context);
+    if (e != E(STALE))
+        return e;
+    forget(r);
+    auth_release(r);
+    TRY(auth_check(r));
+    return work(r, context);
+}

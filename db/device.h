@@ -1,5 +1,5 @@
 /* db/device.h: the statements of the device plane (db/sql/device.sql). Every call serves a batch: arrays in, one round trip, and for the
- * write one commit. Devices are named by their keys (lower case) and are given sorted and without duplicates. */
+ * write one commit. Devices are named by their keys (lower case). */
 #ifndef IDSCOPE_DB_DEVICE_H
 #define IDSCOPE_DB_DEVICE_H
 
@@ -51,6 +51,7 @@ struct db_register_row {
     bool written;                     /* set by the call: false when the row lost against a change */
 };
 
+/* `at` is sorted and without duplicates. */
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count);
 
 struct db_poll_found {

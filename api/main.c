@@ -1,0 +1,215 @@
+/* main.c: wires idscope-api together: settings, key ring, listeners, database, lanes, HTTP. Foreground, JSON logs on stderr.
+ * Exit codes: 0 stopped as asked, 1 start me again, 78 a setting is wrong and starting again will not help. */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/clock.h"
+#include "api/health.h"
+#include "api/keyfile.h"
+#include "api/metrics.h"
+#include "api/server.h"
+#include "core/log.h"
+
+enum {
+    EXIT_BAD_CONFIG = 78,
+    DATABASE_WAIT_S = 60,        /* at start, for a database that is starting as well */
+    DATABASE_RETRY_US = 500000,
+    MALLOC_ARENAS = 2,           /* threads hand requests to each other; more arenas only hold on to more memory */
+    TRIM_BYTES = 256 * 1024,
+    SECRET_MAX = 4096,
+};
+
+struct api {
+    struct arena *arena;
+    struct cfg cfg;
+    struct key_ring *ring;
+    struct shared shared;
+    struct server *server;
+    struct lanes *lanes;
+    struct health *health;
+    _Atomic bool ready;
+};
+
+static int failed(int code, const char *event, const struct err_detail *d)
+{
+    log_event(LOG_ERROR, event, L_CSTR("detail", d->text));
+    return code;
+}
+
+/* --- before anything runs ------------------------------------------------------------------------------------------------ */
+
+/* Signals are taken by main's sigwait and by nobody else. */
+static void block_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    pthread_sigmask(SIG_BLOCK, ret, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static err_t read_secret(struct arena *a, struct str path, struct err_detail *d, struct str *ret)
+{
+    if (!path.n)
+        return NULL;
+    FILE *f = fopen(path.p, "re");
+    if (!f)
+        return err_say(d, E(BAD_CONFIG), "edge_secret_file %s cannot be opened: %s.", path.p, strerror(errno));
+    char *text = arena_alloc(a, SECRET_MAX);
+    size_t n = fread(text, 1, SECRET_MAX - 1, f);
+    fclose(f);
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    *ret = str_trim((struct str){text, n});
+    return NULL;
+}
+
+/* --- health -------------------------------------------------------------------------------------------------------------- */
+
+static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
+{
+    (void)a;
+    const struct api *api = context;
+    bool up = api->ready && lanes_ready(api->lanes);
+    *ret_why_not = api->ready ? STR("the database cannot be reached") : STR("starting or draining");
+    return up;
+}
+
+static void write_metrics(void *context, struct text *out)
+{
+    const struct api *api = context;
+    metrics_write(out);
+    if (!api->ready)
+        return;
+    lanes_metrics(api->lanes, out);
+    text_printf(out, "# HELP idscope_requests_in_flight Requests between their first line and the end of their reply.\n"
+                     "# TYPE idscope_requests_in_flight gauge\nidscope_requests_in_flight %zu\n",
+                server_in_flight(api->server));
+}
+
+/* --- start and stop ------------------------------------------------------------------------------------------------------ */
+
+static err_t load_settings(struct api *api, struct err_detail *d)
+{
+    struct str secret = {NULL, 0};
+    TRY(key_ring_load(api->cfg.key_ring_file, d, &api->ring));
+    TRY(read_secret(api->arena, api->cfg.edge_secret_file, d, &secret));
+    api->shared = (struct shared){
+        .cfg = &api->cfg, .ring = api->ring, .gate = gate_new(api->ring), .tokens = token_keys_new(api->ring)};
+    TRY(server_open(&api->shared, secret, d, &api->server));
+    const struct health_source source = {is_ready, write_metrics, api};
+    return health_start(api->cfg.health_listen, &source, d, &api->health);
+}
+
+static bool asked_to_stop(const sigset_t *signals)
+{
+    const struct timespec no_wait = {0};
+    return sigtimedwait(signals, NULL, &no_wait) > 0;
+}
+
+/* A database that is not there yet is waited for; one that does not fit is not. */
+static err_t open_lanes(struct api *api, const sigset_t *signals, struct err_detail *d)
+{
+    int64_t end_us = clock_span_us() + DATABASE_WAIT_S * INT64_C(1000000);
+    for (;;) {
+        err_t e = lanes_open(&api->shared, server_reply, d, &api->lanes);
+        if (e != E(DATABASE_UNAVAILABLE) || clock_span_us() > end_us || asked_to_stop(signals))
+            return e;
+        log_event(LOG_WARN, "database_awaited", L_CSTR("detail", d->text));
+        usleep(DATABASE_RETRY_US);
+    }
+}
+
+static void stop(struct api *api)
+{
+    if (api->lanes)
+        lanes_stop(api->lanes);
+    server_stop(api->server);
+    health_stop(api->health);
+    lanes_free(api->lanes);
+    token_keys_free(api->shared.tokens);
+    gate_free(api->shared.gate);
+    key_ring_free(api->ring);
+}
+
+static int run(struct api *api, const sigset_t *signals)
+{
+    int signal_number;
+    struct err_detail d = {""};
+    if (load_settings(api, &d))
+        return failed(EXIT_BAD_CONFIG, "bad_configuration", &d);
+    if (open_lanes(api, signals, &d))
+        return failed(EXIT_FAILURE, "database_failed", &d);
+    lanes_start(api->lanes);
+    if (server_start(api->server, api->lanes, &d))
+        return failed(EXIT_FAILURE, "server_failed", &d);
+    api->ready = true;
+    log_event(LOG_INFO, "started", L_CSTR("version", IDSCOPE_VERSION), L_TEXT("domain", api->cfg.domain));
+    sigwait(signals, &signal_number);
+    log_event(LOG_INFO, "draining", L_NUM("signal", signal_number), L_NUM("inFlight", server_in_flight(api->server)));
+    api->ready = false;
+    server_drain(api->server);
+    return EXIT_SUCCESS;
+}
+
+/* --- the command line ---------------------------------------------------------------------------------------------------- */
+
+static int after_asking(struct arena *a, enum cfg_ask ask)
+{
+    if (ask == CFG_HELP)
+        fputs(cfg_help(a, CFG_API).p, stdout);
+    else if (ask == CFG_VERSION)
+        puts("idscope-api " IDSCOPE_VERSION);
+    else
+        puts("The settings are valid.");
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    static struct api api;
+    enum cfg_ask ask;
+    char **words;
+    struct err_detail d = {""};
+    enum log_level level = LOG_INFO;
+    sigset_t signals;
+    api.arena = arena_new();
+    log_init("api", level);
+    err_t e = cfg_read(api.arena, CFG_API, argv, environ, &api.cfg, &ask, &words, &d);
+    if (!e && words[0])
+        e = err_say(&d, E(BAD_CONFIG), "%s is no setting.", words[0]);
+    if (!e && !log_level_of(api.cfg.log_level, &level))
+        e = err_say(&d, E(BAD_CONFIG), "log_level must be debug, info, warn or error.");
+    int code = e ? failed(EXIT_BAD_CONFIG, "bad_configuration", &d) : 0;
+    if (!e && ask != CFG_RUN)
+        code = after_asking(api.arena, ask);
+    if (!e && ask == CFG_RUN) {
+        log_init("api", level);
+        mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+        block_signals(&signals);
+        raise_descriptor_limit();
+        code = run(&api, &signals);
+        stop(&api);
+        log_event(LOG_INFO, "stopped", L_NUM("code", code));
+    }
+    arena_free(api.arena);
+    return code;
+}

@@ -1,0 +1,433 @@
+/* device.c: the device plane: register, poll, status look-up (dps-wire 4; DECISIONS 13, 20–24). These operations take whole batches: one look-up
+ * for all, credentials checked here, one write and one commit for all. What happens to a device is decided in `decide`; which hub it
+ * gets is the worker's business. It must never tell a device why it was refused, nor answer before the row is durable. */
+#include <stdlib.h>
+
+#include "api/op/op.h"
+#include "api/shared.h"
+#include "core/attest.h"
+#include "core/killpoint.h"
+#include "core/state.h"
+#include "db/device.h"
+
+enum {
+    REGISTER_RETRY_AFTER_S = 3,
+    POLL_RETRY_AFTER_MIN_S = 3,
+    POLL_RETRY_AFTER_MAX_S = 60,
+    POLL_AGE_PER_RETRY = 4,       /* a poll is told to wait for a quarter of the operation's age */
+    DISABLED_CODE = 401002,       /* errorCode of a disabled registration */
+    ROUNDS = 2,                   /* a row that lost against a change is looked up and checked once more */
+};
+
+/* --- what all three have in common --------------------------------------------------------------------------------------- */
+
+static struct db_device device_of(struct req *r)
+{
+    return (struct db_device){r->instance->id_scope, arena_lower(r->arena, r->segments[1])};
+}
+
+static bool is_open(const struct req *r)
+{
+    return !r->error && !r->status;
+}
+
+static err_t read_body(struct req *r, struct device_registration *ret)
+{
+    if (r->body.n)
+        TRY(req_decode(r, device_registration_codec, CODEC_KEEP_UNKNOWN, ret));
+    if (ret->registration_id.p && !str_same_nocase(ret->registration_id, r->segments[1]))
+        return req_fail(r, E(BAD_FIELD), "registrationId: must be the registration id of the path.");
+    return NULL;
+}
+
+static err_t check_id(struct req *r)
+{
+    if (id_registration_valid(r->segments[1]))
+        return NULL;
+    return req_fail(r, E(BAD_ID), "The registration id must be 1 to %d letters, digits, '-', '.', '_' or ':', and begin with a letter or digit.",
+                    ID_REGISTRATION_MAX);
+}
+
+static err_t open_keys(struct req *r, const struct db_device *device, const struct db_sealed_keys *sealed, struct attest_keys *ret)
+{
+    const struct key_ring *ring = r->shared->ring;
+    struct bytes first = seal_row(r->arena, "enrollment", device->id_scope, device->registration_key, "primary");
+    struct bytes second = seal_row(r->arena, "enrollment", device->id_scope, device->registration_key, "secondary");
+    TRY(unseal(r->arena, ring, first, sealed->primary, &ret->primary));
+    return unseal(r->arena, ring, second, sealed->secondary, &ret->secondary);
+}
+
+/* The same work and the same answer whether the id is unknown or the key is wrong. */
+static err_t check_credential(struct req *r, const struct db_device *device, bool enrolled, const struct db_sealed_keys *sealed)
+{
+    static const uint8_t nobodys[DEVICE_KEY_BYTES];
+    struct attest_keys keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
+    if (enrolled)
+        TRY(open_keys(r, device, sealed, &keys));
+    TRY(attest_symmetric(r->arena, r->authorization, device->id_scope, r->segments[1], &keys, r->now_us, &r->log_detail));
+    return enrolled ? NULL : req_refuse(r, E(UNAUTHORIZED), "there is no enrollment of this registration id");
+}
+
+/* --- register ------------------------------------------------------------------------------------------------------------ */
+
+/* One request of the batch. */
+struct candidate {
+    struct req *req;
+    struct db_device device;
+    struct device_registration body;
+};
+
+/* One device, and its requests: neighbours in the sorted candidates, mostly a single one. */
+struct group {
+    struct candidate *first;
+    size_t count;
+    struct db_register_found found;
+    bool settled;
+};
+
+struct batch {
+    struct arena *arena;
+    struct db *db;
+    struct group *groups;
+    size_t group_count;
+};
+
+static int compare_candidates(const void *a, const void *b)
+{
+    return db_device_compare(&((const struct candidate *)a)->device, &((const struct candidate *)b)->device);
+}
+
+static size_t read_candidates(struct req **reqs, size_t count, struct candidate *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct req *r = reqs[i];
+        struct candidate c = {.req = r, .device = device_of(r)};
+        r->error = check_id(r);
+        if (!r->error)
+            r->error = read_body(r, &c.body);
+        if (!r->error)
+            ret[n++] = c;
+    }
+    return n;
+}
+
+static struct batch gather(struct arena *a, struct db *db, struct req **reqs, size_t count)
+{
+    struct candidate *at = ARENA_NEW_ARRAY(a, count, struct candidate);
+    size_t n = read_candidates(reqs, count, at);
+    struct batch b = {.arena = a, .db = db, .groups = ARENA_NEW_ARRAY(a, count, struct group)};
+    qsort(at, n, sizeof *at, compare_candidates);
+    for (size_t i = 0; i < n; i++) {
+        if (i && compare_candidates(&at[i - 1], &at[i]) == 0)
+            b.groups[b.group_count - 1].count++;
+        else
+            b.groups[b.group_count++] = (struct group){.first = &at[i], .count = 1};
+    }
+    return b;
+}
+
+static void fail_group(struct group *g, err_t e)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (is_open(g->first[i].req))
+            g->first[i].req->error = e;
+    g->settled = true;
+}
+
+static void answer_register(struct req *r, const struct uuid *operation)
+{
+    struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
+                                      .status = REG_ASSIGNING};
+    struct str host = r->host_port.n ? r->host_port : arena_printf(r->arena, "global.dps.%.*s", STR_ARG(r->cfg->domain));
+    req_header(r, "Location", arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(host),
+                                           STR_ARG(r->raw_segments[0]), STR_ARG(r->raw_segments[1])));
+    req_retry_after(r, REGISTER_RETRY_AFTER_S);
+    r->error = req_reply_codec(r, 202, operation_status_codec, &answer);
+}
+
+static void answer_group(struct group *g, const struct uuid *operation)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (is_open(g->first[i].req))
+            answer_register(g->first[i].req, operation);
+    g->settled = true;
+}
+
+static err_t check_candidate(struct candidate *c, const struct db_register_found *found)
+{
+    struct req *r = c->req;
+    TRY(check_credential(r, &c->device, found->enrolled, &found->keys));
+    if (c->body.tpm.p || c->body.csr.p)
+        return req_refuse(r, E(UNAUTHORIZED), "the device sent a TPM or a certificate request; the enrollment has symmetric keys");
+    return NULL;
+}
+
+/* The first request of the group whose credential is good; NULL when there is none. */
+static struct req *check_group(struct group *g)
+{
+    struct req *lead = NULL;
+    for (size_t i = 0; i < g->count; i++) {
+        struct req *r = g->first[i].req;
+        if (is_open(r))
+            r->error = check_candidate(&g->first[i], &g->found);
+        if (is_open(r) && !lead)
+            lead = r;
+    }
+    return lead;
+}
+
+static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
+{
+    return now_us - then_us > seconds * 1000000;
+}
+
+/* Configuration re-opens an assignment, weather never does (DECISIONS 21). The hub is asked again when nobody asked it for long, or when the
+ * device is back so soon that its hub seems to refuse it (22). */
+static bool still_holds(const struct req *r, const struct db_register_found *f)
+{
+    bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs &&
+                       f->pushed_version == f->enrollment_version && str_same(f->region, r->cfg->region);
+    bool checked = f->checked_us && !older_than(f->checked_us, f->now_us, r->cfg->recheck_after_s);
+    bool back_at_once = r->cfg->quick_return_s && !older_than(f->updated_us, f->now_us, r->cfg->quick_return_s);
+    return f->status == REG_ASSIGNED && same_inputs && checked && !back_at_once;
+}
+
+/* The status that this register leads to. */
+static int decide(const struct req *r, const struct db_register_found *f)
+{
+    enum reg_event event = !f->enabled ? REG_EV_REGISTER_BLOCKED : still_holds(r, f) ? REG_EV_REGISTER_SAME : REG_EV_REGISTER;
+    return regstate_move(f->registered ? f->status : REG_ABSENT, event);
+}
+
+static struct db_register_row row_of(const struct group *g, const struct req *lead, int status)
+{
+    const struct db_register_found *f = &g->found;
+    return (struct db_register_row){
+        .device = g->first->device,
+        .registration_id = lead->segments[1],
+        .scope_version = lead->instance->version,
+        .enrollment_version = f->enrollment_version,
+        .enabled = f->enabled,
+        .old_operation = f->operation,
+        .old_revision = f->revision,
+        .operation = crypt_uuid4(),
+        .status = status,
+        .region = lead->cfg->region,
+        .keep_inputs = str_same(f->region, lead->cfg->region),
+    };
+}
+
+/* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that runs is told again; when its
+ * enrollment was disabled meanwhile, the worker that runs it will say so. */
+static bool consider(struct group *g, struct db_register_row *ret_row)
+{
+    struct req *lead = check_group(g);
+    if (!lead) {
+        g->settled = true;
+        return false;
+    }
+    if (g->found.registered && g->found.status == REG_ASSIGNING) {
+        answer_group(g, &g->found.operation);
+        return false;
+    }
+    int status = decide(lead, &g->found);
+    if (status == REG_ABSENT) {
+        fail_group(g, req_refuse(lead, E(INTERNAL), "the registration is in a state that no register leads out of"));
+        return false;
+    }
+    *ret_row = row_of(g, lead, status);
+    return true;
+}
+
+static err_t look_up(struct batch *b, struct group **open, size_t count)
+{
+    struct db_device *devices = ARENA_NEW_ARRAY(b->arena, count, struct db_device);
+    struct db_register_found *found = ARENA_NEW_ARRAY(b->arena, count, struct db_register_found);
+    for (size_t i = 0; i < count; i++)
+        devices[i] = open[i]->first->device;
+    TRY(db_register_lookup(b->db, b->arena, devices, count, found));
+    for (size_t i = 0; i < count; i++)
+        open[i]->found = found[i];
+    return NULL;
+}
+
+static void write_rows(struct batch *b, struct db_register_row *rows, struct group **written, size_t count)
+{
+    KILL_POINT("register_before_commit");
+    err_t e = db_register_write(b->db, b->arena, rows, count);
+    KILL_POINT("register_after_commit");
+    for (size_t i = 0; i < count; i++) {
+        if (e)
+            fail_group(written[i], e);
+        else if (rows[i].written)
+            answer_group(written[i], &rows[i].operation);
+    }
+}
+
+/* Looks up, checks, decides and writes all groups that are not settled. Those that stay open lost against a change. */
+static void run_round(struct batch *b)
+{
+    struct group **open = ARENA_NEW_ARRAY(b->arena, b->group_count, struct group *);
+    struct db_register_row *rows = ARENA_NEW_ARRAY(b->arena, b->group_count, struct db_register_row);
+    size_t open_count = 0, row_count = 0;
+    for (size_t i = 0; i < b->group_count; i++)
+        if (!b->groups[i].settled)
+            open[open_count++] = &b->groups[i];
+    err_t e = open_count ? look_up(b, open, open_count) : NULL;
+    for (size_t i = 0; i < open_count; i++) {
+        if (e)
+            fail_group(open[i], e);
+        else if (consider(open[i], &rows[row_count]))
+            open[row_count++] = open[i];
+    }
+    if (row_count)
+        write_rows(b, rows, open, row_count);
+}
+
+static err_t read_instance_again(struct req *r, const struct db_device *device)
+{
+    struct gate *gate = r->shared->gate;
+    gate_release_instance(gate, r->instance);
+    r->instance = NULL;
+    err_t e = gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance);
+    return e == E(INSTANCE_NOT_FOUND) ? req_refuse(r, E(UNAUTHORIZED), "the instance was deleted in this moment") : e;
+}
+
+/* What the gate remembers of the scopes that lost may be old. Groups are sorted, so each scope is forgotten once. */
+static void refresh(struct batch *b)
+{
+    struct str forgotten = {NULL, 0};
+    for (size_t i = 0; i < b->group_count; i++) {
+        struct group *g = &b->groups[i];
+        if (g->settled)
+            continue;
+        struct str scope = arena_str(b->arena, g->first->device.id_scope);
+        struct req *any = g->first->req;
+        if (!str_same(scope, forgotten))
+            gate_forget_instance(any->shared->gate, scope, arena_lower(b->arena, any->instance->name));
+        forgotten = scope;
+        for (size_t j = 0; j < g->count; j++) {
+            g->first[j].device.id_scope = scope;
+            if (is_open(g->first[j].req))
+                g->first[j].req->error = read_instance_again(g->first[j].req, &g->first[j].device);
+        }
+    }
+}
+
+void op_register(struct db *db, struct req **reqs, size_t count)
+{
+    ARENA_CLEANUP struct arena *a = arena_new();
+    struct batch b = gather(a, db, reqs, count);
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round)
+            refresh(&b);
+        run_round(&b);
+    }
+    for (size_t i = 0; i < b.group_count; i++)
+        if (!b.groups[i].settled)
+            fail_group(&b.groups[i], E(STALE));
+}
+
+/* --- poll and status look-up --------------------------------------------------------------------------------------------- */
+
+/* Older SDKs know no other word for a second registration with the same hub (dps-wire 7.3). */
+static int substatus_for(const struct req *r, int substatus)
+{
+    bool old = str_same(r->api_version, STR("2019-03-31"));
+    return old && substatus == SUB_REPROVISIONED_TO_INITIAL ? SUB_INITIAL : substatus;
+}
+
+/* What the device is told; members that have no meaning in the present status are left out. */
+static struct registration_state state_of(struct req *r, const struct db_poll_found *f)
+{
+    struct registration_state s = {
+        .registration_id = f->registration_id,
+        .created_us = f->created_us,
+        .status = f->status,
+        .updated_us = f->updated_us,
+        .etag = id_registration_etag(r->arena, &f->operation, f->revision),
+    };
+    if (f->status == REG_ASSIGNED) {
+        s.assigned_hub = f->assigned_hub;
+        s.device_id = f->device_id;
+        s.substatus = substatus_for(r, f->substatus);
+    } else if (f->status == REG_FAILED) {
+        s.error_code = f->error_code;
+        s.error_message = f->error_message;
+    } else if (f->status == REG_DISABLED) {
+        s.error_code = (struct opt_i64){true, DISABLED_CODE};
+        s.error_message = STR("The enrollment is disabled.");
+    }
+    return s;
+}
+
+static int64_t poll_again_after_s(const struct db_poll_found *f)
+{
+    int64_t seconds = (f->now_us - f->operation_us) / 1000000 / POLL_AGE_PER_RETRY;
+    if (seconds < POLL_RETRY_AFTER_MIN_S)
+        return POLL_RETRY_AFTER_MIN_S;
+    return seconds < POLL_RETRY_AFTER_MAX_S ? seconds : POLL_RETRY_AFTER_MAX_S;
+}
+
+static err_t answer_poll(struct req *r, const struct db_poll_found *f)
+{
+    struct uuid asked;
+    if (!f->registered || !id_operation_parse(r->segments[2], &asked) ||
+        !crypt_same((struct bytes){asked.b, sizeof asked.b}, (struct bytes){f->operation.b, sizeof f->operation.b}))
+        return E(OPERATION_NOT_FOUND);
+    struct registration_state state = state_of(r, f);
+    struct operation_status answer = {id_operation(r->arena, r->instance->id_scope, &f->operation), f->status, &state};
+    bool running = f->status == REG_ASSIGNING;
+    if (running)
+        req_retry_after(r, poll_again_after_s(f));
+    return req_reply_codec(r, running ? 202 : 200, operation_status_codec, &answer);
+}
+
+static err_t answer_status(struct req *r, const struct db_poll_found *f)
+{
+    struct device_registration body = {.csr = {NULL, 0}};
+    TRY(read_body(r, &body));
+    if (body.csr.p)
+        return req_fail(r, E(BAD_FIELD), "csr: has no place in a status look-up.");
+    if (!f->registered)
+        return E(REGISTRATION_NOT_FOUND);
+    struct registration_state state = state_of(r, f);
+    return req_reply_codec(r, 200, registration_state_codec, &state);
+}
+
+static err_t check_and_answer(struct req *r, const struct db_device *device, const struct db_poll_found *f,
+                              err_t (*answer)(struct req *r, const struct db_poll_found *f))
+{
+    TRY(check_credential(r, device, f->enrolled, &f->keys));
+    return answer(r, f);
+}
+
+static void run_polls(struct db *db, struct req **reqs, size_t count, err_t (*answer)(struct req *r, const struct db_poll_found *f))
+{
+    ARENA_CLEANUP struct arena *a = arena_new();
+    struct db_device *devices = ARENA_NEW_ARRAY(a, count, struct db_device);
+    struct db_poll_found *found = ARENA_NEW_ARRAY(a, count, struct db_poll_found);
+    struct req **good = ARENA_NEW_ARRAY(a, count, struct req *);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        reqs[i]->error = check_id(reqs[i]);
+        if (!reqs[i]->error) {
+            good[n] = reqs[i];
+            devices[n++] = device_of(reqs[i]);
+        }
+    }
+    err_t e = n ? db_poll_lookup(db, a, devices, n, found) : NULL;
+    for (size_t i = 0; i < n; i++)
+        good[i]->error = e ? e : check_and_answer(good[i], &devices[i], &found[i], answer);
+}
+
+void op_operation_get(struct db *db, struct req **reqs, size_t count)
+{
+    run_polls(db, reqs, count, answer_poll);
+}
+
+void op_registration_status(struct db *db, struct req **reqs, size_t count)
+{
+    run_polls(db, reqs, count, answer_status);
+}

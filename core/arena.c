@@ -8,6 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
+#if defined(__has_feature) /* clang's way to say it */
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 enum { RED_ZONE = 16 }; /* poisoned bytes behind each piece, so that ASan sees an overrun inside an arena too */
@@ -186,7 +191,7 @@ void text_add_char(struct text *t, char c)
     t->p[t->n++] = c;
 }
 
-static void text_vprintf(struct text *t, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void text_vprintf(struct text *t, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);

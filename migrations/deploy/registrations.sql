@@ -116,7 +116,8 @@ COMMENT ON COLUMN idscope.job.subject IS 'assign: registration_key; link_validat
 COMMENT ON COLUMN idscope.job.due_at IS 'When it may be claimed. A claim moves it to the end of the lease, so a lost worker''s job comes back by itself; infinity: dead, a person may retry it';
 COMMENT ON COLUMN idscope.job.fence IS 'Rises at each claim and each new cause; a finish names the fence it claimed, so a late worker changes nothing';
 COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for the back-off';
-CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at);
+-- Partial, so that it serves claims alone: statements that name a job by its key have one index to go by, whatever the statistics say.
+CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'infinity';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_detail, idscope.registration TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;

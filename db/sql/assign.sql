@@ -1,0 +1,158 @@
+-- assign.sql: from `assigning` to a hub. The order is: claim (job_claim), look, choose and store the choice, commit; call the hubs; finish.
+-- The first four are one transaction. Rows are written only while they are the ones that were looked at (operation and revision), and
+-- a finish deletes its job in the same statement as its effect. Rows are taken in the order of their keys.
+
+-- The scope while it is alive. Asked before the links: a version that is too old makes the next registration choose again, one that is too new
+-- would hide a change.
+-- name: assign_scope
+SELECT s.inputs_version, i.allocation_policy, now()
+  FROM idscope.scope s
+  JOIN idscope.instance i ON i.id_scope = s.id_scope
+ WHERE s.id_scope = $1 AND s.retired_at IS NULL;
+
+-- name: assign_look
+SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
+       r.region, r.enrollment_version, r.enrollment_inputs, r.scope_inputs,
+       e.version, e.inputs_version, e.enabled, e.device_id, e.primary_sealed, e.secondary_sealed, e.allocation_policy, e.iot_hubs,
+       e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge
+  FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
+  LEFT JOIN LATERAL (
+        SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
+               enrollment_version, enrollment_inputs, scope_inputs
+          FROM idscope.registration
+         WHERE id_scope = $1 AND registration_key = u.registration_key
+         LIMIT 1) r ON true
+  LEFT JOIN LATERAL (
+        SELECT version, inputs_version, enabled, device_id, primary_sealed, secondary_sealed, allocation_policy, iot_hubs,
+               iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge
+          FROM idscope.enrollment
+         WHERE id_scope = $1 AND registration_key = u.registration_key
+         LIMIT 1) e ON true;
+
+-- Stored inputs that are half a day old and used again are made young, so that the sweep leaves them alone.
+-- name: assign_inputs_renew
+DELETE FROM idscope.alloc_input
+ WHERE id_scope = $1 AND hash = ANY ($2::bytea[]) AND created_at < now() - interval '12 hours';
+
+-- name: assign_inputs
+INSERT INTO idscope.alloc_input (id_scope, hash, input)
+SELECT $1, u.hash, u.input
+  FROM unnest($2::bytea[], $3::text[]) AS u (hash, input)
+ ORDER BY u.hash
+    ON CONFLICT (id_scope, hash) DO NOTHING;
+
+-- Stores the choice: $1 scope, then per row: key, operation, revision, target hub and device id, subject of a removal of that same identity
+-- (see below), hash of the inputs (NULL: those of before stay), versions of the inputs, subject of the removal of an earlier target or NULL;
+-- $11 milliseconds until such a removal may run: no worker that still believes in the earlier target has its lease by then.
+-- Not written, and not answered, are rows that changed since they were looked at, and rows whose identity a removal may be deleting
+-- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran is taken back.
+-- name: assign_choose
+WITH wanted AS MATERIALIZED (
+        SELECT $1::text AS id_scope, u.*, standing.subject IS NOT NULL AS removal_stands
+          FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[],
+                      $12::text[])
+               AS u (registration_key, operation_id, revision, target_hub, target_device_id, target_subject, alloc_input, scope_inputs,
+                     enrollment_inputs, earlier_subject)
+          LEFT JOIN LATERAL (
+                SELECT subject
+                  FROM idscope.job
+                 WHERE id_scope = $1 AND kind = 'hub_remove' AND subject = u.target_subject
+                 LIMIT 1) standing ON true
+), taken_back AS (
+        DELETE FROM idscope.job j
+         USING wanted u
+         WHERE u.removal_stands AND j.id_scope = u.id_scope AND j.kind = 'hub_remove' AND j.subject = u.target_subject
+           AND (j.fence = 0 OR j.due_at = 'infinity')
+        RETURNING j.subject
+), chosen AS (
+        UPDATE idscope.registration r
+           SET target_hub = u.target_hub, target_device_id = u.target_device_id, waiting_for = NULL,
+               alloc_input = coalesce(u.alloc_input, r.alloc_input), scope_inputs = u.scope_inputs, enrollment_inputs = u.enrollment_inputs
+          FROM wanted u
+         WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
+           AND r.revision = u.revision AND r.status = 'assigning'
+           AND (NOT u.removal_stands OR u.target_subject IN (SELECT subject FROM taken_back))
+        RETURNING r.registration_key, u.earlier_subject
+), removed AS (
+        INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
+        SELECT DISTINCT $1, 'hub_remove', earlier_subject, now() + $11::bigint * interval '1 millisecond'
+          FROM chosen
+         WHERE earlier_subject IS NOT NULL
+            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0)
+SELECT registration_key FROM chosen;
+
+-- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for.
+-- name: assign_wait
+WITH u AS MATERIALIZED (
+        SELECT $1::text AS id_scope, n.*
+          FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[]) AS n (subject, fence, delay_ms, failed, waiting_for)
+), back AS (
+        UPDATE idscope.job j
+           SET due_at = now() + u.delay_ms * interval '1 millisecond', attempt = j.attempt + u.failed::int,
+               last_error = coalesce(left(u.waiting_for, 300), j.last_error)
+          FROM u
+         WHERE j.id_scope = u.id_scope AND j.kind = 'assign' AND j.subject = u.subject AND j.fence = u.fence
+        RETURNING j.id_scope, j.subject, u.waiting_for)
+UPDATE idscope.registration r
+   SET waiting_for = back.waiting_for
+  FROM back
+ WHERE r.id_scope = back.id_scope AND r.registration_key = back.subject AND r.status = 'assigning'
+   AND back.waiting_for IS NOT NULL AND r.waiting_for IS DISTINCT FROM back.waiting_for;
+
+-- Ends assignments: $1 scope, then per row: key, fence, operation, revision, status (`assigned`, `failed`, `disabled`; NULL: the job had nothing to
+-- do), hub and device id, enrollment version that the hub confirmed (NULL: the hub was not asked), error code and message, whether data
+-- moves with the device, subject of the removal of what is left behind, subject of the removal of the target when the registration is
+-- no longer the one that it was made for; $15 milliseconds until removals of targets may run.
+-- name: assign_finish
+WITH u AS MATERIALIZED (
+        SELECT $1::text AS id_scope, n.*
+          FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
+                      $11::text[], $12::boolean[], $13::text[], $14::text[])
+               AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
+                     migrate, left_subject, orphan_subject)
+), mine AS (
+        DELETE FROM idscope.job j
+         USING u
+         WHERE j.id_scope = u.id_scope AND j.kind = 'assign' AND j.subject = u.registration_key AND j.fence = u.fence
+        RETURNING u.*
+), written AS (
+        UPDATE idscope.registration r
+           SET status = u.status, revision = r.revision + 1, updated_at = now(),
+               substatus = CASE WHEN u.status <> 'assigned' THEN NULL
+                                WHEN r.assigned_hub IS NULL THEN 'initialAssignment'
+                                WHEN lower(r.assigned_hub COLLATE "C") = lower(u.hub COLLATE "C") THEN 'reprovisionedToInitialAssignment'
+                                WHEN u.migrate THEN 'deviceDataMigrated'
+                                ELSE 'deviceDataReset' END,
+               assigned_hub = CASE WHEN u.status = 'assigned' THEN u.hub ELSE r.assigned_hub END,
+               device_id = CASE WHEN u.status = 'assigned' THEN u.device_id ELSE r.device_id END,
+               target_hub = NULL, target_device_id = NULL, waiting_for = NULL,
+               error_code = u.error_code, error_message = u.error_message,
+               checked_at = CASE WHEN u.pushed_version IS NULL THEN r.checked_at ELSE now() END,
+               enrollment_version = coalesce(u.pushed_version, r.enrollment_version),
+               scope_inputs = CASE WHEN u.status = 'assigned' THEN r.scope_inputs END
+          FROM mine u
+         WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
+           AND r.revision = u.revision AND r.status = 'assigning' AND u.status IS NOT NULL
+        RETURNING r.registration_key
+), leaving AS (
+        SELECT left_subject AS subject, now() AS due_at
+          FROM mine
+         WHERE left_subject IS NOT NULL AND registration_key IN (SELECT registration_key FROM written)
+         UNION
+        SELECT orphan_subject, now() + $15::bigint * interval '1 millisecond'
+          FROM mine
+         WHERE orphan_subject IS NOT NULL AND registration_key NOT IN (SELECT registration_key FROM written)
+), removed AS (
+        INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
+        SELECT $1, 'hub_remove', subject, max(due_at) FROM leaving GROUP BY subject ORDER BY subject
+            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0)
+SELECT m.registration_key, w.registration_key IS NOT NULL
+  FROM mine m
+  LEFT JOIN written w ON w.registration_key = m.registration_key;
+
+-- Does a registration still stand on this identity? $1 scope, $2 keys of the registrations that may, $3 host in lower case, $4 device id.
+-- name: remove_is_named
+SELECT EXISTS (
+        SELECT FROM idscope.registration
+         WHERE id_scope = $1 AND registration_key = ANY ($2::text[])
+           AND ((lower(assigned_hub COLLATE "C") = $3 AND device_id = $4) OR (lower(target_hub COLLATE "C") = $3 AND target_device_id = $4)));

@@ -1,0 +1,141 @@
+-- job.sql: the queue. A job is claimed from one scope at a time (equality on id_scope: what a claim with SKIP LOCKED needs on a distributed
+-- table, and what keeps tenants from starving each other). Every change of a claimed job names the fence of its claim; where the fence has
+-- risen, somebody else has the job or its cause came anew, and nothing happens.
+
+-- The next scope behind $2 that has due work of kind $1. (The comparison with infinity lets the index of living jobs serve.)
+-- name: job_next_scope
+SELECT id_scope
+  FROM idscope.job
+ WHERE kind = $1 AND id_scope > $2 AND due_at <= now() AND due_at < 'infinity'
+ ORDER BY id_scope
+ LIMIT 1;
+
+-- $1 scope, $2 kind, $3 at most, $4 lease in milliseconds.
+-- name: job_claim
+WITH due AS MATERIALIZED (
+        SELECT id_scope, kind, subject
+          FROM idscope.job
+         WHERE id_scope = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
+         ORDER BY due_at
+         LIMIT $3
+           FOR UPDATE SKIP LOCKED)
+UPDATE idscope.job j
+   SET due_at = now() + $4::bigint * interval '1 millisecond', fence = j.fence + 1
+  FROM due
+ WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject
+RETURNING j.subject, j.fence, j.attempt;
+
+-- $1 scope, $2 kind, subjects with fences.
+-- name: job_done
+WITH u AS MATERIALIZED (
+        SELECT $1::text AS id_scope, $2::text AS kind, n.* FROM unnest($3::text[], $4::bigint[]) AS n (subject, fence))
+DELETE FROM idscope.job j
+ USING u
+ WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence;
+
+-- Gives claimed jobs back: $5 in so many milliseconds (negative: dead, until a person sets it due), $6 whether that counts as a failed
+-- attempt, $7 why.
+-- name: job_put_back
+WITH u AS MATERIALIZED (
+        SELECT $1::text AS id_scope, $2::text AS kind, n.*
+          FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[]) AS n (subject, fence, delay_ms, failed, error))
+UPDATE idscope.job j
+   SET due_at = CASE WHEN u.delay_ms < 0 THEN 'infinity' ELSE now() + u.delay_ms * interval '1 millisecond' END,
+       attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
+  FROM u
+ WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence;
+
+-- Schedules: what is due at links becomes a job, and the link's next turn moves forward. $1 milliseconds to the next turn, $2 at most.
+-- name: sweep_link_validate
+WITH due AS MATERIALIZED (
+        SELECT id_scope, host
+          FROM idscope.linked_hub
+         WHERE next_check_at <= now()
+         ORDER BY next_check_at
+         LIMIT $2
+           FOR UPDATE SKIP LOCKED
+), moved AS (
+        UPDATE idscope.linked_hub l
+           SET next_check_at = now() + $1::bigint * interval '1 millisecond'
+          FROM due
+         WHERE l.id_scope = due.id_scope AND l.host = due.host)
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT id_scope, 'link_validate', host, now() FROM due ORDER BY id_scope, host
+    ON CONFLICT (id_scope, kind, subject) DO NOTHING;
+
+-- name: sweep_latency_measure
+WITH due AS MATERIALIZED (
+        SELECT id_scope, host
+          FROM idscope.linked_hub
+         WHERE next_latency_at <= now()
+         ORDER BY next_latency_at
+         LIMIT $2
+           FOR UPDATE SKIP LOCKED
+), moved AS (
+        UPDATE idscope.linked_hub l
+           SET next_latency_at = now() + $1::bigint * interval '1 millisecond'
+          FROM due
+         WHERE l.id_scope = due.id_scope AND l.host = due.host)
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT id_scope, 'latency_measure', host, now() FROM due ORDER BY id_scope, host
+    ON CONFLICT (id_scope, kind, subject) DO NOTHING;
+
+-- A retired scope that still has rows.
+-- name: sweep_retired_scope
+SELECT id_scope FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL ORDER BY id_scope LIMIT 1;
+
+-- Each of the four takes a bounded bite from the lower end: $1 scope, $2 at most.
+-- name: sweep_purge_job
+WITH dead AS MATERIALIZED (
+        SELECT id_scope, kind, subject FROM idscope.job WHERE id_scope = $1 ORDER BY kind, subject LIMIT $2)
+DELETE FROM idscope.job j
+ USING dead
+ WHERE j.id_scope = dead.id_scope AND j.kind = dead.kind AND j.subject = dead.subject;
+
+-- name: sweep_purge_registration
+DELETE FROM idscope.registration
+ WHERE id_scope = $1
+   AND registration_key <= (SELECT max(registration_key)
+                              FROM (SELECT registration_key FROM idscope.registration WHERE id_scope = $1 ORDER BY registration_key LIMIT $2) bite);
+
+-- name: sweep_purge_enrollment
+DELETE FROM idscope.enrollment
+ WHERE id_scope = $1
+   AND registration_key <= (SELECT max(registration_key)
+                              FROM (SELECT registration_key FROM idscope.enrollment WHERE id_scope = $1 ORDER BY registration_key LIMIT $2) bite);
+
+-- name: sweep_purge_alloc_input
+DELETE FROM idscope.alloc_input
+ WHERE id_scope = $1
+   AND hash <= (SELECT hash FROM (SELECT hash FROM idscope.alloc_input WHERE id_scope = $1 ORDER BY hash LIMIT $2) bite ORDER BY hash DESC LIMIT 1);
+
+-- name: sweep_scope_purged
+UPDATE idscope.scope SET purged_at = now() WHERE id_scope = $1 AND retired_at IS NOT NULL;
+
+-- name: sweep_retired_hubs
+SELECT idscope.purge_retired_hubs($1);
+
+-- The next scope behind $1 that has stored inputs of choices older than a day.
+-- name: sweep_alloc_input_scope
+SELECT id_scope
+  FROM idscope.alloc_input
+ WHERE id_scope > $1 AND created_at < now() - interval '1 day'
+ ORDER BY id_scope
+ LIMIT 1;
+
+-- Old inputs that no registration names any more: $1 scope, $2 at most. (assign_inputs makes a row that is used again young first.)
+-- name: sweep_alloc_input
+WITH used AS MATERIALIZED (
+        SELECT DISTINCT alloc_input FROM idscope.registration WHERE id_scope = $1 AND alloc_input IS NOT NULL
+), old AS MATERIALIZED (
+        SELECT id_scope, hash
+          FROM idscope.alloc_input
+         WHERE id_scope = $1 AND created_at < now() - interval '1 day' AND hash NOT IN (SELECT alloc_input FROM used)
+         LIMIT $2)
+DELETE FROM idscope.alloc_input i
+ USING old
+ WHERE i.id_scope = old.id_scope AND i.hash = old.hash AND i.created_at < now() - interval '1 day';
+
+-- Latency figures of hosts that nobody measures any more.
+-- name: sweep_latency
+DELETE FROM idscope.link_latency WHERE measured_at < now() - interval '7 days';

@@ -1,0 +1,18 @@
+// all.js: the flow suites in one process, one after the other, so that there is one summary and the suites that stop the database disturb nobody.
+// Must never leave a suite out silently: an unknown name, or none found, is an error.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+// Those that take parts of the stack away come last; "endings" looks back over all others.
+const ORDER = ['story', 'management', 'enrollments', 'device', 'hub', 'tenants', 'allocation', 'again', 'lanes', 'foreign', 'distribution', 'faults', 'endings'];
+const found = fs.readdirSync(path.join(__dirname, 'suites')).filter((file) => file.endsWith('.js')).map((file) => file.slice(0, -3));
+const strays = [...found.filter((name) => !ORDER.includes(name)), ...ORDER.filter((name) => !found.includes(name))];
+if (strays.length > 0) throw new Error(`suites and the list in all.js differ: ${strays.join(', ')}`);
+
+const wanted = (process.env.FLOW_SUITES || '').split(/\s+/).filter(Boolean);
+const unknown = wanted.filter((name) => !ORDER.includes(name));
+if (unknown.length > 0) throw new Error(`no such suite: ${unknown.join(', ')}`);
+
+for (const name of ORDER) if (wanted.length === 0 || wanted.includes(name)) require(`./suites/${name}`);

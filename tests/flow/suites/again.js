@@ -1,0 +1,148 @@
+// again.js: registering again: configuration re-opens an assignment, weather never does; what has not changed costs the hub no call.
+// The deployment runs with quick_return_s = 5: a device that is back sooner than that says that its hub refused it.
+'use strict';
+
+const { describe, test } = require('node:test');
+const { assert, idscope, Idscope, expect, sas, scene, until } = require('../kit');
+
+const QUICK_MS = 5000;
+const links = (hubs, weights = []) => hubs.map((hub, i) => Idscope.link(hub, { allocationWeight: weights[i] }));
+
+// Until the time in which a return counts as a complaint is over.
+const later = (state) => until('the quick return time to be over', async () => Date.now() > Date.parse(state.lastUpdatedDateTimeUtc) + QUICK_MS + 200, { timeoutMs: 2 * QUICK_MS });
+
+async function loseIdentity(made, device) {
+  const hub = made.hubAt(device.state.assignedHub);
+  assert.equal((await idscope.hub(hub, 'DELETE', `/devices/${device.state.deviceId}`, { headers: { 'If-Match': '*' } })).status, 204);
+}
+
+const identity = (made, device) => made.identity(made.hubAt(device.state.assignedHub), device.state.deviceId);
+const goneFrom = (made, hub, id) => until(`${id} to be removed from ${hub.host}`, async () => (await made.identity(hub, id)) === undefined);
+
+describe('again: nothing changed', { concurrency: 6 }, () => {
+  test('answered without a call to the hub: same hub, new etag, and a lost identity stays lost', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const device = await made.registered();
+    await later(device.state);
+    await loseIdentity(made, device);
+    const state = await made.register(device);
+    assert.deepEqual([state.status, state.assignedHub, state.substatus], ['assigned', device.state.assignedHub, 'reprovisionedToInitialAssignment']);
+    assert.equal(state.createdDateTimeUtc, device.state.createdDateTimeUtc);
+    assert.notEqual(state.etag, device.state.etag);
+    assert.equal(await identity(made, device), undefined, 'the hub was called');
+  });
+
+  test('a device that is back at once has its hub asked, and its identity made again', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const device = await made.registered();
+    await loseIdentity(made, device);
+    const state = await made.register(device);
+    assert.deepEqual([state.status, state.assignedHub], ['assigned', device.state.assignedHub]);
+    const found = await identity(made, device);
+    assert.equal(found.authentication.symmetricKey.primaryKey, device.key);
+  });
+
+  test('weather changes nothing: links and figures come and go, the hub stays', async (t) => {
+    const made = await scene(t, { hubs: 2, properties: { allocationPolicy: 'GeoLatency' } });
+    const device = await made.registered();
+    await until('new latency figures', async () => [...(await made.links()).values()].every((link) => link.latency.some((figure) => figure.count >= 2)));
+    await later(device.state);
+    assert.equal((await made.register(device)).assignedHub, device.state.assignedHub);
+  });
+});
+
+describe('again: something changed', { concurrency: 6 }, () => {
+  test('new keys on the enrollment reach the hub', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.registered();
+    await later(device.state);
+    const symmetricKey = { primaryKey: sas.newKey(), secondaryKey: sas.newKey() };
+    await made.change(device, { attestation: { type: 'symmetricKey', symmetricKey } });
+    const state = await made.register({ ...device, key: symmetricKey.primaryKey });
+    assert.deepEqual([state.status, state.substatus], ['assigned', 'reprovisionedToInitialAssignment']);
+    assert.deepEqual((await identity(made, device)).authentication.symmetricKey, symmetricKey);
+  });
+
+  for (const [migrateDeviceData, substatus] of [[true, 'deviceDataMigrated'], [false, 'deviceDataReset']]) {
+    test(`another hub is named: created there, then removed from the old one; ${substatus}`, async (t) => {
+      const made = await scene(t, { hubs: 2 });
+      const [a, b] = made.hubs;
+      const policy = { reprovisionPolicy: { updateHubAssignment: true, migrateDeviceData } };
+      const device = await made.registered({ iotHubs: [a.host], ...policy });
+      await made.change(device, { iotHubs: [b.host], ...policy });
+      const state = await made.register(device);
+      assert.deepEqual([state.status, state.assignedHub, state.substatus], ['assigned', b.host, substatus]);
+      assert.ok(await made.identity(b, device.id));
+      await goneFrom(made, a, device.id);
+      assert.ok(await made.identity(b, device.id), 'the new identity stays');
+    });
+  }
+
+  test('to another hub and back in quick succession leaves exactly one identity', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const [a, b] = made.hubs;
+    const device = await made.registered({ iotHubs: [a.host] });
+    for (const hub of [b, a, b, a]) {
+      await made.change(device, { iotHubs: [hub.host] });
+      assert.equal((await made.register(device)).assignedHub, hub.host);
+    }
+    await goneFrom(made, b, device.id);
+    assert.ok(await made.identity(a, device.id));
+  });
+
+  test('updateHubAssignment false: the hub stays whatever changes, and is told so', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const [a, b] = made.hubs;
+    const policy = { reprovisionPolicy: { updateHubAssignment: false, migrateDeviceData: true } };
+    const device = await made.registered({ iotHubs: [a.host], ...policy });
+    await made.change(device, { iotHubs: [b.host], ...policy });
+    const state = await made.register(device);
+    assert.deepEqual([state.assignedHub, state.substatus], [a.host, 'reprovisionedToInitialAssignment']);
+    assert.equal(await made.identity(b, device.id), undefined);
+  });
+
+  test('policy, weights or the set of links change: chosen anew', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const [a, b] = made.hubs;
+    await made.relink(links(made.hubs, [1000, 1]));
+    const device = await made.registered();
+    await made.relink([Idscope.link(a, { applyAllocationPolicy: device.state.assignedHub !== a.host }), Idscope.link(b, { applyAllocationPolicy: device.state.assignedHub !== b.host })]);
+    const other = [a, b].find((hub) => hub.host !== device.state.assignedHub);
+    assert.equal((await made.register(device)).assignedHub, other.host, 'its hub was drained');
+    await made.relink([Idscope.link(made.hubAt(device.state.assignedHub))]);
+    assert.equal((await made.register(device)).assignedHub, device.state.assignedHub, 'its hub was unlinked');
+  });
+
+  test('a change of the device id alone leaves the old identity where it is', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.registered({ deviceId: 'first' });
+    await made.change(device, { deviceId: 'second' });
+    assert.equal((await made.register(device)).deviceId, 'second');
+    assert.deepEqual([...(await idscope.registry(made.hubs[0])).keys()].sort(), ['first', 'second']);
+  });
+
+  test('a third hub takes its share and nothing moves between the old ones', async (t) => {
+    const made = await scene(t, { hubs: 3 });
+    await made.relink(links(made.hubs.slice(0, 2)));
+    const devices = await Promise.all(Array.from({ length: 40 }, () => made.registered()));
+    await made.relink(links(made.hubs));
+    const states = await Promise.all(devices.map((device) => made.register(device)));
+    const moved = devices.filter((device, i) => states[i].assignedHub !== device.state.assignedHub);
+    assert.ok(moved.length > 0 && moved.length < 30, `${moved.length} of 40 moved`);
+    devices.forEach((device, i) => {
+      if (states[i].assignedHub !== device.state.assignedHub) assert.equal(states[i].assignedHub, made.hubs[2].host);
+    });
+    await until('each identity to stand once', async () => {
+      const registries = await Promise.all(made.hubs.map((hub) => idscope.registry(hub)));
+      return registries.reduce((sum, registry) => sum + registry.size, 0) === devices.length;
+    });
+  });
+
+  test('an identity that somebody else made on the hub is taken over', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.enroll();
+    expect('foreign', await idscope.hub(made.hubs[0], 'PUT', `/devices/${device.id}`, { body: { deviceId: device.id } }), 200);
+    assert.equal((await made.register(device)).status, 'assigned');
+    assert.equal((await made.identity(made.hubs[0], device.id)).authentication.symmetricKey.primaryKey, device.key);
+  });
+});

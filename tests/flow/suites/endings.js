@@ -1,0 +1,30 @@
+// endings.js: looks back over all suites that ran: every refusal can be found in the log, no answer was an internal error, no work is left behind.
+'use strict';
+
+const { describe, test } = require('node:test');
+const { assert, stack, idscope, fresh, refusedArm, refusals, until } = require('../kit');
+
+describe('endings', () => {
+  test('every refusal\'s tracking id is in the api\'s log, with the status that the client saw', async () => {
+    refusedArm(await idscope.arm('GET', idscope.groupPath(fresh('none'))), 404, 'ResourceGroupNotFound');
+    const logged = await until('the last refusal to be logged', async () => {
+      const found = new Map(stack.events('api').filter((event) => event.event === 'request').map((event) => [event.trackingId, event]));
+      return found.has(refusals.at(-1).id) && found;
+    }, { timeoutMs: 5000 });
+    const missing = refusals.filter(({ id, status }) => !logged.has(id) || logged.get(id).status !== status);
+    assert.deepEqual(missing, []);
+    for (const { id } of refusals) assert.ok(logged.get(id).operation !== undefined && logged.get(id).error, JSON.stringify(logged.get(id)));
+  });
+
+  test('no request was answered with an internal error', () => {
+    const bad = stack.events('api').filter((event) => event.event === 'request' && event.status === 500);
+    assert.deepEqual(bad.slice(0, 5), []);
+  });
+
+  test('all work comes to an end: no job of a living scope is left over, none is dead, and deleted things are purged', async () => {
+    await until('jobs to end', async () => (await stack.sql("select count(*) from idscope.job where kind in ('assign', 'hub_remove') and due_at < 'infinity'")) === '0', { timeoutMs: 120000, everyMs: 1000 });
+    assert.equal(await stack.sql("select count(*) from idscope.job where due_at = 'infinity' and kind = 'assign'"), '0');
+    await until('retired scopes and hubs to be purged', async () => (await stack.sql(`select (select count(*) from idscope.enrollment e join idscope.scope s using (id_scope) where s.retired_at is not null)
+      + (select count(*) from idscope.hub_registry where retired_at is not null)`)) === '0', { timeoutMs: 120000, everyMs: 1000 });
+  });
+});

@@ -1,0 +1,537 @@
+// management.js: the management plane as raw HTTPS: sign-in, every operation of the plane, and what az does that is not in any specification.
+// States what is answered, in which shape, and what must not happen: keys shown, policies lost, a name given twice.
+'use strict';
+
+const crypto = require('node:crypto');
+const { describe, test, before, after } = require('node:test');
+const { assert, idscope, Idscope, expect, sas, fresh, refusedArm, scene, until } = require('../kit');
+
+const AUDIENCE = 'https://management.azure.com';
+const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+const hubBody = (more = {}) => ({ location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: {}, ...more });
+const claims = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+const masked = (text) => text.replace(/SharedAccessKey=.*/, 'SharedAccessKey=****');
+
+describe('management: sign-in and discovery', { concurrency: 4 }, () => {
+  const get = (path) => idscope.https.request('GET', 'localhost', path);
+
+  test('cloud discovery has the old shape for api-version 2015-01-01', async () => {
+    for (const path of ['/metadata/endpoints', '//metadata/endpoints']) {
+      const { status, json } = await get(`${path}?api-version=2015-01-01`);
+      assert.equal(status, 200);
+      assert.equal(json.authentication.loginEndpoint, 'https://localhost/adfs');
+      assert.deepEqual(json.authentication.audiences, ['https://localhost/']);
+      assert.ok(json.galleryEndpoint && json.graphEndpoint);
+    }
+  });
+
+  test('cloud discovery is an array with every member that az reads for later versions', async () => {
+    const { status, json } = await get('/metadata/endpoints?api-version=2022-09-01');
+    assert.equal(status, 200);
+    assert.ok(Array.isArray(json) && json.length >= 1);
+    for (const member of ['name', 'resourceManager', 'sqlManagement', 'batch', 'gallery', 'graphAudience', 'vmImageAliasDoc', 'media']) assert.equal(typeof json[0][member], 'string', member);
+    for (const suffix of ['storage', 'keyVaultDns', 'sqlServerHostname']) assert.equal(typeof json[0].suffixes[suffix], 'string', suffix);
+    assert.match(json[0].authentication.loginEndpoint, /\/adfs$/);
+  });
+
+  test('the OpenID document names the token endpoint, whatever the case of the path', async () => {
+    for (const path of ['/adfs/.well-known/openid-configuration', '/ADFS/.well-known/OpenID-Configuration']) {
+      const { json } = await get(path);
+      assert.equal(json.token_endpoint, 'https://localhost/adfs/oauth2/token');
+      assert.ok(json.issuer && json.authorization_endpoint && json.jwks_uri);
+    }
+  });
+
+  test('an access token is signed by a published key and says what it is for', async () => {
+    const { status, headers, json } = await idscope.requestToken({});
+    assert.equal(status, 200);
+    assert.match(headers['cache-control'], /no-store/);
+    assert.equal(json.token_type, 'Bearer');
+    const [head, body, signature] = json.access_token.split('.');
+    const { alg, kid } = JSON.parse(Buffer.from(head, 'base64url'));
+    assert.equal(alg, 'ES256');
+    const configuration = (await get('/adfs/.well-known/openid-configuration')).json;
+    const { keys } = (await get(new URL(configuration.jwks_uri).pathname)).json;
+    const key = keys.find((candidate) => candidate.kid === kid);
+    assert.equal(key.d, undefined, 'a private key was published');
+    const good = crypto.verify('sha256', Buffer.from(`${head}.${body}`), { key: crypto.createPublicKey({ key, format: 'jwk' }), dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'));
+    assert.ok(good, 'the signature does not fit the published key');
+    const said = claims(json.access_token);
+    assert.equal(said.aud, AUDIENCE);
+    assert.equal(said.tid, idscope.env.IDSCOPE_TENANT_ID);
+    assert.equal(said.appid, idscope.env.IDSCOPE_CLIENT_ID);
+    assert.ok(said.exp - said.iat === json.expires_in && said.exp > Date.now() / 1000);
+    assert.equal(said.iss, configuration.issuer);
+  });
+
+  test('scope and resource, our own URL with its double slash, and HTTP Basic all work', async () => {
+    const { IDSCOPE_CLIENT_ID: id, IDSCOPE_CLIENT_SECRET: secret } = idscope.env;
+    const ask = async (fields, headers = {}) => {
+      const answer = await idscope.https.request('POST', 'localhost', '/adfs/oauth2/token', { headers: { ...form, ...headers }, body: new URLSearchParams({ grant_type: 'client_credentials', ...fields }).toString() });
+      assert.equal(answer.status, 200, answer.text);
+      return claims(answer.json.access_token).aud;
+    };
+    const own = { client_id: id, client_secret: secret };
+    assert.equal(await ask({ ...own, scope: 'https://localhost//.default', client_info: '1' }), 'https://localhost');
+    assert.equal(await ask({ ...own, resource: 'https://management.core.windows.net/' }), 'https://management.core.windows.net');
+    assert.equal(await ask({ ...own, scope: 'https://azure-devices-provisioning.net/.default' }), 'https://azure-devices-provisioning.net');
+    assert.equal(await ask({ scope: `${AUDIENCE}/.default` }, { Authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }), AUDIENCE);
+  });
+
+  test('a wrong secret, an unknown client and a foreign scope are 401, never 400', async () => {
+    const cases = [[{ client_secret: 'wrong' }, 'invalid_client'], [{ client_id: crypto.randomUUID() }, 'invalid_client'], [{ client_id: 'no guid' }, 'invalid_client'],
+      [{ scope: 'https://graph.microsoft.com/.default' }, 'invalid_scope']];
+    for (const [fields, error] of cases) {
+      const { status, json } = await idscope.requestToken(fields);
+      assert.equal(status, 401, JSON.stringify(fields));
+      assert.equal(json.error, error);
+      assert.ok(json.error_description.length > 10);
+      assert.equal(json.access_token, undefined);
+    }
+    assert.equal((await idscope.requestToken({ grant_type: 'password' })).status, 400);
+  });
+});
+
+describe('management: who may ask', { concurrency: 4 }, () => {
+  const path = () => `/subscriptions/${idscope.subscription}`;
+
+  test('no token, a garbled one, one without a signature and one for another audience are 401', async () => {
+    const token = await idscope.signIn();
+    const [head, body, signature] = token.split('.');
+    const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url');
+    const devices = (await idscope.requestToken({ scope: 'https://azure-devices-provisioning.net/.default' })).json.access_token;
+    const flipped = `${signature.slice(0, -4)}${signature.slice(-4) === 'AAAA' ? 'BBBB' : 'AAAA'}`;
+    const cases = [null, 'Bearer', 'Bearer x', 'Basic abc', `Bearer ${none}.${body}.`, `Bearer ${head}.${body}.`, `Bearer ${head}.${body}.${flipped}`, `Bearer ${token}.x`, `Bearer ${devices}`];
+    for (const bearer of cases) {
+      refusedArm(await idscope.arm('GET', path(), { bearer }), 401, bearer === null || /^Basic/.test(bearer) ? 'AuthenticationFailed' : 'InvalidAuthenticationToken');
+    }
+  });
+
+  test('api-version is required and must be a date; any date will do', async () => {
+    refusedArm(await idscope.arm('GET', path(), { version: null }), 400, 'MissingApiVersionParameter', /api-version/);
+    for (const version of ['', 'latest', '2021-13-01', '2021-1-1', '2021-10-01-beta!']) refusedArm(await idscope.arm('GET', path(), { version }), 400, version === '' ? 'MissingApiVersionParameter' : 'InvalidApiVersionParameter', /api-version/);
+    for (const version of ['2016-06-01', '2022-04-30-preview', '2026-08-31']) assert.equal((await idscope.arm('GET', path(), { version })).status, 200, version);
+  });
+
+  test('an unknown address is 404, a method that an address does not have is 405 with Allow', async () => {
+    refusedArm(await idscope.arm('GET', `${path()}/nothing/here`), 404, 'ResourceNotFound');
+    const wrong = refusedArm(await idscope.arm('PATCH', idscope.groupPath('any'), { body: {} }), 405, 'MethodNotAllowed');
+    assert.deepEqual(wrong.headers.allow.split(/, */).sort(), ['DELETE', 'GET', 'HEAD', 'PUT']);
+  });
+
+  test('every answer carries the ids of the request; the client gets its own back when it asks', async () => {
+    const { headers } = await idscope.arm('GET', path(), { headers: { 'x-ms-client-request-id': 'mine-1', 'x-ms-return-client-request-id': 'true' } });
+    for (const name of ['x-ms-request-id', 'x-ms-correlation-request-id']) assert.match(headers[name], /^[0-9a-f-]{36}$/);
+    assert.ok(headers['x-ms-routing-request-id']);
+    assert.match(headers['cache-control'], /no-cache/);
+    assert.equal(headers['x-ms-client-request-id'], 'mine-1');
+  });
+
+  test('subscriptions are listed and read', async () => {
+    const { value } = expect('list', await idscope.arm('GET', '/subscriptions'), 200);
+    assert.deepEqual(value.map((one) => one.subscriptionId), [idscope.subscription]);
+    const one = expect('get', await idscope.arm('GET', path().toUpperCase().replace('SUBSCRIPTIONS', 'Subscriptions')), 200);
+    assert.equal(one.id, path());
+    assert.equal(one.state, 'Enabled');
+    assert.equal(one.tenantId, idscope.env.IDSCOPE_TENANT_ID);
+    refusedArm(await idscope.arm('GET', `/subscriptions/${crypto.randomUUID()}`), 404, 'SubscriptionNotFound');
+    refusedArm(await idscope.arm('GET', '/subscriptions/no-guid'), 404, 'SubscriptionNotFound');
+  });
+});
+
+describe('management: resource groups', { concurrency: 4 }, () => {
+  test('a group is made, read, changed, listed and deleted', async () => {
+    const name = fresh('Group');
+    const path = idscope.groupPath(name);
+    assert.equal((await idscope.arm('HEAD', path)).status, 404);
+    const made = await idscope.arm('PUT', path, { body: { location: 'West Europe', tags: { a: '1' } } });
+    assert.equal(made.status, 201);
+    assert.equal(made.json.location, 'westeurope');
+    assert.equal(made.json.name, name);
+    assert.equal(made.json.type.toLowerCase(), 'microsoft.resources/resourcegroups');
+    assert.equal(made.json.properties.provisioningState, 'Succeeded');
+    assert.equal((await idscope.arm('HEAD', path.toUpperCase().replace('SUBSCRIPTIONS', 'subscriptions'))).status, 204);
+    assert.equal((await idscope.arm('PUT', path.toLowerCase(), { body: { location: 'westeurope', tags: { b: '2' } } })).status, 200);
+    const read = expect('get', await idscope.arm('GET', path), 200);
+    assert.deepEqual(read.tags, { b: '2' });
+    assert.equal(read.name, name, 'the spelling of the creation is kept');
+    assert.ok(expect('list', await idscope.arm('GET', idscope.groupPath('').slice(0, -1)), 200).value.some((group) => group.name === name));
+    refusedArm(await idscope.arm('PUT', path, { body: { location: 'eastus' } }), 409, 'InvalidResourceGroupLocation');
+    assert.equal((await idscope.arm('DELETE', path)).status, 200);
+    refusedArm(await idscope.arm('GET', path), 404, 'ResourceGroupNotFound');
+    refusedArm(await idscope.arm('DELETE', path), 404, 'ResourceGroupNotFound');
+  });
+
+  test('names and bodies outside the rules are refused, and say which member', async () => {
+    const put = (name, body, headers) => idscope.arm('PUT', idscope.groupPath(name), { body, headers });
+    for (const name of ['ends.', 'x'.repeat(91), 'sp%20ace', 'sl%2Fash']) assert.equal((await put(name, { location: 'x' })).status, 400, name);
+    refusedArm(await put(fresh('g'), {}), 400, 'InvalidRequestContent', /location/);
+    refusedArm(await put(fresh('g'), { location: 7 }), 400, 'InvalidRequestContent', /location/);
+    refusedArm(await put(fresh('g'), { location: 'x', tags: { a: 1 } }), 400, 'InvalidRequestContent', /tags/);
+    refusedArm(await put(fresh('g'), '{"location":"x"'), 400, 'InvalidRequestContent');
+    refusedArm(await put(fresh('g'), '{"location":"x","location":"y"}'), 400, 'InvalidRequestContent', /location|duplicate/i);
+    refusedArm(await put(fresh('g'), ''), 400, 'InvalidRequestContent');
+    refusedArm(await put(fresh('g'), `{"location":"x","pad":"${'x'.repeat(70 * 1024)}"}`), 413, 'RequestEntityTooLarge');
+  });
+
+  test('deleting a group deletes the hubs and instances in it', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    await idscope.deleteGroup(made.group);
+    refusedArm(await idscope.arm('GET', idscope.hubPath(made.group, made.hubs[0].name)), 404, 'ResourceGroupNotFound');
+    await idscope.createGroup(made.group);
+    refusedArm(await idscope.arm('GET', idscope.hubPath(made.group, made.hubs[0].name)), 404, 'ResourceNotFound');
+    refusedArm(await idscope.arm('GET', idscope.instancePath(made.group, made.instance.name)), 404, 'ResourceNotFound');
+    await until('the hub to be gone', async () => (await idscope.hub(made.hubs[0], 'GET', '/devices/x')).status === 404, { timeoutMs: 5000 });
+  });
+});
+
+describe('management: hubs', { concurrency: 4 }, () => {
+  const group = fresh('hubs');
+  before(() => idscope.createGroup(group));
+  after(() => idscope.deleteGroup(group));
+  const put = (name, body = hubBody(), headers = {}) => idscope.arm('PUT', idscope.hubPath(group, name), { body, headers });
+
+  test('a hub is made once and then changed; unknown members come back; keys do not', async () => {
+    const name = fresh('Hub');
+    const made = await put(name, hubBody({ location: 'West Europe', properties: { routing: { routes: [] }, comments: 'first' } }));
+    assert.equal(made.status, 201);
+    const { properties, ...top } = made.json;
+    assert.equal(top.location, 'westeurope');
+    assert.equal(top.resourcegroup, group);
+    assert.equal(top.subscriptionid, idscope.subscription);
+    assert.equal(top.sku.tier, 'Standard');
+    assert.equal(properties.hostName, `${name.toLowerCase()}.hub.${idscope.domain}`);
+    assert.equal(properties.state, 'Active');
+    assert.equal(properties.provisioningState, 'Succeeded');
+    assert.deepEqual(properties.routing, { routes: [] });
+    assert.equal(properties.comments, 'first');
+    assert.ok(!properties.authorizationPolicies || properties.authorizationPolicies.length === 0);
+    const again = await put(name, hubBody({ tags: { a: 'b' } }));
+    assert.equal(again.status, 200);
+    assert.notEqual(again.json.etag, top.etag);
+    const read = expect('get', await idscope.arm('GET', idscope.hubPath(group.toUpperCase(), name.toUpperCase())), 200);
+    assert.deepEqual(read.tags, { a: 'b' });
+    assert.doesNotMatch(JSON.stringify(read), /[Kk]ey":"/);
+  });
+
+  test('five policies with two keys each are there from the start, in the known order', async () => {
+    const name = fresh('hub');
+    await put(name);
+    const { value } = expect('keys', await idscope.arm('POST', `${idscope.hubPath(group, name)}/listkeys`), 200);
+    assert.deepEqual(value.map((key) => [key.keyName, key.rights]), [['iothubowner', 'RegistryWrite, ServiceConnect, DeviceConnect'], ['service', 'ServiceConnect'],
+      ['device', 'DeviceConnect'], ['registryRead', 'RegistryRead'], ['registryReadWrite', 'RegistryWrite']]);
+    const secrets = value.flatMap((key) => [key.primaryKey, key.secondaryKey]);
+    assert.equal(new Set(secrets).size, 10);
+    for (const secret of secrets) assert.ok(Buffer.from(secret, 'base64').length >= 32);
+    const one = expect('one key', await idscope.arm('POST', `${idscope.hubPath(group, name)}/IotHubKeys/SERVICE/listkeys`), 200);
+    assert.deepEqual(one, value[1]);
+    assert.equal((await idscope.arm('POST', `${idscope.hubPath(group, name)}/IotHubKeys/none/listkeys`)).status, 404);
+  });
+
+  test('policies: absent keeps them, present replaces them, an entry without keys gets new ones', async () => {
+    const name = fresh('hub');
+    await put(name);
+    const keys = async () => expect('keys', await idscope.arm('POST', `${idscope.hubPath(group, name)}/listkeys`), 200).value;
+    const first = await keys();
+    await put(name, hubBody({ tags: { x: 'y' } }));
+    assert.deepEqual(await keys(), first, 'a PUT without policies keeps them');
+    const own = { keyName: 'mine', rights: 'ServiceConnect,RegistryWrite' };
+    expect('replace', await put(name, hubBody({ properties: { authorizationPolicies: [{ ...first[0] }, own] } })), 200);
+    const second = await keys();
+    assert.deepEqual(second[0], first[0]);
+    assert.deepEqual(second.map((key) => key.keyName), ['iothubowner', 'mine']);
+    assert.equal(second[1].rights, 'RegistryWrite, ServiceConnect', 'rights are normalised');
+    assert.ok(Buffer.from(second[1].primaryKey, 'base64').length >= 32);
+    refusedArm(await put(name, hubBody({ properties: { authorizationPolicies: [{ keyName: 'bad', rights: 'Everything' }] } })), 400, 'InvalidRequestContent', /rights/);
+    refusedArm(await put(name, hubBody({ properties: { authorizationPolicies: [own, own] } })), 400, 'InvalidRequestContent', /mine|authorizationPolicies/);
+    assert.deepEqual(await keys(), second, 'a refused PUT changes nothing');
+  });
+
+  test('If-Match is honoured, and az\'s broken one is taken as absent', async () => {
+    const name = fresh('hub');
+    const { json: { etag } } = await put(name);
+    expect('right etag', await put(name, hubBody(), { 'If-Match': etag }), 200);
+    refusedArm(await put(name, hubBody(), { 'If-Match': etag }), 412, 'PreconditionFailed', /If-Match/);
+    for (const broken of [`{'IF-MATCH': '${etag}'}`, "{'IF-MATCH': None}"]) expect(broken, await put(name, hubBody(), { 'If-Match': broken }), 200);
+  });
+
+  test('names: rules, reserved words, and taken ones', async () => {
+    for (const name of ['ab', '-abc', 'abc-', '12345', 'a_b', 'x'.repeat(51)]) refusedArm(await put(name), 400, 'InvalidResourceName', /name/i);
+    for (const name of ['global', 'Management', 'localhost', 'dps', 'hub']) assert.equal((await put(name)).status, 400, name);
+    const name = fresh('hub');
+    await put(name);
+    const other = fresh('group');
+    await idscope.createGroup(other);
+    refusedArm(await idscope.arm('PUT', idscope.hubPath(other, name), { body: hubBody() }), 409, 'NameNotAvailable');
+    await idscope.deleteGroup(other);
+  });
+
+  test('bodies outside the rules are refused, and say which member', async () => {
+    const cases = [[{ sku: { name: 'S1', capacity: 1 }, properties: {} }, /location/], [hubBody({ sku: { name: 'S9', capacity: 1 } }), /sku/], [hubBody({ sku: undefined }), /sku/],
+      [hubBody({ sku: { name: 'S1', capacity: 'one' } }), /capacity/], [hubBody({ tags: [] }), /tags/], [hubBody({ properties: 3 }), /properties/]];
+    for (const [body, words] of cases) refusedArm(await put(fresh('hub'), body), 400, 'InvalidRequestContent', words);
+    refusedArm(await put(fresh('hub'), hubBody({ location: 'eastus', properties: { pad: 'x'.repeat(260 * 1024) } })), 413, 'RequestEntityTooLarge');
+  });
+
+  test('hubs are listed in their group and in the subscription', async () => {
+    const name = fresh('hub');
+    await put(name);
+    const inGroup = expect('list', await idscope.arm('GET', idscope.hubPath(group, '').slice(0, -1)), 200).value;
+    const inAll = expect('list', await idscope.arm('GET', `/subscriptions/${idscope.subscription}/providers/microsoft.devices/iothubs`), 200).value;
+    for (const list of [inGroup, inAll]) {
+      const found = list.find((hub) => hub.name === name);
+      assert.ok(found.resourcegroup === group && found.properties.hostName && found.location);
+    }
+    assert.ok(inGroup.every((hub) => hub.resourcegroup === group));
+    refusedArm(await idscope.arm('GET', idscope.hubPath('no-such-group', '').slice(0, -1)), 404, 'ResourceGroupNotFound');
+  });
+
+  test('deleting a hub frees its name but not its devices for the next one of that name', async () => {
+    const name = fresh('hub');
+    const hub = await idscope.createHub(group, name);
+    expect('device', await idscope.hub(hub, 'PUT', '/devices/left', { body: { deviceId: 'left' } }), 200);
+    assert.equal((await idscope.arm('DELETE', idscope.hubPath(group, name))).status, 204);
+    assert.equal((await idscope.arm('DELETE', idscope.hubPath(group, name))).status, 204);
+    refusedArm(await idscope.arm('GET', idscope.hubPath(group, name)), 404, 'ResourceNotFound');
+    const next = await idscope.createHub(group, name);
+    assert.notEqual(next.key, hub.key);
+    await until('the new keys to be known', async () => (await idscope.hub(next, 'GET', '/devices/left')).status === 404, { timeoutMs: 5000 });
+    assert.equal((await idscope.registry(next)).size, 0);
+    assert.equal((await idscope.hub(hub, 'GET', '/devices/left')).status, 401, 'the old key opens nothing');
+  });
+});
+
+describe('management: instances', { concurrency: 4 }, () => {
+  const group = fresh('instances');
+  before(() => idscope.createGroup(group));
+  after(() => idscope.deleteGroup(group));
+  const body = (properties = {}, more = {}) => ({ location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties, ...more });
+  const put = (name, properties, more, headers = {}) => idscope.arm('PUT', idscope.instancePath(group, name), { body: body(properties, more), headers });
+  const get = async (name) => expect('get', await idscope.arm('GET', idscope.instancePath(group, name)), 200);
+  const keys = async (name) => expect('keys', await idscope.arm('POST', `${idscope.instancePath(group, name)}/listkeys`), 200).value;
+
+  test('an instance is made with everything that clients read', async () => {
+    const name = fresh('Dps');
+    const made = await put(name, {}, { location: 'West Europe', tags: { env: 'lab' } });
+    assert.equal(made.status, 201);
+    const { properties, ...top } = made.json;
+    assert.equal(top.id.toLowerCase(), `/subscriptions/${idscope.subscription}/resourcegroups/${group}/providers/microsoft.devices/provisioningservices/${name}`.toLowerCase());
+    assert.equal(top.type.toLowerCase(), 'microsoft.devices/provisioningservices');
+    assert.deepEqual([top.name, top.location, top.resourcegroup, top.subscriptionid], [name, 'westeurope', group, idscope.subscription]);
+    assert.deepEqual(top.tags, { env: 'lab' });
+    assert.equal(top.sku.name, 'S1');
+    assert.ok(top.etag);
+    assert.match(properties.idScope, /^0ne[0-9A-F]{8}$/);
+    assert.deepEqual([properties.state, properties.provisioningState, properties.allocationPolicy], ['Active', 'Succeeded', 'Hashed']);
+    assert.deepEqual(properties.iotHubs, []);
+    assert.equal(properties.serviceOperationsHostName, `${name.toLowerCase()}.dps.${idscope.domain}`);
+    assert.equal(properties.deviceProvisioningHostName, idscope.deviceHost);
+    assert.ok(!properties.authorizationPolicies || properties.authorizationPolicies.length === 0);
+    const [policy, ...others] = await keys(name);
+    assert.deepEqual(others, []);
+    assert.deepEqual([policy.keyName, policy.rights], ['provisioningserviceowner', 'ServiceConfig, DeviceConnect, EnrollmentWrite']);
+    const one = expect('key', await idscope.arm('POST', `${idscope.instancePath(group, name)}/keys/provisioningserviceowner/listkeys`), 200);
+    assert.deepEqual(one, policy);
+    assert.equal((await idscope.arm('POST', `${idscope.instancePath(group, name)}/keys/none/listkeys`)).status, 404);
+  });
+
+  test('read-only members of a read resource are ignored when it is written back, unknown ones are kept', async () => {
+    const name = fresh('dps');
+    await put(name, { enableDataResidency: false });
+    const read = await get(name);
+    read.properties.state = 'Deleting';
+    read.properties.idScope = '0ne00000000';
+    read.properties.deviceRegistryNamespace = { resourceId: '/x' };
+    read.systemData = { createdBy: 'az' };
+    const written = expect('put', await idscope.arm('PUT', idscope.instancePath(group, name), { body: read }), 200);
+    assert.equal(written.properties.state, 'Active');
+    assert.match(written.properties.idScope, /^0ne[0-9A-F]{8}$/);
+    assert.notEqual(written.properties.idScope, '0ne00000000');
+    assert.deepEqual(written.properties.deviceRegistryNamespace, { resourceId: '/x' });
+    assert.equal(written.properties.enableDataResidency, false);
+    assert.equal((await put(name, { allocationPolicy: 'hashed' })).status, 200);
+  });
+
+  test('If-Match with the present etag passes, with an old one it is 412; without it the last writer wins', async () => {
+    const name = fresh('dps');
+    const { json: { etag } } = await put(name);
+    expect('quoted', await put(name, {}, {}, { 'If-Match': `"${etag}"` }), 200);
+    refusedArm(await put(name, {}, {}, { 'If-Match': etag }), 412, 'PreconditionFailed');
+    expect('none', await put(name, {}), 200);
+  });
+
+  test('policies: three words in any case come back in one spelling; others are refused', async () => {
+    const name = fresh('dps');
+    for (const [sent, shown] of [['hashed', 'Hashed'], ['GEOLATENCY', 'GeoLatency'], ['static', 'Static'], ['Hashed', 'Hashed']]) {
+      expect(sent, await put(name, { allocationPolicy: sent }), 200, 201);
+      assert.equal((await get(name)).properties.allocationPolicy, shown);
+    }
+    for (const sent of ['Custom', 'RoundRobin', '', 5]) refusedArm(await put(name, { allocationPolicy: sent }), 400, 'InvalidRequestContent', /allocationPolicy/);
+    assert.equal((await get(name)).properties.allocationPolicy, 'Hashed');
+  });
+
+  test('names: rules, reserved words, taken ones; an ID scope is never the same', async () => {
+    for (const name of ['ab', '-abc', 'abc-', '12345', 'a.b', 'x'.repeat(51)]) refusedArm(await put(name), 400, 'InvalidResourceName', /name/i);
+    for (const name of ['global', 'MANAGEMENT', 'localhost', 'dps', 'hub']) assert.equal((await put(name)).status, 400, name);
+    const name = fresh('dps');
+    const scope = (await put(name)).json.properties.idScope;
+    const other = fresh('group');
+    await idscope.createGroup(other);
+    refusedArm(await idscope.arm('PUT', idscope.instancePath(other, name.toUpperCase()), { body: body() }), 409, 'NameNotAvailable');
+    await idscope.deleteGroup(other);
+    assert.equal((await idscope.arm('DELETE', idscope.instancePath(group, name))).status, 204);
+    assert.equal((await idscope.arm('DELETE', idscope.instancePath(group, name))).status, 204);
+    assert.notEqual((await put(name)).json.properties.idScope, scope, 'a deleted instance\'s ID scope is dead for ever');
+  });
+
+  test('bodies outside the rules are refused, name the member, and what is not enforced is not accepted', async () => {
+    const cases = [[{ sku: undefined }, {}, /sku/], [{ location: undefined }, {}, /location/], [{}, { iotHubs: {} }, /iotHubs/], [{}, { iotHubs: [{}] }, /iotHubs.*(connectionString|hubResourceId)|connectionString/],
+      [{}, { publicNetworkAccess: 'Disabled' }, /publicNetworkAccess/], [{}, { ipFilterRules: [{ filterName: 'a', action: 'Reject', ipMask: '10.0.0.0/8' }] }, /ipFilterRules/],
+      [{}, { authorizationPolicies: [{ keyName: 'x', rights: 'Root' }] }, /rights/]];
+    for (const [more, properties, words] of cases) refusedArm(await put(fresh('dps'), properties, more), 400, 'InvalidRequestContent', words);
+    const sku = await put(fresh('dps'), {}, { sku: { name: 'F1', capacity: 1 } });
+    assert.equal(sku.status, 400);
+    assert.match(sku.text, /sku|400059/i);
+    for (const properties of [{ ipFilterRules: [] }, { publicNetworkAccess: 'Enabled' }, { ipFilterRules: null, privateEndpointConnections: [] }]) expect('allowed', await put(fresh('dps'), properties), 201);
+  });
+
+  test('instance policies: keep, replace, make keys; rights come back joined by comma and blank', async () => {
+    const name = fresh('dps');
+    await put(name);
+    const first = await keys(name);
+    await put(name, { allocationPolicy: 'Hashed' });
+    assert.deepEqual(await keys(name), first);
+    const list = [first[0], { keyName: 'reader', rights: 'RegistrationStatusRead,EnrollmentRead' }];
+    expect('replace', await put(name, { authorizationPolicies: list }), 200);
+    const second = await keys(name);
+    assert.deepEqual(second[0], first[0]);
+    assert.equal(second[1].rights, 'EnrollmentRead, RegistrationStatusRead');
+    assert.ok(second[1].primaryKey && second[1].secondaryKey && second[1].primaryKey !== second[1].secondaryKey);
+  });
+
+  test('instances are listed in their group and in the subscription', async () => {
+    const name = fresh('dps');
+    await put(name);
+    const inGroup = expect('list', await idscope.arm('GET', idscope.instancePath(group, '').slice(0, -1)), 200).value;
+    const inAll = expect('list', await idscope.arm('GET', `/subscriptions/${idscope.subscription}/providers/Microsoft.Devices/provisioningServices`), 200).value;
+    for (const list of [inGroup, inAll]) assert.ok(list.find((one) => one.name === name).properties.idScope);
+    assert.doesNotMatch(JSON.stringify([inGroup, inAll]), /primaryKey/);
+  });
+});
+
+describe('management: linked hubs', { concurrency: 4 }, () => {
+  test('a link is shown masked, with what was set and null for what was not', async (t) => {
+    const made = await scene(t, { hubs: 2, links: [{ allocationWeight: 3 }, { applyAllocationPolicy: false }] });
+    const { iotHubs } = (await idscope.getInstance(made.group, made.instance.name)).properties;
+    assert.deepEqual(iotHubs.map((hub) => [hub.name, hub.allocationWeight, hub.applyAllocationPolicy, hub.authenticationType, hub.location]),
+      [[made.hubs[0].host, 3, null, 'KeyBased', 'westeurope'], [made.hubs[1].host, null, false, 'KeyBased', 'westeurope']]);
+    assert.deepEqual(iotHubs.map((hub) => hub.connectionString), made.hubs.map((hub) => masked(hub.connectionString)));
+  });
+
+  test('az\'s read, change, write with masked keys keeps the keys, and devices go on registering', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const read = await idscope.getInstance(made.group, made.instance.name);
+    delete read.properties.iotHubs[0].name;
+    delete read.properties.idScope;
+    read.properties.allocationPolicy = 'Static';
+    expect('put', await idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name), { body: read, version: '2021-10-15' }), 200);
+    await made.linkState(made.hubs[0].host, 'valid');
+    const device = await made.registered({ allocationPolicy: 'static', iotHubs: [made.hubs[0].host] });
+    assert.equal(device.state.assignedHub, made.hubs[0].host);
+  });
+
+  test('iotHubs absent or null keeps the links, an empty list unlinks all', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const count = async (properties) => (await made.put(properties)).properties.iotHubs.length;
+    assert.equal(await count({}), 1);
+    assert.equal(await count({ iotHubs: null }), 1);
+    assert.equal(await count({ iotHubs: [] }), 0);
+    assert.deepEqual([...(await made.links()).keys()], []);
+  });
+
+  test('a masked key whose host or policy is not linked is refused, and so are other bad connection strings', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const { host, connectionString, key } = made.hubs[0];
+    const put = (text) => idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name),
+      { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { iotHubs: [{ connectionString: text, location: 'westeurope' }] } } });
+    const cases = [[masked(connectionString).replace(host, `other.hub.${idscope.domain}`), /other\.hub/], [masked(connectionString).replace('iothubowner', 'service'), /service|policy/i],
+      [`SharedAccessKeyName=iothubowner;SharedAccessKey=${key}`, /HostName/], [`HostName=${host};SharedAccessKey=${key}`, /SharedAccessKeyName/],
+      [`HostName=${host};SharedAccessKeyName=iothubowner`, /SharedAccessKey/], [`HostName=${host}:8443;SharedAccessKeyName=iothubowner;SharedAccessKey=${key}`, /HostName.*port|port/],
+      ['garbage', /HostName|connection/i], [`HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=%%%`, /SharedAccessKey/]];
+    for (const [text, words] of cases) refusedArm(await put(text), 400, 'InvalidRequestContent', words);
+    const odd = ` sharedaccesskey=${key} ; HOSTNAME=${host};Extra=1;sharedAccessKeyName=iothubowner;`;
+    expect('odd spelling', await put(odd), 200);
+    await made.linkState(host, 'valid');
+  });
+
+  test('weights outside 1…1000, a hub linked twice and more than fifty links are refused', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [hub] = made.hubs;
+    const put = (iotHubs) => idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name), { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { iotHubs } } });
+    for (const allocationWeight of [0, 1001, -1, 1.5, '3']) refusedArm(await put([Idscope.link(hub, { allocationWeight })]), 400, 'InvalidRequestContent', /allocationWeight/);
+    refusedArm(await put([Idscope.link(hub, { applyAllocationPolicy: 'yes' })]), 400, 'InvalidRequestContent', /applyAllocationPolicy/);
+    refusedArm(await put([Idscope.link(hub), Idscope.link({ ...hub, connectionString: hub.connectionString.replace(hub.host, hub.host.toUpperCase()) })]), 400, 'InvalidRequestContent', /iotHubs|twice|duplicate/i);
+    const many = Array.from({ length: 51 }, (_, i) => Idscope.link({ location: 'x', connectionString: `HostName=h${i}.example.test;SharedAccessKeyName=a;SharedAccessKey=${sas.newKey()}` }));
+    refusedArm(await put(many), 400, 'InvalidRequestContent', /iotHubs|50/);
+  });
+
+  test('a hub can be linked by its resource id; key renewal follows by itself, deletion makes the link invalid', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [hub] = made.hubs;
+    await made.relink([{ hubResourceId: idscope.hubPath(made.group, hub.name), location: 'westeurope' }]);
+    await made.linkState(hub.host, 'valid');
+    const [shown] = (await idscope.getInstance(made.group, made.instance.name)).properties.iotHubs;
+    assert.match(shown.connectionString, /SharedAccessKey=\*+$/);
+    assert.equal(shown.hubResourceId.toLowerCase(), idscope.hubPath(made.group, hub.name).toLowerCase());
+    await made.relink([shown]);
+    const renewed = { keyName: 'iothubowner', rights: 'RegistryWrite, ServiceConnect, DeviceConnect', primaryKey: sas.newKey(), secondaryKey: sas.newKey() };
+    expect('renew', await idscope.arm('PUT', idscope.hubPath(made.group, hub.name), { body: hubBody({ properties: { authorizationPolicies: [renewed] } }) }), 200);
+    const device = await made.registered();
+    hub.key = renewed.primaryKey;
+    assert.ok(await until('the renewed key to be known', async () => made.identity(hub, device.id).catch(() => undefined)));
+    assert.equal((await idscope.arm('DELETE', idscope.hubPath(made.group, hub.name))).status, 204);
+    const link = await made.linkState(hub.host, 'invalid');
+    assert.equal(link.reason, 'hub_deleted');
+  });
+
+  test('a link by resource id may name a policy with the rights it needs, and no other', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const id = idscope.hubPath(made.group, made.hubs[0].name);
+    const put = (link) => idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name), { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { iotHubs: [{ location: 'westeurope', ...link }] } } });
+    refusedArm(await put({ hubResourceId: id, accessPolicy: 'service' }), 400, 'InvalidRequestContent', /RegistryWrite/);
+    refusedArm(await put({ hubResourceId: id, accessPolicy: 'registryReadWrite' }), 400, 'InvalidRequestContent', /ServiceConnect/);
+    refusedArm(await put({ hubResourceId: id, accessPolicy: 'none' }), 400, 'InvalidRequestContent', /accessPolicy|none/);
+    refusedArm(await put({ hubResourceId: `${id}-not` }), 400, 'InvalidRequestContent', /hubResourceId/);
+    refusedArm(await put({ hubResourceId: id, connectionString: made.hubs[0].connectionString }), 400, 'InvalidRequestContent', /hubResourceId|connectionString/);
+  });
+
+  test('each link is a resource with state, reason and latency per region', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [hub] = made.hubs;
+    await made.linkState(hub.host, 'valid');
+    const link = await until('a latency figure', async () => {
+      const { properties } = expect('get', await idscope.arm('GET', `${idscope.instancePath(made.group, made.instance.name)}/linkedHubs/${hub.host.toUpperCase()}`), 200);
+      return properties.latency.length > 0 && properties;
+    });
+    assert.equal(link.hostName, hub.host);
+    assert.match(link.connectionString, /SharedAccessKey=\*+$/);
+    const [figure] = link.latency;
+    assert.equal(figure.region, 'local');
+    assert.ok(figure.p50Ms > 0 && figure.p95Ms >= figure.p50Ms && figure.count >= 1 && figure.ageSeconds >= 0);
+    assert.ok(Date.parse(link.stateSince) && Date.parse(link.lastGood));
+    refusedArm(await idscope.arm('GET', `${idscope.instancePath(made.group, made.instance.name)}/linkedHubs/none.hub.${idscope.domain}`), 404, 'ResourceNotFound');
+  });
+
+  test('a wrong key makes the link invalid, with a reason; the right one makes it valid again', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [hub] = made.hubs;
+    await made.relink([Idscope.link({ ...hub, connectionString: hub.connectionString.replace(hub.key, sas.newKey()) })]);
+    const bad = await made.linkState(hub.host, 'invalid');
+    assert.ok(bad.reason.length > 0);
+    await made.relink([Idscope.link(hub)]);
+    await made.linkState(hub.host, 'valid');
+    const weak = hub.keys.find((key) => key.keyName === 'service');
+    await made.relink([Idscope.link({ ...hub, connectionString: `HostName=${hub.host};SharedAccessKeyName=service;SharedAccessKey=${weak.primaryKey}` })]);
+    assert.match((await made.linkState(hub.host, 'invalid')).reason, /RegistryWrite/);
+  });
+});

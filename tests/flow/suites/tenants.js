@@ -1,0 +1,104 @@
+// tenants.js: a tenant sees nothing of another: on every management operation the other's things look like things that do not exist.
+'use strict';
+
+const crypto = require('node:crypto');
+const { describe, test, before, after } = require('node:test');
+const { assert, idscope, Idscope, expect, fresh, refusedArm, sharedScene, admin } = require('../kit');
+
+const body = { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: {} };
+
+describe('tenants', () => {
+  const made = sharedScene({ before, after }, { hubs: 1 });
+  let other;
+
+  before(async () => {
+    const tenant = await admin('create-tenant', fresh('other'));
+    const { IDSCOPE_SUBSCRIPTION_ID } = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'other');
+    const client = await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, 'other', 'owner');
+    other = new Idscope({ ...idscope.env, IDSCOPE_URL: 'https://localhost:443', ...tenant, IDSCOPE_SUBSCRIPTION_ID, ...client });
+  });
+
+  test('another tenant signs in by its client id alone and sees its own subscription only', async () => {
+    const { value } = expect('list', await other.arm('GET', '/subscriptions'), 200);
+    assert.deepEqual(value.map((one) => one.subscriptionId), [other.subscription]);
+    assert.notEqual(other.subscription, idscope.subscription);
+  });
+
+  test('every operation on another tenant\'s subscription answers as for one that does not exist', async () => {
+    const operations = (subscription) => {
+      const group = `/subscriptions/${subscription}/resourcegroups/${made.group}`;
+      const hub = `${group}/providers/Microsoft.Devices/IotHubs/${made.hubs[0].name}`;
+      const instance = `${group}/providers/Microsoft.Devices/provisioningServices/${made.instance.name}`;
+      const sub = `/subscriptions/${subscription}`;
+      return [['GET', sub], ['GET', `${sub}/resourcegroups`], ['PUT', group, { location: 'westeurope' }], ['GET', group], ['HEAD', group], ['DELETE', group],
+        ['GET', `${sub}/providers/Microsoft.Devices/IotHubs`], ['GET', `${group}/providers/Microsoft.Devices/IotHubs`], ['PUT', hub, body], ['GET', hub], ['POST', `${hub}/listkeys`], ['POST', `${hub}/IotHubKeys/iothubowner/listkeys`], ['DELETE', hub],
+        ['GET', `${sub}/providers/Microsoft.Devices/provisioningServices`], ['GET', `${group}/providers/Microsoft.Devices/provisioningServices`], ['PUT', instance, body], ['GET', instance], ['POST', `${instance}/listkeys`], ['POST', `${instance}/keys/provisioningserviceowner/listkeys`],
+        ['GET', `${instance}/linkedHubs`], ['GET', `${instance}/linkedHubs/${made.hubs[0].host}`], ['DELETE', instance]];
+    };
+    const theirs = operations(idscope.subscription);
+    const nobodys = operations(crypto.randomUUID());
+    for (const [i, [method, path, sent]] of theirs.entries()) {
+      const answer = await other.arm(method, path, { body: sent });
+      const missing = await other.arm(nobodys[i][0], nobodys[i][1], { body: sent });
+      assert.equal(answer.status, missing.status, `${method} ${path}`);
+      assert.equal(answer.text, missing.text, `${method} ${path}`);
+      if (method !== 'HEAD' && answer.status !== 204) refusedArm(answer, 404, 'SubscriptionNotFound');
+    }
+    assert.equal((await idscope.getInstance(made.group, made.instance.name)).properties.idScope, made.idScope, 'nothing was changed');
+    assert.ok((await idscope.registry(made.hubs[0])).size >= 0);
+  });
+
+  test('a name that another tenant has is taken, and nobody says by whom', async () => {
+    const group = fresh('group');
+    await other.createGroup(group);
+    for (const path of [other.instancePath(group, made.instance.name), other.hubPath(group, made.hubs[0].name)]) {
+      const { text } = refusedArm(await other.arm('PUT', path, { body }), 409, 'NameNotAvailable');
+      for (const word of [made.group, idscope.subscription, idscope.env.IDSCOPE_TENANT_ID]) assert.ok(!text.includes(word));
+      refusedArm(await other.arm('GET', path), 404, 'ResourceNotFound');
+    }
+    await other.deleteGroup(group);
+  });
+
+  test('another tenant\'s hub cannot be linked by its resource id; it looks like one that does not exist', async () => {
+    const group = fresh('group');
+    await other.createGroup(group);
+    const put = (hubResourceId) => other.arm('PUT', other.instancePath(group, fresh('dps')), { body: { ...body, properties: { iotHubs: [{ hubResourceId, location: 'westeurope' }] } } });
+    const theirs = refusedArm(await put(idscope.hubPath(made.group, made.hubs[0].name)), 400, 'InvalidRequestContent', /hubResourceId/);
+    const missing = refusedArm(await put(idscope.hubPath(made.group, 'not-there-at-all')), 400, 'InvalidRequestContent', /hubResourceId/);
+    const neutral = (answer) => answer.text.replaceAll(made.hubs[0].name, 'X').replaceAll('not-there-at-all', 'X');
+    assert.equal(neutral(theirs), neutral(missing));
+    await other.deleteGroup(group);
+  });
+
+  test('a bearer token of another tenant opens no instance\'s service plane', async () => {
+    const { access_token: token } = (await other.requestToken({ scope: 'https://azure-devices-provisioning.net/.default' })).json;
+    const answer = await idscope.service(made.instance, 'GET', '/enrollments/none', { authorization: `Bearer ${token}` });
+    assert.ok([401, 403].includes(answer.status), answer.text);
+  });
+
+  test('a hub in another subscription of the same tenant can be linked by its resource id', async (t) => {
+    const { IDSCOPE_SUBSCRIPTION_ID } = await admin('create-subscription', idscope.env.IDSCOPE_TENANT_ID, fresh('sub'));
+    const elsewhere = new Idscope({ ...idscope.env, IDSCOPE_URL: 'https://localhost:443', IDSCOPE_SUBSCRIPTION_ID });
+    const group = fresh('group');
+    await elsewhere.createGroup(group);
+    t.after(() => elsewhere.deleteGroup(group));
+    const hub = await elsewhere.createHub(group, fresh('hub'));
+    await made.relink([{ hubResourceId: elsewhere.hubPath(group, hub.name), location: 'westeurope' }]);
+    await made.linkState(hub.host, 'valid');
+    assert.equal((await made.registered()).state.assignedHub, hub.host);
+    await made.relink([Idscope.link(made.hubs[0])]);
+  });
+
+  test('a reader reads and does nothing else; a contributor writes', async () => {
+    const as = async (role) => new Idscope({ ...idscope.env, IDSCOPE_URL: 'https://localhost:443', ...await admin('create-service-principal', idscope.env.IDSCOPE_TENANT_ID, fresh('client'), role) });
+    const reader = await as('reader');
+    const instance = idscope.instancePath(made.group, made.instance.name);
+    assert.equal((await reader.arm('GET', instance)).status, 200);
+    refusedArm(await reader.arm('PUT', instance, { body }), 403, 'AuthorizationFailed');
+    refusedArm(await reader.arm('POST', `${instance}/listkeys`), 403, 'AuthorizationFailed');
+    refusedArm(await reader.arm('DELETE', idscope.groupPath(made.group)), 403, 'AuthorizationFailed');
+    const contributor = await as('contributor');
+    assert.equal((await contributor.arm('POST', `${instance}/listkeys`)).status, 200);
+    assert.equal((await contributor.arm('PUT', contributor.groupPath(fresh('g')), { body: { location: 'westeurope' } })).status, 201);
+  });
+});

@@ -1,6 +1,7 @@
 -- assign.sql: from `assigning` to a hub. The order is: claim (job_claim), look, choose and store the choice, commit; call the hubs; finish.
 -- The first four are one transaction. Rows are written only while they are the ones that were looked at (operation and revision), and
--- a finish deletes its job in the same statement as its effect. Rows are taken in the order of their keys.
+-- a finish deletes its job in the same statement as its effect. Rows are taken in the order of their keys. Scope and kind are columns of
+-- the rows that are joined (not constants), so that the one plan there is goes by the whole key, also when it was made for empty tables.
 
 -- The scope while it is alive. Asked before the links: a version that is too old makes the next registration choose again, one that is too new
 -- would hide a change.
@@ -48,7 +49,7 @@ SELECT $1, u.hash, u.input
 -- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran is taken back.
 -- name: assign_choose
 WITH wanted AS MATERIALIZED (
-        SELECT $1::text AS id_scope, u.*, standing.subject IS NOT NULL AS removal_stands
+        SELECT $1::text AS id_scope, 'hub_remove'::text AS removal_kind, u.*, standing.subject IS NOT NULL AS removal_stands
           FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[],
                       $12::text[])
                AS u (registration_key, operation_id, revision, target_hub, target_device_id, target_subject, alloc_input, scope_inputs,
@@ -61,7 +62,7 @@ WITH wanted AS MATERIALIZED (
 ), taken_back AS (
         DELETE FROM idscope.job j
          USING wanted u
-         WHERE u.removal_stands AND j.id_scope = u.id_scope AND j.kind = 'hub_remove' AND j.subject = u.target_subject
+         WHERE u.removal_stands AND j.id_scope = u.id_scope AND j.kind = u.removal_kind AND j.subject = u.target_subject
            AND (j.fence = 0 OR j.due_at = 'infinity')
         RETURNING j.subject
 ), chosen AS (
@@ -84,14 +85,14 @@ SELECT registration_key FROM chosen;
 -- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for.
 -- name: assign_wait
 WITH u AS MATERIALIZED (
-        SELECT $1::text AS id_scope, n.*
+        SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
           FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[]) AS n (subject, fence, delay_ms, failed, waiting_for)
 ), back AS (
         UPDATE idscope.job j
            SET due_at = now() + u.delay_ms * interval '1 millisecond', attempt = j.attempt + u.failed::int,
                last_error = coalesce(left(u.waiting_for, 300), j.last_error)
           FROM u
-         WHERE j.id_scope = u.id_scope AND j.kind = 'assign' AND j.subject = u.subject AND j.fence = u.fence
+         WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
         RETURNING j.id_scope, j.subject, u.waiting_for)
 UPDATE idscope.registration r
    SET waiting_for = back.waiting_for
@@ -105,7 +106,7 @@ UPDATE idscope.registration r
 -- no longer the one that it was made for; $15 milliseconds until removals of targets may run.
 -- name: assign_finish
 WITH u AS MATERIALIZED (
-        SELECT $1::text AS id_scope, n.*
+        SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
                       $11::text[], $12::boolean[], $13::text[], $14::text[])
                AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
@@ -113,7 +114,7 @@ WITH u AS MATERIALIZED (
 ), mine AS (
         DELETE FROM idscope.job j
          USING u
-         WHERE j.id_scope = u.id_scope AND j.kind = 'assign' AND j.subject = u.registration_key AND j.fence = u.fence
+         WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.registration_key AND j.fence = u.fence
         RETURNING u.*
 ), written AS (
         UPDATE idscope.registration r
@@ -153,6 +154,11 @@ SELECT m.registration_key, w.registration_key IS NOT NULL
 -- Does a registration still stand on this identity? $1 scope, $2 keys of the registrations that may, $3 host in lower case, $4 device id.
 -- name: remove_is_named
 SELECT EXISTS (
-        SELECT FROM idscope.registration
-         WHERE id_scope = $1 AND registration_key = ANY ($2::text[])
-           AND ((lower(assigned_hub COLLATE "C") = $3 AND device_id = $4) OR (lower(target_hub COLLATE "C") = $3 AND target_device_id = $4)));
+        SELECT
+          FROM unnest($2::text[]) AS u (registration_key)
+         CROSS JOIN LATERAL (
+                SELECT lower(assigned_hub COLLATE "C") AS assigned, device_id, lower(target_hub COLLATE "C") AS target, target_device_id
+                  FROM idscope.registration
+                 WHERE id_scope = $1 AND registration_key = u.registration_key
+                 LIMIT 1) r
+         WHERE (r.assigned = $3 AND r.device_id = $4) OR (r.target = $3 AND r.target_device_id = $4));

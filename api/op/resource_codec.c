@@ -166,6 +166,13 @@ const struct codec subscription_codec[] = {
 };
 #undef S_
 
+const struct codec devices_error_codec[] = {
+    CODEC_I64(struct devices_error, code, "code", 0, INT32_MAX, CODEC_OUT),
+    CODEC_TEXT(struct devices_error, http_status_code, "httpStatusCode", NAME_MAX_BYTES, CODEC_OUT),
+    CODEC_TEXT(struct devices_error, message, "message", URL_MAX, CODEC_OUT),
+    CODEC_END,
+};
+
 /* --- members without a row ---------------------------------------------------------------------------------------- */
 
 static bool has_row(const struct codec *table, const char *name)

@@ -81,6 +81,13 @@ struct subscription {
 };
 extern const struct codec subscription_codec[];
 
+/* The provider's own error shape. */
+struct devices_error {
+    struct opt_i64 code;
+    struct str http_status_code, message;
+};
+extern const struct codec devices_error_codec[];
+
 /* What `properties` holds besides the members of `table`: a JSON object. `body` is the resource as sent. Texts that look like
  * credentials are refused by name, because they would be stored in clear. */
 err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d, struct str *ret);

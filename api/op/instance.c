@@ -1,0 +1,294 @@
+/* instance.c: provisioning service instances as resources of the management plane (dps-wire 1): made, configured, listed, their keys
+ * shown, deleted. What an array of linked hubs means is links.c's. */
+#include "db/instance.h"
+
+#include "api/op/arm.h"
+#include "api/op/later.h"
+#include "api/op/links.h"
+#include "api/op/op.h"
+#include "api/op/policy.h"
+#include "api/shared.h"
+
+static const char type_name[] = "ProvisioningServices";
+enum { CAPACITY_LEAST = 1, CAPACITY_MOST = 1000, SCOPE_TRIES = 8 };
+
+static const struct policy default_policy = {.key_name = STR("provisioningserviceowner"),
+                                             .rights = STR("ServiceConfig, DeviceConnect, EnrollmentWrite")};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static struct obj_list write_links(struct req *r, const struct instance_row *i)
+{
+    struct link_entry *entries = ARENA_NEW_ARRAY(r->arena, i->link_count, struct link_entry);
+    for (size_t n = 0; n < i->link_count; n++)
+        entries[n] = links_entry(r, &i->links[n]);
+    return (struct obj_list){entries, i->link_count, true};
+}
+
+static void write_instance(struct req *r, const struct instance_row *i, struct text *out)
+{
+    struct instance_properties properties = {
+        .state = STR("Active"),
+        .provisioning_state = STR("Succeeded"),
+        .allocation_policy = i->allocation_policy,
+        .public_network_access = STR("Enabled"),
+        .iot_hubs = write_links(r, i),
+        .service_host = arena_printf(r->arena, "%.*s.dps.%.*s", STR_ARG(i->name), STR_ARG(r->cfg->domain)),
+        .device_host = arena_printf(r->arena, "global.dps.%.*s", STR_ARG(r->cfg->domain)),
+        .id_scope = i->id_scope_text,
+    };
+    struct sku sku = {STR("S1"), STR("Standard"), {true, i->sku_capacity}};
+    struct resource res = {
+        .id = arm_resource_id(r->arena, &i->subscription_id, i->group, type_name, i->name),
+        .name = i->name,
+        .type = STR("Microsoft.Devices/ProvisioningServices"),
+        .location = i->location,
+        .resource_group = i->group,
+        .subscription_id = enc_uuid(r->arena, &i->subscription_id),
+        .etag = arm_etag(r->arena, &i->etag),
+        .tags = i->tags,
+        .sku = &sku,
+        .properties = resource_join(r->arena, instance_properties_codec, &properties, i->properties),
+    };
+    codec_encode(out, instance_resource_codec, &res);
+}
+
+static err_t reply_instance(struct req *r, int status, const struct arm_target *t)
+{
+    struct place_found found;
+    struct instance_row *rows;
+    size_t count;
+    bool more;
+    struct text out;
+    TRY(db_instance_find(r->db, r->arena, &t->find, &found, &rows, &count, &more));
+    TRY(arm_check_place(t, &found));
+    if (!count)
+        return E(RESOURCE_NOT_FOUND);
+    text_init(&out, r->arena, 2048);
+    write_instance(r, &rows[0], &out);
+    return req_reply(r, status, text_str(&out));
+}
+
+err_t op_instance_get(struct req *r)
+{
+    struct arm_target t;
+    TRY(arm_resource(r, &t));
+    return reply_instance(r, 200, &t);
+}
+
+static err_t reply_list(struct req *r, const struct arm_target *t)
+{
+    struct place_found found;
+    struct instance_row *rows;
+    size_t count;
+    bool more;
+    struct text out;
+    TRY(db_instance_find(r->db, r->arena, &t->find, &found, &rows, &count, &more));
+    TRY(arm_check_place(t, &found));
+    arm_list_begin(r, &out);
+    for (size_t i = 0; i < count; i++) {
+        arm_list_item(&out);
+        write_instance(r, &rows[i], &out);
+    }
+    return arm_list_end(r, &out, more ? arena_lower(r->arena, rows[count - 1].name) : (struct str){NULL, 0});
+}
+
+err_t op_instance_list_subscription(struct req *r)
+{
+    struct arm_target t;
+    TRY(arm_subscription(r, &t));
+    return reply_list(r, &t);
+}
+
+err_t op_instance_list_group(struct req *r)
+{
+    struct arm_target t;
+    TRY(arm_group(r, &t));
+    return reply_list(r, &t);
+}
+
+static err_t list_keys(struct req *r, struct str key_name)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct str id_scope;
+    struct policy_row *rows;
+    size_t count;
+    TRY(arm_resource(r, &t));
+    struct str key = key_name.p ? arena_lower(r->arena, key_name) : key_name;
+    TRY(db_instance_policies(r->db, r->arena, &t.find, key, &found, &id_scope, &rows, &count));
+    TRY(arm_check_place(&t, &found));
+    if (!id_scope.p)
+        return E(RESOURCE_NOT_FOUND);
+    if (key_name.p && !count)
+        return req_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no policy of this name.");
+    struct policy_owner owner = policy_owner_instance(id_scope);
+    return policy_reply(r, &owner, rows, count, key_name.p != NULL);
+}
+
+err_t op_instance_list_keys(struct req *r)
+{
+    return list_keys(r, (struct str){NULL, 0});
+}
+
+err_t op_instance_list_keys_of(struct req *r)
+{
+    struct str key_name = r->segments[3];
+    if (!id_key_name_valid(key_name))
+        return req_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no policy of this name.");
+    return list_keys(r, key_name);
+}
+
+err_t op_instance_delete(struct req *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct str id_scope, etag = arm_delete_match(r);
+    TRY(arm_resource(r, &t));
+    TRY(db_instance_delete(r->db, r->arena, &t.find, etag, &found, &id_scope));
+    TRY(arm_check_place(&t, &found));
+    if (!id_scope.p && etag.p)
+        return E(PRECONDITION_FAILED);
+    gate_forget_instance(r->shared->gate, id_scope, t.find.name_key);
+    return req_reply_empty(r, 204);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+struct instance_put {
+    struct req *r;
+    struct arm_target target;
+    struct instance_properties *properties;
+    struct instance_row row;
+    bool created, inputs_changed;
+};
+
+/* The one refusal in the provider's own shape (dps-wire 1.2). */
+static err_t refuse_sku(struct req *r)
+{
+    static const struct str sentence = STR("sku.name must be S1: other SKUs are not allowed for a provisioning service.");
+    struct devices_error e = {
+        .code = {true, 400059},
+        .http_status_code = STR("BadRequest"),
+        .message = arena_printf(r->arena, "%.*s correlation identifier: %s, timestamp: %s, errorcode: IH400059.", STR_ARG(sentence),
+                                r->tracking_id.p, enc_time_iso(r->arena, r->now_us).p),
+    };
+    req_refuse(r, NULL, "%.*s", STR_ARG(sentence));
+    return req_reply_codec(r, 400, devices_error_codec, &e);
+}
+
+static err_t check_body(struct req *r, const struct resource *body, struct instance_put *p)
+{
+    struct instance_properties *properties = p->properties;
+    p->row.sku_capacity = body->sku->capacity.set ? body->sku->capacity.n : CAPACITY_LEAST;
+    if (p->row.sku_capacity < CAPACITY_LEAST || p->row.sku_capacity > CAPACITY_MOST)
+        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST, CAPACITY_MOST);
+    TRY(arm_location(r, "location", body->location, &p->row.location));
+    TRY(arm_tags(r, body->tags, &p->row.tags));
+    TRY(later_identity(r, body->identity));
+    return later_network(r, properties->public_network_access, properties->ip_filter_rules, properties->private_endpoint_connections);
+}
+
+static err_t read_body(struct req *r, struct resource *ret_body, struct instance_put *p)
+{
+    json_auto_t *body = NULL;
+    TRY(json_read(r->body, &r->detail, &body));
+    TRY(codec_decode(r->arena, instance_resource_codec, CODEC_NO_CASE, body, ret_body, &r->detail));
+    p->properties = ret_body->instance ? ret_body->instance : ARENA_NEW(r->arena, struct instance_properties);
+    return resource_extra(r->arena, instance_properties_codec, body, &r->detail, &p->row.properties);
+}
+
+static err_t issue_scope(struct db *db, struct instance_put *p)
+{
+    for (int i = 0; i < SCOPE_TRIES; i++) {
+        bool issued;
+        p->row.id_scope_text = id_scope_new(p->r->arena);
+        p->row.id_scope = arena_lower(p->r->arena, p->row.id_scope_text);
+        TRY(db_scope_issue(db, p->r->arena, p->row.id_scope, &issued));
+        if (issued)
+            return NULL;
+    }
+    return E(CONFLICT);
+}
+
+static err_t put_policies(struct db *db, struct instance_put *p, const struct policy *at, size_t count)
+{
+    struct policy_row *rows;
+    struct policy_owner owner = policy_owner_instance(p->row.id_scope);
+    TRY(policy_rows(p->r, &owner, at, count, &rows));
+    return db_instance_policy_put(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, rows, count);
+}
+
+static err_t create(struct db *db, struct instance_put *p)
+{
+    struct place_found found;
+    bool there;
+    p->created = true;
+    p->row.allocation_policy = p->properties->allocation_policy ? p->properties->allocation_policy : POLICY_HASHED;
+    TRY(arm_check_match(p->r, NULL));
+    TRY(db_group_hold(db, p->r->arena, &p->target.at, &there));
+    if (!there) {
+        TRY(db_place(db, p->r->arena, &p->target.at, &found));
+        return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
+    }
+    TRY(issue_scope(db, p));
+    TRY(db_instance_insert(db, p->r->arena, &p->target.find, &p->row));
+    return p->properties->authorization_policies.set ? NULL : put_policies(db, p, &default_policy, 1);
+}
+
+static err_t change(struct db *db, struct instance_put *p, const struct instance_locked *old)
+{
+    p->created = false;
+    p->row.id_scope = old->id_scope;
+    p->row.allocation_policy = p->properties->allocation_policy ? p->properties->allocation_policy : old->allocation_policy;
+    p->inputs_changed = p->row.allocation_policy != old->allocation_policy;
+    TRY(arm_check_match(p->r, &old->etag));
+    if (!str_same(old->location, p->row.location))
+        return req_fail(p->r, E(LOCATION_CONFLICT), "location: the instance is in %.*s; its location cannot change.",
+                        STR_ARG(old->location));
+    return db_instance_update(db, p->r->arena, &p->target.at.tenant_id, &p->row);
+}
+
+static err_t put_links(struct db *db, struct instance_put *p)
+{
+    struct link_plan plan;
+    TRY(links_plan(p->r, db, p->row.id_scope, &p->properties->iot_hubs, &plan));
+    TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, plan.rows, plan.count));
+    p->inputs_changed |= plan.inputs_changed;
+    return plan.changed_count ? db_linked_jobs(db, p->r->arena, p->row.id_scope, plan.changed, plan.changed_count) : NULL;
+}
+
+static err_t put_work(struct db *db, void *context)
+{
+    struct instance_put *p = context;
+    struct instance_locked old;
+    const struct obj_list *policies = &p->properties->authorization_policies;
+    TRY(db_instance_lock(db, p->r->arena, &p->target.find, &old));
+    TRY(old.id_scope.p ? change(db, p, &old) : create(db, p));
+    if (policies->set)
+        TRY(put_policies(db, p, policies->at, policies->n));
+    if (p->properties->iot_hubs.set)
+        TRY(put_links(db, p));
+    return p->created ? NULL : db_scope_touch(db, p->r->arena, p->row.id_scope, p->inputs_changed);
+}
+
+err_t op_instance_put(struct req *r)
+{
+    struct instance_put p = {.r = r};
+    struct resource body = {0};
+    TRY(arm_resource(r, &p.target));
+    TRY(arm_check_new_name(r, "an instance", p.target.name));
+    p.row.name = p.target.name;
+    TRY(read_body(r, &body, &p));
+    if (!str_same_nocase(body.sku->name, STR("S1")))
+        return refuse_sku(r);
+    TRY(check_body(r, &body, &p));
+    err_t e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+    if (e == E(UNIQUE_VIOLATION)) /* taken; or a twin of this request was faster, then it is there now */
+        e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+    gate_forget_instance(r->shared->gate, p.row.id_scope, p.target.find.name_key);
+    if (e == E(UNIQUE_VIOLATION))
+        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.", STR_ARG(p.target.name));
+    TRY(e);
+    return reply_instance(r, p.created ? 201 : 200, &p.target);
+}

@@ -48,7 +48,7 @@ COMMENT ON TABLE idscope.enrollment_detail IS 'The wide and rarely read members 
 CREATE TABLE idscope.registration (
     id_scope             text COLLATE "C" NOT NULL,
     registration_key     text COLLATE "C" NOT NULL,
-    registration_id      text NOT NULL,
+    registration_id      text NOT NULL CONSTRAINT registration_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
     operation_id         uuid NOT NULL,
     revision             bigint NOT NULL DEFAULT 1,
     status               text NOT NULL CHECK (status IN ('unassigned', 'assigning', 'assigned', 'failed', 'disabled')),
@@ -75,7 +75,8 @@ CREATE TABLE idscope.registration (
     CONSTRAINT registration_failed_has_error CHECK ((status = 'failed') = (error_code IS NOT NULL)),
     CONSTRAINT registration_hub_with_device CHECK ((assigned_hub IS NULL) = (device_id IS NULL)),
     CONSTRAINT registration_target_with_device CHECK ((target_hub IS NULL) = (target_device_id IS NULL)),
-    CONSTRAINT registration_target_while_assigning CHECK (target_hub IS NULL OR status = 'assigning')
+    CONSTRAINT registration_target_while_assigning CHECK (target_hub IS NULL OR status = 'assigning'),
+    CONSTRAINT registration_waits_while_assigning CHECK (waiting_for IS NULL OR status = 'assigning')
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index but the key, so updates stay heap-only)';
 COMMENT ON COLUMN idscope.registration.registration_id IS 'As spelled at the first success';

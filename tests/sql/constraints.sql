@@ -40,6 +40,7 @@ INSERT INTO good_row VALUES
     ('registration',      '{"status": "assigned", "substatus": "initialAssignment", "assigned_hub": "h", "device_id": "d"}', 'assigned'),
     ('registration',      '{"status": "failed", "error_code": 400208}', 'failed'),
     ('registration',      '{"status": "disabled"}', 'disabled'),
+    ('registration',      '{"waiting_for": "a hub"}', 'waiting for a hub'),
     ('registration',      '{"status": "assigning", "target_hub": "h", "target_device_id": "d", "assigned_hub": "g", "device_id": "d"}', 'moving to another hub'),
     ('job',               '{"kind": "hub_remove", "subject": "h d", "due_at": "infinity"}', 'a dead job');
 
@@ -177,7 +178,7 @@ INSERT INTO bad_row VALUES
     ('enrollment_iot_hubs_check', 'enrollment', jsonb_build_object('iot_hubs', (SELECT jsonb_agg('h' || n) FROM generate_series(1, 51) n))),
     ('enrollment_detail_pkey', 'enrollment_detail', jsonb_build_object('id_scope', t.scope('b'), 'registration_key', 'device-b')),
     ('enrollment_detail_id_scope_registration_key_fkey', 'enrollment_detail', '{"registration_key": "none"}'),
-    ('registration_pkey', 'registration', '{"registration_key": "device-a"}'),
+    ('registration_pkey', 'registration', '{"registration_key": "device-a", "registration_id": "DEVICE-a"}'),
     ('registration_status_check', 'registration', '{"status": "Assigning"}'),
     ('registration_substatus_check', 'registration', '{"substatus": "other"}'),
     ('registration_alloc_input_check', 'registration', '{"alloc_input": "\\x00"}'),
@@ -189,6 +190,8 @@ INSERT INTO bad_row VALUES
     ('registration_hub_with_device', 'registration', '{"device_id": "d"}'),
     ('registration_target_with_device', 'registration', '{"target_hub": "h"}'),
     ('registration_target_with_device', 'registration', '{"target_device_id": "d"}'),
+    ('registration_key_of_id', 'registration', '{"registration_id": "other"}'),
+    ('registration_waits_while_assigning', 'registration', '{"status": "disabled", "waiting_for": "a hub"}'),
     ('registration_target_while_assigning', 'registration', '{"status": "disabled", "target_hub": "h", "target_device_id": "d"}'),
     ('alloc_input_pkey', 'alloc_input', jsonb_build_object('hash', '\x' || repeat(md5('a'), 2))),
     ('alloc_input_hash_check', 'alloc_input', '{"hash": "\\x00"}'),

@@ -9,30 +9,32 @@ SET LOCAL search_path = idscope, pg_catalog, pg_temp, public;
 
 SELECT cmp_ok((SELECT count(*) FROM t.statement), '>', 20::bigint, 'there are statements');
 
--- Which roles have the rights for a statement.
-CREATE FUNCTION t.able(name text, text text) RETURNS text LANGUAGE plpgsql AS $$
+-- Whose connection runs the statements of a file.
+CREATE TEMP TABLE runs (file text, who text);
+INSERT INTO runs VALUES
+    ('admin.sql', 'admin'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
+    ('hub_device.sql', 'api'), ('instance.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
+    ('assign.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker');
+SELECT set_eq('SELECT DISTINCT file FROM t.statement', 'SELECT file FROM runs', 'every file of db/sql is listed here');
+
+-- 'fits', or what the database has against the statement.
+CREATE FUNCTION pg_temp.verdict(called text, body text, who text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    who text;
-    able text[] := '{}';
     params text;
-    kind CONSTANT text := upper(substring(text FROM '^\s*(\w+)'));
 BEGIN
-    EXECUTE format('PREPARE %I AS %s', name, text);
+    EXECUTE format('PREPARE %I AS %s', called, body);
     SELECT '(' || string_agg('NULL', ', ') || ')' INTO params
-      FROM pg_prepared_statements p, unnest(p.parameter_types) WHERE p.name = able.name;
-    FOREACH who IN ARRAY ARRAY['admin', 'api', 'worker'] LOOP
-        BEGIN
-            EXECUTE format('SET LOCAL ROLE idscope_%s', who);
-            EXECUTE format('EXPLAIN EXECUTE %I %s', name, coalesce(params, ''));
-            able := able || who;
-        EXCEPTION WHEN insufficient_privilege THEN
-            NULL;
-        END;
-        RESET ROLE;
-    END LOOP;
-    RETURN array_to_string(able, ' ');
+      FROM pg_prepared_statements p, unnest(p.parameter_types) WHERE p.name = called;
+    EXECUTE format('SET LOCAL ROLE idscope_%s', who);
+    EXECUTE format('EXPLAIN EXECUTE %I %s', called, coalesce(params, ''));
+    RESET ROLE;
+    RETURN 'fits';
+EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
+    RETURN SQLERRM;
 END
 $$;
+SELECT is(pg_temp.verdict(name, text, who), 'fits', format('%s: %s, run by idscope_%s', file, name, who))
+  FROM t.statement JOIN runs USING (file) ORDER BY file, name;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -154,8 +154,11 @@ static uint64_t weight_of(const struct alloc_hub *hub)
 
 static uint64_t draw(const struct view *v, const struct alloc_hub *hub)
 {
-    struct str text = arena_printf(v->arena, "%.*s%.*s", STR_ARG(v->device), STR_ARG(hub->host));
-    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)text.p, text.n});
+    struct text t;
+    text_init(&t, v->arena, v->device.n + hub->host.n);
+    text_add(&t, v->device);
+    text_add(&t, hub->host);
+    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)t.p, t.n});
     uint64_t u = 0;
     for (int i = 0; i < 8; i++)
         u = u << 8 | hash.b[i];

@@ -26,6 +26,24 @@ static void digests(void **state)
                 "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+/* RFC 4231: keys shorter than, as long as and longer than a block of the digest. */
+static void hmac_vectors(void **state)
+{
+    uint8_t key[131], data[50];
+    memset(key, 0xaa, sizeof key);
+    memset(data, 0xdd, sizeof data);
+    struct sha256 h = crypt_hmac_sha256((struct bytes){key, 20}, (struct bytes){data, 50});
+    assert_text(enc_hex(*state, (struct bytes){h.b, 32}, false),
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+    h = crypt_hmac_sha256((struct bytes){key, 131},
+                          unit_bytes("Test Using Larger Than Block-Size Key - Hash Key First"));
+    assert_text(enc_hex(*state, (struct bytes){h.b, 32}, false),
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    h = crypt_hmac_sha256((struct bytes){key, 64}, unit_bytes("a block")); /* by Python's hmac */
+    assert_text(enc_hex(*state, (struct bytes){h.b, 32}, false),
+                "ae8201e9eb2c97cd30ae73dadb71327a4f4f77dabcfbe66a7ada94d55fd02ce4");
+}
+
 static void comparing(void **state)
 {
     (void)state;
@@ -168,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT(digests),
+        UNIT(hmac_vectors),
         UNIT(comparing),
         UNIT(random_things_differ),
         UNIT(a_sealed_secret_opens_for_its_row),

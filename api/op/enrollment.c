@@ -1,0 +1,302 @@
+/* enrollment.c: individual enrollments (dps-wire 3.2, 3.5; DECISIONS 13, 15): which bodies are good, when a write happens, which answer
+ * shows keys. It must never show a key but in the answers to PUT and attestationmechanism. */
+#include "db/enrollment.h"
+
+#include "api/op/op.h"
+#include "api/op/policy.h"
+#include "api/op/service.h"
+#include "api/op/stale.h"
+#include "api/shared.h"
+#include "core/json.h"
+
+/* --- showing ------------------------------------------------------------------------------------------------------ */
+
+static struct bytes key_row(struct req *r, struct str registration_key, const char *part)
+{
+    return seal_row(r->arena, "enrollment", r->instance->id_scope, registration_key, part);
+}
+
+static err_t open_key(struct req *r, struct str registration_key, const char *part, struct bytes sealed, struct str *ret)
+{
+    struct bytes raw;
+    TRY(unseal(r->arena, r->shared->ring, key_row(r, registration_key, part), sealed, &raw));
+    *ret = enc_base64(r->arena, raw);
+    return NULL;
+}
+
+/* The attestation with its keys in clear, or with `secret` an empty block in their place. */
+static err_t show_attestation(struct req *r, struct str key, const struct enrollment_row *row, bool secret, struct attestation **ret)
+{
+    struct attestation *a = ARENA_NEW(r->arena, struct attestation);
+    a->type = ATTEST_SYMMETRIC_KEY;
+    a->symmetric_key = ARENA_NEW(r->arena, struct symmetric_key);
+    if (!secret) {
+        TRY(open_key(r, key, "primary", row->primary_sealed, &a->symmetric_key->primary));
+        TRY(open_key(r, key, "secondary", row->secondary_sealed, &a->symmetric_key->secondary));
+    }
+    *ret = a;
+    return NULL;
+}
+
+static err_t reply_enrollment(struct req *r, struct str key, struct enrollment_row *row, bool secret)
+{
+    struct enrollment *e = &row->enrollment;
+    TRY(show_attestation(r, key, row, secret, &e->attestation));
+    e->etag = id_etag(r->arena, &row->etag);
+    if (row->registration.state.status) {
+        struct text state;
+        text_init(&state, r->arena, 512);
+        codec_encode(&state, registration_state_codec, service_registration(r, &row->registration));
+        e->registration_state = text_str(&state);
+    }
+    return req_reply_codec(r, 200, enrollment_codec, e);
+}
+
+static err_t find_enrollment(struct req *r, struct str *ret_key, struct enrollment_row *ret)
+{
+    bool found;
+    TRY(service_registration_id(r, ret_key));
+    TRY(db_enrollment_find(r->db, r->arena, r->instance->id_scope, *ret_key, &found, ret));
+    return found ? NULL : E(ENROLLMENT_NOT_FOUND);
+}
+
+err_t op_enrollment_get(struct req *r)
+{
+    struct str key;
+    struct enrollment_row row;
+    TRY(find_enrollment(r, &key, &row));
+    return reply_enrollment(r, key, &row, true);
+}
+
+err_t op_enrollment_attestation(struct req *r)
+{
+    struct str key;
+    struct enrollment_row row;
+    struct attestation *a;
+    TRY(find_enrollment(r, &key, &row));
+    TRY(show_attestation(r, key, &row, false, &a));
+    return req_reply_codec(r, 200, attestation_codec, a);
+}
+
+/* --- reading a body ----------------------------------------------------------------------------------------------- */
+
+static err_t check_attestation(struct req *r, const struct attestation *a)
+{
+    if (a->type != ATTEST_SYMMETRIC_KEY)
+        return req_fail(r, E(BAD_FIELD), "attestation.type must be symmetricKey; other kinds come in a later version.");
+    if (a->x509.p || a->tpm.p)
+        return req_fail(r, E(BAD_FIELD), "attestation.%s does not belong to attestation.type symmetricKey.", a->x509.p ? "x509" : "tpm");
+    return NULL;
+}
+
+/* Some clients send what is not set as an empty text. */
+static void drop_empty(struct str *s)
+{
+    if (!s->n)
+        *s = (struct str){NULL, 0};
+}
+
+static err_t check_ids(struct req *r, struct enrollment *e)
+{
+    drop_empty(&e->device_id);
+    drop_empty(&e->iot_hub_host_name);
+    if (e->registration_id.p && !str_same_nocase(e->registration_id, r->segments[0]))
+        return req_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
+    if (e->device_id.p && !id_device_valid(e->device_id))
+        return req_fail(r, E(BAD_FIELD), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'", ID_DEVICE_MAX);
+    if (e->iot_hub_host_name.p && !id_host_valid(e->iot_hub_host_name))
+        return req_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
+    return NULL;
+}
+
+static err_t check_hubs(struct req *r, const struct str_list *hubs)
+{
+    for (size_t i = 0; i < hubs->n; i++) {
+        if (!id_host_valid(hubs->at[i]))
+            return req_fail(r, E(BAD_FIELD), "iotHubs[%zu] must be a host name without a port.", i);
+        for (size_t j = 0; j < i; j++)
+            if (str_same_nocase(hubs->at[i], hubs->at[j]))
+                return req_fail(r, E(BAD_FIELD), "iotHubs[%zu] stands twice.", i);
+    }
+    return NULL;
+}
+
+/* DECISIONS 15; iotHubHostName counts as one named hub. */
+static err_t check_policy(struct req *r, const struct enrollment *e)
+{
+    bool same = e->iot_hubs.n == 1 && str_same_nocase(e->iot_hubs.at[0], e->iot_hub_host_name);
+    size_t named = e->iot_hubs.n ? e->iot_hubs.n : e->iot_hub_host_name.p != NULL;
+    TRY(check_hubs(r, &e->iot_hubs));
+    if (e->iot_hub_host_name.p && e->iot_hubs.n && !same)
+        return req_fail(r, E(BAD_FIELD), "iotHubHostName names another hub than iotHubs.");
+    if (e->allocation_policy == POLICY_CUSTOM)
+        return req_fail(r, E(BAD_FIELD), "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
+    if (e->custom_allocation.p)
+        return req_fail(r, E(BAD_FIELD), "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
+    if (e->allocation_policy == POLICY_STATIC && named != 1)
+        return req_fail(r, E(BAD_FIELD), "iotHubs must name exactly one hub when allocationPolicy is static.");
+    return NULL;
+}
+
+/* Clients write the reserved members of a twin collection as nulls beside the user's data. */
+static void drop_reserved(json_t *collection)
+{
+    static const char *const reserved[] = {"version", "count", "metadata"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (json_is_null(json_object_get(collection, reserved[i])))
+            json_object_del(collection, reserved[i]);
+}
+
+static err_t check_collection(struct req *r, const char *member, json_t *collection)
+{
+    if (collection && !json_is_object(collection) && !json_is_null(collection))
+        return req_fail(r, E(BAD_FIELD), "%s must be an object.", member);
+    drop_reserved(collection);
+    return NULL;
+}
+
+static struct str compact(struct arena *a, const json_t *v)
+{
+    struct text t;
+    text_init(&t, a, 256);
+    json_value(&t, v);
+    return text_str(&t);
+}
+
+static err_t clean_twin(struct req *r, struct str *twin)
+{
+    json_auto_t *v = NULL;
+    if (!twin->p)
+        return NULL;
+    TRY(json_read(*twin, &r->detail, &v));
+    json_t *properties = json_object_get(v, "properties");
+    TRY(check_collection(r, "initialTwin.tags", json_object_get(v, "tags")));
+    TRY(check_collection(r, "initialTwin.properties", properties));
+    TRY(check_collection(r, "initialTwin.properties.desired", json_object_get(properties, "desired")));
+    *twin = compact(r->arena, v);
+    return NULL;
+}
+
+static err_t clean_information(struct req *r, struct str *information)
+{
+    json_auto_t *v = NULL;
+    if (!information->p)
+        return NULL;
+    TRY(json_read(*information, &r->detail, &v));
+    drop_reserved(v);
+    *information = compact(r->arena, v);
+    return NULL;
+}
+
+static void set_defaults(struct req *r, struct enrollment *e)
+{
+    e->registration_id = e->registration_id.p ? e->registration_id : r->segments[0];
+    if (!e->provisioning_status)
+        e->provisioning_status = PROVISIONING_ENABLED;
+    if (!e->reprovision_policy) {
+        e->reprovision_policy = ARENA_NEW(r->arena, struct reprovision_policy);
+        *e->reprovision_policy = (struct reprovision_policy){TRI_TRUE, TRI_TRUE};
+    }
+    if (!e->capabilities) {
+        e->capabilities = ARENA_NEW(r->arena, struct capabilities);
+        e->capabilities->iot_edge = TRI_FALSE;
+    }
+}
+
+/* An absent key of an update stays as it is (GET shows none, and clients send back what they got); an empty one is made new. */
+static err_t seal_one(struct req *r, struct str registration_key, const char *part, struct str key, bool update, struct bytes *ret)
+{
+    struct bytes raw;
+    if (update && !key.p)
+        return NULL;
+    TRY(policy_key(r, arena_printf(r->arena, "attestation.symmetricKey.%sKey", part).p, key, DEVICE_KEY_BYTES, &raw));
+    *ret = seal(r->arena, r->shared->ring, key_row(r, registration_key, part), raw);
+    return NULL;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+struct enrollment_write {
+    struct enrollment_guard guard;
+    struct uuid tag;
+    enum match match;
+    struct enrollment body;
+};
+
+/* Why nothing was written, in the order of dps-wire 3.2; NULL when it was. */
+static err_t refusal(struct req *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
+{
+    if (!o->live)
+        return E(STALE);
+    if (o->written)
+        return NULL;
+    if (w->match == MATCH_ABSENT && o->found)
+        return E(ENROLLMENT_EXISTS);
+    if (w->match != MATCH_ABSENT && !o->found)
+        return E(ENROLLMENT_NOT_FOUND);
+    if (w->match != MATCH_ABSENT && !o->matches)
+        return E(PRECONDITION_FAILED);
+    if (o->unlinked.p)
+        return req_fail(r, E(BAD_FIELD), "iotHubs: %.*s is not a linked hub of this instance.", STR_ARG(o->unlinked));
+    return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
+}
+
+/* What the write is checked against, as the gate has it now. An etag that is none of ours equals no row's. */
+static void set_guard(struct req *r, struct enrollment_write *w)
+{
+    w->guard.tenant_id = r->instance->tenant_id;
+    w->guard.id_scope = r->instance->id_scope;
+    w->guard.scope_version = r->instance->version;
+    w->guard.etag = w->match == MATCH_TAG || w->match == MATCH_NEVER ? &w->tag : NULL;
+}
+
+static err_t put_work(struct req *r, void *context)
+{
+    struct enrollment_write *w = context;
+    struct enrollment_row row = {.enrollment = w->body}, written;
+    struct enrollment_outcome outcome;
+    bool update = w->match != MATCH_ABSENT;
+    struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
+    const struct symmetric_key *keys = w->body.attestation->symmetric_key ? w->body.attestation->symmetric_key : &none;
+    set_guard(r, w);
+    TRY(seal_one(r, w->guard.registration_key, "primary", keys->primary, update, &row.primary_sealed));
+    TRY(seal_one(r, w->guard.registration_key, "secondary", keys->secondary, update, &row.secondary_sealed));
+    TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
+    TRY(refusal(r, w, &outcome));
+    return reply_enrollment(r, w->guard.registration_key, &written, false);
+}
+
+err_t op_enrollment_put(struct req *r)
+{
+    struct enrollment_write w = {0};
+    TRY(service_registration_id(r, &w.guard.registration_key));
+    TRY(req_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
+    TRY(check_attestation(r, w.body.attestation));
+    TRY(check_ids(r, &w.body));
+    TRY(check_policy(r, &w.body));
+    TRY(clean_twin(r, &w.body.initial_twin));
+    TRY(clean_information(r, &w.body.optional_device_information));
+    set_defaults(r, &w.body);
+    w.match = service_match(r->if_match, &w.tag);
+    return stale_retry(r, put_work, &w);
+}
+
+static err_t delete_work(struct req *r, void *context)
+{
+    struct enrollment_write *w = context;
+    struct enrollment_outcome outcome;
+    set_guard(r, w);
+    TRY(db_enrollment_delete(r->db, r->arena, &w->guard, &outcome));
+    TRY(refusal(r, w, &outcome));
+    return req_reply_empty(r, 204);
+}
+
+err_t op_enrollment_delete(struct req *r)
+{
+    struct enrollment_write w = {0};
+    TRY(service_registration_id(r, &w.guard.registration_key));
+    w.match = service_match(r->if_match, &w.tag);
+    if (w.match == MATCH_ABSENT)
+        w.match = MATCH_ANY;
+    return stale_retry(r, delete_work, &w);
+}

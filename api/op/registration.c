@@ -1,0 +1,73 @@
+/* registration.c: registrations as the service plane sees them: read, forget, explain (dps-wire 3, DESIGN "Allocation is a pure
+ * function"). It must never explain from anything but what was stored at the choice. */
+#include "core/alloc.h"
+
+#include "api/op/op.h"
+#include "api/op/service.h"
+#include "api/op/stale.h"
+
+err_t op_registration_get(struct req *r)
+{
+    struct str key;
+    struct registration_row row;
+    bool found;
+    TRY(service_registration_id(r, &key));
+    TRY(db_registration_find(r->db, r->arena, r->instance->id_scope, key, &found, &row));
+    if (!found)
+        return E(REGISTRATION_NOT_FOUND);
+    return req_reply_codec(r, 200, registration_state_codec, service_registration(r, &row));
+}
+
+/* NULL when any will do; else the row as it is now, which must not change until it is gone. */
+static err_t wanted_row(struct req *r, struct str key, struct registration_row *row, const struct registration_row **ret)
+{
+    bool found;
+    *ret = NULL;
+    if (!r->if_match.n || str_same(str_trim(r->if_match), STR("*")))
+        return NULL;
+    TRY(db_registration_find(r->db, r->arena, r->instance->id_scope, key, &found, row));
+    if (!found)
+        return E(REGISTRATION_NOT_FOUND);
+    if (!id_etag_matches(r->if_match, id_registration_etag(r->arena, &row->operation, row->revision)))
+        return E(PRECONDITION_FAILED);
+    *ret = row;
+    return NULL;
+}
+
+static err_t delete_work(struct req *r, void *context)
+{
+    struct registration_row row;
+    struct registration_guard guard = {r->instance->id_scope, r->instance->version, *(const struct str *)context, NULL};
+    bool live, gone;
+    TRY(wanted_row(r, guard.registration_key, &row, &guard.as));
+    TRY(db_registration_delete(r->db, r->arena, &guard, &live, &gone));
+    if (!live)
+        return E(STALE);
+    if (!gone)
+        return guard.as ? E(PRECONDITION_FAILED) : E(REGISTRATION_NOT_FOUND);
+    return req_reply_empty(r, 204);
+}
+
+err_t op_registration_delete(struct req *r)
+{
+    struct str key;
+    TRY(service_registration_id(r, &key));
+    return stale_retry(r, delete_work, &key);
+}
+
+err_t op_registration_explain(struct req *r)
+{
+    struct str key;
+    struct registration_input stored;
+    struct alloc_input input;
+    bool found;
+    TRY(service_registration_id(r, &key));
+    TRY(db_registration_input(r->db, r->arena, r->instance->id_scope, key, &found, &stored));
+    if (!found)
+        return E(REGISTRATION_NOT_FOUND);
+    if (!stored.input.p)
+        return req_fail(r, E(REGISTRATION_NOT_FOUND), "No hub has been chosen for this registration yet.");
+    TRY(alloc_input_read(r->arena, stored.input, &r->log_detail, &input));
+    return req_reply(r, 200, alloc_explain(r->arena, &input, r->instance->id_scope_text, stored.registration_id,
+                                           enc_hex(r->arena, stored.hash, false)));
+}

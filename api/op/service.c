@@ -1,0 +1,35 @@
+/* service.c: what the operations of the service plane share. It must never touch the database. */
+#include "api/op/service.h"
+
+err_t service_registration_id(struct req *r, struct str *ret_key)
+{
+    if (!id_registration_valid(r->segments[0]))
+        return req_fail(r, E(BAD_ID),
+                        "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end with a letter or digit "
+                        "(or end with a hyphen).",
+                        ID_REGISTRATION_MAX);
+    *ret_key = arena_lower(r->arena, r->segments[0]);
+    return NULL;
+}
+
+enum match service_match(struct str if_match, struct uuid *ret_tag)
+{
+    struct str s = str_trim(if_match);
+    if (!s.n)
+        return MATCH_ABSENT;
+    if (str_starts(s, STR("W/")))
+        s = (struct str){s.p + 2, s.n - 2};
+    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+        s = (struct str){s.p + 1, s.n - 2};
+    if (str_same(s, STR("*")))
+        return MATCH_ANY;
+    return dec_uuid(s, ret_tag) ? MATCH_TAG : MATCH_NEVER;
+}
+
+struct registration_state *service_registration(struct req *r, const struct registration_row *row)
+{
+    struct registration_state *state = ARENA_NEW(r->arena, struct registration_state);
+    *state = row->state;
+    state->etag = id_registration_etag(r->arena, &row->operation, row->revision);
+    return state;
+}

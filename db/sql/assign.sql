@@ -101,7 +101,7 @@ UPDATE idscope.registration r
    AND back.waiting_for IS NOT NULL AND r.waiting_for IS DISTINCT FROM back.waiting_for;
 
 -- Ends assignments: $1 scope, then per row: key, fence, operation, revision, status (`assigned`, `failed`, `disabled`; NULL: the job had nothing to
--- do), hub and device id, enrollment version that the hub confirmed (NULL: the hub was not asked), error code and message, whether data
+-- do), hub and device id, enrollment version that the hub confirmed (0: the hub was not asked), error code (0: none) and message, whether data
 -- moves with the device, subject of the removal of what is left behind, subject of the removal of the target when the registration is
 -- no longer the one that it was made for; $15 milliseconds until removals of targets may run.
 -- name: assign_finish
@@ -127,9 +127,9 @@ WITH u AS MATERIALIZED (
                assigned_hub = CASE WHEN u.status = 'assigned' THEN u.hub ELSE r.assigned_hub END,
                device_id = CASE WHEN u.status = 'assigned' THEN u.device_id ELSE r.device_id END,
                target_hub = NULL, target_device_id = NULL, waiting_for = NULL,
-               error_code = u.error_code, error_message = u.error_message,
-               checked_at = CASE WHEN u.pushed_version IS NULL THEN r.checked_at ELSE now() END,
-               enrollment_version = coalesce(u.pushed_version, r.enrollment_version),
+               error_code = nullif(u.error_code, 0), error_message = u.error_message,
+               checked_at = CASE WHEN u.pushed_version > 0 THEN now() ELSE r.checked_at END,
+               enrollment_version = CASE WHEN u.pushed_version > 0 THEN u.pushed_version ELSE r.enrollment_version END,
                scope_inputs = CASE WHEN u.status = 'assigned' THEN r.scope_inputs END
           FROM mine u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id

@@ -1,0 +1,102 @@
+/* assign.h: what the assignment of devices reads and writes (db/sql/assign.sql). The order of the steps, and why a row
+ * is never written that changed since it was looked at, stands there. */
+#ifndef IDSCOPE_DB_ASSIGN_H
+#define IDSCOPE_DB_ASSIGN_H
+
+#include "core/model.h"
+#include "db/job.h"
+#include "db/link.h"
+
+struct db_assign_scope {
+    bool alive;
+    int64_t inputs_version;
+    int policy;     /* enum allocation_policy of the instance */
+    int64_t now_us; /* the database's clock */
+    struct db_link *links;
+    size_t link_count;
+};
+
+/* Claims jobs of the scope and reads the scope and its links with them, in one round trip. Within a transaction. */
+err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret_jobs,
+                      size_t *ret_count, struct db_assign_scope *ret_scope);
+
+/* One device: its registration and its enrollment as they are now. */
+struct db_assign_found {
+    bool registered; /* false: nothing of the registration is set */
+    struct str registration_id;
+    struct uuid operation;
+    int64_t revision;
+    int status;                              /* enum registration_status */
+    struct str assigned_hub, device_id;      /* absent: never assigned */
+    struct str target_hub, target_device_id; /* absent: no choice is stored */
+    struct str region;
+    int64_t pushed_version;                                /* of the enrollment whose keys the hub holds; 0: none */
+    int64_t chosen_enrollment_inputs, chosen_scope_inputs; /* of the last choice; 0: none, or to be chosen anew */
+
+    bool enrolled; /* false: nothing below is set */
+    int64_t enrollment_version, enrollment_inputs;
+    bool enabled;
+    struct str wanted_device_id; /* absent: the registration id */
+    struct bytes primary_sealed, secondary_sealed;
+    int policy; /* enum allocation_policy, 0: the instance's */
+    struct str_list named;
+    struct str named_host; /* iotHubHostName; counts as the one named hub when the list is empty */
+    bool update_hub_assignment, migrate_device_data, iot_edge;
+};
+/* ret[i] belongs to jobs[i]. */
+err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const struct db_job *jobs, size_t count,
+                     struct db_assign_found *ret);
+
+struct db_assign_input {
+    struct sha256 hash;
+    struct str text;
+};
+err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_input *at,
+                       size_t count);
+
+struct db_assign_choice {
+    struct str registration_key;
+    struct uuid operation; /* that was looked at */
+    int64_t revision;
+    struct str hub, device_id;
+    struct str subject;         /* of a removal of this identity (hub_remove) */
+    const struct sha256 *input; /* NULL: chosen by the inputs of before */
+    int64_t scope_inputs, enrollment_inputs;
+    struct str earlier_subject; /* of the removal of an earlier target; absent: none */
+    bool written;               /* set by the call */
+};
+err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
+                       struct db_assign_choice *at, size_t count);
+
+struct db_assign_wait {
+    struct db_job job;
+    int64_t delay_ms;
+    bool failed; /* counts as an attempt */
+    struct str waiting_for;
+};
+err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at,
+                     size_t count);
+
+struct db_assign_end {
+    struct db_job job;
+    struct uuid operation;
+    int64_t revision;
+    int status; /* assigned, failed, disabled; 0: the job had nothing to do */
+    struct str hub, device_id;
+    int64_t pushed_version; /* 0: the hub was not asked */
+    int error_code;         /* 0: none */
+    struct str error_message;
+    bool migrate;
+    struct str left_subject;   /* of the removal of what is left behind; absent: nothing */
+    struct str orphan_subject; /* of the removal of the target, should the registration have gone or changed; absent:
+                                  none was made */
+    bool written;              /* set by the call */
+};
+err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
+                       struct db_assign_end *at, size_t count);
+
+/* Does one of these registrations stand on the identity, or is it about to? */
+err_t db_remove_is_named(struct db *db, struct arena *a, struct str id_scope, const struct str *registration_keys,
+                         size_t count, struct str host, struct str device_id, bool *ret);
+
+#endif

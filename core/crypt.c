@@ -48,7 +48,7 @@ struct sha256 crypt_sha256(struct bytes in)
 static struct sha256 hmac_pass(EVP_MD_CTX *c, const uint8_t key[static HMAC_BLOCK], uint8_t pad, struct bytes rest)
 {
     uint8_t block[HMAC_BLOCK];
-    struct sha256 out;
+    struct sha256 out = {{0}};
     for (int i = 0; i < HMAC_BLOCK; i++)
         block[i] = key[i] ^ pad;
     bool done = c && EVP_DigestInit_ex2(c, sha256_md(), NULL) == 1 && EVP_DigestUpdate(c, block, sizeof block) == 1 &&

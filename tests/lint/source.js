@@ -1,0 +1,231 @@
+// source.js: rules of this project that no compiler knows: layers, calls that have one home, function length, head comments, the route
+// table against openapi.yaml, the demo's independence, suppressions with reasons.
+// Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
+// an exception stands on its own line of the source, with its reason, and is counted.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const root = path.join(__dirname, '../..');
+const FUNCTION_LINES = 60;
+const SKIPPED = new Set(['node_modules', 'build', 'var', 'out', '.git', 'corpus']);
+
+function walk(folder) {
+  return fs.readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const name = path.join(folder, entry.name);
+    if (entry.isDirectory()) return SKIPPED.has(entry.name) ? [] : walk(name);
+    return entry.isFile() ? [name] : [];
+  });
+}
+
+const files = walk('.');
+const read = new Map();
+const text = (file) => {
+  if (!read.has(file)) read.set(file, fs.readFileSync(path.join(root, file), 'utf8'));
+  return read.get(file);
+};
+const lines = (file) => text(file).split('\n');
+const ending = (...ends) => files.filter((file) => ends.some((end) => file.endsWith(end)));
+const programs = ending('.c', '.h').filter((file) => /^(core|db|api|workers)\//.test(file));
+
+// The text without comments, strings and characters, line by line, so that words in them do not count.
+function code(file) {
+  const bare = text(file).replace(/\/\*[^]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, (match) => match.replace(/[^\n]/g, ' '));
+  return bare.split('\n');
+}
+
+// --- layers -------------------------------------------------------------------------------------------------------------------------
+
+// Rows from the ground up; a file includes from its own row or below. `beside`: folders of a row that do not know each other.
+const ROWS = [[/^core\//], [/^db\//], [/^api\//, /^workers\//], [/^(api\/(main|admin)|workers\/main)\.c$/]];
+const rowOf = (file) => ROWS.findLastIndex((row) => row.some((pattern) => pattern.test(file)));
+// What workers share with the api: the health listener, and nothing else.
+const SHARED = /^api\/(health|metrics)\.h$/;
+
+function layers() {
+  const bad = [];
+  let count = 0;
+  for (const file of programs) {
+    lines(file).forEach((line, i) => {
+      const include = /^\s*#\s*include\s+"([^"]+)"/.exec(line);
+      if (!include) return;
+      const target = [path.join(path.dirname(file), include[1]), include[1]].find((name) => read.has(name) || fs.existsSync(path.join(root, name)));
+      if (!target) {
+        if (!/^(sql_gen|gen\/)/.test(include[1])) bad.push(`${file}:${i + 1}: "${include[1]}" is not in this tree`);
+        return;
+      }
+      count++;
+      const up = rowOf(target) > rowOf(file) || /\.c$/.test(target);
+      const across = file.split('/')[0] !== target.split('/')[0] && rowOf(file) === rowOf(target) && !SHARED.test(target);
+      if (up || across) bad.push(`${file}:${i + 1}: includes ${target}, which is not below it`);
+    });
+  }
+  return { bad, note: `${count} includes go down or stay in their row` };
+}
+
+// --- calls that are banned, or have one home -----------------------------------------------------------------------------------------
+
+const HOMES = [
+  [/\b(?:strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|gmtime|localtime|alloca|gets|system|popen|tmpnam|asctime|ctime|rand|srand|setenv|putenv|setlocale|localeconv|strsignal|getpwnam|getpwuid|gethostbyname|inet_ntoa)\s*\(/, null, 'banned'],
+  [/\b(?:malloc|calloc|realloc|free|strdup|strndup|asprintf|vasprintf)\s*\(/, /^core\/arena\.c$/, 'memory is core/arena.c\'s'],
+  [/\bPQ[a-z]\w*\s*\(/, /^db\//, 'libpq is db/\'s'],
+  [/\bMHD_\w+\s*\(/, /^api\/(server|peer)\.c$/, 'libmicrohttpd is api/server.c\'s'],
+  [/\bcurl_\w+\s*\(/, /^workers\/hub_client\.c$/, 'libcurl is workers/hub_client.c\'s'],
+  [/\bjwt_(?:new|decode|encode|add|set|get|free|del)\w*\s*\(/, /^core\/jwt\.c$/, 'libjwt is core/jwt.c\'s'],
+  [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers)\/|^core\/(log|killpoint)\.c$/, 'core has no clock and no sockets'],
+];
+// The exception of one line: `free(text); /* from jwt_encode_str */` for what a library handed over, `/* allowed: why */` for the rest.
+const EXCUSE = /\/\*\s*(?:from\s+\w+|allowed:\s+\S.{5,})/;
+let excuses = 0;
+
+function homes() {
+  const bad = [];
+  for (const file of programs) {
+    const source = lines(file);
+    code(file).forEach((line, i) => {
+      for (const [words, home, rule] of HOMES) {
+        const call = words.exec(line);
+        if (!call || (home && home.test(file)) || /^\s*#/.test(line)) continue;
+        if (EXCUSE.test(source[i])) excuses++;
+        else bad.push(`${file}:${i + 1}: ${call[0].replace(/\s*\($/, '')}: ${rule}`);
+      }
+    });
+  }
+  return { bad, note: `${HOMES.length} rules, ${excuses} lines excused with a reason` };
+}
+
+// --- function length ------------------------------------------------------------------------------------------------------------------
+
+// Functions begin in column 0 and their braces stand there alone (.clang-format). Blank lines and comments count.
+function functions() {
+  const bad = [];
+  const lengths = [];
+  for (const file of ending('.c').filter((name) => !name.startsWith('.'))) {
+    const bare = code(file);
+    let head = -1;
+    let open = -1;
+    bare.forEach((line, i) => {
+      if (open < 0 && /^[A-Za-z_].*\(/.test(line) && !/;\s*$/.test(line)) head = i;
+      if (open < 0 && head >= 0 && line === '{') open = head;
+      if (open >= 0 && line.startsWith('}')) {
+        const length = i - open + 1;
+        lengths.push(length);
+        if (length > FUNCTION_LINES) bad.push(`${file}:${open + 1}: ${length} lines, ${FUNCTION_LINES} at most`);
+        open = head = -1;
+      }
+    });
+  }
+  lengths.sort((a, b) => a - b);
+  if (lengths.length === 0) bad.push('no function was found');
+  return { bad, note: `${lengths.length} functions, median ${lengths[lengths.length >> 1]} lines, longest ${lengths.at(-1)}` };
+}
+
+// --- head comments --------------------------------------------------------------------------------------------------------------------
+
+const HEADS = [[['.c', '.h', '.def'], /^\/\*/], [['.js'], /^\/\//], [['.sql'], /^--/], [['.sh', '.mk', '.awk', '.pl', '.cfg', '.yml', '.yaml', 'Makefile', 'Dockerfile', '.ci/run', '.clang-tidy'], /^#|^--/]];
+
+function heads() {
+  const bad = [];
+  let count = 0;
+  for (const [ends, head] of HEADS) {
+    for (const file of ending(...ends)) {
+      count++;
+      const [first, second = ''] = lines(file).filter((line) => !/^#!|^---$/.test(line));
+      if (!head.test(first) || `${first} ${second}`.replace(/[^A-Za-z]/g, '').length < 20) bad.push(`${file}:1: no head comment that says what it is for`);
+    }
+  }
+  return { bad, note: `${count} files say what they are for` };
+}
+
+// --- routes against openapi.yaml --------------------------------------------------------------------------------------------------------
+
+const neutral = (route) => route.toLowerCase().replace(/\{[^}]*\}/g, '{}');
+
+function routesOfTable() {
+  const found = new Map();
+  for (const match of text('api/routes.def').replace(/\/\*[^]*?\*\//g, '').matchAll(/^(?:ROUTE|BATCH)\(\w+,\s*(\w+),\s*"([^"]+)",\s*(\w+)/gm)) {
+    found.set(`${match[1]} ${neutral(match[2])}`, match[3].replace(/^op_/, ''));
+  }
+  return found;
+}
+
+// The paths of the document: keys in two blanks, methods in four, operationId in six. Anything that breaks this form is an offence.
+function routesOfDocument(bad) {
+  const found = new Map();
+  let section = '';
+  let where = '';
+  let method = '';
+  lines('api/openapi.yaml').forEach((line, i) => {
+    if (/\t/.test(line)) bad.push(`api/openapi.yaml:${i + 1}: a tab`);
+    const top = /^(\w+):/.exec(line);
+    if (top) section = top[1];
+    if (section !== 'paths') return;
+    const address = /^ {2}['"]?(\/[^'":]*)['"]?:\s*$/.exec(line);
+    const verb = /^ {4}(get|put|post|delete|head|patch|options):\s*$/.exec(line);
+    const id = /^ {6}operationId:\s*(\w+)\s*$/.exec(line);
+    if (address) where = address[1];
+    if (verb) method = verb[1].toUpperCase();
+    if (!id) return;
+    const key = `${method} ${neutral(where)}`;
+    if (found.has(key)) bad.push(`api/openapi.yaml:${i + 1}: ${key} stands twice`);
+    found.set(key, id[1]);
+  });
+  return found;
+}
+
+function routes() {
+  const bad = [];
+  const table = routesOfTable();
+  const document = routesOfDocument(bad);
+  for (const [route, name] of table) {
+    if (!document.has(route)) bad.push(`api/openapi.yaml: ${route} (${name}) is missing`);
+    else if (document.get(route).toLowerCase().replace(/_/g, '') !== name.replace(/_/g, '')) bad.push(`api/openapi.yaml: ${route} is ${document.get(route)} there and ${name} in routes.def`);
+  }
+  for (const route of document.keys()) if (!table.has(route)) bad.push(`api/openapi.yaml: ${route} is not in routes.def`);
+  if (table.size === 0) bad.push('api/routes.def: no route was found');
+  return { bad, note: `${table.size} operations, the same in both` };
+}
+
+// --- the demo is a client ---------------------------------------------------------------------------------------------------------------
+
+function demo() {
+  const mine = [...ending('.js').filter((file) => file.startsWith('tests/demo/')), 'tests/lib/https.js', 'tests/lib/sas.js', 'tests/lib/idscope.js'];
+  const words = /\bpsql\b|\bPG[A-Z]+\b|postgres|libpq|child_process|node:net|\.sock\b|stack\.(sh|js|env)/;
+  const bad = mine.flatMap((file) => code(file).flatMap((line, i) => (words.test(line) || words.test(lines(file)[i].replace(/^\s*\/\/.*/, '')) ? [`${file}:${i + 1}: ${words.exec(lines(file)[i])[0]}`] : [])));
+  for (const file of mine) for (const match of text(file).matchAll(/require\('([^.][^']*)'\)/g)) if (!match[1].startsWith('node:')) bad.push(`${file}: needs the package ${match[1]}`);
+  return { bad, note: `${mine.length} files, no database, no package, no process` };
+}
+
+// --- suppressions -----------------------------------------------------------------------------------------------------------------------
+
+// Each kind with the form of its reason: words behind the suppression on the same line, or the comment line before it.
+const SUPPRESSIONS = [['NOLINT', /NOLINT\w*(?:\([^)]*\))?/], ['cppcheck', /cppcheck-suppress\s+\[?[\w, ]+\]?/], ['shellcheck', /shellcheck disable=[\w,]+/], ['sanitizer', /no_sanitize\w*/], ['pragma', /#\s*pragma (?:GCC|clang) diagnostic ignored/], ['coverage', /(?:LCOV|GCOVR)_EXCL_\w+/]];
+
+function suppressions() {
+  const bad = [];
+  const counts = {};
+  for (const file of ending('.c', '.h', '.sh', '.mk', '.ci/run').filter((name) => name !== 'tests/lint/source.js')) {
+    lines(file).forEach((line, i) => {
+      for (const [kind, pattern] of SUPPRESSIONS) {
+        const match = pattern.exec(line);
+        if (!match) continue;
+        counts[kind] = (counts[kind] || 0) + 1;
+        const behind = line.slice(match.index + match[0].length).replace(/[^A-Za-z]/g, '');
+        const before = /^\s*(?:\/\*|\/\/|#|\*)/.test(lines(file)[i - 1] || '') ? lines(file)[i - 1].replace(/[^A-Za-z]/g, '') : '';
+        if (behind.length < 8 && before.length < 20) bad.push(`${file}:${i + 1}: ${kind} suppression without a reason`);
+      }
+    });
+  }
+  const total = Object.entries(counts).map(([kind, n]) => `${n} ${kind}`).join(', ') || 'none';
+  return { bad, note: `${total}; each with a reason` };
+}
+
+let failed = false;
+for (const rule of [layers, homes, functions, heads, routes, demo, suppressions]) {
+  const { bad, note } = rule();
+  for (const offence of bad) console.log(`  ${offence}`);
+  console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);
+  if (bad.length > 0) failed = true;
+}
+process.exit(failed ? 1 : 0);

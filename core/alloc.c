@@ -138,9 +138,9 @@ static uint64_t minus_log2(uint64_t u)
     uint64_t log = (uint64_t)whole << LOG_BITS;
     for (int bit = LOG_BITS - 1; bit >= 0; bit--) {
         unsigned __int128 square = (unsigned __int128)mantissa * mantissa; /* in [1, 4), 126 places */
-        bool over = square >> 127 & 1;
-        log |= over ? UINT64_C(1) << bit : 0;
-        mantissa = (uint64_t)(square >> (over ? 64 : 63));
+        unsigned over = (unsigned)(square >> 127); /* no branch: it would be mispredicted every other time */
+        log |= (uint64_t)over << bit;
+        mantissa = (uint64_t)(square >> (63 + over));
     }
     return (UINT64_C(64) << LOG_BITS) - log;
 }

@@ -6,8 +6,8 @@
 # Must never touch another cluster, a port, or a file of the clone. It reads migrations/, nothing else.
 #
 # As a library (`. tests/lib/cluster.sh`; bash; the caller sets `set -euo pipefail` if it wants that):
-#   cluster_start [DIR]        new cluster below DIR (default: a new folder below $TMPDIR or /tmp); sets CLUSTER_DIR
-#   cluster_url ROLE [DB]      prints a connection URI (libpq and programs), e.g. postgresql://idscope_api@/idscope?host=/tmp/…
+#   cluster_start [DIR]        new cluster below DIR (default: a new folder below TMPDIR or /tmp); sets CLUSTER_DIR
+#   cluster_url ROLE [DB]      prints a connection URI (libpq and programs), e.g. postgresql://idscope_api@/idscope?port=5432&host=/tmp/…
 #   cluster_sqitch_url [DB]    prints the same for sqitch's --target
 #   cluster_psql ROLE [DB] …   runs psql as that role, stopping at the first error; further arguments go to psql
 #   cluster_deploy [DB]        applies migrations/deploy in the order of sqitch.plan with psql
@@ -57,6 +57,7 @@ cluster_as_server() {
 cluster_conf() {
     cat <<-CONF
 	listen_addresses = ''
+	port = 5432
 	unix_socket_directories = '$CLUSTER_DIR'
 	unix_socket_permissions = 0700
 	max_connections = 100
@@ -105,8 +106,15 @@ cluster_restart() {
     }
 }
 
+# A new folder for a cluster: below TMPDIR, unless the server's user cannot get there or the path would be long.
+cluster_new_dir() {
+    local base=${TMPDIR:-/tmp}
+    if [ ${#base} -gt 60 ] || ! cluster_as_server test -x "$base"; then base=/tmp; fi
+    mktemp -d "$base/idscope-pg.XXXXXX"
+}
+
 cluster_start() {
-    CLUSTER_DIR=${1:-$(mktemp -d "${TMPDIR:-/tmp}/idscope-pg.XXXXXX")}
+    CLUSTER_DIR=${1:-$(cluster_new_dir)}
     mkdir -p "$CLUSTER_DIR"
     CLUSTER_DIR=$(cd "$CLUSTER_DIR" && pwd)
     if [ ${#CLUSTER_DIR} -gt 85 ]; then
@@ -124,11 +132,11 @@ cluster_start() {
 }
 
 cluster_url() {
-    printf 'postgresql://%s@/%s?host=%s\n' "$1" "${2:-idscope}" "$CLUSTER_DIR"
+    printf 'postgresql://%s@/%s?port=5432&host=%s\n' "$1" "${2:-idscope}" "$CLUSTER_DIR"
 }
 
 cluster_sqitch_url() {
-    printf 'db:pg://postgres@/%s?host=%s\n' "${1:-idscope}" "$CLUSTER_DIR"
+    printf 'db:pg://postgres@/%s?port=5432&host=%s\n' "${1:-idscope}" "$CLUSTER_DIR"
 }
 
 cluster_psql() {

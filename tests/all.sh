@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 logs=build/logs
 mkdir -p "$logs"
 rm -f "$logs"/*.log
-suites=${SUITES:-lint unit sql flow crash fuzz tsan bench-smoke}
+suites=${SUITES:-lint unit-coverage sql flow crash fuzz tsan bench-smoke}
 export FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 
 # The lines in which the runner of suite $1 sums up.
@@ -18,7 +18,7 @@ summary() {
         lint) grep -E '^lint: ' "$logs/lint.log" ;;
         sql) grep -E '^(All tests successful|Files=|Result:)' "$logs/sql.log" ;;
         flow) grep -E '^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]+|^flow: ' "$logs/flow.log" | paste -s -d ' ' ;;
-        unit | tsan) cmocka "$logs/$1.log" ;;
+        unit | unit-coverage | tsan) cmocka "$logs/$1.log" ;;
         *) grep -E "^$1: |^[a-z-]+: .*(passed|failed|counted|runs)" "$logs/$1.log" | tail -n 6 ;;
     esac
 }

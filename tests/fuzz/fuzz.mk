@@ -19,3 +19,4 @@ build/fuzz/tests/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libcore.
 	@$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .SECONDARY: $(FUZZ_PROGRAMS:%=%.o)
+-include $(FUZZ_PROGRAMS:%=%.d)

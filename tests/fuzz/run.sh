@@ -11,9 +11,9 @@ status=$?
 stat() { sed -n "s/^stat::$1: *//p" "$log"; }
 if [ "$status" -ne 0 ]; then
     cat "$log"
-    printf 'fuzz %s: FOUND something (exit %d), input in build/fuzz/%s-*\n' "$name" "$status" "$name"
+    printf 'fuzz-%s: failed (exit %d), input in build/fuzz/%s-*\n' "$name" "$status" "$name"
     exit 1
 fi
 covered=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1)
-printf 'fuzz %s: %s runs in %s s, %s edges, %s new inputs, nothing found\n' "$name" "$(stat number_of_executed_units)" "$seconds" \
+printf 'fuzz-%s: %s runs in %s s, %s edges, %s new inputs, nothing found\n' "$name" "$(stat number_of_executed_units)" "$seconds" \
     "${covered#cov: }" "$(stat new_units_added)"

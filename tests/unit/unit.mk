@@ -14,7 +14,7 @@ unit: $(UNIT_PROGRAMS) ## run the unit tests of core (FLAVOR=release, asan, tsan
 unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 	@rm -f build/coverage/core/*.gcda build/coverage/tests/unit/*.gcda
 	@$(MAKE) --no-print-directory FLAVOR=coverage unit
-	@gcovr --root . --filter 'core/' --fail-under-line $(UNIT_LINES_LEAST) build/coverage
+	@gcovr --root . --print-summary --filter 'core/' --fail-under-line $(UNIT_LINES_LEAST) build/coverage
 
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
 	@echo "  LINK  $@"

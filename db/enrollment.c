@@ -42,8 +42,8 @@ static void read_row(const struct rows *r, struct arena *a, bool *ret_found, str
 {
     *ret_found = rows_count(r) == 1;
     if (*ret_found)
-        *ret = (struct enrollment_row){read_enrollment(r, a), row_bytea(r, 0, 2, a), row_bytea(r, 0, 3, a), row_uuid(r, 0, 12),
-                                       db_registration_row(r, 0, 17, a)};
+        *ret = (struct enrollment_row){read_enrollment(r, a), row_bytea(r, 0, 2, a), row_bytea(r, 0, 3, a),
+                                       row_uuid(r, 0, 12), db_registration_row(r, 0, 17, a)};
 }
 
 static void find_args(struct db_args *in, struct arena *a, struct str id_scope, struct str registration_key)
@@ -53,8 +53,8 @@ static void find_args(struct db_args *in, struct arena *a, struct str id_scope, 
     db_text(in, registration_key);
 }
 
-err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key, bool *ret_found,
-                         struct enrollment_row *ret)
+err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                         bool *ret_found, struct enrollment_row *ret)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -75,7 +75,8 @@ static struct enrollment_outcome read_outcome(const struct rows *r, struct arena
     };
 }
 
-static void put_args(struct db_args *in, struct arena *a, const struct enrollment_guard *g, const struct enrollment_row *row)
+static void put_args(struct db_args *in, struct arena *a, const struct enrollment_guard *g,
+                     const struct enrollment_row *row)
 {
     const struct enrollment *e = &row->enrollment;
     struct str *hosts = ARENA_NEW_ARRAY(a, e->iot_hubs.n, struct str);
@@ -103,8 +104,9 @@ static void put_args(struct db_args *in, struct arena *a, const struct enrollmen
     db_json(in, e->optional_device_information);
 }
 
-err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g, const struct enrollment_row *e, bool update,
-                        struct enrollment_outcome *ret_outcome, struct enrollment_row *ret)
+err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,
+                        const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
+                        struct enrollment_row *ret)
 {
     struct db_args put, find;
     struct rows *rows[2];
@@ -113,7 +115,8 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
     if (update)
         db_uuid(&put, g->etag);
     find_args(&find, a, g->id_scope, g->registration_key);
-    const struct db_batch_call calls[] = {{update ? SQL_ENROLLMENT_UPDATE : SQL_ENROLLMENT_INSERT, &put}, {SQL_ENROLLMENT_FIND, &find}};
+    const struct db_batch_call calls[] = {{update ? SQL_ENROLLMENT_UPDATE : SQL_ENROLLMENT_INSERT, &put},
+                                          {SQL_ENROLLMENT_FIND, &find}};
     TRY(db_tenant_pipeline(db, a, &g->tenant_id, calls, 2, rows));
     *ret_outcome = read_outcome(rows[0], a);
     if (ret_outcome->written)
@@ -123,7 +126,8 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
     return NULL;
 }
 
-err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, struct enrollment_outcome *ret_outcome)
+err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g,
+                           struct enrollment_outcome *ret_outcome)
 {
     struct db_args in, forget;
     struct rows *rows[2];

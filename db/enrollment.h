@@ -6,14 +6,14 @@
 
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
-    struct enrollment enrollment;          /* without attestation, etag and registration state */
+    struct enrollment enrollment;                  /* without attestation, etag and registration state */
     struct bytes primary_sealed, secondary_sealed; /* p NULL in an update: as they are */
     struct uuid etag;
-    struct registration_row registration;  /* state.status is REG_ABSENT when the device never registered */
+    struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };
 
-err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key, bool *ret_found,
-                         struct enrollment_row *ret);
+err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                         bool *ret_found, struct enrollment_row *ret);
 
 /* What a write is checked against. */
 struct enrollment_guard {
@@ -21,21 +21,23 @@ struct enrollment_guard {
     struct str id_scope;
     int64_t scope_version;
     struct str registration_key;
-    const struct uuid *etag;               /* that it must have; NULL: any */
+    const struct uuid *etag; /* that it must have; NULL: any */
 };
 
 /* Why a write happened or not; read in this order. */
 struct enrollment_outcome {
-    bool live;                             /* false: the instance is not what it was checked against */
-    bool found, matches;                   /* there is an enrollment, with the etag */
-    struct str unlinked;                   /* a named hub that is not linked; absent: none */
+    bool live;           /* false: the instance is not what it was checked against */
+    bool found, matches; /* there is an enrollment, with the etag */
+    struct str unlinked; /* a named hub that is not linked; absent: none */
     bool written;
 };
 
 /* Insert, or with `update` change the one that is there. When it was written *ret is the row as it stands. */
-err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g, const struct enrollment_row *e, bool update,
-                        struct enrollment_outcome *ret_outcome, struct enrollment_row *ret);
+err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,
+                        const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
+                        struct enrollment_row *ret);
 /* Deletes the enrollment and forgets its registration. */
-err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, struct enrollment_outcome *ret_outcome);
+err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g,
+                           struct enrollment_outcome *ret_outcome);
 
 #endif

@@ -16,8 +16,8 @@ static struct hub_row read_hub(const struct rows *r, size_t i, struct arena *a)
     };
 }
 
-err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct hub_row **ret,
-                  size_t *ret_count, bool *ret_more)
+err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
+                  struct hub_row **ret, size_t *ret_count, bool *ret_more)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -38,15 +38,16 @@ static void hub_args(struct db_args *in, struct arena *a, const struct find *hub
     db_text(in, hub->name_key);
 }
 
-err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key, struct place_found *ret_found,
-                      bool *ret_hub, struct policy_row **ret, size_t *ret_count)
+err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key,
+                      struct place_found *ret_found, bool *ret_hub, struct policy_row **ret, size_t *ret_count)
 {
     struct db_args find, in;
     struct rows *rows[2];
     db_find_args(&find, a, hub);
     hub_args(&in, a, hub);
     db_text(&in, key_name_key);
-    TRY(db_placed(db, a, hub->at, (struct db_batch_call[]){{SQL_HUB_FIND, &find}, {SQL_HUB_POLICY_FIND, &in}}, 2, ret_found, rows));
+    TRY(db_placed(db, a, hub->at, (struct db_batch_call[]){{SQL_HUB_FIND, &find}, {SQL_HUB_POLICY_FIND, &in}}, 2,
+                  ret_found, rows));
     *ret_hub = rows_count(rows[0]) == 1;
     *ret_count = db_policy_rows(rows[1], a, ret);
     rows_free(rows[0]);
@@ -54,8 +55,8 @@ err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, st
     return NULL;
 }
 
-err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct place_found *ret_found,
-                    bool *ret_gone)
+err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag,
+                    struct place_found *ret_found, bool *ret_gone)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -112,7 +113,8 @@ err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, cons
     return db_call(db, SQL_HUB_UPDATE, &in, DB_ONCE, NULL);
 }
 
-err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies, size_t count)
+err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies,
+                        size_t count)
 {
     struct db_args in;
     locked_args(&in, a, hub);

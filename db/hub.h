@@ -14,19 +14,19 @@ struct hub_row {
 };
 
 /* One hub (find.name_key) or a page of them. */
-err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct hub_row **ret,
-                  size_t *ret_count, bool *ret_more);
+err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
+                  struct hub_row **ret, size_t *ret_count, bool *ret_more);
 /* The policies of a hub, or the one of `key_name_key`; *ret_hub tells whether the hub is there. */
-err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key, struct place_found *ret_found,
-                      bool *ret_hub, struct policy_row **ret, size_t *ret_count);
+err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key,
+                      struct place_found *ret_found, bool *ret_hub, struct policy_row **ret, size_t *ret_count);
 /* Deletes the hub: its devices become unreachable at once, links to it invalid. `etag`: that it must have, as
  * clients see it; absent: any. *ret_gone is false when there was none. */
-err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct place_found *ret_found,
-                    bool *ret_gone);
+err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag,
+                    struct place_found *ret_found, bool *ret_gone);
 
 /* For db_tx of the tenant. */
 struct hub_locked {
-    int64_t hub_id;            /* 0: there is none */
+    int64_t hub_id; /* 0: there is none */
     struct str location;
     struct uuid etag;
 };
@@ -35,7 +35,8 @@ err_t db_hub_lock(struct db *db, struct arena *a, const struct find *hub, struct
 err_t db_hub_insert(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
 err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
 /* Replaces all policies; everything that was checked against the old ones is stale from here on. */
-err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies, size_t count);
+err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies,
+                        size_t count);
 /* Has the links by resource to this hub probed at once. */
 err_t db_hub_links_recheck(struct db *db, struct arena *a, const struct find *hub);
 

@@ -36,8 +36,8 @@ err_t db_hub_device_find(struct db *db, struct arena *a, int64_t hub_id, struct 
     return NULL;
 }
 
-err_t db_hub_device_list(struct db *db, struct arena *a, int64_t hub_id, struct str after, int64_t limit, struct hub_device_row **ret,
-                         size_t *ret_count)
+err_t db_hub_device_list(struct db *db, struct arena *a, int64_t hub_id, struct str after, int64_t limit,
+                         struct hub_device_row **ret, size_t *ret_count)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -53,7 +53,8 @@ err_t db_hub_device_list(struct db *db, struct arena *a, int64_t hub_id, struct 
     return NULL;
 }
 
-static void guard_args(struct db_args *in, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at, size_t count)
+static void guard_args(struct db_args *in, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at,
+                       size_t count)
 {
     struct str *ids = ARENA_NEW_ARRAY(a, count, struct str);
     for (size_t i = 0; i < count; i++)
@@ -65,18 +66,21 @@ static void guard_args(struct db_args *in, struct arena *a, const struct hub_gua
 }
 
 /* What hub_device_create and hub_device_update begin with. */
-static void device_args(struct db_args *in, struct arena *a, int64_t generation, const struct hub_device_row *at, size_t count)
+static void device_args(struct db_args *in, struct arena *a, int64_t generation, const struct hub_device_row *at,
+                        size_t count)
 {
     enum { TEXTS = 5 };
     struct str *texts[TEXTS];
     for (int c = 0; c < TEXTS; c++)
         texts[c] = ARENA_NEW_ARRAY(a, count, struct str);
-    struct bytes *primary = ARENA_NEW_ARRAY(a, count, struct bytes), *secondary = ARENA_NEW_ARRAY(a, count, struct bytes);
+    struct bytes *primary = ARENA_NEW_ARRAY(a, count, struct bytes),
+                 *secondary = ARENA_NEW_ARRAY(a, count, struct bytes);
     bool *edge = ARENA_NEW_ARRAY(a, count, bool);
     for (size_t i = 0; i < count; i++) {
         const struct hub_device_row *d = &at[i];
         const struct str row[TEXTS] = {word_text(hub_device_status_words, d->status), d->status_reason,
-                                       word_text(hub_auth_type_words, d->auth_type), d->primary_thumbprint, d->secondary_thumbprint};
+                                       word_text(hub_auth_type_words, d->auth_type), d->primary_thumbprint,
+                                       d->secondary_thumbprint};
         for (int c = 0; c < TEXTS; c++)
             texts[c][i] = row[c];
         primary[i] = d->primary_sealed;
@@ -143,8 +147,8 @@ err_t db_hub_device_update(struct db *db, struct arena *a, const struct hub_guar
     return write_devices(db, a, SQL_HUB_DEVICE_UPDATE, &in, ret);
 }
 
-err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at, size_t count,
-                           struct hub_devices_outcome *ret)
+err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at,
+                           size_t count, struct hub_devices_outcome *ret)
 {
     struct db_args in;
     guard_args(&in, a, g, at, count);

@@ -7,15 +7,15 @@
 
 struct hub_device_row {
     struct str device_id;
-    int64_t generation, revision;          /* the etag; in a write: what it must have, generation 0: any */
-    int status;                            /* enum hub_device_status */
+    int64_t generation, revision; /* the etag; in a write: what it must have, generation 0: any */
+    int status;                   /* enum hub_device_status */
     struct str status_reason;
-    int auth_type;                         /* enum hub_auth_type */
+    int auth_type;                                 /* enum hub_auth_type */
     struct bytes primary_sealed, secondary_sealed; /* of type sas only */
-    bool keep_keys;                        /* update: stored keys win over these, where there are some */
+    bool keep_keys;                                /* update: stored keys win over these, where there are some */
     struct str primary_thumbprint, secondary_thumbprint;
     bool iot_edge;
-    int64_t status_us;                     /* when the status changed; 0: never */
+    int64_t status_us; /* when the status changed; 0: never */
 };
 
 /* The hub as the writer's credential was checked against it. */
@@ -25,23 +25,24 @@ struct hub_guard {
 
 /* What became of a call: ids of `at` that were there before, and that were written. */
 struct hub_devices_outcome {
-    bool live;                             /* false: the hub is not what it was checked against; nothing was written */
-    struct str *written, *found;           /* found: update and delete only */
+    bool live;                   /* false: the hub is not what it was checked against; nothing was written */
+    struct str *written, *found; /* found: update and delete only */
     size_t written_count, found_count;
 };
 
 err_t db_hub_device_find(struct db *db, struct arena *a, int64_t hub_id, struct str device_id, bool *ret_found,
                          struct hub_device_row *ret);
 /* Up to `limit` devices behind `after`, in the order of their ids. */
-err_t db_hub_device_list(struct db *db, struct arena *a, int64_t hub_id, struct str after, int64_t limit, struct hub_device_row **ret,
-                         size_t *ret_count);
-/* Writes of many devices in one statement; `at` in byte order of ids, each once. `generation` is that of devices that are made. */
+err_t db_hub_device_list(struct db *db, struct arena *a, int64_t hub_id, struct str after, int64_t limit,
+                         struct hub_device_row **ret, size_t *ret_count);
+/* Writes of many devices in one statement; `at` in byte order of ids, each once. `generation` is that of devices that
+ * are made. */
 err_t db_hub_device_create(struct db *db, struct arena *a, const struct hub_guard *g, int64_t generation,
                            const struct hub_device_row *at, size_t count, struct hub_devices_outcome *ret);
 err_t db_hub_device_update(struct db *db, struct arena *a, const struct hub_guard *g, int64_t generation,
                            const struct hub_device_row *at, size_t count, struct hub_devices_outcome *ret);
-err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at, size_t count,
-                           struct hub_devices_outcome *ret);
+err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at,
+                           size_t count, struct hub_devices_outcome *ret);
 err_t db_hub_device_count(struct db *db, struct arena *a, int64_t hub_id, int64_t *ret_all, int64_t *ret_enabled);
 
 #endif

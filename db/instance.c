@@ -1,5 +1,5 @@
-/* instance.c: provisioning service instances and their linked hubs as the management plane sees them. It must never open a sealed
- * value, nor touch what devices do. */
+/* instance.c: provisioning service instances and their linked hubs as the management plane sees them. It must never
+ * open a sealed value, nor touch what devices do. */
 #include "db/instance.h"
 
 #include "db/word.h"
@@ -32,7 +32,9 @@ static struct linked_row read_linked(const struct rows *r, size_t i, struct aren
         .key_name = row_text(r, i, 5, a),
         .primary_sealed = row_bytea(r, i, 6, a),
         .weight = row_i64(r, i, 7),
-        .apply = row_null(r, i, 8) ? TRI_ABSENT : row_bool(r, i, 8) ? TRI_TRUE : TRI_FALSE,
+        .apply = row_null(r, i, 8)   ? TRI_ABSENT
+                 : row_bool(r, i, 8) ? TRI_TRUE
+                                     : TRI_FALSE,
         .state = word_number(link_state_words, row_view(r, i, 9)),
         .reason = row_text(r, i, 10, a),
         .state_since_us = row_time(r, i, 11),
@@ -43,8 +45,8 @@ static struct linked_row read_linked(const struct rows *r, size_t i, struct aren
     };
 }
 
-err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes, size_t scope_count,
-                     struct str host, struct linked_row **ret, size_t *ret_count)
+err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes,
+                     size_t scope_count, struct str host, struct linked_row **ret, size_t *ret_count)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -75,7 +77,8 @@ static void hand_out(struct instance_row *instances, size_t count, struct linked
     }
 }
 
-static err_t add_links(struct db *db, struct arena *a, const struct uuid *tenant, struct instance_row *instances, size_t count)
+static err_t add_links(struct db *db, struct arena *a, const struct uuid *tenant, struct instance_row *instances,
+                       size_t count)
 {
     struct linked_row *links;
     size_t link_count;
@@ -87,8 +90,8 @@ static err_t add_links(struct db *db, struct arena *a, const struct uuid *tenant
     return NULL;
 }
 
-err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct instance_row **ret,
-                       size_t *ret_count, bool *ret_more)
+err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
+                       struct instance_row **ret, size_t *ret_count, bool *ret_more)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -110,15 +113,17 @@ static void instance_args(struct db_args *in, struct arena *a, const struct find
 }
 
 err_t db_instance_policies(struct db *db, struct arena *a, const struct find *instance, struct str key_name_key,
-                           struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret, size_t *ret_count)
+                           struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret,
+                           size_t *ret_count)
 {
     struct db_args find, in;
     struct rows *rows[2];
     db_find_args(&find, a, instance);
     instance_args(&in, a, instance);
     db_text(&in, key_name_key);
-    TRY(db_placed(db, a, instance->at, (struct db_batch_call[]){{SQL_INSTANCE_FIND, &find}, {SQL_INSTANCE_POLICY_FIND, &in}}, 2,
-                  ret_found, rows));
+    TRY(db_placed(db, a, instance->at,
+                  (struct db_batch_call[]){{SQL_INSTANCE_FIND, &find}, {SQL_INSTANCE_POLICY_FIND, &in}}, 2, ret_found,
+                  rows));
     *ret_id_scope = rows_count(rows[0]) ? row_text(rows[0], 0, 3, a) : (struct str){NULL, 0};
     *ret_count = db_policy_rows(rows[1], a, ret);
     rows_free(rows[0]);
@@ -138,8 +143,8 @@ err_t db_instance_delete(struct db *db, struct arena *a, const struct find *inst
     return NULL;
 }
 
-err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count, struct latency_row **ret,
-                        size_t *ret_count)
+err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count,
+                        struct latency_row **ret, size_t *ret_count)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -249,8 +254,8 @@ err_t db_linked_target(struct db *db, struct arena *a, const struct find *hub, s
     return NULL;
 }
 
-err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, const struct linked_row *links,
-                    size_t count)
+err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                    const struct linked_row *links, size_t count)
 {
     struct str *texts[4];
     for (int c = 0; c < 4; c++)

@@ -7,17 +7,17 @@
 
 struct linked_row {
     struct str id_scope;
-    struct str host, host_name;    /* key, and as linked */
+    struct str host, host_name; /* key, and as linked */
     struct str location;
-    struct str hub_key;            /* linked by resource to this hub; absent: by connection string */
-    struct str key_name;           /* the policy */
-    struct bytes primary_sealed;   /* p NULL: linked by resource */
-    int64_t weight;                /* 0: never set */
+    struct str hub_key;          /* linked by resource to this hub; absent: by connection string */
+    struct str key_name;         /* the policy */
+    struct bytes primary_sealed; /* p NULL: linked by resource */
+    int64_t weight;              /* 0: never set */
     enum tri apply;
-    int state;                     /* enum link_state */
+    int state; /* enum link_state */
     struct str reason;
     int64_t state_since_us, last_good_us;
-    struct uuid hub_subscription;  /* of a link by resource whose hub is there: */
+    struct uuid hub_subscription; /* of a link by resource whose hub is there: */
     struct str hub_group, hub_name;
 };
 
@@ -26,7 +26,7 @@ struct instance_row {
     struct uuid subscription_id;
     struct str id_scope, id_scope_text, location, tags;
     int64_t sku_capacity;
-    int allocation_policy;         /* enum allocation_policy */
+    int allocation_policy; /* enum allocation_policy */
     struct str properties;
     struct uuid etag;
     struct linked_row *links;
@@ -34,28 +34,29 @@ struct instance_row {
 };
 
 /* One instance (find.name_key) or a page of them, with their links. */
-err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct instance_row **ret,
-                       size_t *ret_count, bool *ret_more);
+err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
+                       struct instance_row **ret, size_t *ret_count, bool *ret_more);
 /* The policies of an instance, or the one of `key_name_key`; *ret_id_scope is absent when there is no such instance. */
 err_t db_instance_policies(struct db *db, struct arena *a, const struct find *instance, struct str key_name_key,
-                           struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret, size_t *ret_count);
+                           struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret,
+                           size_t *ret_count);
 /* `etag`: that it must have, as clients see it; absent: any. *ret_id_scope is absent when there was none. */
 err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct str etag,
                          struct place_found *ret_found, struct str *ret_id_scope);
 
 /* The links of some ID scopes in their order, or the one of `host`. */
-err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes, size_t scope_count,
-                     struct str host, struct linked_row **ret, size_t *ret_count);
+err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes,
+                     size_t scope_count, struct str host, struct linked_row **ret, size_t *ret_count);
 struct latency_row {
     struct str host, region;
     int64_t p50_us, p95_us, count, measured_us;
 };
-err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count, struct latency_row **ret,
-                        size_t *ret_count);
+err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count,
+                        struct latency_row **ret, size_t *ret_count);
 
 /* For db_tx of the tenant. */
 struct instance_locked {
-    struct str id_scope;           /* absent: there is none */
+    struct str id_scope; /* absent: there is none */
     struct str location;
     struct uuid etag;
     int allocation_policy;
@@ -71,7 +72,8 @@ err_t db_instance_policy_put(struct db *db, struct arena *a, const struct uuid *
 /* What was checked against the instance is stale from here on. */
 err_t db_scope_touch(struct db *db, struct arena *a, struct str id_scope, bool inputs_changed);
 
-/* The hub that a link by resource names; *ret_there is false when the tenant has none. rights 0: it has no such policy. */
+/* The hub that a link by resource names; *ret_there is false when the tenant has none. rights 0: it has no such policy.
+ */
 struct linked_target {
     struct str hub_name, location, key_name;
     int rights;
@@ -79,8 +81,8 @@ struct linked_target {
 err_t db_linked_target(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key, bool *ret_there,
                        struct linked_target *ret);
 /* Replaces the set of links; those whose credential differs from the stored one become pending. */
-err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, const struct linked_row *links,
-                    size_t count);
+err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                    const struct linked_row *links, size_t count);
 /* Has the hosts probed and measured at once. */
 err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count);
 

@@ -1,4 +1,5 @@
-/* registration.c: registrations as the service plane sees them. It must never change what a registration says, only forget one. */
+/* registration.c: registrations as the service plane sees them. It must never change what a registration says, only
+ * forget one. */
 #include "db/registration.h"
 
 #include "db/word.h"
@@ -8,17 +9,18 @@ struct registration_row db_registration_row(const struct rows *r, size_t row, in
     struct registration_row reg = {
         .operation = row_uuid(r, row, column + 1),
         .revision = row_i64(r, row, column + 2),
-        .state = {
-            .registration_id = row_text(r, row, column, a),
-            .status = word_number(registration_status_words, row_view(r, row, column + 3)),
-            .substatus = word_number(registration_substatus_words, row_view(r, row, column + 4)),
-            .assigned_hub = row_text(r, row, column + 5, a),
-            .device_id = row_text(r, row, column + 6, a),
-            .error_code = {!row_null(r, row, column + 7), row_i64(r, row, column + 7)},
-            .error_message = row_text(r, row, column + 8, a),
-            .created_us = row_time(r, row, column + 10),
-            .updated_us = row_time(r, row, column + 11),
-        },
+        .state =
+            {
+                .registration_id = row_text(r, row, column, a),
+                .status = word_number(registration_status_words, row_view(r, row, column + 3)),
+                .substatus = word_number(registration_substatus_words, row_view(r, row, column + 4)),
+                .assigned_hub = row_text(r, row, column + 5, a),
+                .device_id = row_text(r, row, column + 6, a),
+                .error_code = {!row_null(r, row, column + 7), row_i64(r, row, column + 7)},
+                .error_message = row_text(r, row, column + 8, a),
+                .created_us = row_time(r, row, column + 10),
+                .updated_us = row_time(r, row, column + 11),
+            },
     };
     if (reg.state.status == REG_ASSIGNING)
         reg.state.error_message = row_text(r, row, column + 9, a);
@@ -33,8 +35,8 @@ static void device_args(struct db_args *in, struct arena *a, struct str id_scope
     db_text(in, registration_key);
 }
 
-err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key, bool *ret_found,
-                           struct registration_row *ret)
+err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                           bool *ret_found, struct registration_row *ret)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -46,7 +48,8 @@ err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, 
     return NULL;
 }
 
-void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g, bool enrolled_too)
+void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g,
+                                 bool enrolled_too)
 {
     db_args_init(in, a);
     db_text(in, g->id_scope);
@@ -57,7 +60,8 @@ void db_registration_delete_args(struct db_args *in, struct arena *a, const stru
     db_i64(in, g->as ? g->as->revision : 0);
 }
 
-err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live, bool *ret_gone)
+err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,
+                             bool *ret_gone)
 {
     enum { TRIES = 3 };
     struct db_args in;
@@ -73,8 +77,8 @@ err_t db_registration_delete(struct db *db, struct arena *a, const struct regist
     return NULL;
 }
 
-err_t db_registration_input(struct db *db, struct arena *a, struct str id_scope, struct str registration_key, bool *ret_found,
-                            struct registration_input *ret)
+err_t db_registration_input(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                            bool *ret_found, struct registration_input *ret)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;

@@ -7,7 +7,8 @@
 
 /* A registration with what its etag is made from. */
 struct registration_row {
-    struct registration_state state;   /* the state without its etag; while assigning, error_message is what it waits for */
+    struct registration_state
+        state; /* the state without its etag; while assigning, error_message is what it waits for */
     struct uuid operation;
     int64_t revision;
 };
@@ -16,20 +17,22 @@ enum { DB_REGISTRATION_COLUMNS = 12 };
 /* Reads the columns of registration_find, which may stand from `column` on in a larger row. */
 struct registration_row db_registration_row(const struct rows *r, size_t row, int column, struct arena *a);
 
-err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key, bool *ret_found,
-                           struct registration_row *ret);
+err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                           bool *ret_found, struct registration_row *ret);
 
 /* What a delete is checked against. */
 struct registration_guard {
     struct str id_scope;
     int64_t scope_version;
     struct str registration_key;
-    const struct registration_row *as;  /* as it must be; NULL: whatever it is */
+    const struct registration_row *as; /* as it must be; NULL: whatever it is */
 };
 /* Forgets the registration and its running assignment. Both results false: it changed or went meanwhile. */
-err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live, bool *ret_gone);
+err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,
+                             bool *ret_gone);
 /* The parameters of registration_delete, for a pipeline; `enrolled_too`: also when the enrollment stands. */
-void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g, bool enrolled_too);
+void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g,
+                                 bool enrolled_too);
 
 /* The inputs of the last choice: their canonical text and hash; *ret_input is absent when there is none yet. */
 struct registration_input {
@@ -37,7 +40,7 @@ struct registration_input {
     struct bytes hash;
     struct str input;
 };
-err_t db_registration_input(struct db *db, struct arena *a, struct str id_scope, struct str registration_key, bool *ret_found,
-                            struct registration_input *ret);
+err_t db_registration_input(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                            bool *ret_found, struct registration_input *ret);
 
 #endif

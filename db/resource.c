@@ -49,7 +49,8 @@ void db_policy_args(struct db_args *in, struct arena *a, const struct policy_row
 {
     struct str *names = ARENA_NEW_ARRAY(a, count, struct str);
     int32_t *rights = ARENA_NEW_ARRAY(a, count, int32_t);
-    struct bytes *primary = ARENA_NEW_ARRAY(a, count, struct bytes), *secondary = ARENA_NEW_ARRAY(a, count, struct bytes);
+    struct bytes *primary = ARENA_NEW_ARRAY(a, count, struct bytes),
+                 *secondary = ARENA_NEW_ARRAY(a, count, struct bytes);
     for (size_t i = 0; i < count; i++) {
         names[i] = policies[i].key_name;
         rights[i] = policies[i].rights;
@@ -77,8 +78,8 @@ static struct group_row read_group(const struct rows *rows, size_t row, struct a
     return (struct group_row){row_text(rows, row, 0, a), row_text(rows, row, 1, a), row_text(rows, row, 2, a)};
 }
 
-err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct group_row **ret,
-                    size_t *ret_count, bool *ret_more)
+err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
+                    struct group_row **ret, size_t *ret_count, bool *ret_more)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -97,8 +98,8 @@ err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct
     return NULL;
 }
 
-err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g, struct place_found *ret_found,
-                   bool *ret_written, bool *ret_created, struct group_row *ret)
+err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
+                   struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
@@ -122,8 +123,10 @@ err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, st
     db_place_args(&inside, a, at);
     db_text(&inside, (struct str){NULL, 0});
     db_text(&inside, (struct str){NULL, 0});
-    const struct db_batch_call calls[] = {
-        {SQL_GROUP_LOCK, &group}, {SQL_INSTANCE_DELETE, &inside}, {SQL_HUB_DELETE, &inside}, {SQL_GROUP_DELETE, &group}};
+    const struct db_batch_call calls[] = {{SQL_GROUP_LOCK, &group},
+                                          {SQL_INSTANCE_DELETE, &inside},
+                                          {SQL_HUB_DELETE, &inside},
+                                          {SQL_GROUP_DELETE, &group}};
     struct rows *rows[4];
     TRY(db_placed(db, a, at, calls, 4, ret_found, rows));
     for (int i = 0; i < 4; i++)

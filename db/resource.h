@@ -1,5 +1,6 @@
-/* resource.h: what all management resources share: the place where they stand, pages of lists, shared access policies; and the
- * resource groups themselves. Everything is asked for with its tenant, so another tenant's things do not exist. */
+/* resource.h: what all management resources share: the place where they stand, pages of lists, shared access policies;
+ * and the resource groups themselves. Everything is asked for with its tenant, so another tenant's things do not exist.
+ */
 #ifndef IDSCOPE_DB_RESOURCE_H
 #define IDSCOPE_DB_RESOURCE_H
 
@@ -8,20 +9,20 @@
 /* Where a resource stands. */
 struct place {
     struct uuid tenant_id, subscription_id;
-    struct str group_key;      /* lower case; absent: anywhere in the subscription */
+    struct str group_key; /* lower case; absent: anywhere in the subscription */
 };
 
 /* What of a place exists. */
 struct place_found {
     bool subscription;
-    struct str group;          /* name as given; absent: there is none */
+    struct str group; /* name as given; absent: there is none */
 };
 
 /* What a look-up or a page of a list asks for. */
 struct find {
     const struct place *at;
-    struct str name_key;       /* absent: all, in pages */
-    struct str after;          /* key of the last one of the page before; absent: from the first */
+    struct str name_key; /* absent: all, in pages */
+    struct str after;    /* key of the last one of the page before; absent: from the first */
 };
 
 /* Starts the parameters that every statement of a placed resource begins with: tenant, subscription, group. */
@@ -49,11 +50,11 @@ size_t db_policy_rows(const struct rows *rows, struct arena *a, struct policy_ro
 struct group_row {
     struct str name, location, tags;
 };
-err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found, struct group_row **ret,
-                    size_t *ret_count, bool *ret_more);
+err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
+                    struct group_row **ret, size_t *ret_count, bool *ret_more);
 /* *ret_written is false when the subscription is missing (see ret_found) or the group has another location. */
-err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g, struct place_found *ret_found,
-                   bool *ret_written, bool *ret_created, struct group_row *ret);
+err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
+                   struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret);
 /* Deletes the group with all that stands in it: its instances' ID scopes retire, links to its hubs become invalid. */
 err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found);
 /* Inside of a transaction: true when the group is there, which it then is until the transaction ends. */

@@ -1,4 +1,5 @@
-/* tenancy.c: subscriptions of a tenant, and pipelines that know their tenant. It must never look at a tenant that was not handed in. */
+/* tenancy.c: subscriptions of a tenant, and pipelines that know their tenant. It must never look at a tenant that was
+ * not handed in. */
 #include "db/tenancy.h"
 
 #include <string.h>

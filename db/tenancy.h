@@ -18,8 +18,8 @@ err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *te
 
 enum { DB_TENANT_CALLS_MAX = 6 };
 
-/* `calls` as one transaction of the tenant in one round trip; ret_rows[i] belongs to calls[i]. A transaction that lost against
- * another one is run again. */
+/* `calls` as one transaction of the tenant in one round trip; ret_rows[i] belongs to calls[i]. A transaction that lost
+ * against another one is run again. */
 err_t db_tenant_pipeline(struct db *db, struct arena *a, const struct uuid *tenant, const struct db_batch_call *calls,
                          size_t count, struct rows **ret_rows);
 

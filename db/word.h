@@ -1,4 +1,5 @@
-/* word.h: words of the contract ↔ enumerations, for columns that hold words. The lists themselves stand in core/model.c. */
+/* word.h: words of the contract ↔ enumerations, for columns that hold words. The lists themselves stand in
+ * core/model.c. */
 #ifndef IDSCOPE_DB_WORD_H
 #define IDSCOPE_DB_WORD_H
 

@@ -1,10 +1,18 @@
-/* arm.c: what the operations of the management plane share. It must never look into another tenant: every place that it makes carries
- * the tenant of the client, and what is not there looks like what is another's. */
+/* arm.c: what the operations of the management plane share. It must never look into another tenant: every place that it
+ * makes carries the tenant of the client, and what is not there looks like what is another's. */
 #include "api/op/arm.h"
 
 #include "api/op/resource_codec.h"
 
-enum { SEGMENT_SUBSCRIPTION, SEGMENT_GROUP, SEGMENT_NAME, TAGS_MAX = 50, TAG_NAME_MAX = 512, TAG_VALUE_MAX = 256, ETAG_BYTES = 9 };
+enum {
+    SEGMENT_SUBSCRIPTION,
+    SEGMENT_GROUP,
+    SEGMENT_NAME,
+    TAGS_MAX = 50,
+    TAG_NAME_MAX = 512,
+    TAG_VALUE_MAX = 256,
+    ETAG_BYTES = 9
+};
 
 err_t arm_subscription(struct req *r, struct arm_target *ret)
 {
@@ -48,7 +56,8 @@ err_t arm_check_new_name(struct req *r, const char *what, struct str name)
 {
     if (!id_service_name_valid(name))
         return req_fail(r, E(BAD_ID),
-                        "name: the name of %s must have 3 to 50 letters, digits and hyphens, not only digits, and no hyphen at its ends.",
+                        "name: the name of %s must have 3 to 50 letters, digits and hyphens, not only digits, and no "
+                        "hyphen at its ends.",
                         what);
     if (id_service_name_reserved(name))
         return req_fail(r, E(BAD_ID), "name: %.*s is reserved and cannot be the name of %s.", STR_ARG(name), what);
@@ -115,9 +124,11 @@ struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct
     return arena_printf(a, "/subscriptions/%s/resourceGroups/%.*s", enc_uuid(a, subscription).p, STR_ARG(group));
 }
 
-struct str arm_resource_id(struct arena *a, const struct uuid *subscription, struct str group, const char *type, struct str name)
+struct str arm_resource_id(struct arena *a, const struct uuid *subscription, struct str group, const char *type,
+                           struct str name)
 {
-    return arena_printf(a, "%s/providers/Microsoft.Devices/%s/%.*s", arm_group_id(a, subscription, group).p, type, STR_ARG(name));
+    return arena_printf(a, "%s/providers/Microsoft.Devices/%s/%.*s", arm_group_id(a, subscription, group).p, type,
+                        STR_ARG(name));
 }
 
 void arm_list_begin(struct req *r, struct text *out)
@@ -144,7 +155,8 @@ static struct str next_link(struct req *r, struct str after)
         rest = str_split(rest, '/', &segment);
         text_printf(&t, "/%s", enc_percent(r->arena, segment).p);
     }
-    text_printf(&t, "?api-version=%s&$skiptoken=%s", enc_percent(r->arena, r->api_version).p, enc_percent(r->arena, after).p);
+    text_printf(&t, "?api-version=%s&$skiptoken=%s", enc_percent(r->arena, r->api_version).p,
+                enc_percent(r->arena, after).p);
     return text_str(&t);
 }
 

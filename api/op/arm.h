@@ -1,5 +1,5 @@
-/* arm.h: what the operations of the management plane share: where a resource stands, which part of its path is missing, names, tags,
- * If-Match and pages of lists. */
+/* arm.h: what the operations of the management plane share: where a resource stands, which part of its path is missing,
+ * names, tags, If-Match and pages of lists. */
 #ifndef IDSCOPE_ARM_H
 #define IDSCOPE_ARM_H
 
@@ -9,8 +9,8 @@
 /* A resource and its place, out of the path's segments: {sub}, {rg}, {name}. Points at itself: do not copy. */
 struct arm_target {
     struct place at;
-    struct find find;        /* of the resource, or of the page that $skiptoken asks for */
-    struct str group, name;  /* as the path spells them */
+    struct find find;       /* of the resource, or of the page that $skiptoken asks for */
+    struct str group, name; /* as the path spells them */
 };
 
 /* Each reads the path up to what it is named after; a part that cannot exist gives the 404 of that part. */
@@ -38,10 +38,11 @@ err_t arm_tags(struct req *r, struct str tags, struct str *ret);
 
 /* /subscriptions/{sub}/resourceGroups/{group}[/providers/Microsoft.Devices/{type}/{name}] */
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group);
-struct str arm_resource_id(struct arena *a, const struct uuid *subscription, struct str group, const char *type, struct str name);
+struct str arm_resource_id(struct arena *a, const struct uuid *subscription, struct str group, const char *type,
+                           struct str name);
 
-/* {"value":[…],"nextLink"}: begin, then one arm_list_item before each item is written to the text, then end with the key of the last
- * item when there are more (absent: this is the last page). */
+/* {"value":[…],"nextLink"}: begin, then one arm_list_item before each item is written to the text, then end with the
+ * key of the last item when there are more (absent: this is the last page). */
 void arm_list_begin(struct req *r, struct text *out);
 void arm_list_item(struct text *out);
 err_t arm_list_end(struct req *r, struct text *out, struct str next_after);

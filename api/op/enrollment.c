@@ -1,5 +1,5 @@
-/* enrollment.c: individual enrollments (dps-wire 3.2, 3.5; DECISIONS 13, 15): which bodies are good, when a write happens, which answer
- * shows keys. It must never show a key but in the answers to PUT and attestationmechanism. */
+/* enrollment.c: individual enrollments (dps-wire 3.2, 3.5; DECISIONS 13, 15): which bodies are good, when a write
+ * happens, which answer shows keys. It must never show a key but in the answers to PUT and attestationmechanism. */
 #include "db/enrollment.h"
 
 #include "api/op/op.h"
@@ -16,7 +16,8 @@ static struct bytes key_row(struct req *r, struct str registration_key, const ch
     return seal_row(r->arena, "enrollment", r->instance->id_scope, registration_key, part);
 }
 
-static err_t open_key(struct req *r, struct str registration_key, const char *part, struct bytes sealed, struct str *ret)
+static err_t open_key(struct req *r, struct str registration_key, const char *part, struct bytes sealed,
+                      struct str *ret)
 {
     struct bytes raw;
     TRY(unseal(r->arena, r->shared->ring, key_row(r, registration_key, part), sealed, &raw));
@@ -25,7 +26,8 @@ static err_t open_key(struct req *r, struct str registration_key, const char *pa
 }
 
 /* The attestation with its keys in clear, or with `secret` an empty block in their place. */
-static err_t show_attestation(struct req *r, struct str key, const struct enrollment_row *row, bool secret, struct attestation **ret)
+static err_t show_attestation(struct req *r, struct str key, const struct enrollment_row *row, bool secret,
+                              struct attestation **ret)
 {
     struct attestation *a = ARENA_NEW(r->arena, struct attestation);
     a->type = ATTEST_SYMMETRIC_KEY;
@@ -85,7 +87,8 @@ static err_t check_attestation(struct req *r, const struct attestation *a)
     if (a->type != ATTEST_SYMMETRIC_KEY)
         return req_fail(r, E(BAD_FIELD), "attestation.type must be symmetricKey; other kinds come in a later version.");
     if (a->x509.p || a->tpm.p)
-        return req_fail(r, E(BAD_FIELD), "attestation.%s does not belong to attestation.type symmetricKey.", a->x509.p ? "x509" : "tpm");
+        return req_fail(r, E(BAD_FIELD), "attestation.%s does not belong to attestation.type symmetricKey.",
+                        a->x509.p ? "x509" : "tpm");
     return NULL;
 }
 
@@ -103,7 +106,8 @@ static err_t check_ids(struct req *r, struct enrollment *e)
     if (e->registration_id.p && !str_same_nocase(e->registration_id, r->segments[0]))
         return req_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
     if (e->device_id.p && !id_device_valid(e->device_id))
-        return req_fail(r, E(BAD_FIELD), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'", ID_DEVICE_MAX);
+        return req_fail(r, E(BAD_FIELD),
+                        "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'", ID_DEVICE_MAX);
     if (e->iot_hub_host_name.p && !id_host_valid(e->iot_hub_host_name))
         return req_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
     return NULL;
@@ -130,9 +134,11 @@ static err_t check_policy(struct req *r, const struct enrollment *e)
     if (e->iot_hub_host_name.p && e->iot_hubs.n && !same)
         return req_fail(r, E(BAD_FIELD), "iotHubHostName names another hub than iotHubs.");
     if (e->allocation_policy == POLICY_CUSTOM)
-        return req_fail(r, E(BAD_FIELD), "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
+        return req_fail(r, E(BAD_FIELD),
+                        "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
     if (e->custom_allocation.p)
-        return req_fail(r, E(BAD_FIELD), "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
+        return req_fail(r, E(BAD_FIELD),
+                        "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
     if (e->allocation_policy == POLICY_STATIC && named != 1)
         return req_fail(r, E(BAD_FIELD), "iotHubs must name exactly one hub when allocationPolicy is static.");
     return NULL;
@@ -203,8 +209,10 @@ static void set_defaults(struct req *r, struct enrollment *e)
     }
 }
 
-/* An absent key of an update stays as it is (GET shows none, and clients send back what they got); an empty one is made new. */
-static err_t seal_one(struct req *r, struct str registration_key, const char *part, struct str key, bool update, struct bytes *ret)
+/* An absent key of an update stays as it is (GET shows none, and clients send back what they got); an empty one is made
+ * new. */
+static err_t seal_one(struct req *r, struct str registration_key, const char *part, struct str key, bool update,
+                      struct bytes *ret)
 {
     struct bytes raw;
     if (update && !key.p)

@@ -1,5 +1,5 @@
-/* hub.c: built-in hubs as resources of the management plane (dps-wire 2): made, listed, their keys shown, deleted. Their devices are
- * hub_device.c's. */
+/* hub.c: built-in hubs as resources of the management plane (dps-wire 2): made, listed, their keys shown, deleted.
+ * Their devices are hub_device.c's. */
 #include "api/op/arm.h"
 #include "api/op/later.h"
 #include "api/op/op.h"
@@ -13,8 +13,9 @@ enum { CAPACITY_LEAST = 1, CAPACITY_MOST = 200 };
 
 static const struct {
     struct str name, tier;
-} skus[] = {{STR("F1"), STR("Free")},     {STR("S1"), STR("Standard")}, {STR("S2"), STR("Standard")}, {STR("S3"), STR("Standard")},
-            {STR("B1"), STR("Basic")},    {STR("B2"), STR("Basic")},    {STR("B3"), STR("Basic")}};
+} skus[] = {{STR("F1"), STR("Free")},     {STR("S1"), STR("Standard")}, {STR("S2"), STR("Standard")},
+            {STR("S3"), STR("Standard")}, {STR("B1"), STR("Basic")},    {STR("B2"), STR("Basic")},
+            {STR("B3"), STR("Basic")}};
 
 static bool find_sku(struct str name, struct sku *ret)
 {
@@ -40,7 +41,8 @@ static const struct policy default_policies[] = {
 
 static void write_hub(struct req *r, const struct hub_row *h, struct text *out)
 {
-    struct str location = arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->location));
+    struct str location =
+        arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->location));
     struct hub_properties properties = {
         .state = STR("Active"),
         .provisioning_state = STR("Succeeded"),
@@ -193,7 +195,8 @@ static err_t check_sku(struct req *r, const struct sku *given, struct hub_row *t
     to->sku_name = sku.name;
     to->sku_capacity = given->capacity.set ? given->capacity.n : CAPACITY_LEAST;
     if (to->sku_capacity < CAPACITY_LEAST || to->sku_capacity > CAPACITY_MOST)
-        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST, CAPACITY_MOST);
+        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
+                        CAPACITY_MOST);
     return NULL;
 }
 
@@ -244,7 +247,8 @@ static err_t change(struct db *db, struct hub_put *p, const struct hub_locked *o
     p->created = false;
     TRY(arm_check_match(p->r, &old->etag));
     if (!str_same(old->location, p->row.location))
-        return req_fail(p->r, E(LOCATION_CONFLICT), "location: the hub is in %.*s; its location cannot change.", STR_ARG(old->location));
+        return req_fail(p->r, E(LOCATION_CONFLICT), "location: the hub is in %.*s; its location cannot change.",
+                        STR_ARG(old->location));
     return db_hub_update(db, p->r->arena, &p->target.find, &p->row);
 }
 
@@ -269,7 +273,8 @@ err_t op_hub_put(struct req *r)
         e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
     gate_forget_hub(r->shared->gate, p.target.find.name_key);
     if (e == E(UNIQUE_VIOLATION))
-        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.", STR_ARG(p.target.name));
+        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.",
+                        STR_ARG(p.target.name));
     TRY(e);
     return reply_hub(r, p.created ? 201 : 200, &p.target);
 }

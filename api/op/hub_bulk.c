@@ -1,5 +1,5 @@
-/* hub_bulk.c: many devices of a built-in hub in one call (dps-wire 7.5): each kind of change is one statement and one commit, however
- * many devices it touches. A device that is refused refuses no other. */
+/* hub_bulk.c: many devices of a built-in hub in one call (dps-wire 7.5): each kind of change is one statement and one
+ * commit, however many devices it touches. A device that is refused refuses no other. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +12,11 @@ enum { BULK_MAX = 100, ERROR_TEXT_MAX = 300 };
 
 /* One device of the call, and what became of it. */
 struct item {
-    struct str device_id;          /* as sent; empty when there was none that could be read */
-    int import_mode;               /* enum import_mode; IMPORT_ABSENT: refused before anything was tried */
+    struct str device_id; /* as sent; empty when there was none that could be read */
+    int import_mode;      /* enum import_mode; IMPORT_ABSENT: refused before anything was tried */
     struct hub_device device;
     err_t error;
-    struct str words;              /* about this device; absent: the error's own sentence */
+    struct str words; /* about this device; absent: the error's own sentence */
     bool done;
 };
 
@@ -73,7 +73,9 @@ static err_t read_bulk(struct req *r, struct bulk *b)
         return req_fail(r, E(BAD_FIELD), "The body must be an array of at most %d devices.", BULK_MAX);
     b->count = json_array_size(body);
     json_array_foreach(body, i, v)
+    {
         read_item(r, v, &b->items[i]);
+    }
     refuse_twins(r, b);
     return NULL;
 }
@@ -85,7 +87,8 @@ enum change { CREATE, UPDATE, DELETE };
 static bool is_of(const struct item *it, enum change change)
 {
     static const int first[] = {[CREATE] = IMPORT_CREATE, [UPDATE] = IMPORT_UPDATE, [DELETE] = IMPORT_DELETE};
-    static const int second[] = {[CREATE] = IMPORT_CREATE, [UPDATE] = IMPORT_UPDATE_IF_MATCH, [DELETE] = IMPORT_DELETE_IF_MATCH};
+    static const int second[] = {
+        [CREATE] = IMPORT_CREATE, [UPDATE] = IMPORT_UPDATE_IF_MATCH, [DELETE] = IMPORT_DELETE_IF_MATCH};
     return !it->done && (it->import_mode == first[change] || it->import_mode == second[change]);
 }
 
@@ -227,7 +230,8 @@ static err_t reply_bulk(struct req *r, const struct bulk *b)
         if (!it->error)
             continue;
         struct str words = it->words.p ? it->words : str_of(it->error->sentence);
-        errors[n++] = (struct bulk_error){it->device_id, arena_printf(r->arena, "%s;%.*s", it->error->hub_code, STR_ARG(words)),
+        errors[n++] = (struct bulk_error){it->device_id,
+                                          arena_printf(r->arena, "%s;%.*s", it->error->hub_code, STR_ARG(words)),
                                           {true, it->error->code}};
     }
     struct bulk_result result = {n ? TRI_FALSE : TRI_TRUE, {errors, n, true}, {NULL, 0, true}};

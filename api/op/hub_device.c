@@ -1,5 +1,6 @@
-/* hub_device.c: the registry of a built-in hub, one device at a time (dps-wire 7.5, sdk-clients 5): what a linked hub offers to whoever
- * holds a policy's key. It must never show or store a key of another hub, and never write without the hub's live version. */
+/* hub_device.c: the registry of a built-in hub, one device at a time (dps-wire 7.5, sdk-clients 5): what a linked hub
+ * offers to whoever holds a policy's key. It must never show or store a key of another hub, and never write without the
+ * hub's live version. */
 #include "api/op/hub_device.h"
 
 #include "api/op/op.h"
@@ -23,7 +24,8 @@ static struct bytes key_row(struct req *r, struct str device_id, const char *par
 static err_t seal_one(struct req *r, struct str device_id, const char *part, struct str key, struct bytes *ret)
 {
     struct bytes raw;
-    TRY(policy_key(r, arena_printf(r->arena, "authentication.symmetricKey.%sKey", part).p, key, POLICY_KEY_BYTES, &raw));
+    TRY(policy_key(r, arena_printf(r->arena, "authentication.symmetricKey.%sKey", part).p, key, POLICY_KEY_BYTES,
+                   &raw));
     *ret = seal(r->arena, r->shared->ring, key_row(r, device_id, part), raw);
     return NULL;
 }
@@ -42,15 +44,16 @@ static err_t check_thumbprint(struct req *r, const char *member, struct str t)
     struct bytes raw;
     if (!t.p || ((t.n == THUMBPRINT_SHA1 || t.n == THUMBPRINT_SHA256) && dec_hex(r->arena, t, &raw)))
         return NULL;
-    return req_fail(r, E(BAD_FIELD), "authentication.x509Thumbprint.%s must have %d or %d hex digits.", member, THUMBPRINT_SHA1,
-                    THUMBPRINT_SHA256);
+    return req_fail(r, E(BAD_FIELD), "authentication.x509Thumbprint.%s must have %d or %d hex digits.", member,
+                    THUMBPRINT_SHA1, THUMBPRINT_SHA256);
 }
 
 static err_t take_thumbprints(struct req *r, const struct hub_authentication *a, struct hub_device_row *to)
 {
     const struct thumbprints *t = a->x509_thumbprint;
     if (!t || (!t->primary.p && !t->secondary.p))
-        return req_fail(r, E(BAD_FIELD), "authentication.x509Thumbprint is required when authentication.type is selfSigned.");
+        return req_fail(r, E(BAD_FIELD),
+                        "authentication.x509Thumbprint is required when authentication.type is selfSigned.");
     TRY(check_thumbprint(r, "primaryThumbprint", t->primary));
     TRY(check_thumbprint(r, "secondaryThumbprint", t->secondary));
     to->primary_thumbprint = t->primary;
@@ -69,7 +72,8 @@ err_t hub_device_row(struct req *r, const struct hub_device *d, bool update, str
         .iot_edge = d->capabilities && d->capabilities->iot_edge == TRI_TRUE,
     };
     if (!id_device_valid(d->device_id))
-        return req_fail(r, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'", ID_DEVICE_MAX);
+        return req_fail(r, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
+                        ID_DEVICE_MAX);
     if (ret->auth_type == HUB_AUTH_SAS)
         return take_keys(r, a, update, ret);
     return ret->auth_type == HUB_AUTH_SELF_SIGNED ? take_thumbprints(r, a, ret) : NULL;
@@ -152,7 +156,8 @@ static err_t write_device(struct req *r, const struct hub_device_row *row, struc
         .authentication = &authentication,
         .capabilities = &capabilities,
     };
-    struct connection c = {STR("Disconnected"), never, row->status_us ? enc_time_iso(r->arena, row->status_us) : never, never, {true, 0}};
+    struct connection c = {
+        STR("Disconnected"), never, row->status_us ? enc_time_iso(r->arena, row->status_us) : never, never, {true, 0}};
     struct text rest;
     text_init(&rest, r->arena, 256);
     codec_encode(&rest, connection_codec, &c);

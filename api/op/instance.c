@@ -1,5 +1,5 @@
-/* instance.c: provisioning service instances as resources of the management plane (dps-wire 1): made, configured, listed, their keys
- * shown, deleted. What an array of linked hubs means is links.c's. */
+/* instance.c: provisioning service instances as resources of the management plane (dps-wire 1): made, configured,
+ * listed, their keys shown, deleted. What an array of linked hubs means is links.c's. */
 #include "db/instance.h"
 
 #include "api/op/arm.h"
@@ -166,12 +166,13 @@ struct instance_put {
 /* The one refusal in the provider's own shape (dps-wire 1.2). */
 static err_t refuse_sku(struct req *r)
 {
-    static const struct str sentence = STR("sku.name must be S1: other SKUs are not allowed for a provisioning service.");
+    static const struct str sentence =
+        STR("sku.name must be S1: other SKUs are not allowed for a provisioning service.");
     struct devices_error e = {
         .code = {true, 400059},
         .http_status_code = STR("BadRequest"),
-        .message = arena_printf(r->arena, "%.*s correlation identifier: %s, timestamp: %s, errorcode: IH400059.", STR_ARG(sentence),
-                                r->tracking_id.p, enc_time_iso(r->arena, r->now_us).p),
+        .message = arena_printf(r->arena, "%.*s correlation identifier: %s, timestamp: %s, errorcode: IH400059.",
+                                STR_ARG(sentence), r->tracking_id.p, enc_time_iso(r->arena, r->now_us).p),
     };
     req_refuse(r, NULL, "%.*s", STR_ARG(sentence));
     return req_reply_codec(r, 400, devices_error_codec, &e);
@@ -182,11 +183,13 @@ static err_t check_body(struct req *r, const struct resource *body, struct insta
     struct instance_properties *properties = p->properties;
     p->row.sku_capacity = body->sku->capacity.set ? body->sku->capacity.n : CAPACITY_LEAST;
     if (p->row.sku_capacity < CAPACITY_LEAST || p->row.sku_capacity > CAPACITY_MOST)
-        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST, CAPACITY_MOST);
+        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
+                        CAPACITY_MOST);
     TRY(arm_location(r, "location", body->location, &p->row.location));
     TRY(arm_tags(r, body->tags, &p->row.tags));
     TRY(later_identity(r, body->identity));
-    return later_network(r, properties->public_network_access, properties->ip_filter_rules, properties->private_endpoint_connections);
+    return later_network(r, properties->public_network_access, properties->ip_filter_rules,
+                         properties->private_endpoint_connections);
 }
 
 static err_t read_body(struct req *r, struct resource *ret_body, struct instance_put *p)
@@ -240,7 +243,8 @@ static err_t change(struct db *db, struct instance_put *p, const struct instance
 {
     p->created = false;
     p->row.id_scope = old->id_scope;
-    p->row.allocation_policy = p->properties->allocation_policy ? p->properties->allocation_policy : old->allocation_policy;
+    p->row.allocation_policy =
+        p->properties->allocation_policy ? p->properties->allocation_policy : old->allocation_policy;
     p->inputs_changed = p->row.allocation_policy != old->allocation_policy;
     TRY(arm_check_match(p->r, &old->etag));
     if (!str_same(old->location, p->row.location))
@@ -255,7 +259,8 @@ static err_t put_links(struct db *db, struct instance_put *p)
     TRY(links_plan(p->r, db, p->row.id_scope, &p->properties->iot_hubs, &plan));
     TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, plan.rows, plan.count));
     p->inputs_changed |= plan.inputs_changed;
-    return plan.changed_count ? db_linked_jobs(db, p->r->arena, p->row.id_scope, plan.changed, plan.changed_count) : NULL;
+    return plan.changed_count ? db_linked_jobs(db, p->r->arena, p->row.id_scope, plan.changed, plan.changed_count)
+                              : NULL;
 }
 
 static err_t put_work(struct db *db, void *context)
@@ -288,7 +293,8 @@ err_t op_instance_put(struct req *r)
         e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
     gate_forget_instance(r->shared->gate, p.row.id_scope, p.target.find.name_key);
     if (e == E(UNIQUE_VIOLATION))
-        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.", STR_ARG(p.target.name));
+        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.",
+                        STR_ARG(p.target.name));
     TRY(e);
     return reply_instance(r, p.created ? 201 : 200, &p.target);
 }

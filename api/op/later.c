@@ -17,10 +17,12 @@ err_t later_flag(struct req *r, const char *member, enum tri flag)
     return flag == TRI_TRUE ? comes_later(r, member) : NULL;
 }
 
-err_t later_network(struct req *r, struct str public_network_access, struct str ip_filter_rules, struct str private_endpoints)
+err_t later_network(struct req *r, struct str public_network_access, struct str ip_filter_rules,
+                    struct str private_endpoints)
 {
     if (public_network_access.p && !str_same_nocase(public_network_access, STR("Enabled")))
-        return req_fail(r, E(BAD_FIELD), "properties.publicNetworkAccess must be Enabled; anything else comes in a later version.");
+        return req_fail(r, E(BAD_FIELD),
+                        "properties.publicNetworkAccess must be Enabled; anything else comes in a later version.");
     TRY(later_list(r, "properties.ipFilterRules", ip_filter_rules));
     return later_list(r, "properties.privateEndpointConnections", private_endpoints);
 }

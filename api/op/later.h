@@ -1,5 +1,5 @@
-/* later.h: properties that exist in the contract and that this version cannot enforce yet. They are refused by name: never accepted
- * and then not enforced. */
+/* later.h: properties that exist in the contract and that this version cannot enforce yet. They are refused by name:
+ * never accepted and then not enforced. */
 #ifndef IDSCOPE_LATER_H
 #define IDSCOPE_LATER_H
 
@@ -7,7 +7,8 @@
 #include "api/req.h"
 
 /* Each gives BAD_FIELD naming the member unless the value asks for nothing. */
-err_t later_network(struct req *r, struct str public_network_access, struct str ip_filter_rules, struct str private_endpoints);
+err_t later_network(struct req *r, struct str public_network_access, struct str ip_filter_rules,
+                    struct str private_endpoints);
 err_t later_identity(struct req *r, const struct managed_identity *identity);
 err_t later_list(struct req *r, const char *member, struct str json);
 err_t later_flag(struct req *r, const char *member, enum tri flag);

@@ -1,4 +1,5 @@
-/* linked_hub.c: linked hubs as resources of their own, with what the workers found out about them: state, reason, latencies. */
+/* linked_hub.c: linked hubs as resources of their own, with what the workers found out about them: state, reason,
+ * latencies. */
 #include "api/op/arm.h"
 #include "api/op/links.h"
 #include "api/op/op.h"
@@ -25,7 +26,8 @@ static err_t find_instance(struct req *r, struct linked_list *ret)
     if (!count)
         return E(RESOURCE_NOT_FOUND);
     ret->instance = rows;
-    ret->instance_id = arm_resource_id(r->arena, &rows->subscription_id, rows->group, "ProvisioningServices", rows->name);
+    ret->instance_id =
+        arm_resource_id(r->arena, &rows->subscription_id, rows->group, "ProvisioningServices", rows->name);
     struct str *hosts = ARENA_NEW_ARRAY(r->arena, rows->link_count, struct str);
     for (size_t i = 0; i < rows->link_count; i++)
         hosts[i] = rows->links[i].host;
@@ -46,8 +48,12 @@ static struct obj_list latencies_of(struct req *r, const struct linked_list *l, 
         int64_t age_s = (r->now_us - row->measured_us) / 1000000;
         if (!str_same(row->host, host))
             continue;
-        at[n++] = (struct latency){row->region, row->measured_us, milliseconds(r->arena, row->p50_us), milliseconds(r->arena, row->p95_us),
-                                   {true, row->count}, {true, age_s > 0 ? age_s : 0}};
+        at[n++] = (struct latency){row->region,
+                                   row->measured_us,
+                                   milliseconds(r->arena, row->p50_us),
+                                   milliseconds(r->arena, row->p95_us),
+                                   {true, row->count},
+                                   {true, age_s > 0 ? age_s : 0}};
     }
     return (struct obj_list){at, n, true};
 }

@@ -1,5 +1,5 @@
-/* links.c: an instance's linked hubs (DECISIONS 7, 10; dps-wire 1.4, 1.5). It decides which credential a link has after a PUT. It must
- * never show a key, nor let a masked one replace a real one. */
+/* links.c: an instance's linked hubs (DECISIONS 7, 10; dps-wire 1.4, 1.5). It decides which credential a link has after
+ * a PUT. It must never show a key, nor let a masked one replace a real one. */
 #include "api/op/links.h"
 
 #include "api/op/arm.h"
@@ -11,9 +11,9 @@ struct planned {
     struct db *db;
     size_t index;
     const struct link_entry *in;
-    const struct linked_row *stored;  /* the link of the same host; NULL: none */
+    const struct linked_row *stored; /* the link of the same host; NULL: none */
     struct linked_row row;
-    bool changed;                     /* new credential */
+    bool changed; /* new credential */
 };
 
 struct stored_links {
@@ -58,7 +58,8 @@ static void keep_stored(struct planned *p)
 static err_t restore_masked(struct planned *p, const struct connection_string *c)
 {
     if (!p->stored || !str_same_nocase(p->stored->key_name, c->key_name))
-        return req_fail(p->r, E(BAD_FIELD), "%s: the key is masked, and no linked hub has this HostName and SharedAccessKeyName.",
+        return req_fail(p->r, E(BAD_FIELD),
+                        "%s: the key is masked, and no linked hub has this HostName and SharedAccessKeyName.",
                         member(p, "connectionString"));
     keep_stored(p);
     return NULL;
@@ -70,13 +71,15 @@ static struct bytes link_row_id(struct arena *a, struct str id_scope, struct str
 }
 
 /* A key that is sent again in full is no change. */
-static err_t same_key(struct planned *p, const struct stored_links *s, const struct connection_string *c, struct bytes key, bool *ret)
+static err_t same_key(struct planned *p, const struct stored_links *s, const struct connection_string *c,
+                      struct bytes key, bool *ret)
 {
     struct bytes old;
     *ret = p->stored && p->stored->primary_sealed.p && str_same(p->stored->key_name, c->key_name);
     if (!*ret)
         return NULL;
-    TRY(unseal(p->r->arena, p->r->shared->ring, link_row_id(p->r->arena, s->id_scope, c->host), p->stored->primary_sealed, &old));
+    TRY(unseal(p->r->arena, p->r->shared->ring, link_row_id(p->r->arena, s->id_scope, c->host),
+               p->stored->primary_sealed, &old));
     *ret = crypt_same(old, key);
     return NULL;
 }
@@ -101,10 +104,12 @@ static err_t plan_string(struct planned *p, const struct stored_links *s, const 
 
 /* --- by resource -------------------------------------------------------------------------------------------------- */
 
-/* The hub that hubResourceId names: /subscriptions/{}/resourceGroups/{}/providers/Microsoft.Devices/IotHubs/{}, words in any case. */
+/* The hub that hubResourceId names: /subscriptions/{}/resourceGroups/{}/providers/Microsoft.Devices/IotHubs/{}, words
+ * in any case. */
 static bool parse_id(struct arena *a, struct str id, struct arm_target *ret)
 {
-    static const char *const words[] = {"", "subscriptions", NULL, "resourceGroups", NULL, "providers", "Microsoft.Devices", "IotHubs", NULL};
+    static const char *const words[] = {
+        "", "subscriptions", NULL, "resourceGroups", NULL, "providers", "Microsoft.Devices", "IotHubs", NULL};
     struct str parts[sizeof words / sizeof *words], rest = id;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (!rest.p)
@@ -113,7 +118,8 @@ static bool parse_id(struct arena *a, struct str id, struct arm_target *ret)
         if (words[i] && !str_same_nocase(parts[i], str_of(words[i])))
             return false;
     }
-    if (rest.n || !dec_uuid(parts[2], &ret->at.subscription_id) || !id_resource_group_valid(parts[4]) || !id_service_name_valid(parts[8]))
+    if (rest.n || !dec_uuid(parts[2], &ret->at.subscription_id) || !id_resource_group_valid(parts[4]) ||
+        !id_service_name_valid(parts[8]))
         return false;
     ret->at.group_key = arena_lower(a, parts[4]);
     ret->find = (struct find){.at = &ret->at, .name_key = arena_lower(a, parts[8])};
@@ -125,10 +131,13 @@ static err_t check_rights(struct planned *p, const struct linked_target *t, stru
     int rights = hub_rights_implied(t->rights);
     const char *missing = !(rights & HUB_RIGHT_REGISTRY_WRITE) ? "RegistryWrite" : "ServiceConnect";
     if (!t->rights)
-        return req_fail(p->r, E(BAD_FIELD), "%s: the hub has no policy %.*s.", member(p, "accessPolicy"), STR_ARG(policy));
-    if ((rights & (HUB_RIGHT_REGISTRY_WRITE | HUB_RIGHT_SERVICE_CONNECT)) == (HUB_RIGHT_REGISTRY_WRITE | HUB_RIGHT_SERVICE_CONNECT))
+        return req_fail(p->r, E(BAD_FIELD), "%s: the hub has no policy %.*s.", member(p, "accessPolicy"),
+                        STR_ARG(policy));
+    if ((rights & (HUB_RIGHT_REGISTRY_WRITE | HUB_RIGHT_SERVICE_CONNECT)) ==
+        (HUB_RIGHT_REGISTRY_WRITE | HUB_RIGHT_SERVICE_CONNECT))
         return NULL;
-    return req_fail(p->r, E(BAD_FIELD), "%s: the policy %.*s lacks the right %s.", member(p, "accessPolicy"), STR_ARG(policy), missing);
+    return req_fail(p->r, E(BAD_FIELD), "%s: the policy %.*s lacks the right %s.", member(p, "accessPolicy"),
+                    STR_ARG(policy), missing);
 }
 
 /* What comes beside hubResourceId may only be what we show beside it ourselves. */
@@ -140,17 +149,19 @@ static err_t check_beside(struct planned *p, struct str host)
     TRY(parse_string(p, &c));
     if (c.masked && str_same_nocase(c.host, host))
         return NULL;
-    return req_fail(p->r, E(BAD_FIELD), "%s: give either a connection string or hubResourceId, not both.", member(p, "connectionString"));
+    return req_fail(p->r, E(BAD_FIELD), "%s: give either a connection string or hubResourceId, not both.",
+                    member(p, "connectionString"));
 }
 
 static err_t find_hub(struct planned *p, struct arm_target *ret)
 {
     ret->at.tenant_id = p->r->client->tenant_id;
     if (!parse_id(p->r->arena, p->in->hub_resource_id, ret))
-        return req_fail(p->r, E(BAD_FIELD),
-                        "%s must be a hub's resource id: /subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Devices/"
-                        "IotHubs/{name}.",
-                        member(p, "hubResourceId"));
+        return req_fail(
+            p->r, E(BAD_FIELD),
+            "%s must be a hub's resource id: /subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Devices/"
+            "IotHubs/{name}.",
+            member(p, "hubResourceId"));
     return NULL;
 }
 
@@ -164,7 +175,9 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
     struct str host = arena_printf(a, "%.*s.hub.%.*s", STR_ARG(hub.find.name_key), STR_ARG(p->r->cfg->domain));
     p->stored = find_stored(s, host);
     bool same_hub = p->stored && str_same(p->stored->hub_key, hub.find.name_key);
-    struct str policy = p->in->access_policy.n ? p->in->access_policy : same_hub ? p->stored->key_name : STR("iothubowner");
+    struct str policy = p->in->access_policy.n ? p->in->access_policy
+                        : same_hub             ? p->stored->key_name
+                                               : STR("iothubowner");
     TRY(db_linked_target(p->db, a, &hub.find, arena_lower(a, policy), &there, &target));
     if (!there)
         return req_fail(p->r, E(BAD_FIELD), "%s: there is no such hub.", member(p, "hubResourceId"));
@@ -207,7 +220,8 @@ static err_t plan_entry(struct planned *p, const struct stored_links *s)
 {
     struct str default_location = {NULL, 0};
     if (p->in->authentication_type.n && !str_same_nocase(p->in->authentication_type, STR("KeyBased")))
-        return req_fail(p->r, E(BAD_FIELD), "%s must be KeyBased; identities come in a later version.", member(p, "authenticationType"));
+        return req_fail(p->r, E(BAD_FIELD), "%s must be KeyBased; identities come in a later version.",
+                        member(p, "authenticationType"));
     TRY(plan_credential(p, s, &default_location));
     TRY(plan_location(p, default_location));
     p->row.host = arena_lower(p->r->arena, p->row.host_name);
@@ -232,7 +246,8 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     TRY(plan_entry(p, s));
     for (size_t i = 0; i < plan->count; i++)
         if (str_same(plan->rows[i].host, p->row.host))
-            return req_fail(p->r, E(BAD_FIELD), "properties.iotHubs[%zu]: the hub %.*s stands twice.", p->index, STR_ARG(p->row.host));
+            return req_fail(p->r, E(BAD_FIELD), "properties.iotHubs[%zu]: the hub %.*s stands twice.", p->index,
+                            STR_ARG(p->row.host));
     plan->rows[plan->count++] = p->row;
     if (p->changed)
         plan->changed[plan->changed_count++] = p->row.host;
@@ -240,7 +255,8 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     return NULL;
 }
 
-err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct obj_list *entries, struct link_plan *ret)
+err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct obj_list *entries,
+                 struct link_plan *ret)
 {
     struct stored_links s = {.id_scope = id_scope};
     TRY(db_linked_find(db, r->arena, &r->client->tenant_id, &id_scope, 1, (struct str){NULL, 0}, &s.at, &s.n));
@@ -266,8 +282,8 @@ struct link_entry links_entry(struct req *r, const struct linked_row *l)
         .authentication_type = STR("KeyBased"),
         .weight = {l->weight != 0, l->weight},
         .apply = l->apply,
-        .connection_string = arena_printf(a, "HostName=%.*s;SharedAccessKeyName=%.*s;SharedAccessKey=****", STR_ARG(l->host_name),
-                                          STR_ARG(l->key_name)),
+        .connection_string = arena_printf(a, "HostName=%.*s;SharedAccessKeyName=%.*s;SharedAccessKey=****",
+                                          STR_ARG(l->host_name), STR_ARG(l->key_name)),
     };
     if (l->hub_key.p)
         e.access_policy = l->key_name;

@@ -8,16 +8,18 @@
 
 /* What a PUT makes of the links. */
 struct link_plan {
-    struct linked_row *rows;       /* the whole new set, in order */
+    struct linked_row *rows; /* the whole new set, in order */
     size_t count;
-    struct str *changed;           /* hosts with a new credential */
+    struct str *changed; /* hosts with a new credential */
     size_t changed_count;
-    bool inputs_changed;           /* the set, a weight or a drain flag differs */
+    bool inputs_changed; /* the set, a weight or a drain flag differs */
 };
 
-/* Reads the entries against the stored links: masked keys are restored, links by resource looked up, new keys sealed. Runs inside of
- * the transaction that locked the instance. BAD_FIELD and BAD_CONNECTION_STRING name the entry and its member. */
-err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct obj_list *entries, struct link_plan *ret);
+/* Reads the entries against the stored links: masked keys are restored, links by resource looked up, new keys sealed.
+ * Runs inside of the transaction that locked the instance. BAD_FIELD and BAD_CONNECTION_STRING name the entry and its
+ * member. */
+err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct obj_list *entries,
+                 struct link_plan *ret);
 
 /* A link as an entry of iotHubs. */
 struct link_entry links_entry(struct req *r, const struct linked_row *l);

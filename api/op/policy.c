@@ -1,5 +1,5 @@
-/* policy.c: shared access policies of hubs and instances. The only place of the management plane where keys are in clear; it must never
- * put one into anything but a sealed value or the answer to listkeys. */
+/* policy.c: shared access policies of hubs and instances. The only place of the management plane where keys are in
+ * clear; it must never put one into anything but a sealed value or the answer to listkeys. */
 #include "api/op/policy.h"
 
 #include "api/shared.h"
@@ -21,12 +21,13 @@ err_t policy_key(struct req *r, const char *member, struct str key, size_t new_b
     if (!key.n)
         key = crypt_new_key(r->arena, new_bytes);
     if (!dec_base64(r->arena, key, ret_raw) || ret_raw->n < KEY_LEAST_BYTES || ret_raw->n > DEVICE_KEY_BYTES)
-        return req_fail(r, E(BAD_FIELD), "%s must be base64 of %d to %d bytes.", member, KEY_LEAST_BYTES, DEVICE_KEY_BYTES);
+        return req_fail(r, E(BAD_FIELD), "%s must be base64 of %d to %d bytes.", member, KEY_LEAST_BYTES,
+                        DEVICE_KEY_BYTES);
     return NULL;
 }
 
-static err_t seal_key(struct req *r, const struct policy_owner *o, size_t index, struct str key_name, struct str key, const char *part,
-                      struct bytes *ret)
+static err_t seal_key(struct req *r, const struct policy_owner *o, size_t index, struct str key_name, struct str key,
+                      const char *part, struct bytes *ret)
 {
     struct bytes raw;
     const char *member = arena_printf(r->arena, "properties.authorizationPolicies[%zu].%sKey", index, part).p;
@@ -36,19 +37,24 @@ static err_t seal_key(struct req *r, const struct policy_owner *o, size_t index,
     return NULL;
 }
 
-static err_t make_row(struct req *r, const struct policy_owner *o, const struct policy *p, size_t index, struct policy_row *ret)
+static err_t make_row(struct req *r, const struct policy_owner *o, const struct policy *p, size_t index,
+                      struct policy_row *ret)
 {
     if (!id_key_name_valid(p->key_name))
-        return req_fail(r, E(BAD_FIELD),
-                        "properties.authorizationPolicies[%zu].keyName must have 1 to 256 letters, digits and characters of _@.-", index);
+        return req_fail(
+            r, E(BAD_FIELD),
+            "properties.authorizationPolicies[%zu].keyName must have 1 to 256 letters, digits and characters of _@.-",
+            index);
     ret->key_name = p->key_name;
     if (!o->parse(p->rights, &ret->rights))
-        return req_fail(r, E(BAD_FIELD), "properties.authorizationPolicies[%zu].rights must name rights, separated by commas.", index);
+        return req_fail(r, E(BAD_FIELD),
+                        "properties.authorizationPolicies[%zu].rights must name rights, separated by commas.", index);
     TRY(seal_key(r, o, index, p->key_name, p->primary_key, "primary", &ret->primary_sealed));
     return seal_key(r, o, index, p->key_name, p->secondary_key, "secondary", &ret->secondary_sealed);
 }
 
-err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count, struct policy_row **ret)
+err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count,
+                  struct policy_row **ret)
 {
     struct policy_row *rows = ARENA_NEW_ARRAY(r->arena, count, struct policy_row);
     for (size_t i = 0; i < count; i++) {
@@ -61,11 +67,12 @@ err_t policy_rows(struct req *r, const struct policy_owner *o, const struct poli
     return NULL;
 }
 
-static err_t open_key(struct req *r, const struct policy_owner *o, struct str key_name, struct bytes sealed, const char *part,
-                      struct str *ret)
+static err_t open_key(struct req *r, const struct policy_owner *o, struct str key_name, struct bytes sealed,
+                      const char *part, struct str *ret)
 {
     struct bytes raw;
-    TRY(unseal(r->arena, r->shared->ring, seal_row(r->arena, o->kind, o->key, arena_lower(r->arena, key_name), part), sealed, &raw));
+    TRY(unseal(r->arena, r->shared->ring, seal_row(r->arena, o->kind, o->key, arena_lower(r->arena, key_name), part),
+               sealed, &raw));
     *ret = enc_base64(r->arena, raw);
     return NULL;
 }

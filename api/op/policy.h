@@ -8,23 +8,24 @@
 
 /* Whose policies: how rights are spelled, and which rows the keys are sealed for (core/seal.h). */
 struct policy_owner {
-    const char *kind;              /* "hub_policy", "instance_policy" */
-    struct str key;                /* hub key, ID scope */
+    const char *kind; /* "hub_policy", "instance_policy" */
+    struct str key;   /* hub key, ID scope */
     bool (*parse)(struct str text, int *ret_bits);
     struct str (*text)(struct arena *a, int bits);
 };
 struct policy_owner policy_owner_hub(struct str hub_key);
 struct policy_owner policy_owner_instance(struct str id_scope);
 
-/* Policies as sent (properties.authorizationPolicies) → rows: names and rights checked, missing keys made, keys sealed. BAD_FIELD names
- * the member. */
-err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count, struct policy_row **ret);
+/* Policies as sent (properties.authorizationPolicies) → rows: names and rights checked, missing keys made, keys sealed.
+ * BAD_FIELD names the member. */
+err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count,
+                  struct policy_row **ret);
 
 /* Answers listkeys with the rows: {"value":[…]}, or with `one` the single policy. */
 err_t policy_reply(struct req *r, const struct policy_owner *o, const struct policy_row *rows, size_t count, bool one);
 
-/* A key of a device or policy as clients send it: base64 of 16 to 64 bytes; an empty one is made new, of `new_bytes`. BAD_FIELD names
- * the member. */
+/* A key of a device or policy as clients send it: base64 of 16 to 64 bytes; an empty one is made new, of `new_bytes`.
+ * BAD_FIELD names the member. */
 err_t policy_key(struct req *r, const char *member, struct str key, size_t new_bytes, struct bytes *ret_raw);
 
 #endif

@@ -1,5 +1,5 @@
-/* registration.c: registrations as the service plane sees them: read, forget, explain (dps-wire 3, DESIGN "Allocation is a pure
- * function"). It must never explain from anything but what was stored at the choice. */
+/* registration.c: registrations as the service plane sees them: read, forget, explain (dps-wire 3, DESIGN "Allocation
+ * is a pure function"). It must never explain from anything but what was stored at the choice. */
 #include "core/alloc.h"
 
 #include "api/op/op.h"
@@ -19,7 +19,8 @@ err_t op_registration_get(struct req *r)
 }
 
 /* NULL when any will do; else the row as it is now, which must not change until it is gone. */
-static err_t wanted_row(struct req *r, struct str key, struct registration_row *row, const struct registration_row **ret)
+static err_t wanted_row(struct req *r, struct str key, struct registration_row *row,
+                        const struct registration_row **ret)
 {
     bool found;
     *ret = NULL;
@@ -68,6 +69,7 @@ err_t op_registration_explain(struct req *r)
     if (!stored.input.p)
         return req_fail(r, E(REGISTRATION_NOT_FOUND), "No hub has been chosen for this registration yet.");
     TRY(alloc_input_read(r->arena, stored.input, &r->log_detail, &input));
-    return req_reply(r, 200, alloc_explain(r->arena, &input, r->instance->id_scope_text, stored.registration_id,
-                                           enc_hex(r->arena, stored.hash, false)));
+    return req_reply(r, 200,
+                     alloc_explain(r->arena, &input, r->instance->id_scope_text, stored.registration_id,
+                                   enc_hex(r->arena, stored.hash, false)));
 }

@@ -1,11 +1,20 @@
-/* resource_codec.c: names of the management plane's members on the wire, and the members that have none. It must hold no rule about
- * a resource but what may be kept without being understood. */
+/* resource_codec.c: names of the management plane's members on the wire, and the members that have none. It must hold
+ * no rule about a resource but what may be kept without being understood. */
 #include "api/op/resource_codec.h"
 
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 300, KEY_BYTES = 128, URL_MAX = 1024, CONNECTION_MAX = 2048, JSON_MAX = 65536, POLICIES_MAX = 100,
-       LINKS_MAX = 50, WEIGHT_MAX = 1000, CAPACITY_MAX = 1000000 };
+enum {
+    NAME_MAX_BYTES = 300,
+    KEY_BYTES = 128,
+    URL_MAX = 1024,
+    CONNECTION_MAX = 2048,
+    JSON_MAX = 65536,
+    POLICIES_MAX = 100,
+    LINKS_MAX = 50,
+    WEIGHT_MAX = 1000,
+    CAPACITY_MAX = 1000000
+};
 
 const struct codec policy_codec[] = {
     CODEC_TEXT(struct policy, key_name, "keyName", NAME_MAX_BYTES, CODEC_MUST),
@@ -29,18 +38,20 @@ static const struct codec identity_codec[] = {
 
 #define R_ struct resource
 /* Read-only members are skipped on the way in: clients send back what they got. */
-#define RESOURCE_ROWS                                                                                                                      \
-    CODEC_TEXT(R_, id, "id", URL_MAX, CODEC_OUT),                                                                                          \
-    CODEC_TEXT(R_, name, "name", NAME_MAX_BYTES, CODEC_OUT),                                                                               \
-    CODEC_TEXT(R_, type, "type", NAME_MAX_BYTES, CODEC_OUT),                                                                               \
-    CODEC_TEXT(R_, location, "location", NAME_MAX_BYTES, CODEC_MUST),                                                                      \
-    CODEC_TEXT(R_, resource_group, "resourcegroup", NAME_MAX_BYTES, CODEC_OUT),                                                            \
-    CODEC_TEXT(R_, subscription_id, "subscriptionid", NAME_MAX_BYTES, CODEC_OUT),                                                          \
-    CODEC_TEXT(R_, etag, "etag", NAME_MAX_BYTES, CODEC_OUT),                                                                               \
-    CODEC_JSON(R_, tags, "tags", JSON_MAX, CODEC_OBJECT_ONLY),                                                                             \
-    CODEC_OBJECT(R_, sku, "sku", sku_codec, struct sku, CODEC_MUST),                                                                       \
-    CODEC_OBJECT(R_, identity, "identity", identity_codec, struct managed_identity, CODEC_IN),                                             \
+/* clang-format off */
+#define RESOURCE_ROWS \
+    CODEC_TEXT(R_, id, "id", URL_MAX, CODEC_OUT), \
+    CODEC_TEXT(R_, name, "name", NAME_MAX_BYTES, CODEC_OUT), \
+    CODEC_TEXT(R_, type, "type", NAME_MAX_BYTES, CODEC_OUT), \
+    CODEC_TEXT(R_, location, "location", NAME_MAX_BYTES, CODEC_MUST), \
+    CODEC_TEXT(R_, resource_group, "resourcegroup", NAME_MAX_BYTES, CODEC_OUT), \
+    CODEC_TEXT(R_, subscription_id, "subscriptionid", NAME_MAX_BYTES, CODEC_OUT), \
+    CODEC_TEXT(R_, etag, "etag", NAME_MAX_BYTES, CODEC_OUT), \
+    CODEC_JSON(R_, tags, "tags", JSON_MAX, CODEC_OBJECT_ONLY), \
+    CODEC_OBJECT(R_, sku, "sku", sku_codec, struct sku, CODEC_MUST), \
+    CODEC_OBJECT(R_, identity, "identity", identity_codec, struct managed_identity, CODEC_IN), \
     CODEC_JSON(R_, properties, "properties", JSON_MAX, CODEC_OUT)
+/* clang-format on */
 
 const struct codec hub_resource_codec[] = {
     RESOURCE_ROWS,
@@ -79,7 +90,8 @@ const struct codec hub_properties_codec[] = {
     CODEC_TEXT(P_, provisioning_state, "provisioningState", NAME_MAX_BYTES, CODEC_OUT),
     CODEC_TEXT(P_, host_name, "hostName", NAME_MAX_BYTES, CODEC_OUT),
     CODEC_JSON(P_, locations, "locations", JSON_MAX, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX, CODEC_IN),
+    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
+                  CODEC_IN),
     CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", NAME_MAX_BYTES, 0),
     CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", JSON_MAX, CODEC_IN),
     CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", JSON_MAX, CODEC_IN),
@@ -116,7 +128,8 @@ const struct codec instance_properties_codec[] = {
     CODEC_TEXT(P_, service_host, "serviceOperationsHostName", NAME_MAX_BYTES, CODEC_OUT),
     CODEC_TEXT(P_, device_host, "deviceProvisioningHostName", NAME_MAX_BYTES, CODEC_OUT),
     CODEC_TEXT(P_, id_scope, "idScope", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX, CODEC_IN),
+    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
+                  CODEC_IN),
     CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", JSON_MAX, CODEC_IN),
     CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", JSON_MAX, CODEC_IN),
     CODEC_END,
@@ -211,15 +224,21 @@ static err_t refuse_secrets(const char *name, const json_t *v, struct err_detail
     json_t *inner;
     size_t i;
     if (name && json_is_string(v) && json_string_length(v) && names_secret(str_of(name)))
-        return err_say(d, E(BAD_FIELD), "properties: a value for %s has no use here yet and is not stored; leave it out.", name);
+        return err_say(d, E(BAD_FIELD),
+                       "properties: a value for %s has no use here yet and is not stored; leave it out.", name);
     json_object_foreach((json_t *)v, key, inner)
+    {
         TRY(refuse_secrets(key, inner, d));
+    }
     json_array_foreach(v, i, inner)
+    {
         TRY(refuse_secrets(name, inner, d));
+    }
     return NULL;
 }
 
-err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d, struct str *ret)
+err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d,
+                     struct str *ret)
 {
     const json_t *properties = member_nocase(body, "properties");
     struct text t;

@@ -1,6 +1,7 @@
-/* resource_codec.h: the resources of the management plane as C structs, and the tables that name their members on the wire
- * (dps-wire 1.3–1.6, 2). Read with CODEC_NO_CASE: templates spell members in many ways. A member `properties` is read through its own
- * table and written as text, because what clients put there and nobody here understands is kept and given back. */
+/* resource_codec.h: the resources of the management plane as C structs, and the tables that name their members on the
+ * wire (dps-wire 1.3–1.6, 2). Read with CODEC_NO_CASE: templates spell members in many ways. A member `properties` is
+ * read through its own table and written as text, because what clients put there and nobody here understands is kept
+ * and given back. */
 #ifndef IDSCOPE_RESOURCE_CODEC_H
 #define IDSCOPE_RESOURCE_CODEC_H
 
@@ -9,12 +10,12 @@
 /* What every resource has. `properties` is written as it stands. */
 struct resource {
     struct str id, name, type, location, resource_group, subscription_id, etag;
-    struct str tags;                    /* JSON object of texts */
+    struct str tags; /* JSON object of texts */
     struct sku *sku;
-    struct str properties;              /* out */
-    struct hub_properties *hub;         /* in, of a hub */
+    struct str properties;                /* out */
+    struct hub_properties *hub;           /* in, of a hub */
     struct instance_properties *instance; /* in, of an instance */
-    struct managed_identity *identity;  /* in */
+    struct managed_identity *identity;    /* in */
 };
 struct sku {
     struct str name, tier;
@@ -31,11 +32,11 @@ struct policy {
 extern const struct codec policy_codec[];
 
 struct hub_properties {
-    struct obj_list authorization_policies;           /* struct policy; in */
+    struct obj_list authorization_policies; /* struct policy; in */
     struct str public_network_access;
     struct str ip_filter_rules, private_endpoint_connections, network_rule_sets; /* JSON; in */
-    enum tri disable_local_auth, disable_device_sas, disable_module_sas;        /* in */
-    struct str state, provisioning_state, host_name, locations;                 /* out */
+    enum tri disable_local_auth, disable_device_sas, disable_module_sas;         /* in */
+    struct str state, provisioning_state, host_name, locations;                  /* out */
 };
 extern const struct codec hub_resource_codec[], hub_properties_codec[];
 
@@ -46,12 +47,12 @@ struct link_entry {
     enum tri apply;
 };
 struct instance_properties {
-    struct obj_list authorization_policies;           /* struct policy; in */
-    struct obj_list iot_hubs;                         /* struct link_entry */
-    int allocation_policy;                            /* enum allocation_policy */
+    struct obj_list authorization_policies; /* struct policy; in */
+    struct obj_list iot_hubs;               /* struct link_entry */
+    int allocation_policy;                  /* enum allocation_policy */
     struct str public_network_access;
-    struct str ip_filter_rules, private_endpoint_connections;                   /* JSON; in */
-    struct str state, provisioning_state, id_scope, service_host, device_host;  /* out */
+    struct str ip_filter_rules, private_endpoint_connections;                  /* JSON; in */
+    struct str state, provisioning_state, id_scope, service_host, device_host; /* out */
 };
 extern const struct codec instance_resource_codec[], instance_properties_codec[];
 
@@ -59,22 +60,22 @@ extern const struct codec instance_resource_codec[], instance_properties_codec[]
 struct latency {
     struct str region;
     int64_t measured_us;
-    struct str p50_ms, p95_ms;                        /* JSON numbers */
+    struct str p50_ms, p95_ms; /* JSON numbers */
     struct opt_i64 count, age_s;
 };
 struct linked_hub {
     struct str host_name, hub_resource_id, access_policy, location, connection_string;
     struct opt_i64 weight;
     enum tri apply;
-    int state;                                        /* enum link_state */
+    int state; /* enum link_state */
     struct str reason;
     int64_t state_since_us, last_good_us;
-    struct obj_list latency;                          /* struct latency */
+    struct obj_list latency; /* struct latency */
 };
-extern const struct codec linked_hub_codec[];         /* the properties */
-extern const struct codec child_resource_codec[];     /* of struct resource: id, name, type, properties */
+extern const struct codec linked_hub_codec[];     /* the properties */
+extern const struct codec child_resource_codec[]; /* of struct resource: id, name, type, properties */
 
-extern const struct codec group_codec[];              /* of struct resource: a resource group */
+extern const struct codec group_codec[]; /* of struct resource: a resource group */
 
 struct subscription {
     struct str id, subscription_id, tenant_id, display_name, state, authorization_source, policies;
@@ -88,9 +89,10 @@ struct devices_error {
 };
 extern const struct codec devices_error_codec[];
 
-/* What `properties` holds besides the members of `table`: a JSON object. `body` is the resource as sent. Texts that look like
- * credentials are refused by name, because they would be stored in clear. */
-err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d, struct str *ret);
+/* What `properties` holds besides the members of `table`: a JSON object. `body` is the resource as sent. Texts that
+ * look like credentials are refused by name, because they would be stored in clear. */
+err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d,
+                     struct str *ret);
 /* `from` through `table`, and the members of the object `extra` behind it. */
 struct str resource_join(struct arena *a, const struct codec *table, const void *from, struct str extra);
 

@@ -83,7 +83,8 @@ err_t op_group_put(struct req *r)
     t.group = r->segments[1];
     if (!id_resource_group_valid(t.group))
         return req_fail(r, E(BAD_ID),
-                        "resourceGroupName: the name of a group must have 1 to 90 letters, digits and characters of -_.() and no period "
+                        "resourceGroupName: the name of a group must have 1 to 90 letters, digits and characters of "
+                        "-_.() and no period "
                         "at its end.");
     t.at.group_key = arena_lower(r->arena, t.group);
     TRY(req_decode(r, group_codec, CODEC_NO_CASE, &body));

@@ -5,7 +5,8 @@ err_t service_registration_id(struct req *r, struct str *ret_key)
 {
     if (!id_registration_valid(r->segments[0]))
         return req_fail(r, E(BAD_ID),
-                        "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end with a letter or digit "
+                        "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end "
+                        "with a letter or digit "
                         "(or end with a hyphen).",
                         ID_REGISTRATION_MAX);
     *ret_key = arena_lower(r->arena, r->segments[0]);

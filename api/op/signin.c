@@ -1,6 +1,6 @@
-/* signin.c: client credentials → access token, and the documents that tell clients where to sign in (azure-cli.md 2, 3; DECISIONS 3, 4).
- * It decides which secrets and scopes get a token. It must never tell whether the id or the secret was wrong, nor answer 400 to either:
- * clients keep and replay that. */
+/* signin.c: client credentials → access token, and the documents that tell clients where to sign in (azure-cli.md 2, 3;
+ * DECISIONS 3, 4). It decides which secrets and scopes get a token. It must never tell whether the id or the secret was
+ * wrong, nor answer 400 to either: clients keep and replay that. */
 #include "api/op/op.h"
 #include "api/shared.h"
 #include "core/json.h"
@@ -28,7 +28,8 @@ struct metadata_suffixes {
     struct str storage, key_vault, sql;
 };
 struct metadata {
-    struct str name, resource_manager, portal, batch, gallery, graph, graph_audience, gallery_endpoint, graph_endpoint, sql_management, image_aliases, media;
+    struct str name, resource_manager, portal, batch, gallery, graph, graph_audience, gallery_endpoint, graph_endpoint,
+        sql_management, image_aliases, media;
     struct metadata_authentication *authentication;
     struct metadata_suffixes *suffixes;
 };
@@ -60,7 +61,8 @@ static const struct codec metadata_codec[] = {
     CODEC_TEXT(struct metadata, sql_management, "sqlManagement", 0, CODEC_OUT),
     CODEC_TEXT(struct metadata, image_aliases, "vmImageAliasDoc", 0, CODEC_OUT),
     CODEC_TEXT(struct metadata, media, "media", 0, CODEC_OUT),
-    CODEC_OBJECT(struct metadata, authentication, "authentication", authentication_codec, struct metadata_authentication, CODEC_OUT),
+    CODEC_OBJECT(struct metadata, authentication, "authentication", authentication_codec,
+                 struct metadata_authentication, CODEC_OUT),
     CODEC_OBJECT(struct metadata, suffixes, "suffixes", suffixes_codec, struct metadata_suffixes, CODEC_OUT),
     CODEC_END,
 };
@@ -76,14 +78,16 @@ static err_t reply_old_metadata(struct req *r, struct metadata_authentication *a
 err_t op_metadata_endpoints(struct req *r)
 {
     struct str root = below(r, "/");
-    struct metadata_authentication authentication = {.login_endpoint = below(r, "/adfs"), .audiences = {.at = &root, .n = 1, .set = true}};
+    struct metadata_authentication authentication = {.login_endpoint = below(r, "/adfs"),
+                                                     .audiences = {.at = &root, .n = 1, .set = true}};
     if (str_starts(r->api_version, STR("2015-01-01")))
         return reply_old_metadata(r, &authentication);
     authentication.tenant = STR("adfs");
     authentication.identity_provider = STR("ADFS");
     struct metadata_suffixes suffixes = {r->cfg->domain, r->cfg->domain, r->cfg->domain};
-    struct metadata m = {STR("idscope"), root, root, root, root, root, root, {NULL, 0}, {NULL, 0}, root, root, root,
-                         &authentication, &suffixes};
+    struct metadata m = {
+        STR("idscope"),  root,     root, root, root, root, root, {NULL, 0}, {NULL, 0}, root, root, root,
+        &authentication, &suffixes};
     struct text out;
     text_init(&out, r->arena, 1024);
     text_add_char(&out, '[');
@@ -116,11 +120,19 @@ static struct str issuer(const struct req *r)
 
 err_t op_openid_configuration(struct req *r)
 {
-    struct str token = STR("token"), subject = STR("pairwise"), algorithm = STR("ES256"), grant = STR("client_credentials");
+    struct str token = STR("token"), subject = STR("pairwise"), algorithm = STR("ES256"),
+               grant = STR("client_credentials");
     struct str methods[] = {STR("client_secret_post"), STR("client_secret_basic")};
     struct openid o = {
-        issuer(r), below(r, "/adfs/oauth2/authorize"), below(r, "/adfs/oauth2/token"), below(r, "/adfs/discovery/keys"),
-        {&token, 1, true}, {&subject, 1, true}, {&algorithm, 1, true}, {&grant, 1, true}, {methods, 2, true},
+        issuer(r),
+        below(r, "/adfs/oauth2/authorize"),
+        below(r, "/adfs/oauth2/token"),
+        below(r, "/adfs/discovery/keys"),
+        {&token, 1, true},
+        {&subject, 1, true},
+        {&algorithm, 1, true},
+        {&grant, 1, true},
+        {methods, 2, true},
     };
     return req_reply_codec(r, 200, openid_codec, &o);
 }
@@ -153,8 +165,11 @@ static err_t take_pair(struct req *r, struct str pair, struct token_request *to)
     const struct {
         const char *name;
         struct str *value;
-    } known[] = {{"grant_type", &to->grant_type}, {"client_id", &to->client_id}, {"client_secret", &to->client_secret},
-                 {"scope", &to->scope}, {"resource", &to->resource}};
+    } known[] = {{"grant_type", &to->grant_type},
+                 {"client_id", &to->client_id},
+                 {"client_secret", &to->client_secret},
+                 {"scope", &to->scope},
+                 {"resource", &to->resource}};
     struct str name, value = str_split(pair, '=', &name);
     if (!dec_percent(r->arena, name, true, &name) || !dec_percent(r->arena, value.p ? value : STR(""), true, &value))
         return req_fail(r, E(BAD_REQUEST), "The form holds a bad percent escape.");
@@ -187,7 +202,8 @@ static err_t read_basic(struct req *r, struct token_request *to)
     if (!r->authorization.n)
         return NULL;
     if (to->client_secret.p)
-        return req_fail(r, E(BAD_REQUEST), "Send the client secret in the form or in the Authorization header, not in both.");
+        return req_fail(r, E(BAD_REQUEST),
+                        "Send the client secret in the form or in the Authorization header, not in both.");
     if (!str_same_nocase(head, basic) ||
         !dec_base64(r->arena, str_trim((struct str){r->authorization.p + basic.n, r->authorization.n - basic.n}), &raw))
         return req_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
@@ -223,7 +239,7 @@ static struct str without_end(struct str s, struct str end)
     return str_ends_nocase(s, end) ? (struct str){s.p, s.n - end.n} : s;
 }
 
-/* "https://management.D//.default" → "https://management.D"; absent unless it is an address that tokens are issued for. */
+/* "https://management.D//.default" → "https://management.D"; absent unless tokens are issued for that address. */
 static struct str audience_of(struct req *r, const struct token_request *t)
 {
     static const struct str https = {"https://", 8};
@@ -233,8 +249,11 @@ static struct str audience_of(struct req *r, const struct token_request *t)
     if (!str_starts(wanted, https) || wanted.n > SCOPE_MAX)
         return (struct str){NULL, 0};
     struct str host = id_host_without_port((struct str){wanted.p + https.n, wanted.n - https.n});
-    const struct str known[] = {r->host, arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain)), STR("localhost"),
-                                STR("management.azure.com"), STR("management.core.windows.net"),
+    const struct str known[] = {r->host,
+                                arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain)),
+                                STR("localhost"),
+                                STR("management.azure.com"),
+                                STR("management.core.windows.net"),
                                 STR("azure-devices-provisioning.net")};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (str_same_nocase(host, known[i]))

@@ -1,4 +1,5 @@
-/* stale.c: the second look at what a write was checked against. It must never run a write without a fresh check of the credential. */
+/* stale.c: the second look at what a write was checked against. It must never run a write without a fresh check of the
+ * credential. */
 #include "api/op/stale.h"
 
 #include "api/auth.h"

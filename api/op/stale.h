@@ -1,10 +1,12 @@
-/* stale.h: a write that lost because what it was checked against changed is looked up and checked once more, then refused as STALE. */
+/* stale.h: a write that lost because what it was checked against changed is looked up and checked once more, then
+ * refused as STALE. */
 #ifndef IDSCOPE_STALE_H
 #define IDSCOPE_STALE_H
 
 #include "api/req.h"
 
-/* Runs `work`; when it gives STALE, drops what the gate remembers, checks the credential again and runs it a second time. */
+/* Runs `work`; when it gives STALE, drops what the gate remembers, checks the credential again and runs it a second
+ * time. */
 err_t stale_retry(struct req *r, err_t (*work)(struct req *r, void *context), void *context);
 
 #endif

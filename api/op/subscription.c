@@ -1,4 +1,5 @@
-/* subscription.c: the subscriptions of the client's tenant. They are made by idscope-admin; nothing here changes one. */
+/* subscription.c: the subscriptions of the client's tenant. They are made by idscope-admin; nothing here changes one.
+ */
 #include "api/op/arm.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
@@ -28,7 +29,8 @@ err_t op_subscription_list(struct req *r)
     struct str token = req_query(r, "$skiptoken");
     if (token.n && !dec_uuid(token, &after))
         return req_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
-    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, &rows, &count, &more));
+    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, &rows, &count,
+                             &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
         arm_list_item(&out);

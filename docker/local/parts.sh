@@ -28,11 +28,13 @@ running() {
 
 # launch NAME COMMAND…: runs it in the background in a session of its own. The pid is written by the process itself
 # before it becomes COMMAND, so it is right behind sudo and setpriv, too.
-# PREFIX (an array) is what the command runs under, e.g. sudo.
+# PREFIX (an array) is what the command runs under, e.g. sudo. The edge logs through a pipe: HAProxy takes O_APPEND off the
+# file that it logs to, and would write over what is in it.
 PREFIX=()
 launch() {
-    local name=$1
+    local name=$1 log=file
     shift
+    if [ "$name" = edge ]; then log=pipe; fi
     rm -f "$VAR/run/$name.pid"
     printf '%s\n' "$*" > "$VAR/run/$name.command"
     (
@@ -43,7 +45,14 @@ launch() {
             ulimit -n "$(ulimit -Hn)"
             cut -d ")" -f 2- /proc/$$/stat 2>/dev/null | cut -d " " -f 21 > "$0.born"
             echo $$ > "$0.pid.new" && mv "$0.pid.new" "$0.pid"
-            exec "$@"' "$VAR/run/$name" "$@" </dev/null >>"$VAR/log/$name.log" 2>&1
+            if [ "$1" = pipe ]; then
+                rm -f "$0.pipe" && mkfifo "$0.pipe"
+                cat "$0.pipe" &
+                exec >"$0.pipe" 2>&1
+                rm -f "$0.pipe"
+            fi
+            shift
+            exec "$@"' "$VAR/run/$name" $log "$@" </dev/null >>"$VAR/log/$name.log" 2>&1
     ) &
     wait_for 100 "$name to begin" test -s "$VAR/run/$name.pid"
 }

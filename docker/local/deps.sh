@@ -2,6 +2,7 @@
 # deps.sh: makes sure that everything that the project's verbs need is on this machine. On Debian 12 it installs what is
 # missing with apt (as root, or with sudo); elsewhere it lists what is missing and fails. When nothing is missing it
 # touches neither network nor disk. It never replaces what is there in another version, and starts no service.
+# shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 
 . "$(dirname "$0")/settings.sh"

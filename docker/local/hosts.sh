@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # hosts.sh: prints the /etc/hosts line with all names of the local stack: the fixed ones, and those of the instances
 # and hubs that exist now (when its database runs). It writes to no file.
+# shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -3,6 +3,7 @@
 #   migrate.sh postgres://USER@HOST[:PORT]/DATABASE     any PostgreSQL 15 or later; further libpq settings (PGPASSWORD,
 #                                                       PGSSLMODE, PGHOST for a socket …) come from the environment
 # The user needs CREATEROLE and the right to create schemas (migrations/README.md). It changes nothing but that database.
+# shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 
 . "$(dirname "$0")/settings.sh"

@@ -12,6 +12,7 @@
 # PART: postgres, api (all replicas) or api1 …, worker or worker1 …, edge. Settings: settings.sh (VAR, EDGE_PORT, …).
 # Programs must be built (make build). It must never touch a process, a port or a file of anyone else.
 # For tests: $VAR/run/stack.env holds addresses; $VAR/run/*.health where each program answers /readyz and /metrics.
+# shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

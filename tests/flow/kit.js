@@ -9,18 +9,16 @@ const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
-const { execFile } = require('node:child_process');
-const { promisify } = require('node:util');
 const { Idscope, Refused, expect, each, sleep, VERSION } = require('../lib/idscope');
 const { until } = require('../lib/https');
 const sas = require('../lib/sas');
-const { Stack } = require('../lib/stack');
+const { Deployment } = require('./deployment');
 
 const work = process.env.FLOW_WORK;
 if (!work) throw new Error('the flow tests run inside run.sh');
 
 const deployment = (name) => {
-  const stack = new Stack(path.join(work, name), path.join(work, `${name}.var`));
+  const stack = new Deployment(path.join(work, name), path.join(work, `${name}.var`));
   return { stack, idscope: new Idscope({ ...stack.env, IDSCOPE_URL: name === 'first' ? 'https://localhost:443' : 'https://127.0.0.2:443' }) };
 };
 const first = deployment('first');
@@ -32,12 +30,7 @@ const run = crypto.randomBytes(3).toString('hex');
 let count = 0;
 const fresh = (prefix) => `${prefix}-${run}-${(count++).toString(36)}`;
 
-// An operator's command; gives the variables that it prints.
-async function admin(...words) {
-  const program = path.join(__dirname, '../../build', process.env.FLAVOR || 'asan', 'idscope-admin');
-  const { stdout } = await promisify(execFile)(program, [...words, `--database-url=${stack.databaseUrl.replace('postgres@', 'idscope_admin@')}`, `--key-ring-file=${path.join(stack.folder, 'keys/ring')}`]);
-  return Object.fromEntries(stdout.split('\n').filter(Boolean).map((line) => line.split(/=(.*)/s).slice(0, 2)));
-}
+const admin = (...words) => stack.admin(process.env.FLAVOR || 'asan', ...words);
 
 // Only this file's /etc/hosts changes (run.sh): the resolver reads it at each look-up.
 const names = (address, ...hosts) => fs.appendFileSync('/etc/hosts', `${address} ${hosts.join(' ')}\n`);

@@ -105,7 +105,9 @@ describe('hub: bulk, lists, statistics', { concurrency: 4 }, () => {
     assert.deepEqual([twice.isSuccessful, twice.errors.length, twice.errors[0].deviceId], [false, 1, 'a']);
     refusedHub(await bulk(Array.from({ length: 101 }, (_, i) => ({ id: `n${i}`, importMode: 'create' }))), 400, 'ArgumentInvalid', /100/);
     refusedHub(await bulk({ id: 'x' }), 400, 'ArgumentInvalid');
-    refusedHub(await bulk([{ id: 'x', importMode: 'invent' }]), 400, 'ArgumentInvalid', /importMode/);
+    const odd = expect('odd', await bulk([{ id: 'x', importMode: 'invent' }]), 200, 400);
+    assert.deepEqual(odd.errors.map((error) => [error.deviceId, error.errorCode]), [['x', 400004]]);
+    assert.match(odd.errors[0].errorStatus, /importMode/);
     assert.equal((await idscope.registry(made.hubs[0])).size, 1);
   });
 

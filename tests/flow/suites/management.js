@@ -103,7 +103,7 @@ describe('management: who may ask', { concurrency: 4 }, () => {
     const flipped = `${signature.slice(0, -4)}${signature.slice(-4) === 'AAAA' ? 'BBBB' : 'AAAA'}`;
     const cases = [null, 'Bearer', 'Bearer x', 'Basic abc', `Bearer ${none}.${body}.`, `Bearer ${head}.${body}.`, `Bearer ${head}.${body}.${flipped}`, `Bearer ${token}.x`, `Bearer ${devices}`];
     for (const bearer of cases) {
-      refusedArm(await idscope.arm('GET', path(), { bearer }), 401, bearer === null || /^Basic/.test(bearer) ? 'AuthenticationFailed' : 'InvalidAuthenticationToken');
+      refusedArm(await idscope.arm('GET', path(), { bearer }), 401, 'InvalidAuthenticationToken');
     }
   });
 
@@ -200,7 +200,7 @@ describe('management: hubs', { concurrency: 4 }, () => {
     assert.equal(top.resourcegroup, group);
     assert.equal(top.subscriptionid, idscope.subscription);
     assert.equal(top.sku.tier, 'Standard');
-    assert.equal(properties.hostName, `${name.toLowerCase()}.hub.${idscope.domain}`);
+    assert.equal(properties.hostName.toLowerCase(), `${name.toLowerCase()}.hub.${idscope.domain}`);
     assert.equal(properties.state, 'Active');
     assert.equal(properties.provisioningState, 'Succeeded');
     assert.deepEqual(properties.routing, { routes: [] });
@@ -324,7 +324,7 @@ describe('management: instances', { concurrency: 4 }, () => {
     assert.match(properties.idScope, /^0ne[0-9A-F]{8}$/);
     assert.deepEqual([properties.state, properties.provisioningState, properties.allocationPolicy], ['Active', 'Succeeded', 'Hashed']);
     assert.deepEqual(properties.iotHubs, []);
-    assert.equal(properties.serviceOperationsHostName, `${name.toLowerCase()}.dps.${idscope.domain}`);
+    assert.equal(properties.serviceOperationsHostName.toLowerCase(), `${name.toLowerCase()}.dps.${idscope.domain}`);
     assert.equal(properties.deviceProvisioningHostName, idscope.deviceHost);
     assert.ok(!properties.authorizationPolicies || properties.authorizationPolicies.length === 0);
     const [policy, ...others] = await keys(name);
@@ -454,7 +454,7 @@ describe('management: linked hubs', { concurrency: 4 }, () => {
     const { host, connectionString, key } = made.hubs[0];
     const put = (text) => idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name),
       { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { iotHubs: [{ connectionString: text, location: 'westeurope' }] } } });
-    const cases = [[masked(connectionString).replace(host, `other.hub.${idscope.domain}`), /other\.hub/], [masked(connectionString).replace('iothubowner', 'service'), /service|policy/i],
+    const cases = [[masked(connectionString).replace(host, `other.hub.${idscope.domain}`), /connectionString.*masked.*HostName/], [masked(connectionString).replace('iothubowner', 'service'), /connectionString.*masked.*SharedAccessKeyName/],
       [`SharedAccessKeyName=iothubowner;SharedAccessKey=${key}`, /HostName/], [`HostName=${host};SharedAccessKey=${key}`, /SharedAccessKeyName/],
       [`HostName=${host};SharedAccessKeyName=iothubowner`, /SharedAccessKey/], [`HostName=${host}:8443;SharedAccessKeyName=iothubowner;SharedAccessKey=${key}`, /HostName.*port|port/],
       ['garbage', /HostName|connection/i], [`HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=%%%`, /SharedAccessKey/]];

@@ -24,7 +24,7 @@ report() {
 
 # Files by ending, without what was built, installed or written by a run.
 sources() {
-    find . \( -name node_modules -o -name build -o -name var -o -name out -o -name .git -o -name farm-\* \) -prune -o -type f -name "$1" -print | sort
+    find . \( -name node_modules -o -name build -o -name var -o -name out -o -name .git \) -prune -o -type f -name "$1" -print | sort
 }
 
 scripts() {

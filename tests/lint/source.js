@@ -40,8 +40,8 @@ function code(file) {
 // Rows from the ground up; a file includes from its own row or below. `beside`: folders of a row that do not know each other.
 const ROWS = [[/^core\//], [/^db\//], [/^api\//, /^workers\//], [/^(api\/(main|admin)|workers\/main)\.c$/]];
 const rowOf = (file) => ROWS.findLastIndex((row) => row.some((pattern) => pattern.test(file)));
-// What workers share with the api: the health listener, and nothing else.
-const SHARED = /^api\/(health|metrics)\.h$/;
+// What workers share with the api: how a process shows its health, reads its key ring and tells time; nothing of requests.
+const SHARED = /^api\/(health|metrics|clock|keyfile)\.h$/;
 
 function layers() {
   const bad = [];
@@ -176,6 +176,7 @@ function routesOfDocument(bad) {
 
 function routes() {
   const bad = [];
+  if (!files.includes('api/openapi.yaml')) return { bad: ['api/openapi.yaml: is not there'], note: '' };
   const table = routesOfTable();
   const document = routesOfDocument(bad);
   for (const [route, name] of table) {

@@ -1,55 +1,56 @@
 #!/usr/bin/env bash
-# all.sh: every suite, one after the other, as `make test` runs them.
+# all.sh: every suite, one after the other, as `make test` runs them. SUITES="lint flow" runs some.
 # Responsible for: running all of them even when one fails, a log of each below build/logs/, the runners' own summaries in one block at the
 # end, and the verdict: a suite that fails, that skips a test or that says nothing of what it ran fails the whole.
-# Must never know what a suite tests, only how its runner sums up.
+# Must never know what a suite tests, only its verb and how its runner sums up.
 set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit 1
 logs=build/logs
+
+# suite, its verb with settings, and the lines in which its runner sums up
+suites() {
+    cat <<'TABLE'
+lint       | lint                                 | ^lint: 
+unit       | unit-coverage                        | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^lines: |^unit: 
+unit-asan  | unit FLAVOR=asan                     | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: 
+sql        | sql                                  | ^(All tests successful|Files=|Result:)
+flow       | flow                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]|^flow: 
+crash      | crash CRASH_DEVICES=5000             | ^crash: 
+fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z]+: 
+tsan       | tsan                                 | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: |^(ℹ|#) (tests|pass|fail|skipped) [0-9]|^flow: 
+bench      | bench-smoke                          | ^bench[a-z-]*: |^Aims?|measurements in 
+TABLE
+}
+
+# A runner sums up per program; lines that differ in their numbers only become one.
+condensed() {
+    awk '/^\[  (PASSED|FAILED)  \]/ { sum[$2] += $4; programs[$2]++; next }
+         /^(ℹ|#) / { node = node " " $2 " " $3; next }
+         { print }
+         END { for (word in sum) printf "cmocka: %d programs, %d tests %s\n", programs[word], sum[word], tolower(word)
+               if (node != "") print "node:" node }'
+}
+
+skips() { grep -qE '^(ℹ|#) (skipped|todo) [1-9]|^\[  SKIPPED \] [1-9]|^(not )?ok .* # (skip|todo)' -i "$1"; }
+
 mkdir -p "$logs"
 rm -f "$logs"/*.log
-suites=${SUITES:-lint unit-coverage sql flow crash fuzz tsan bench-smoke}
-export FUZZ_SECONDS=${FUZZ_SECONDS:-20}
-
-# The lines in which the runner of suite $1 sums up.
-summary() {
-    case $1 in
-        lint) grep -E '^lint: ' "$logs/lint.log" ;;
-        sql) grep -E '^(All tests successful|Files=|Result:)' "$logs/sql.log" ;;
-        flow) grep -E '^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]+|^flow: ' "$logs/flow.log" | paste -s -d ' ' ;;
-        unit | unit-coverage | tsan) cmocka "$logs/$1.log" ;;
-        *) grep -E "^$1: |^[a-z-]+: .*(passed|failed|counted|runs)" "$logs/$1.log" | tail -n 6 ;;
-    esac
-}
-
-# cmocka sums up per program: "[  PASSED  ] 12 test(s)."
-cmocka() {
-    awk '/^\[  PASSED  \] [0-9]+ test/ { passed += $4; programs++ }
-         /^\[  FAILED  \] [0-9]+ test/ { failed += $4 }
-         /^\[  SKIPPED \] [0-9]+ test/ { skipped += $4 }
-         END { if (programs) printf "cmocka: %d programs, %d tests passed, %d failed, %d skipped\n", programs, passed, failed, skipped }' "$1"
-    grep -E '^lines: |^unit: ' "$1" | tail -n 2
-}
-
-skipped() {
-    grep -qE '^(ℹ|#) (skipped|todo) [1-9]|^\[  SKIPPED \] [1-9]|^ok .* # (skip|SKIP|TODO)|skipped: ' "$1"
-}
-
-passed=0
-failed=0
-report=''
-for suite in $suites; do
-    printf '\n=== %s\n' "$suite"
+passed=0 failed=0 report=''
+while IFS='|' read -r -u 3 suite verb pattern; do
+    suite=${suite// /} verb=$(xargs <<<"$verb") pattern=${pattern# }
+    case " ${SUITES:-$suite} " in *" $suite "*) ;; *) continue ;; esac
+    printf '\n=== %s (make %s)\n' "$suite" "$verb"
     began=$SECONDS
-    make --no-print-directory "$suite" 2>&1 | tee "$logs/$suite.log"
+    # shellcheck disable=SC2086 # a verb and its settings
+    make --no-print-directory $verb </dev/null 2>&1 | tee "$logs/$suite.log"
     status=${PIPESTATUS[0]}
-    words=$(summary "$suite")
-    if [ "$status" = 0 ] && [ -z "$words" ]; then status="said nothing of what it ran"; fi
-    if [ "$status" = 0 ] && skipped "$logs/$suite.log"; then status="skipped a test"; fi
+    words=$(grep -E "$pattern" "$logs/$suite.log" | condensed)
+    if [ "$status" = 0 ] && [ -z "$words" ]; then status="it said nothing of what it ran"; fi
+    if [ "$status" = 0 ] && skips "$logs/$suite.log"; then status="it skipped a test"; fi
     if [ "$status" = 0 ]; then passed=$((passed + 1)) verdict=passed; else failed=$((failed + 1)) verdict="FAILED ($status)"; fi
-    report+=$(printf '\n%-12s %s, %d s' "$suite" "$verdict" "$((SECONDS - began))")$'\n'
-    report+=$(printf '%s\n' "$words" | sed 's/^/    /')
-done
-printf '\n=== summaries (logs: %s)\n%s\n\nsuites: %d passed, %d failed\n' "$logs" "$report" "$passed" "$failed"
-[ "$failed" = 0 ]
+    report+=$(printf '%-10s %s, %d s (make %s)' "$suite" "$verdict" "$((SECONDS - began))" "$verb")$'\n'
+    report+="    ${words//$'\n'/$'\n'    }"$'\n'
+done 3< <(suites)
+printf '\n=== summaries (logs: %s)\n%s\n%d passed, %d failed\n' "$logs" "$report" "$passed" "$failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

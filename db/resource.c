@@ -31,7 +31,8 @@ err_t db_placed(struct db *db, struct arena *a, const struct place *at, const st
     TRY(db_tenant_pipeline(db, a, &at->tenant_id, all, count + 1, rows));
     *ret_found = (struct place_found){row_bool(rows[0], 0, 0), row_text(rows[0], 0, 1, a)};
     rows_free(rows[0]);
-    memcpy(ret_rows, rows + 1, count * sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        ret_rows[i] = rows[i + 1];
     return NULL;
 }
 

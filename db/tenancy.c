@@ -44,6 +44,7 @@ err_t db_tenant_pipeline(struct db *db, struct arena *a, const struct uuid *tena
     if (e)
         return e;
     rows_free(rows[0]);
-    memcpy(ret_rows, rows + 1, count * sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        ret_rows[i] = rows[i + 1];
     return NULL;
 }

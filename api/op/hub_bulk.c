@@ -95,7 +95,9 @@ static bool is_of(const struct item *it, enum change change)
 /* The rows of one statement, in byte order of their ids, and the items that they came from. */
 struct change_set {
     struct hub_device_row rows[BULK_MAX];
-    struct item *items[BULK_MAX];
+    struct ref {
+        struct item *item;
+    } refs[BULK_MAX];
     size_t count;
 };
 
@@ -106,9 +108,10 @@ static int compare_ids(struct str a, struct str b)
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-static int compare_items(const void *a, const void *b)
+static int compare_refs(const void *a, const void *b)
 {
-    return compare_ids((*(struct item *const *)a)->device_id, (*(struct item *const *)b)->device_id);
+    const struct ref *first = a, *second = b;
+    return compare_ids(first->item->device_id, second->item->device_id);
 }
 
 static err_t make_row(struct req *r, const struct item *it, enum change change, struct hub_device_row *ret)
@@ -129,46 +132,48 @@ static void make_set(struct req *r, struct bulk *b, enum change change, struct c
     ret->count = 0;
     for (size_t i = 0; i < b->count; i++)
         if (is_of(&b->items[i], change))
-            ret->items[ret->count++] = &b->items[i];
-    qsort(ret->items, ret->count, sizeof *ret->items, compare_items);
+            ret->refs[ret->count++].item = &b->items[i];
+    qsort(ret->refs, ret->count, sizeof *ret->refs, compare_refs);
     size_t good = 0;
     for (size_t i = 0; i < ret->count; i++) {
-        err_t e = make_row(r, ret->items[i], change, &ret->rows[good]);
+        err_t e = make_row(r, ret->refs[i].item, change, &ret->rows[good]);
         if (e)
-            refuse(r, ret->items[i], e);
+            refuse(r, ret->refs[i].item, e);
         else
-            ret->items[good++] = ret->items[i];
+            ret->refs[good++] = ret->refs[i];
     }
     ret->count = good;
 }
 
-static struct item *find_item(const struct change_set *s, struct str id)
+/* What became of the device `id` of the set. */
+static void settle(const struct change_set *s, struct str id, err_t error)
 {
     size_t low = 0, high = s->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = compare_ids(s->items[middle]->device_id, id);
-        if (order == 0)
-            return s->items[middle];
+        int order = compare_ids(s->refs[middle].item->device_id, id);
+        if (order == 0) {
+            s->refs[middle].item->error = error;
+            return;
+        }
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return NULL;
 }
 
 /* An item that was neither written nor found keeps the error that it starts with. */
 static void mark(struct change_set *s, err_t unless_found, const struct hub_devices_outcome *o)
 {
     for (size_t i = 0; i < s->count; i++) {
-        s->items[i]->error = unless_found;
-        s->items[i]->done = true;
+        s->refs[i].item->error = unless_found;
+        s->refs[i].item->done = true;
     }
     for (size_t i = 0; i < o->found_count; i++)
-        find_item(s, o->found[i])->error = E(PRECONDITION_FAILED);
+        settle(s, o->found[i], E(PRECONDITION_FAILED));
     for (size_t i = 0; i < o->written_count; i++)
-        find_item(s, o->written[i])->error = NULL;
+        settle(s, o->written[i], NULL);
 }
 
 static err_t apply(struct req *r, struct bulk *b, enum change change)

@@ -87,7 +87,7 @@ static err_t same_key(struct planned *p, const struct stored_links *s, const str
 static err_t plan_string(struct planned *p, const struct stored_links *s, const struct connection_string *c)
 {
     struct bytes key = {NULL, 0};
-    bool same;
+    bool same = false;
     if (c->masked)
         return restore_masked(p, c);
     dec_base64(p->r->arena, c->key, &key); /* its form was checked with the connection string's */
@@ -143,7 +143,7 @@ static err_t check_rights(struct planned *p, const struct linked_target *t, stru
 /* What comes beside hubResourceId may only be what we show beside it ourselves. */
 static err_t check_beside(struct planned *p, struct str host)
 {
-    struct connection_string c;
+    struct connection_string c = {0};
     if (!p->in->connection_string.n)
         return NULL;
     TRY(parse_string(p, &c));
@@ -199,7 +199,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
 
 static err_t plan_credential(struct planned *p, const struct stored_links *s, struct str *ret_default_location)
 {
-    struct connection_string c;
+    struct connection_string c = {0};
     if (p->in->hub_resource_id.n)
         return plan_resource(p, s, ret_default_location);
     TRY(parse_string(p, &c));

@@ -1,0 +1,169 @@
+/* hosts.c: places at hosts and hosts that are held back. It must never call anybody, nor keep more than a fixed number
+ * of hosts: one that is not in use makes room. */
+#include "workers/hosts.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "core/crypt.h"
+#include "workers/clock.h"
+
+enum {
+    HOSTS_MAX = 512,
+    THREADS_PER_HOST = 2,
+    THREADS_PER_SLOW_HOST = 1, /* one tries whether it is well again */
+    HOLD_FIRST_MS = 1000,
+    HOLD_MAX_MS = 15000,
+    HOLD_ASKED_MAX_MS = 60000,
+    NO_BULK_MS = 600000,
+};
+
+struct host {
+    char name[256];
+    int users;
+    int slow_times; /* in a row */
+    int64_t held_until_ms, no_bulk_until_ms, touched_ms;
+};
+
+struct hosts {
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    struct host at[HOSTS_MAX];
+};
+
+struct hosts *hosts_new(struct arena *a)
+{
+    struct hosts *h = ARENA_NEW(a, struct hosts);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&h->left, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&h->lock, NULL);
+    return h;
+}
+
+/* The host's entry; a new one takes the place of the one that nobody used for longest. NULL only if all are in use. */
+static struct host *entry(struct hosts *h, struct str host)
+{
+    struct host *oldest = NULL;
+    for (size_t i = 0; i < HOSTS_MAX; i++) {
+        struct host *e = &h->at[i];
+        if (str_same(str_of(e->name), host)) {
+            e->touched_ms = clock_ms();
+            return e;
+        }
+        if (e->users == 0 && (!oldest || e->touched_ms < oldest->touched_ms))
+            oldest = e;
+    }
+    if (!oldest || host.n >= sizeof oldest->name)
+        return NULL;
+    *oldest = (struct host){.touched_ms = clock_ms()};
+    memcpy(oldest->name, host.p, host.n);
+    return oldest;
+}
+
+static int places(const struct host *e)
+{
+    return e->slow_times ? THREADS_PER_SLOW_HOST : THREADS_PER_HOST;
+}
+
+/* With the lock held: waits until somebody leaves some host or the time is over. */
+static bool wait_until(struct hosts *h, int64_t until_ms)
+{
+    struct timespec t = {until_ms / 1000, (until_ms % 1000) * 1000000};
+    return pthread_cond_timedwait(&h->left, &h->lock, &t) != ETIMEDOUT;
+}
+
+static enum hosts_word enter(struct hosts *h, struct str host, int64_t until_ms, int64_t *ret_ms)
+{
+    for (;;) {
+        struct host *e = entry(h, host);
+        int64_t now_ms = clock_ms();
+        if (e && e->held_until_ms > now_ms) {
+            *ret_ms = e->held_until_ms - now_ms;
+            return HOSTS_HELD_BACK;
+        }
+        if (e && e->users < places(e)) {
+            e->users++;
+            return HOSTS_ENTERED;
+        }
+        if (now_ms >= until_ms || !wait_until(h, until_ms))
+            return HOSTS_FULL;
+    }
+}
+
+enum hosts_word hosts_enter(struct hosts *h, struct str host, int64_t wait_ms, int64_t *ret_ms)
+{
+    pthread_mutex_lock(&h->lock);
+    enum hosts_word word = enter(h, host, clock_ms() + wait_ms, ret_ms);
+    pthread_mutex_unlock(&h->lock);
+    return word;
+}
+
+void hosts_leave(struct hosts *h, struct str host)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    if (e && e->users > 0)
+        e->users--;
+    pthread_cond_broadcast(&h->left);
+    pthread_mutex_unlock(&h->lock);
+}
+
+void hosts_was_good(struct hosts *h, struct str host)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    if (e) {
+        e->slow_times = 0;
+        e->held_until_ms = 0;
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Doubles while the host stays slow; a quarter at random keeps workers from coming back all at once. */
+static int64_t hold_ms(const struct host *e, int64_t retry_ms)
+{
+    uint8_t random;
+    crypt_random(&random, sizeof random);
+    int64_t hold = HOLD_FIRST_MS << (e->slow_times < 5 ? e->slow_times : 5);
+    if (hold > HOLD_MAX_MS)
+        hold = HOLD_MAX_MS;
+    if (retry_ms > hold)
+        hold = retry_ms < HOLD_ASKED_MAX_MS ? retry_ms : HOLD_ASKED_MAX_MS;
+    return hold + hold * random / 1024;
+}
+
+int64_t hosts_was_slow(struct hosts *h, struct str host, int64_t retry_ms)
+{
+    int64_t hold = HOLD_FIRST_MS;
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    if (e) {
+        hold = hold_ms(e, retry_ms);
+        e->held_until_ms = clock_ms() + hold;
+        e->slow_times++;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return hold;
+}
+
+bool hosts_lacks_bulk(struct hosts *h, struct str host)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    bool lacks = e && e->no_bulk_until_ms > clock_ms();
+    pthread_mutex_unlock(&h->lock);
+    return lacks;
+}
+
+void hosts_found_no_bulk(struct hosts *h, struct str host)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    if (e)
+        e->no_bulk_until_ms = clock_ms() + NO_BULK_MS;
+    pthread_mutex_unlock(&h->lock);
+}

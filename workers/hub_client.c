@@ -1,0 +1,354 @@
+/* hub_client.c: HTTPS calls to hubs by libcurl. The only file that calls libcurl. It must never log, follow a redirect,
+ * use a proxy, or connect to an address that outgoing.h refuses. */
+#include "workers/hub_client.h"
+
+#include <curl/curl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/sas.h"
+#include "workers/clock.h"
+
+enum {
+    REPLY_MAX = 1 << 20,
+    CONNECT_TIMEOUT_MS = 3000,
+    CONNECTIONS_MAX = 64,
+    CONNECTIONS_PER_HOST = 8,
+    TOKENS_MAX = 64,
+    TOKEN_LIFE_S = 1200,
+    TOKEN_RENEW_S = 600,
+    WAIT_SLICE_MS = 1000,
+};
+
+const char *const hub_outcome_words[] = {
+    [HUB_ANSWERED] = "answered",
+    [HUB_UNRESOLVED] = "name does not resolve",
+    [HUB_NOT_ALLOWED] = "address is in a range that is not allowed",
+    [HUB_NOT_CONNECTED] = "connection refused",
+    [HUB_CONNECT_TIMED_OUT] = "connect timed out",
+    [HUB_NOT_TRUSTED] = "certificate not trusted",
+    [HUB_NO_TLS] = "no TLS connection",
+    [HUB_TIMED_OUT] = "no answer in time",
+    [HUB_BROKE] = "connection broke",
+    [HUB_CANCELLED] = "cancelled",
+};
+
+/* A token that was made a moment ago, found by a hash of what it is made from. */
+struct token {
+    struct sha256 of;
+    int64_t expires_s;
+    char text[SAS_TOKEN_MAX];
+};
+
+struct hub_client {
+    struct arena *arena;
+    const struct hub_client_settings *settings;
+    struct str hub_suffix; /* ".hub.D" */
+    CURLM *multi;
+    struct token *tokens;
+    size_t next_token;
+};
+
+/* libcurl's side of one call. */
+struct hub_transfer {
+    struct hub_client *client;
+    CURL *easy;
+    struct curl_slist *headers, *connect_to;
+    struct text reply;
+    bool by_edge, not_allowed;
+};
+
+void hub_client_global_init(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+struct hub_client *hub_client_new(const struct hub_client_settings *settings)
+{
+    struct arena *a = arena_new();
+    struct hub_client *c = ARENA_NEW(a, struct hub_client);
+    c->arena = a;
+    c->settings = settings;
+    c->hub_suffix = arena_printf(a, ".hub.%.*s", STR_ARG(settings->domain));
+    c->tokens = ARENA_NEW_ARRAY(a, TOKENS_MAX, struct token);
+    c->multi = curl_multi_init();
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
+    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
+    return c;
+}
+
+void hub_client_free(struct hub_client *c)
+{
+    if (!c)
+        return;
+    curl_multi_cleanup(c->multi);
+    arena_free(c->arena);
+}
+
+/* --- tokens
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static struct sha256 token_identity(struct arena *a, const struct hub_call *call)
+{
+    const struct hub_credential *k = call->credential;
+    struct text t;
+    text_init(&t, a, 256);
+    text_printf(&t, "%.*s\n%.*s\n", STR_ARG(call->host), STR_ARG(k->key_name));
+    text_add(&t, (struct str){(const char *)k->key.p, k->key.n});
+    struct str s = text_str(&t);
+    return crypt_sha256((struct bytes){(const uint8_t *)s.p, s.n});
+}
+
+static const char *token_for(struct hub_client *c, const struct hub_call *call)
+{
+    int64_t now_s = clock_wall_s();
+    struct sha256 of = token_identity(call->arena, call);
+    for (size_t i = 0; i < TOKENS_MAX; i++) {
+        struct token *t = &c->tokens[i];
+        if (memcmp(t->of.b, of.b, sizeof of.b) == 0 && t->expires_s - now_s > TOKEN_RENEW_S)
+            return t->text;
+    }
+    struct token *t = &c->tokens[c->next_token++ % TOKENS_MAX];
+    struct str host = arena_lower(call->arena, call->host);
+    struct str made =
+        sas_make(call->arena, host, call->credential->key_name, call->credential->key, now_s + TOKEN_LIFE_S);
+    if (made.n >= sizeof t->text)
+        return made.p;
+    *t = (struct token){.of = of, .expires_s = now_s + TOKEN_LIFE_S};
+    memcpy(t->text, made.p, made.n);
+    return t->text;
+}
+
+/* --- callbacks of libcurl
+ * ------------------------------------------------------------------------------------------------- */
+
+static size_t take_reply(char *data, size_t size, size_t count, void *context)
+{
+    struct hub_transfer *t = context;
+    size_t n = size * count;
+    if (t->reply.n + n > REPLY_MAX)
+        return 0; /* ends the transfer */
+    text_add(&t->reply, (struct str){data, n});
+    return n;
+}
+
+/* Called with the address that is about to be connected to. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct hub_transfer *t = context;
+    (void)purpose;
+    if (!t->by_edge && !outgoing_may_reach(&t->client->settings->outgoing, &address->addr)) {
+        t->not_allowed = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* --- starting
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static void add_header(struct hub_transfer *t, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(t->headers, line);
+    if (more)
+        t->headers = more;
+}
+
+static void set_headers(struct hub_client *c, struct hub_call *call)
+{
+    struct hub_transfer *t = call->transfer;
+    add_header(t, "Expect:");
+    add_header(t, "Accept: application/json");
+    if (call->body.p)
+        add_header(t, "Content-Type: application/json; charset=utf-8");
+    if (call->if_match_any)
+        add_header(t, "If-Match: *");
+    if (call->credential)
+        add_header(t, arena_printf(call->arena, "Authorization: %s", token_for(c, call)).p);
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+}
+
+static void set_place(struct hub_client *c, struct hub_call *call)
+{
+    struct hub_transfer *t = call->transfer;
+    const struct hub_client_settings *s = c->settings;
+    /* A plain "http" URL with CONNECT_ONLY sends nothing at all: it is how to time a TCP connect without a handshake.
+     */
+    const char *scheme = call->connect_only ? "http" : "https";
+    struct str url = arena_printf(call->arena, "%s://%.*s:443%.*s", scheme, STR_ARG(call->host), STR_ARG(call->path));
+    curl_easy_setopt(t->easy, CURLOPT_URL, url.p);
+    curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, scheme);
+    t->by_edge = s->edge_address.n > 0 && str_ends_nocase(call->host, c->hub_suffix);
+    if (!t->by_edge)
+        return;
+    struct str to = arena_printf(call->arena, "%.*s:443:%.*s", STR_ARG(call->host), STR_ARG(s->edge_address));
+    t->connect_to = curl_slist_append(NULL, to.p);
+    curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
+}
+
+static void set_method(struct hub_call *call)
+{
+    CURL *easy = call->transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    if (call->body.p) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.p);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
+    }
+    if (call->fresh || call->connect_only) {
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    }
+    if (call->connect_only)
+        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+}
+
+static void set_bounds(struct hub_client *c, struct hub_call *call)
+{
+    CURL *easy = call->transfer->easy;
+    long connect_ms = call->timeout_ms < CONNECT_TIMEOUT_MS ? (long)call->timeout_ms : CONNECT_TIMEOUT_MS;
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "idscope-worker/" IDSCOPE_VERSION);
+    if (c->settings->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, c->settings->ca_file);
+}
+
+static void set_callbacks(struct hub_call *call)
+{
+    CURL *easy = call->transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call->transfer);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call->transfer);
+}
+
+void hub_client_start(struct hub_client *c, struct hub_call *call)
+{
+    struct hub_transfer *t = ARENA_NEW(call->arena, struct hub_transfer);
+    t->client = c;
+    t->easy = curl_easy_init();
+    text_init(&t->reply, call->arena, 1024);
+    call->transfer = t;
+    set_headers(c, call);
+    set_place(c, call);
+    set_method(call);
+    set_bounds(c, call);
+    set_callbacks(call);
+    curl_multi_add_handle(c->multi, t->easy);
+}
+
+/* --- ending
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static int64_t info_us(CURL *easy, CURLINFO what)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, what, &us);
+    return us;
+}
+
+static enum hub_outcome outcome_of(const struct hub_transfer *t, CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return HUB_ANSWERED;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return HUB_UNRESOLVED;
+    case CURLE_COULDNT_CONNECT:
+        return t->not_allowed ? HUB_NOT_ALLOWED : HUB_NOT_CONNECTED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return info_us(t->easy, CURLINFO_CONNECT_TIME_T) == 0 ? HUB_CONNECT_TIMED_OUT : HUB_TIMED_OUT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return HUB_NOT_TRUSTED;
+    case CURLE_SSL_CONNECT_ERROR:
+        return HUB_NO_TLS;
+    default:
+        return HUB_BROKE;
+    }
+}
+
+static void read_times(struct hub_call *call)
+{
+    CURL *easy = call->transfer->easy;
+    long made = 0;
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
+    if (made == 0)
+        return;
+    int64_t resolved = info_us(easy, CURLINFO_NAMELOOKUP_TIME_T), connected = info_us(easy, CURLINFO_CONNECT_TIME_T);
+    int64_t secured = info_us(easy, CURLINFO_APPCONNECT_TIME_T), sent = info_us(easy, CURLINFO_PRETRANSFER_TIME_T);
+    int64_t answered = info_us(easy, CURLINFO_STARTTRANSFER_TIME_T);
+    call->connect_us = connected > resolved ? connected - resolved : 0;
+    call->tls_us = secured > connected ? secured - connected : 0;
+    call->http_us = answered > sent ? answered - sent : 0;
+}
+
+static void release(struct hub_client *c, struct hub_call *call)
+{
+    struct hub_transfer *t = call->transfer;
+    curl_multi_remove_handle(c->multi, t->easy);
+    curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->connect_to);
+    call->transfer = NULL;
+}
+
+static void conclude(struct hub_client *c, struct hub_call *call, CURLcode code)
+{
+    struct hub_transfer *t = call->transfer;
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    call->outcome = outcome_of(t, code);
+    call->status = call->outcome == HUB_ANSWERED ? (int)status : 0;
+    call->retry_after_ms = info_us(t->easy, CURLINFO_RETRY_AFTER) * 1000;
+    call->reply = text_str(&t->reply);
+    read_times(call);
+    release(c, call);
+}
+
+static struct hub_call *ended(struct hub_client *c)
+{
+    int left;
+    for (CURLMsg *m = curl_multi_info_read(c->multi, &left); m; m = curl_multi_info_read(c->multi, &left)) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        char *private = NULL;
+        CURLcode code = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+        struct hub_call *call = (struct hub_call *)(void *)private;
+        conclude(c, call, code);
+        return call;
+    }
+    return NULL;
+}
+
+struct hub_call *hub_client_next(struct hub_client *c, int64_t wait_ms)
+{
+    int64_t until_ms = clock_ms() + wait_ms;
+    for (;;) {
+        int running = 0;
+        curl_multi_perform(c->multi, &running);
+        struct hub_call *call = ended(c);
+        int64_t left_ms = until_ms - clock_ms();
+        if (call || running == 0 || left_ms <= 0)
+            return call;
+        curl_multi_poll(c->multi, NULL, 0, left_ms < WAIT_SLICE_MS ? (int)left_ms : WAIT_SLICE_MS, NULL);
+    }
+}
+
+void hub_client_cancel(struct hub_client *c, struct hub_call *call)
+{
+    if (!call->transfer)
+        return;
+    release(c, call);
+    call->outcome = HUB_CANCELLED;
+}

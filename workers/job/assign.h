@@ -1,0 +1,65 @@
+/* assign.h: the parts of the assignment of devices, which is cut in three: which hub (assign_target.c), the calls
+ * (assign_push.c), and the order of steps with what is written (assign.c). */
+#ifndef IDSCOPE_JOB_ASSIGN_H
+#define IDSCOPE_JOB_ASSIGN_H
+
+#include "db/assign.h"
+#include "workers/link.h"
+#include "workers/loop.h"
+
+/* What is to become of one job. */
+enum assign_step {
+    ASSIGN_DROP,    /* nothing to do: the cause is gone */
+    ASSIGN_DISABLE, /* the enrollment is disabled */
+    ASSIGN_FAIL,    /* only an operator can help: error_code, sentence */
+    ASSIGN_WAIT,    /* stays assigning: sentence, delay_ms, counts */
+    ASSIGN_PUSH,    /* the identity is to be made on `link` */
+    ASSIGN_TOLD,    /* nothing changed and the hub is down: the device is told its hub */
+    ASSIGN_MADE,    /* the hub holds the identity with these keys */
+};
+
+struct assign_item {
+    struct db_job job;
+    const struct db_assign_found *found;
+    enum assign_step step;
+    bool written; /* the end is in the database */
+
+    const struct db_link *link; /* PUSH and what comes of it */
+    struct str device_id;
+    const struct sha256 *input; /* of this choice; NULL: the hub is kept */
+    int64_t scope_inputs, enrollment_inputs;
+    bool unchanged; /* the hub is kept and holds these very keys already */
+    bool update;    /* the identity is thought to be there */
+    bool called;    /* a call for it was sent */
+    int flips;      /* between create and update */
+
+    int error_code;
+    struct str sentence;
+    int64_t delay_ms;
+    bool counts; /* as a failed attempt */
+};
+
+struct assign_batch {
+    struct job_context *c;
+    struct str id_scope;
+    int64_t claimed_ms;
+    struct db_assign_scope scope;
+    struct db_job *jobs;
+    struct db_assign_found *found;
+    struct assign_item *items;
+    size_t count;
+    struct db_assign_input *inputs; /* distinct ones of this batch */
+    size_t input_count;
+};
+
+/* Decides the step of an item, and for PUSH link, device id and inputs. May read latencies. */
+err_t assign_decide(struct assign_batch *b, struct assign_item *item);
+
+/* Turns what could not be done now into WAIT; an unchanged device is TOLD its hub instead. */
+void assign_postpone(struct assign_item *item, struct str sentence, int64_t delay_ms, bool counts);
+
+/* Makes the calls of all items in step PUSH. `ended` is called with the batch whenever some have left that step and
+ * others still run, and once at the end. */
+void assign_push(struct assign_batch *b, void (*ended)(struct assign_batch *b));
+
+#endif

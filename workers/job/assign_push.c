@@ -1,0 +1,519 @@
+/* assign_push.c: the calls that make identities on hubs: in bulk (POST /devices) where the hub has it, else one by one.
+ * Hubs are called at the same time, so a slow one holds up nobody but its own. It must never write a registration or a
+ * job, nor call past the deadline of the batch. */
+#include <string.h>
+
+#include "core/json.h"
+#include "workers/clock.h"
+#include "workers/job/assign.h"
+
+enum {
+    ENTER_WAIT_MS = 50,
+    FULL_DELAY_MS = 150,
+    CALL_MIN_MS = 200,
+    FLIPS_MAX = 3,
+    SLICE_MS = 200,  /* how often the deadline is looked at */
+    GATHER_MS = 20,  /* what ends within this time is written together */
+    WORDS_MAX = 200, /* of what a hub said */
+    CODE_BAD_DEVICE = 400004,
+    STATUS_PART = 1000, /* a hub's error code begins with its HTTP status */
+    CODE_QUOTA = 403002,
+};
+
+/* All items of one hub. */
+struct push {
+    struct assign_batch *b;
+    const struct db_link *link;
+    struct assign_item **items;
+    size_t count;
+    struct link_credentials credentials;
+    size_t credential; /* in use */
+    bool entered, single, done;
+    struct assign_item *one; /* of a single call */
+    struct hub_call call;
+};
+
+static struct arena *arena_of(const struct push *p)
+{
+    return p->b->c->arena;
+}
+
+static struct hosts *hosts_of(const struct push *p)
+{
+    return p->b->c->worker->hosts;
+}
+
+static bool is_open(const struct assign_item *item)
+{
+    return item->step == ASSIGN_PUSH;
+}
+
+/* --- what becomes of items
+ * ------------------------------------------------------------------------------------------------- */
+
+static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, bool counts)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct assign_item *item = p->items[i];
+        int64_t backoff_ms = counts ? job_backoff_ms(JOB_assign, item->job.attempt) : 0;
+        if (is_open(item))
+            assign_postpone(item, sentence, backoff_ms > least_ms ? backoff_ms : least_ms, counts);
+    }
+    p->done = true;
+}
+
+/* Gives back what nothing was found out about: not an attempt, due at once. */
+static void release_all(struct push *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (is_open(p->items[i]))
+            p->items[i]->step = ASSIGN_WAIT;
+    p->done = true;
+}
+
+static void refuse(struct push *p, struct assign_item *item, int64_t code, struct str words)
+{
+    size_t n = words.n < WORDS_MAX ? words.n : WORDS_MAX;
+    while (n > 0 && n < words.n && ((unsigned char)words.p[n] & 0xc0) == 0x80)
+        n--; /* not within a character */
+    item->step = ASSIGN_FAIL;
+    item->error_code = CODE_BAD_DEVICE;
+    item->sentence = arena_printf(arena_of(p), "%s refused the device (%lld): %.*s", p->link->host_name.p,
+                                  (long long)code, (int)n, words.p ? words.p : "");
+}
+
+/* There when it was thought missing, or the other way round: the next call says it the other way. */
+static void flip(struct push *p, struct assign_item *item)
+{
+    item->update = !item->update;
+    if (++item->flips > FLIPS_MAX)
+        assign_postpone(item, arena_printf(arena_of(p), "%s gives contradictory answers.", p->link->host_name.p),
+                        job_backoff_ms(JOB_assign, item->job.attempt), true);
+}
+
+/* One device's answer, in bulk or alone, by its HTTP status and the hub's code (which begins with it). */
+static void judge(struct push *p, struct assign_item *item, int64_t code, struct str words)
+{
+    int64_t status = code / STATUS_PART;
+    if (status == 409 || status == 404 || status == 412)
+        flip(p, item);
+    else if (code == CODE_QUOTA ||
+             (status >= 400 && status < 500 && status != 401 && status != 403 && status != 408 && status != 429))
+        refuse(p, item, code, words);
+    else
+        assign_postpone(
+            item, arena_printf(arena_of(p), "%s answered %lld for the device.", p->link->host_name.p, (long long)code),
+            job_backoff_ms(JOB_assign, item->job.attempt), true);
+}
+
+/* --- requests
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static err_t open_device_keys(struct push *p, const struct assign_item *item, struct str *ret_primary,
+                              struct str *ret_secondary)
+{
+    struct arena *a = arena_of(p);
+    const struct key_ring *ring = p->b->c->worker->ring;
+    struct bytes primary, secondary;
+    TRY(unseal(a, ring, seal_row(a, "enrollment", p->b->id_scope, item->job.subject, "primary"),
+               item->found->primary_sealed, &primary));
+    TRY(unseal(a, ring, seal_row(a, "enrollment", p->b->id_scope, item->job.subject, "secondary"),
+               item->found->secondary_sealed, &secondary));
+    *ret_primary = enc_base64(a, primary);
+    *ret_secondary = enc_base64(a, secondary);
+    return NULL;
+}
+
+/* Status, credentials and capabilities: what both forms of the request share. */
+static err_t write_device(struct push *p, const struct assign_item *item, struct text *out)
+{
+    struct str primary, secondary;
+    TRY(open_device_keys(p, item, &primary, &secondary));
+    json_member_text(out, "status", STR("enabled"));
+    json_member(out, "authentication");
+    text_add_char(out, '{');
+    json_member_text(out, "type", STR("sas"));
+    json_member(out, "symmetricKey");
+    text_add_char(out, '{');
+    json_member_text(out, "primaryKey", primary);
+    json_member_text(out, "secondaryKey", secondary);
+    text_add(out, STR("}}"));
+    json_member(out, "capabilities");
+    text_add_char(out, '{');
+    json_member_bool(out, "iotEdge", item->found->iot_edge);
+    text_add_char(out, '}');
+    return NULL;
+}
+
+/* A key that does not open is our own trouble: it waits for a person with the right key ring. */
+static void unopened(struct push *p, struct assign_item *item)
+{
+    assign_postpone(item, arena_printf(arena_of(p), "The stored keys of the device cannot be opened."),
+                    job_backoff_ms(JOB_assign, item->job.attempt), true);
+}
+
+/* Two devices of one name cannot be in one bulk call: the second waits for its turn. */
+static bool name_is_taken(const struct push *p, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (is_open(p->items[i]) && str_same(p->items[i]->device_id, p->items[index]->device_id))
+            return true;
+    return false;
+}
+
+static void add_member(struct push *p, struct assign_item *item, struct text *out)
+{
+    struct text one;
+    text_init(&one, arena_of(p), 512);
+    text_add_char(&one, '{');
+    json_member_text(&one, "id", item->device_id);
+    json_member_text(&one, "importMode", item->update ? STR("update") : STR("create"));
+    if (write_device(p, item, &one)) {
+        unopened(p, item);
+        return;
+    }
+    text_add_char(&one, '}');
+    if (out->n > 1)
+        text_add_char(out, ',');
+    text_add(out, text_str(&one));
+    item->called = true;
+}
+
+static struct str bulk_body(struct push *p)
+{
+    struct text out;
+    text_init(&out, arena_of(p), p->count * 512);
+    text_add_char(&out, '[');
+    for (size_t i = 0; i < p->count; i++) {
+        struct assign_item *item = p->items[i];
+        if (is_open(item) && name_is_taken(p, i))
+            assign_postpone(item, (struct str){NULL, 0}, FULL_DELAY_MS, false);
+        else if (is_open(item))
+            add_member(p, item, &out);
+    }
+    text_add_char(&out, ']');
+    return text_str(&out);
+}
+
+static err_t single_body(struct push *p, struct assign_item *item, struct str *ret)
+{
+    struct text out;
+    text_init(&out, arena_of(p), 512);
+    text_add_char(&out, '{');
+    json_member_text(&out, "deviceId", item->device_id);
+    TRY(write_device(p, item, &out));
+    text_add_char(&out, '}');
+    *ret = text_str(&out);
+    item->called = true;
+    return NULL;
+}
+
+static struct assign_item *first_open(const struct push *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (is_open(p->items[i]))
+            return p->items[i];
+    return NULL;
+}
+
+static int64_t time_left_ms(const struct push *p)
+{
+    return job_deadline_ms(p->b->c->worker, p->b->claimed_ms) - clock_ms();
+}
+
+static void start_call(struct push *p, const char *method, struct str path, struct str body, bool if_match_any)
+{
+    int64_t most_ms = p->b->c->worker->cfg->hub_timeout_ms, left_ms = time_left_ms(p);
+    if (left_ms < CALL_MIN_MS) {
+        release_all(p);
+        return;
+    }
+    p->call = (struct hub_call){
+        .arena = arena_of(p),
+        .host = p->link->host,
+        .method = method,
+        .path = path,
+        .body = body,
+        .if_match_any = if_match_any,
+        .credential = &p->credentials.at[p->credential],
+        .timeout_ms = left_ms < most_ms ? left_ms : most_ms,
+        .owner = p,
+    };
+    hub_client_start(p->b->c->client, &p->call);
+}
+
+static void start_single(struct push *p)
+{
+    struct str body;
+    while ((p->one = first_open(p)) && single_body(p, p->one, &body))
+        unopened(p, p->one);
+    if (p->one)
+        start_call(p, "PUT", link_device_path(arena_of(p), p->one->device_id), body, p->one->update);
+    else
+        p->done = true;
+}
+
+static void start_bulk(struct push *p)
+{
+    struct str body = bulk_body(p);
+    if (first_open(p))
+        start_call(p, "POST", STR("/devices?api-version=" HUB_API_VERSION), body, false);
+    else
+        p->done = true;
+}
+
+/* The next call for what is still open; done when nothing is. */
+static void go_on(struct push *p)
+{
+    if (p->single)
+        start_single(p);
+    else
+        start_bulk(p);
+}
+
+/* --- answers
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static int64_t error_code(const json_t *error)
+{
+    const json_t *code = json_object_get(error, "errorCode");
+    if (json_is_integer(code))
+        return json_integer_value(code);
+    struct str word = str_of(json_string_value(code));
+    int64_t n;
+    if (word.p && dec_i64(word, 0, 999999, &n))
+        return n;
+    if (str_same(word, STR("DeviceAlreadyExists")))
+        return 409001;
+    if (str_same(word, STR("DeviceNotFound")))
+        return 404001;
+    return str_same(word, STR("ThrottlingException")) ? 429001 : 400000;
+}
+
+/* False when the error is about none of the devices that were sent. */
+static bool judge_error(struct push *p, const json_t *error)
+{
+    struct str id = str_of(json_string_value(json_object_get(error, "deviceId")));
+    struct str words = arena_str(arena_of(p), str_of(json_string_value(json_object_get(error, "errorStatus"))));
+    for (size_t i = 0; id.p && i < p->count; i++) {
+        if (!is_open(p->items[i]) || !str_same(p->items[i]->device_id, id))
+            continue;
+        judge(p, p->items[i], error_code(error), words);
+        return true;
+    }
+    return false;
+}
+
+/* Devices that were sent and that no error names are made. */
+static void take_made(struct push *p, const int *flips_before)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (is_open(p->items[i]) && p->items[i]->called && p->items[i]->flips == flips_before[i])
+            p->items[i]->step = ASSIGN_MADE;
+}
+
+/* {"isSuccessful", "errors": [{"deviceId", "errorCode", "errorStatus"}]}. False when the answer is none of these, or
+ * leaves open whom it is about: then nobody is taken for made. */
+static bool take_bulk(struct push *p)
+{
+    json_auto_t *body = NULL;
+    if (json_read(p->call.reply, NULL, &body) || !json_is_boolean(json_object_get(body, "isSuccessful")))
+        return false;
+    const json_t *errors = json_object_get(body, "errors");
+    bool clear = json_is_true(json_object_get(body, "isSuccessful")) || json_array_size(errors) > 0;
+    int *flips = ARENA_NEW_ARRAY(arena_of(p), p->count, int);
+    for (size_t i = 0; i < p->count; i++)
+        flips[i] = p->items[i]->flips;
+    for (size_t i = 0; i < json_array_size(errors); i++)
+        clear = judge_error(p, json_array_get(errors, i)) && clear;
+    if (clear)
+        take_made(p, flips);
+    return clear;
+}
+
+static struct str message_of(struct push *p)
+{
+    json_auto_t *body = NULL;
+    if (json_read(p->call.reply, NULL, &body))
+        return (struct str){NULL, 0};
+    const char *words = json_string_value(json_object_get(body, "Message"));
+    return arena_str(arena_of(p), str_of(words ? words : json_string_value(json_object_get(body, "message"))));
+}
+
+/* The hub cannot be worked with for the moment: silence, or an answer that asks for less. */
+static void note_trouble(struct push *p, struct str sentence, bool slow)
+{
+    struct job_context *c = p->b->c;
+    int64_t hold_ms = slow ? hosts_was_slow(hosts_of(p), p->link->host, p->call.retry_after_ms) : 0;
+    bool validate = p->call.status != 429;
+    (void)db_link_trouble(c->db, c->arena, p->b->id_scope, p->link->host, hold_ms, validate);
+    postpone_all(p, sentence, hold_ms, true);
+}
+
+static void take_silence(struct push *p)
+{
+    note_trouble(
+        p, arena_printf(arena_of(p), "Waiting for %s: %s.", p->link->host_name.p, hub_outcome_words[p->call.outcome]),
+        true);
+}
+
+/* The first credential is tried first; a second one is for the time between two renewals. */
+static void take_refusal(struct push *p)
+{
+    if (p->credential + 1 < p->credentials.count) {
+        p->credential++;
+        go_on(p);
+        return;
+    }
+    note_trouble(p,
+                 arena_printf(arena_of(p), "Waiting for %s: it refuses this service (%d).", p->link->host_name.p,
+                              p->call.status),
+                 false);
+}
+
+static void take_bulk_answer(struct push *p)
+{
+    int status = p->call.status;
+    bool lacks_bulk = status == 404 || status == 405 || status == 501;
+    if (lacks_bulk)
+        hosts_found_no_bulk(hosts_of(p), p->link->host);
+    else
+        hosts_was_good(hosts_of(p), p->link->host);
+    if (lacks_bulk || !take_bulk(p))
+        p->single = true; /* one by one, so that one bad device fails alone */
+    go_on(p);
+}
+
+static void take_single_answer(struct push *p)
+{
+    int status = p->call.status;
+    hosts_was_good(hosts_of(p), p->link->host);
+    if (status >= 200 && status < 300)
+        p->one->step = ASSIGN_MADE;
+    else
+        judge(p, p->one, status * STATUS_PART, message_of(p));
+    go_on(p);
+}
+
+/* Among the hub's words; replies end in a NUL. */
+static bool says(const struct push *p, const char *word)
+{
+    return strstr(p->call.reply.p, word) != NULL;
+}
+
+static void take_answer(struct push *p)
+{
+    int status = p->call.status;
+    bool by_device = (p->single || status == 501) && status != 503;
+    if (p->call.outcome != HUB_ANSWERED)
+        take_silence(p);
+    else if (status == 401 || (status == 403 && !says(p, "403002")) || (status == 404 && says(p, "IotHubNotFound")))
+        take_refusal(p);
+    else if (status == 408 || status == 429 || (status >= 500 && !by_device) || (status >= 300 && status < 400))
+        note_trouble(p, arena_printf(arena_of(p), "Waiting for %s: it answered %d.", p->link->host_name.p, status),
+                     true);
+    else if (p->single)
+        take_single_answer(p);
+    else
+        take_bulk_answer(p);
+}
+
+/* --- all hubs of a batch
+ * --------------------------------------------------------------------------------------------------- */
+
+static void begin(struct push *p)
+{
+    struct arena *a = arena_of(p);
+    int64_t held_ms = 0;
+    enum hosts_word word = hosts_enter(hosts_of(p), p->link->host, ENTER_WAIT_MS, &held_ms);
+    p->entered = word == HOSTS_ENTERED;
+    if (word == HOSTS_HELD_BACK)
+        postpone_all(p, arena_printf(a, "Waiting for %s, which was slow a moment ago.", p->link->host_name.p), held_ms,
+                     false);
+    else if (word == HOSTS_FULL)
+        postpone_all(p, (struct str){NULL, 0}, FULL_DELAY_MS, false);
+    else if (link_unseal(a, p->b->c->worker->ring, p->b->id_scope, p->link, &p->credentials) ||
+             p->credentials.count == 0)
+        postpone_all(p, arena_printf(a, "The credential of %s cannot be opened.", p->link->host_name.p), 0, true);
+    else {
+        p->single = hosts_lacks_bulk(hosts_of(p), p->link->host);
+        go_on(p);
+    }
+}
+
+static void end(struct push *p)
+{
+    if (p->entered)
+        hosts_leave(hosts_of(p), p->link->host);
+    p->entered = false;
+}
+
+static struct push *push_of(struct push *all, size_t *count, struct assign_batch *b, const struct db_link *link)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (all[i].link == link)
+            return &all[i];
+    struct push *p = &all[(*count)++];
+    *p = (struct push){.b = b, .link = link, .items = ARENA_NEW_ARRAY(b->c->arena, b->count, struct assign_item *)};
+    return p;
+}
+
+static struct push *group_by_hub(struct assign_batch *b, size_t *ret_count)
+{
+    struct push *all = ARENA_NEW_ARRAY(b->c->arena, b->count, struct push);
+    *ret_count = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        if (!is_open(&b->items[i]))
+            continue;
+        struct push *p = push_of(all, ret_count, b, b->items[i].link);
+        p->items[p->count++] = &b->items[i];
+    }
+    return all;
+}
+
+static size_t count_running(const struct push *all, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += !all[i].done;
+    return n;
+}
+
+static void give_up(struct push *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].done)
+            continue;
+        hub_client_cancel(all[i].b->c->client, &all[i].call);
+        release_all(&all[i]);
+        end(&all[i]);
+    }
+}
+
+void assign_push(struct assign_batch *b, void (*ended)(struct assign_batch *b))
+{
+    size_t count;
+    struct push *all = group_by_hub(b, &count);
+    for (size_t i = 0; i < count; i++) {
+        begin(&all[i]);
+        if (all[i].done)
+            end(&all[i]);
+    }
+    bool unwritten = count_running(all, count) < count;
+    while (count_running(all, count) > 0) {
+        struct hub_call *call = hub_client_next(b->c->client, unwritten ? GATHER_MS : SLICE_MS);
+        if (call) {
+            struct push *p = call->owner;
+            take_answer(p);
+            if (p->done)
+                end(p);
+            unwritten = unwritten || p->done;
+        } else if (job_deadline_ms(b->c->worker, b->claimed_ms) <= clock_ms()) {
+            give_up(all, count);
+        } else if (unwritten) {
+            ended(b);
+            unwritten = false;
+        }
+    }
+    ended(b);
+}

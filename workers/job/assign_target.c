@@ -1,0 +1,215 @@
+/* assign_target.c: which hub a registration is to get, or why none now. A stored target is kept, a kept assignment is
+ * kept, else alloc_choose decides. It must never call a hub or write a row. */
+#include <string.h>
+
+#include "core/alloc.h"
+#include "workers/job/assign.h"
+
+enum { PENDING_MS = 300, CODE_NO_HUB = 400208, CODE_REFUSED = 400209 };
+
+static const struct db_link *link_of(const struct assign_batch *b, struct str host)
+{
+    for (size_t i = 0; host.p && i < b->scope.link_count; i++)
+        if (str_same_nocase(b->scope.links[i].host, host))
+            return &b->scope.links[i];
+    return NULL;
+}
+
+static struct str wanted_device_id(const struct db_assign_found *f)
+{
+    return f->wanted_device_id.p ? f->wanted_device_id : f->registration_id;
+}
+
+void assign_postpone(struct assign_item *item, struct str sentence, int64_t delay_ms, bool counts)
+{
+    item->step = item->unchanged ? ASSIGN_TOLD : ASSIGN_WAIT;
+    item->sentence = sentence;
+    item->delay_ms = delay_ms;
+    item->counts = counts;
+}
+
+static int64_t backoff(const struct assign_item *item)
+{
+    return job_backoff_ms(JOB_assign, item->job.attempt);
+}
+
+/* Whether the link may be called now; what is known to be down is not asked again and again. */
+static void push_to(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
+{
+    struct arena *a = b->c->arena;
+    int64_t held_ms = (link->slow_until_us - b->scope.now_us) / 1000;
+    item->link = link;
+    item->step = ASSIGN_PUSH;
+    if (link->state == LINK_UNREACHABLE)
+        assign_postpone(item, arena_printf(a, "Waiting for %s, which does not answer.", link->host_name.p),
+                        backoff(item), true);
+    else if (link->state == LINK_INVALID || !link->primary_sealed.p)
+        assign_postpone(item, arena_printf(a, "Waiting for %s, which refuses this service.", link->host_name.p),
+                        backoff(item), true);
+    else if (held_ms > 0)
+        assign_postpone(item, arena_printf(a, "Waiting for %s, which asked to slow down.", link->host_name.p), held_ms,
+                        false);
+}
+
+/* --- the three ways to a hub
+ * ----------------------------------------------------------------------------------------------- */
+
+static bool keep_target(struct assign_batch *b, struct assign_item *item)
+{
+    const struct db_assign_found *f = item->found;
+    const struct db_link *link = link_of(b, f->target_hub);
+    if (!link || link->state == LINK_INVALID || !str_same(f->target_device_id, item->device_id))
+        return false;
+    item->scope_inputs = f->chosen_scope_inputs;
+    item->enrollment_inputs = f->chosen_enrollment_inputs;
+    item->update = str_same_nocase(f->assigned_hub, link->host) && str_same(f->device_id, item->device_id);
+    item->unchanged = item->update && f->pushed_version == f->enrollment_version;
+    push_to(b, item, link);
+    return true;
+}
+
+/* Configuration re-opens an assignment; weather never does. */
+static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
+{
+    const struct db_assign_found *f = item->found;
+    const struct db_link *link = link_of(b, f->assigned_hub);
+    bool same_inputs =
+        f->chosen_scope_inputs == b->scope.inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs;
+    if (!link || (f->update_hub_assignment && !same_inputs))
+        return false;
+    item->update = str_same(f->device_id, item->device_id);
+    item->unchanged = item->update && f->pushed_version == f->enrollment_version;
+    push_to(b, item, link);
+    return true;
+}
+
+static struct str_list named_hubs(const struct db_assign_found *f)
+{
+    if (f->named.n > 0 || !f->named_host.p)
+        return f->named;
+    return (struct str_list){(struct str *)(uintptr_t)&f->named_host, 1, true};
+}
+
+static err_t add_latencies(struct assign_batch *b, struct alloc_input *in)
+{
+    if (alloc_effective_policy(in) != POLICY_GEO_LATENCY)
+        return NULL;
+    struct job_context *c = b->c;
+    struct db_latency_of *figures;
+    size_t count;
+    TRY(frozen_latencies(c->worker->frozen, c->db, c->arena, b->id_scope, in->region, c->worker->cfg->latency_fresh_s,
+                         &figures, &count));
+    for (size_t i = 0; i < in->hub_count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (str_same(in->hubs[i].host, figures[k].host))
+                in->hubs[i].p50_us = figures[k].p50_us;
+    return NULL;
+}
+
+static err_t build_input(struct assign_batch *b, const struct db_assign_found *f, struct alloc_input *ret)
+{
+    size_t count = b->scope.link_count < ALLOC_HUBS_MAX ? b->scope.link_count : ALLOC_HUBS_MAX;
+    *ret = (struct alloc_input){
+        .version = ALLOC_VERSION,
+        .instance_policy = b->scope.policy,
+        .enrollment_policy = f->policy,
+        .named = named_hubs(f),
+        .region = f->region,
+        .hubs = ARENA_NEW_ARRAY(b->c->arena, count, struct alloc_hub),
+        .hub_count = count,
+    };
+    for (size_t i = 0; i < count; i++) {
+        const struct db_link *l = &b->scope.links[i];
+        ret->hubs[i] = (struct alloc_hub){l->host, l->host_name, l->weight, l->apply, l->state, 0};
+    }
+    return add_latencies(b, ret);
+}
+
+/* The batch's entry of these inputs; most devices of a batch share one. */
+static const struct sha256 *keep_input(struct assign_batch *b, const struct alloc_input *in)
+{
+    struct str text = alloc_input_write(b->c->arena, in);
+    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)text.p, text.n});
+    for (size_t i = 0; i < b->input_count; i++)
+        if (memcmp(b->inputs[i].hash.b, hash.b, sizeof hash.b) == 0)
+            return &b->inputs[i].hash;
+    b->inputs[b->input_count] = (struct db_assign_input){hash, text};
+    return &b->inputs[b->input_count++].hash;
+}
+
+/* Since when every hub that could be chosen has been invalid. */
+static int64_t all_invalid_since_us(const struct assign_batch *b, const struct alloc_input *in)
+{
+    int64_t youngest = 0;
+    for (size_t i = 0; i < b->scope.link_count; i++) {
+        const struct db_link *l = &b->scope.links[i];
+        bool named = in->named.n == 0;
+        for (size_t k = 0; k < in->named.n; k++)
+            named = named || str_same_nocase(in->named.at[k], l->host);
+        if (named && l->state == LINK_INVALID && l->state_since_us > youngest)
+            youngest = l->state_since_us;
+    }
+    return youngest;
+}
+
+static void fail(struct assign_item *item, int code, struct str sentence)
+{
+    item->step = ASSIGN_FAIL;
+    item->error_code = code;
+    item->sentence = sentence;
+}
+
+static void take_choice(struct assign_batch *b, struct assign_item *item, const struct alloc_input *in,
+                        const struct alloc_choice *choice)
+{
+    int64_t grace_us = b->c->worker->cfg->invalid_grace_s * INT64_C(1000000);
+    bool pending = choice->outcome == ALLOC_WAIT && strcmp(choice->rule, "pending") == 0;
+    switch (choice->outcome) {
+    case ALLOC_CHOSEN:
+        item->input = keep_input(b, in);
+        item->update = str_same_nocase(item->found->assigned_hub, choice->hub->host) &&
+                       str_same(item->found->device_id, item->device_id);
+        push_to(b, item, link_of(b, choice->hub->host));
+        break;
+    case ALLOC_WAIT:
+        assign_postpone(item, choice->sentence, pending ? PENDING_MS : backoff(item), !pending);
+        break;
+    case ALLOC_ALL_INVALID:
+        if (b->scope.now_us - all_invalid_since_us(b, in) >= grace_us)
+            fail(item, CODE_REFUSED, choice->sentence);
+        else
+            assign_postpone(item, choice->sentence, backoff(item), true);
+        break;
+    case ALLOC_NONE:
+        fail(item, CODE_NO_HUB, choice->sentence);
+        break;
+    }
+}
+
+static err_t choose_anew(struct assign_batch *b, struct assign_item *item)
+{
+    struct alloc_input in;
+    struct alloc_choice choice;
+    TRY(build_input(b, item->found, &in));
+    alloc_choose(b->c->arena, &in, b->id_scope, item->found->registration_id, &choice);
+    take_choice(b, item, &in, &choice);
+    return NULL;
+}
+
+err_t assign_decide(struct assign_batch *b, struct assign_item *item)
+{
+    const struct db_assign_found *f = item->found;
+    item->step = ASSIGN_DROP;
+    if (!b->scope.alive || !f->registered || f->status != REG_ASSIGNING || !f->enrolled)
+        return NULL;
+    if (!f->enabled) {
+        item->step = ASSIGN_DISABLE;
+        return NULL;
+    }
+    item->device_id = wanted_device_id(f);
+    item->scope_inputs = b->scope.inputs_version;
+    item->enrollment_inputs = f->enrollment_inputs;
+    if (keep_target(b, item) || keep_assigned(b, item))
+        return NULL;
+    return choose_anew(b, item);
+}

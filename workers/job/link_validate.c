@@ -1,0 +1,291 @@
+/* link_validate.c: tries each credential of a linked hub and says what state the link is in. Two harmless calls per
+ * credential show whether it is accepted and has both rights: reading a statistic (ServiceConnect) and deleting a
+ * device that does not exist (RegistryWrite). It must never judge a link by anything but what the hub answered to
+ * these. */
+#include <string.h>
+
+#include "core/log.h"
+#include "core/state.h"
+#include "db/job.h"
+#include "workers/clock.h"
+#include "workers/link.h"
+#include "workers/loop.h"
+
+enum { SOON_FIRST_MS = 2000, SOON_MAX_MS = 30000, SLICE_MS = 200, CALLS_PER_CREDENTIAL = 2 };
+
+/* What one call, or both of a credential, showed. */
+enum verdict { VERDICT_NONE, VERDICT_GOOD, VERDICT_REFUSED, VERDICT_FAILED, VERDICT_BUSY };
+
+struct probe {
+    struct link_check *check;
+    enum verdict verdict;
+    struct str why;
+    struct hub_call calls[CALLS_PER_CREDENTIAL];
+    int running;
+};
+
+/* One link under validation. */
+struct link_check {
+    struct job_context *c;
+    struct str id_scope;
+    struct db_job job;
+    const struct db_link *link;
+    struct link_credentials credentials;
+    struct probe probes[LINK_CREDENTIALS_MAX];
+    int state;
+    struct str reason;
+    bool good;
+};
+
+/* --- calls
+ * ----------------------------------------------------------------------------------------------------------------- */
+
+static void start_call(struct probe *p, size_t which, const char *method, struct str path, int64_t timeout_ms)
+{
+    struct link_check *k = p->check;
+    p->calls[which] = (struct hub_call){
+        .arena = k->c->arena,
+        .host = k->link->host,
+        .method = method,
+        .path = path,
+        .if_match_any = which > 0,
+        .credential = &k->credentials.at[p - k->probes],
+        .timeout_ms = timeout_ms,
+        .owner = p,
+    };
+    hub_client_start(k->c->client, &p->calls[which]);
+    p->running++;
+}
+
+static void start_probe(struct link_check *k, size_t which)
+{
+    struct arena *a = k->c->arena;
+    struct uuid nobody = crypt_uuid4();
+    struct probe *p = &k->probes[which];
+    int64_t timeout_ms = k->c->worker->cfg->hub_timeout_ms;
+    p->check = k;
+    start_call(p, 0, "GET", STR("/statistics/service?api-version=" HUB_API_VERSION), timeout_ms);
+    start_call(p, 1, "DELETE", link_device_path(a, arena_printf(a, "idscope-probe-%s", enc_uuid(a, &nobody).p)),
+               timeout_ms);
+}
+
+static void run_probes(struct job_context *c, struct link_check *at, size_t count, int64_t claimed_ms)
+{
+    int running = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < at[i].credentials.count; k++) {
+            start_probe(&at[i], k);
+            running += CALLS_PER_CREDENTIAL;
+        }
+    while (running > 0) {
+        struct hub_call *call = hub_client_next(c->client, SLICE_MS);
+        if (call) {
+            ((struct probe *)call->owner)->running--;
+            running--;
+        } else if (job_deadline_ms(c->worker, claimed_ms) <= clock_ms()) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < at[i].credentials.count; k++)
+            for (size_t n = 0; n < CALLS_PER_CREDENTIAL; n++)
+                hub_client_cancel(c->client, &at[i].probes[k].calls[n]);
+}
+
+/* --- judging
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_refusal(const struct hub_call *call)
+{
+    return call->status == 401 || call->status == 403;
+}
+
+static enum verdict say(struct probe *p, enum verdict verdict, struct str why)
+{
+    p->verdict = verdict;
+    p->why = why;
+    return verdict;
+}
+
+/* Silence, or an answer that says nothing about the credential. */
+static enum verdict judge_call(struct probe *p, const struct hub_call *call)
+{
+    struct arena *a = p->check->c->arena;
+    if (call->outcome != HUB_ANSWERED)
+        return say(p, call->outcome == HUB_CANCELLED ? VERDICT_BUSY : VERDICT_FAILED,
+                   str_of(hub_outcome_words[call->outcome]));
+    if (call->status == 429)
+        return say(p, VERDICT_BUSY, STR("the hub asked to slow down"));
+    if (call->status >= 500)
+        return say(p, VERDICT_FAILED, arena_printf(a, "the hub answered %d", call->status));
+    return VERDICT_NONE;
+}
+
+static enum verdict judge(struct probe *p)
+{
+    const struct hub_call *read = &p->calls[0], *write = &p->calls[1];
+    struct arena *a = p->check->c->arena;
+    if (judge_call(p, read) != VERDICT_NONE || judge_call(p, write) != VERDICT_NONE)
+        return p->verdict;
+    if (is_refusal(read) && is_refusal(write))
+        return say(p, VERDICT_REFUSED, STR("refused"));
+    if (is_refusal(write))
+        return say(p, VERDICT_REFUSED, STR("missing RegistryWrite"));
+    if (is_refusal(read))
+        return say(p, VERDICT_REFUSED, STR("missing ServiceConnect"));
+    if (read->status != 200)
+        return say(p, VERDICT_REFUSED, arena_printf(a, "is no hub: answered %d", read->status));
+    return say(p, VERDICT_GOOD, (struct str){NULL, 0});
+}
+
+static bool none_good_reason(struct link_check *k, enum verdict wanted, struct str *ret)
+{
+    for (size_t i = 0; i < k->credentials.count; i++) {
+        const struct probe *p = &k->probes[i];
+        if (p->verdict != wanted)
+            continue;
+        *ret = k->credentials.count > 1
+                   ? arena_printf(k->c->arena, "%s: %.*s", k->credentials.names[i], STR_ARG(p->why))
+                   : p->why;
+        return true;
+    }
+    return false;
+}
+
+/* Link states know events; this is which one the probes of all credentials make together. False: they say nothing, the
+ * state stays. */
+static bool event_of(struct link_check *k, enum link_event *ret)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < k->credentials.count; i++)
+        good += judge(&k->probes[i]) == VERDICT_GOOD;
+    k->good = good > 0;
+    k->reason = (struct str){NULL, 0};
+    if (good == k->credentials.count)
+        *ret = LINK_EV_PROBE_GOOD;
+    else if (none_good_reason(k, VERDICT_BUSY, &k->reason))
+        return false;
+    else if (none_good_reason(k, VERDICT_FAILED, &k->reason))
+        *ret = good > 0 ? LINK_EV_PROBE_GOOD : LINK_EV_PROBE_FAILED;
+    else if (none_good_reason(k, VERDICT_REFUSED, &k->reason))
+        *ret = good > 0 ? LINK_EV_PROBE_ONE_BAD : LINK_EV_PROBE_REFUSED;
+    return true;
+}
+
+/* A link by resource id whose hub or policy is gone has nothing to try. */
+static void judge_without_credential(struct link_check *k)
+{
+    k->reason = k->link->only_policy_gone ? STR("policy_deleted") : STR("hub_deleted");
+    k->state = linkstate_move(k->link->state, LINK_EV_HUB_DELETED);
+}
+
+static void conclude(struct link_check *k)
+{
+    enum link_event event = LINK_EV_PROBE_GOOD;
+    k->state = k->link->state;
+    if (k->credentials.count == 0)
+        judge_without_credential(k);
+    else if (event_of(k, &event))
+        k->state = linkstate_move(k->link->state, event);
+}
+
+/* --- writing
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/* A link that is not well is tried again sooner, at growing distances while its state lasts. */
+static int64_t next_ms(const struct link_check *k)
+{
+    int64_t regular_ms = k->c->worker->cfg->link_check_s * 1000;
+    if (k->state == LINK_VALID || k->state == LINK_DEGRADED)
+        return regular_ms - (int64_t)(crypt_uuid4().b[0]) * regular_ms / 2560;
+    int64_t lasted_ms = k->state == k->link->state ? (clock_wall_us() - k->link->state_since_us) / 1000 : 0;
+    int64_t soon_ms = lasted_ms / 4 > SOON_FIRST_MS ? lasted_ms / 4 : SOON_FIRST_MS;
+    soon_ms = soon_ms < SOON_MAX_MS ? soon_ms : SOON_MAX_MS;
+    return soon_ms < regular_ms ? soon_ms : regular_ms;
+}
+
+static void note_change(const struct link_check *k)
+{
+    log_event(k->state == LINK_VALID ? LOG_INFO : LOG_WARN, "link", L_TEXT("idScope", k->id_scope),
+              L_TEXT("host", k->link->host), L_CSTR("from", link_state_words[k->link->state - 1]),
+              L_CSTR("to", link_state_words[k->state - 1]), L_TEXT("reason", k->reason.p ? k->reason : STR("")));
+}
+
+static err_t write_check(struct link_check *k)
+{
+    struct job_context *c = k->c;
+    bool taken = false;
+    const struct db_link_validated v = {k->id_scope, k->link->host, k->job.fence, k->link->credential_version,
+                                        k->state,    k->reason,     k->good,      next_ms(k)};
+    TRY(db_link_validated(c->db, c->arena, &v, &taken));
+    c->counts.done += taken;
+    c->counts.dropped += !taken;
+    if (!taken || k->state == k->link->state)
+        return NULL;
+    note_change(k);
+    bool usable = k->state == LINK_VALID || k->state == LINK_DEGRADED;
+    return usable ? db_link_wake_assign(c->db, c->arena, k->id_scope, k->link->host_name) : NULL;
+}
+
+/* Keys that do not open are a trouble of this installation, not of the hub. */
+static err_t put_back(struct link_check *k)
+{
+    struct job_context *c = k->c;
+    struct db_job_back back = {k->job, job_backoff_ms(JOB_link_validate, k->job.attempt), true,
+                               STR("the credential cannot be opened")};
+    log_event(LOG_ERROR, "linkUnopened", L_TEXT("idScope", k->id_scope), L_TEXT("host", k->link->host));
+    c->counts.retried++;
+    return db_job_put_back(c->db, c->arena, k->id_scope, job_kind_name(JOB_link_validate), &back, 1);
+}
+
+static const struct db_link *link_of(const struct db_link *links, size_t count, struct str host)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_same(links[i].host, host))
+            return &links[i];
+    return NULL;
+}
+
+/* Sorts the claimed jobs into checks; what cannot be checked is ended or put back here. */
+static err_t prepare(struct job_context *c, struct str id_scope, const struct db_job *jobs, size_t count,
+                     struct link_check *ret, size_t *ret_count)
+{
+    struct db_link *links;
+    size_t link_count, n = 0;
+    TRY(db_link_find(c->db, c->arena, id_scope, (struct str){NULL, 0}, &links, &link_count));
+    for (size_t i = 0; i < count; i++) {
+        struct link_check k = {
+            .c = c, .id_scope = id_scope, .job = jobs[i], .link = link_of(links, link_count, jobs[i].subject)};
+        if (!k.link) {
+            TRY(db_job_done(c->db, c->arena, id_scope, job_kind_name(JOB_link_validate), &jobs[i], 1));
+            c->counts.dropped++;
+        } else if (link_unseal(c->arena, c->worker->ring, id_scope, k.link, &k.credentials)) {
+            TRY(put_back(&k));
+        } else {
+            ret[n++] = k;
+        }
+    }
+    *ret_count = n;
+    return NULL;
+}
+
+err_t job_link_validate(struct job_context *c, struct str id_scope)
+{
+    const struct db_job_claim claim = {id_scope, job_kind_name(JOB_link_validate), job_claim_limit(JOB_link_validate),
+                                       c->worker->cfg->lease_ms};
+    int64_t claimed_ms = clock_ms();
+    struct db_job *jobs;
+    size_t job_count, count;
+    TRY(db_job_claim(c->db, c->arena, &claim, &jobs, &job_count));
+    c->counts.claimed = (int64_t)job_count;
+    if (job_count == 0)
+        return NULL;
+    struct link_check *checks = ARENA_NEW_ARRAY(c->arena, job_count, struct link_check);
+    TRY(prepare(c, id_scope, jobs, job_count, checks, &count));
+    run_probes(c, checks, count, claimed_ms);
+    for (size_t i = 0; i < count; i++) {
+        conclude(&checks[i]);
+        TRY(write_check(&checks[i]));
+    }
+    return NULL;
+}

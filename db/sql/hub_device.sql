@@ -83,7 +83,8 @@ WITH live AS (
                      LIMIT 1 FOR UPDATE) d),
      written AS (
     DELETE FROM idscope.hub_device d
-     WHERE d.hub_id = $1 AND d.device_id = ANY (ARRAY(SELECT device_id FROM found WHERE matches))
+     USING found f
+     WHERE d.hub_id = $1 AND d.device_id = f.device_id AND f.matches
     RETURNING d.device_id)
 SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
 

@@ -6,7 +6,12 @@
 
 const { median } = require('./measure');
 
-const span = (values, digits) => `${median(values).toFixed(digits)} [${Math.min(...values).toFixed(digits)}..${Math.max(...values).toFixed(digits)}]`;
+// The median of the rounds, with their range when there are several; fewer digits where they say nothing.
+function span(values) {
+  const middle = median(values);
+  const show = (value) => value.toFixed(middle >= 100 ? 0 : middle >= 10 ? 1 : 2);
+  return values.length === 1 ? show(middle) : `${show(middle)} [${show(Math.min(...values))}..${show(Math.max(...values))}]`;
+}
 
 class Report {
   constructor(names) {
@@ -24,11 +29,11 @@ class Report {
 
   table() {
     this.yardstick = this.best('pgbench');
-    const lines = [['', 'per second', 'x best pgbench', 'PG', 'api', 'worker', 'edge', 'client', 'p50 ms', 'p99 ms', 'neighbours'].map(String)];
+    const lines = [['', 'per second', 'x best pgbench', 'PG us', 'api us', 'worker us', 'edge us', 'client us', 'p50 ms', 'p99 ms', 'neighbours']];
     for (const name of this.names) {
-      const us = (key) => span(this.values(name, key), 1);
-      lines.push([name, span(this.values(name, 'rate'), 0), (this.rate(name) / this.rate(this.yardstick)).toFixed(2), us('postgres'), us('api'), us('worker'),
-        us('edge'), us('client'), span(this.values(name, 'p50'), 2), span(this.values(name, 'p99'), 2), span(this.values(name, 'neighbours'), 2)]);
+      const of = (key) => span(this.values(name, key));
+      lines.push([name, of('rate'), (this.rate(name) / this.rate(this.yardstick)).toFixed(2), of('postgres'), of('api'), of('worker'), of('edge'),
+        of('client'), of('p50'), of('p99'), of('neighbours')]);
     }
     const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
     return lines.map((line) => line.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join(' | ')).join('\n');
@@ -51,7 +56,7 @@ class Report {
       line(`"${few}" to the yardstick`, times(few).toFixed(2), '>= 0.4', times(few) >= 0.4),
       line('p99 to p50 at 32 connections', tail.toFixed(1), '<= 5', tail <= 5),
       line(`api, MiB resident with ${this.connections} open connections`, held.toFixed(1), '< 64', held < 64),
-      `Fresh, the same api takes ${span(this.memory.map((row) => row.fresh), 1)} MiB; held ${span(this.memory.map((row) => row.held), 1)} MiB.`,
+      `Fresh, the same api takes ${span(this.memory.map((row) => row.fresh))} MiB; held ${span(this.memory.map((row) => row.held))} MiB.`,
       `Growth, "${large}" to "${small}": rate ${this.ratio(large, 'rate', small).toFixed(2)}, PG us ${this.ratio(large, 'postgres', small).toFixed(2)}, api us ${this.ratio(large, 'api', small).toFixed(2)}.`,
       `Growth, "${more}" to "${few}": rate ${this.ratio(more, 'rate', few).toFixed(2)}, worker us ${this.ratio(more, 'worker', few).toFixed(2)}.`,
       `Growth, "${most}" to "${few}": rate ${this.ratio(most, 'rate', few).toFixed(2)}, worker us ${this.ratio(most, 'worker', few).toFixed(2)}.`,

@@ -28,8 +28,11 @@ class Site {
   }
 
   async open(say) {
-    const a = this.a = await this.deploy('a', WORKER_ARGS);
-    const b = this.b = await this.deploy('b', `${WORKER_ARGS} --edge-address=127.0.0.1:${a.edgePort} --ca-file=${a.dir}/tls/ca.pem`);
+    const a = this.a = await this.make('a', WORKER_ARGS);
+    const b = this.b = await this.make('b', `${WORKER_ARGS} --edge-address=127.0.0.1:${a.edgePort} --ca-file=${a.dir}/tls/ca.pem`);
+    await a.start();
+    await b.start();
+    for (const stack of this.stacks) stack.session = new Session(stack);
     say('two deployments run');
     await this.makeHubs();
     await this.makeInstances();
@@ -45,11 +48,9 @@ class Site {
     for (const stack of this.stacks) await stack.stopPart('worker');
   }
 
-  async deploy(name, workerArgs) {
+  async make(name, workerArgs) {
     const stack = await Stack.make(path.join(this.dir, name), { API_ARGS, WORKER_ARGS: workerArgs, POSTGRES_ARGS });
     this.stacks.push(stack);
-    await stack.start();
-    stack.session = new Session(stack);
     return stack;
   }
 

@@ -43,6 +43,12 @@ static int failed(int code, const char *event, const struct err_detail *d)
     return code;
 }
 
+/* A port that is taken, for one, may be free the next time. */
+static int code_of(err_t e)
+{
+    return e == E(BAD_CONFIG) ? EXIT_BAD_CONFIG : EXIT_FAILURE;
+}
+
 /* --- before anything runs ------------------------------------------------------------------------------------------------ */
 
 /* Signals are taken by main's sigwait and by nobody else. */
@@ -152,8 +158,9 @@ static int run(struct api *api, const sigset_t *signals)
 {
     int signal_number;
     struct err_detail d = {""};
-    if (load_settings(api, &d))
-        return failed(EXIT_BAD_CONFIG, "bad_configuration", &d);
+    err_t e = load_settings(api, &d);
+    if (e)
+        return failed(code_of(e), "bad_configuration", &d);
     if (open_lanes(api, signals, &d))
         return failed(EXIT_FAILURE, "database_failed", &d);
     lanes_start(api->lanes);
@@ -197,7 +204,7 @@ int main(int argc, char **argv)
         e = err_say(&d, E(BAD_CONFIG), "%s is no setting.", words[0]);
     if (!e && !log_level_of(api.cfg.log_level, &level))
         e = err_say(&d, E(BAD_CONFIG), "log_level must be debug, info, warn or error.");
-    int code = e ? failed(EXIT_BAD_CONFIG, "bad_configuration", &d) : 0;
+    int code = e ? failed(EXIT_BAD_CONFIG, "bad_configuration", &d) : EXIT_SUCCESS;
     if (!e && ask != CFG_RUN)
         code = after_asking(api.arena, ask);
     if (!e && ask == CFG_RUN) {

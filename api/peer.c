@@ -80,7 +80,9 @@ static bool machine_is_private(void)
 static err_t listen_on(int fd, const struct sockaddr *address, socklen_t n, struct str spec, struct err_detail *d)
 {
     if (fd < 0 || bind(fd, address, n) || listen(fd, BACKLOG)) {
+        bool taken = errno == EADDRINUSE; /* by a process that is about to end, perhaps: not the setting's fault */
         err_t e = bad(d, spec, strerror(errno));
+        e = taken ? E(INTERNAL) : e;
         if (fd >= 0)
             close(fd);
         return e;

@@ -10,7 +10,7 @@ help: ## print this list
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 build: ## compile the programs (FLAVOR=release, asan, tsan or crash)
-	@$(MAKE) --no-print-directory $(PROGRAMS)
+	@$(MAKE) -s --no-print-directory $(PROGRAMS)
 
 clean: ## remove what was compiled
 	rm -rf build

@@ -8,24 +8,28 @@
 
 enum { KEY_RING_FILE_MAX = 65536 };
 
-static void close_file(FILE **f)
+/* Unbuffered, so that libc keeps no copy. */
+static bool read_file(const char *path, char *to, size_t room, size_t *ret_n)
 {
-    if (*f)
-        fclose(*f);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    setvbuf(f, NULL, _IONBF, 0);
+    *ret_n = fread(to, 1, room, f);
+    bool good = !ferror(f);
+    fclose(f);
+    return good;
 }
 
 err_t key_ring_load(struct str path, struct err_detail *d, struct key_ring **ret)
 {
     struct arena *a ARENA_CLEANUP = arena_new();
-    const char *name = arena_str(a, path).p;
-    FILE *f __attribute__((cleanup(close_file))) = fopen(name ? name : "", "re");
-    if (!f)
-        return err_say(d, E(BAD_CONFIG), "The key ring file %s cannot be opened: %s.", name ? name : "",
-                       strerror(errno));
-    setvbuf(f, NULL, _IONBF, 0);
+    const char *name = arena_printf(a, "%.*s", STR_ARG(path)).p;
     char *text = arena_alloc(a, KEY_RING_FILE_MAX + 1);
-    size_t n = fread(text, 1, KEY_RING_FILE_MAX + 1, f);
-    if (ferror(f) || n > KEY_RING_FILE_MAX)
-        return err_say(d, E(BAD_CONFIG), "The key ring file %s cannot be read, or is too large.", name);
+    size_t n;
+    if (!read_file(name, text, KEY_RING_FILE_MAX + 1, &n))
+        return err_say(d, E(BAD_CONFIG), "The key ring file %s cannot be read: %s.", name, strerror(errno));
+    if (n > KEY_RING_FILE_MAX)
+        return err_say(d, E(BAD_CONFIG), "The key ring file %s is larger than %d bytes.", name, KEY_RING_FILE_MAX);
     return key_ring_parse((struct str){text, n}, d, ret);
 }

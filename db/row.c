@@ -213,7 +213,10 @@ size_t row_text_array(const struct rows *r, size_t row, int column, struct arena
 {
     expect(type_of(r, column) == OID_TEXTS, r, column, "row_text_array");
     struct walk w = walk_begin(r, row, column);
-    *ret = w.p ? ARENA_NEW_ARRAY(a, w.count, struct str) : NULL;
+    *ret = NULL;
+    if (!w.p)
+        return 0;
+    *ret = ARENA_NEW_ARRAY(a, w.count, struct str);
     for (size_t i = 0; i < w.count; i++) {
         struct bytes b = walk_next(&w);
         (*ret)[i] = arena_copy(a, (const char *)b.p, b.n);
@@ -225,7 +228,10 @@ size_t row_bytea_array(const struct rows *r, size_t row, int column, struct aren
 {
     expect(type_of(r, column) == OID_BYTEAS, r, column, "row_bytea_array");
     struct walk w = walk_begin(r, row, column);
-    *ret = w.p ? ARENA_NEW_ARRAY(a, w.count, struct bytes) : NULL;
+    *ret = NULL;
+    if (!w.p)
+        return 0;
+    *ret = ARENA_NEW_ARRAY(a, w.count, struct bytes);
     for (size_t i = 0; i < w.count; i++)
         (*ret)[i] = copy_bytes(a, walk_next(&w));
     return w.count;
@@ -236,7 +242,10 @@ size_t row_i64_array(const struct rows *r, size_t row, int column, struct arena 
     unsigned t = type_of(r, column);
     expect(t == OID_INT8S || t == OID_INT4S, r, column, "row_i64_array");
     struct walk w = walk_begin(r, row, column);
-    *ret = w.p ? ARENA_NEW_ARRAY(a, w.count, int64_t) : NULL;
+    *ret = NULL;
+    if (!w.p)
+        return 0;
+    *ret = ARENA_NEW_ARRAY(a, w.count, int64_t);
     for (size_t i = 0; i < w.count; i++) {
         struct bytes b = walk_next(&w);
         (*ret)[i] = b.p ? integer(b.p, b.n) : 0;

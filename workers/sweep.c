@@ -33,12 +33,12 @@ static err_t schedule_links(struct worker *w, struct db *db, struct arena *a)
     return NULL;
 }
 
-static err_t purge(struct worker *w, struct db *db, struct arena *a,
-                   err_t (*bite)(struct db *db, struct arena *a, int at_most, int64_t *ret_gone))
+static err_t purge(struct worker *w, struct db *db, struct arena *a, bool of_hubs)
 {
     int64_t gone = 1;
     for (int i = 0; i < BITES_PER_SWEEP && gone > 0 && !atomic_load(&w->stopping); i++) {
-        TRY(bite(db, a, BITE, &gone));
+        gone = 0;
+        TRY(of_hubs ? db_sweep_retired_hubs(db, a, BITE, &gone) : db_sweep_retired_scope(db, a, BITE, &gone));
         atomic_fetch_add(&w->swept, gone);
     }
     return NULL;
@@ -67,7 +67,7 @@ static err_t sweep_inputs(struct worker *w, struct db *db, struct arena *a)
 err_t sweep(struct worker *w, struct db *db, struct arena *a)
 {
     TRY(schedule_links(w, db, a));
-    TRY(purge(w, db, a, db_sweep_retired_scope));
-    TRY(purge(w, db, a, db_sweep_retired_hubs));
+    TRY(purge(w, db, a, false));
+    TRY(purge(w, db, a, true));
     return sweep_inputs(w, db, a);
 }

@@ -169,7 +169,7 @@ static void take_choice(struct assign_batch *b, struct assign_item *item, const 
         item->input = keep_input(b, in);
         item->update = str_same_nocase(item->found->assigned_hub, choice->hub->host) &&
                        str_same(item->found->device_id, item->device_id);
-        push_to(b, item, link_of(b, choice->hub->host));
+        push_to(b, item, &b->scope.links[choice->hub - in->hubs]); /* inputs keep the order of the links */
         break;
     case ALLOC_WAIT:
         assign_postpone(item, choice->sentence, pending ? PENDING_MS : backoff(item), !pending);

@@ -35,7 +35,7 @@ WITH live AS (
 SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY[]::text[];
 
 -- name: hub_device_update
--- As hub_device_create; $4 is for rows that vanish in this moment; $13 keep stored keys, $14 and $15 the generations and revisions that
+-- As hub_device_create, where $4 only fills the insert, which always meets a row; $13 keep stored keys, $14 and $15 the generations and revisions that
 -- they must have ($14 = 0: any). Rows are found and locked one by one by their key, then written as the insert that meets them.
 WITH live AS (
     SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),

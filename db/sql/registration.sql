@@ -9,7 +9,8 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
 
 -- name: registration_delete
 -- $1 ID scope, $2 its version, $3 registration key, $4 also when the enrollment stands, $5 and $6 the operation and revision that it must
--- have ($5 NULL: any). An identity that is being made in this moment is taken off its hub later; the one of an assigned device stays.
+-- have ($5 NULL: any). An identity that is being made in this moment is taken off its hub later; the one of an assigned device stays. A removal
+-- that was never claimed keeps fence 0: an assignment that wants the identity again may still take it back.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      gone AS (
@@ -30,7 +31,7 @@ WITH live AS (
      WHERE target_hub IS NOT NULL
        AND (lower(target_hub COLLATE "C"), target_device_id) IS DISTINCT FROM (lower(assigned_hub COLLATE "C"), device_id)
         ON CONFLICT (id_scope, kind, subject) DO UPDATE
-       SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL)
+       SET due_at = excluded.due_at, fence = job.fence + (job.fence > 0)::int, attempt = 0, last_error = NULL)
 SELECT EXISTS (SELECT FROM live), EXISTS (SELECT FROM gone);
 
 -- name: registration_input

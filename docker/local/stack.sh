@@ -181,11 +181,18 @@ edge_host() {
     esac
 }
 
+# Nobody listens at port 1: a machine with IPv6 says so, another one says that there is no such address.
+has_ipv6_loopback() {
+    local said
+    said=$({ exec 3<>/dev/tcp/::1/1; } 2>&1) || true
+    case $said in '' | *refused*) return 0 ;; *) return 1 ;; esac
+}
+
 # Loopback of both families ("localhost" is ::1 first for some clients), where the machine has them.
 edge_binds() {
     if [ -n "$EDGE_ADDRESS" ]; then
         printf '%s:%s' "$EDGE_ADDRESS" "$EDGE_PORT"
-    elif grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
+    elif has_ipv6_loopback; then
         printf 'ipv4@127.0.0.1:%s,ipv6@::1:%s' "$EDGE_PORT" "$EDGE_PORT"
     else
         printf 'ipv4@127.0.0.1:%s' "$EDGE_PORT"

@@ -14,7 +14,7 @@ trap 'rm -rf "$client"' EXIT
 mkdir "$client/demo" "$client/lib"
 cp "$root"/tests/demo/demo.js "$client/demo/"
 cp "$root"/tests/lib/{https,sas,idscope}.js "$client/lib/"
-mapfile -t variables < <(grep -E '^IDSCOPE_[A-Z_]+=' "$VAR/dev.env" | grep -v '^IDSCOPE_CA=')
+mapfile -t variables <<<"$(grep -E '^IDSCOPE_[A-Z_]+=' "$VAR/dev.env" | grep -v '^IDSCOPE_CA=')"
 # shellcheck disable=SC1091 # written by the stack
 cp "$(. "$VAR/dev.env" && printf '%s' "$IDSCOPE_CA")" "$client/ca.pem"
 chmod -R a+rX "$client"

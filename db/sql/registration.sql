@@ -9,8 +9,8 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
 
 -- name: registration_delete
 -- $1 ID scope, $2 its version, $3 registration key, $4 also when the enrollment stands, $5 and $6 the operation and revision that it must
--- have ($5 NULL: any). An identity that is being made in this moment is taken off its hub later; the one of an assigned device stays. A removal
--- that was never claimed keeps fence 0: an assignment that wants the identity again may still take it back.
+-- have ($5 NULL: any). An identity that is being made in this moment is taken off its hub later; the one of an assigned device stays.
+-- A removal that was never claimed keeps fence 0: an assignment that wants the identity again may still take it back.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      gone AS (

@@ -30,6 +30,8 @@ enum {
     DISCARD_MAX = 1024 * 1024,    /* of a body that nobody wants, before the connection is cut */
     TARGET_MAX = 8 * 1024,
     REQUEST_ID_MAX = 128,
+    SPARE_ARENAS = 64,
+    SPARE_IDS = 64,
     WAIT_MAX_MS = 200,            /* of the event loop, which then looks whether it is to stop */
     DRAIN_STEP_US = 10000,
     QUIET_STEPS = 5,
@@ -47,6 +49,10 @@ struct server {
         struct peer_listener peer;
         struct MHD_Daemon *daemon;
         pthread_t thread;         /* while there is a daemon */
+        struct arena *spare[SPARE_ARENAS]; /* emptied, for the next requests; only the listener's thread touches them */
+        size_t spare_count;
+        struct uuid ids[SPARE_IDS];
+        size_t id_count;
         int wake_fd;              /* eventfd: a lane has resumed a connection */
         _Atomic bool woken;       /* and said so already: one wake-up serves a whole batch */
     } listeners[2];
@@ -259,11 +265,35 @@ void server_reply(struct lane_work *w)
 
 /* --- callbacks of libmicrohttpd ------------------------------------------------------------------------------------------ */
 
+static struct arena *take_arena(struct listener *l)
+{
+    return l->spare_count ? l->spare[--l->spare_count] : arena_new();
+}
+
+static void give_arena(struct listener *l, struct arena *a)
+{
+    if (l->spare_count == SPARE_ARENAS) {
+        arena_free(a);
+        return;
+    }
+    arena_reset(a);
+    l->spare[l->spare_count++] = a;
+}
+
+static struct uuid take_id(struct listener *l)
+{
+    if (!l->id_count) {
+        crypt_uuid4s(l->ids, SPARE_IDS);
+        l->id_count = SPARE_IDS;
+    }
+    return l->ids[--l->id_count];
+}
+
 /* The first that is heard of a request: its target, before anything of it was decoded. */
 static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct listener *l = context;
-    struct arena *a = arena_new();
+    struct arena *a = take_arena(l);
     struct exchange *x = ARENA_NEW(a, struct exchange);
     x->listener = l;
     x->connection = connection;
@@ -274,7 +304,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     x->req.cfg = l->server->shared->cfg;
     x->req.shared = l->server->shared;
     x->req.now_us = clock_wall_us();
-    x->req.tracking = crypt_uuid4();
+    x->req.tracking = take_id(l);
     x->req.tracking_id = enc_uuid(a, &x->req.tracking);
     atomic_fetch_add(&l->server->in_flight, 1);
     return x;
@@ -348,7 +378,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *request = NULL;
     metrics_request(x->req.route, x->req.status);
     log_request(x);
-    arena_free(x->req.arena);
+    give_arena(l, x->req.arena);
     atomic_fetch_sub(&l->server->in_flight, 1);
 }
 
@@ -405,6 +435,8 @@ static void close_listeners(struct server *s)
             MHD_stop_daemon(l->daemon);
             close(l->wake_fd);
         }
+        while (l->spare_count)
+            arena_free(l->spare[--l->spare_count]);
         if (l->peer.fd >= 0)
             close(l->peer.fd);
     }

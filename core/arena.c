@@ -22,7 +22,7 @@ enum { RED_ZONE = 16 }; /* poisoned bytes behind each piece, so that ASan sees a
 enum { RED_ZONE = 0 };
 #endif
 
-enum { ALIGN = alignof(max_align_t), BLOCK_FIRST = 4096 - 64, BLOCK_MAX = 65536 };
+enum { ALIGN = alignof(max_align_t), BLOCK_FIRST = 4096 - 64, BLOCK_MAX = 65536, PRINTF_ROOM = 63 };
 
 struct block {
     struct block *older;
@@ -191,14 +191,18 @@ void text_add_char(struct text *t, char c)
     t->p[t->n++] = c;
 }
 
+/* Into the room that is there; only what does not fit is formatted twice. */
 __attribute__((format(printf, 2, 0))) static void text_vprintf(struct text *t, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    size_t room = t->room - t->n;
+    int length = vsnprintf(t->p + t->n, room, format, args);
     size_t n = length < 0 ? 0 : (size_t)length;
-    text_reserve(t, n);
-    vsnprintf(t->p + t->n, n + 1, format, again);
+    if (n >= room) {
+        text_reserve(t, n);
+        vsnprintf(t->p + t->n, n + 1, format, again);
+    }
     va_end(again);
     t->n += n;
 }
@@ -214,7 +218,7 @@ void text_printf(struct text *t, const char *format, ...)
 struct str arena_printf(struct arena *a, const char *format, ...)
 {
     struct text t;
-    text_init(&t, a, 0);
+    text_init(&t, a, PRINTF_ROOM);
     va_list args;
     va_start(args, format);
     text_vprintf(&t, format, args);

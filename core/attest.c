@@ -19,9 +19,7 @@ err_t attest_symmetric(struct arena *a, struct str authorization, struct str id_
         return err_say(d, E(UNAUTHORIZED), "skn of the SAS token is not \"registration\"");
     if (!sas_alive(&token, now_us))
         return err_say(d, E(UNAUTHORIZED), "the SAS token has expired");
-    bool primary = sas_signed_with(&token, keys->primary);
-    bool secondary = sas_signed_with(&token, keys->secondary);
-    if (!primary && !secondary)
+    if (!sas_signed_with(&token, keys->primary) && !sas_signed_with(&token, keys->secondary))
         return err_say(d, E(UNAUTHORIZED), "the SAS token was signed with another key");
     return NULL;
 }

@@ -90,10 +90,17 @@ void crypt_random(void *to, size_t n)
 struct uuid crypt_uuid4(void)
 {
     struct uuid u;
-    crypt_random(u.b, sizeof u.b);
-    u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
-    u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
+    crypt_uuid4s(&u, 1);
     return u;
+}
+
+void crypt_uuid4s(struct uuid *to, size_t n)
+{
+    crypt_random(to, n * sizeof *to);
+    for (size_t i = 0; i < n; i++) {
+        to[i].b[6] = (uint8_t)((to[i].b[6] & 0x0f) | 0x40);
+        to[i].b[8] = (uint8_t)((to[i].b[8] & 0x3f) | 0x80);
+    }
 }
 
 void crypt_wipe(void *p, size_t n)

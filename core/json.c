@@ -91,6 +91,15 @@ static void json_escape(struct text *out, char c)
         text_printf(out, "\\u%04x", (unsigned)(unsigned char)c);
 }
 
+/* How many bytes from `p` on are ASCII that needs no escape: nearly all that is ever written. */
+static size_t plain_run(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
 void json_text(struct text *out, struct str s)
 {
     if (!s.p) {
@@ -99,6 +108,11 @@ void json_text(struct text *out, struct str s)
     }
     text_add_char(out, '"');
     for (size_t i = 0; i < s.n;) {
+        size_t plain = plain_run(s.p + i, s.n - i);
+        text_add(out, (struct str){s.p + i, plain});
+        i += plain;
+        if (i == s.n)
+            break;
         size_t length = utf8_length(s.p + i, s.n - i);
         char c = s.p[i];
         if (length == 0)

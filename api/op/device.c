@@ -200,6 +200,7 @@ static int decide(const struct req *r, const struct db_register_found *f)
     return regstate_move(f->registered ? f->status : REG_ABSENT, event);
 }
 
+/* The operation id comes later, for all rows at once. */
 static struct db_register_row row_of(const struct group *g, const struct req *lead, int status)
 {
     const struct db_register_found *f = &g->found;
@@ -211,7 +212,6 @@ static struct db_register_row row_of(const struct group *g, const struct req *le
         .enabled = f->enabled,
         .old_operation = f->operation,
         .old_revision = f->revision,
-        .operation = crypt_uuid4(),
         .status = status,
         .region = lead->cfg->region,
         .keep_inputs = str_same(f->region, lead->cfg->region),
@@ -254,6 +254,10 @@ static err_t look_up(struct batch *b, struct group **open, size_t count)
 
 static void write_rows(struct batch *b, struct db_register_row *rows, struct group **written, size_t count)
 {
+    struct uuid *operations = ARENA_NEW_ARRAY(b->arena, count, struct uuid);
+    crypt_uuid4s(operations, count);
+    for (size_t i = 0; i < count; i++)
+        rows[i].operation = operations[i];
     KILL_POINT("register_before_commit");
     err_t e = db_register_write(b->db, b->arena, rows, count);
     KILL_POINT("register_after_commit");

@@ -4,6 +4,7 @@
 #include "api/op/later.h"
 #include "api/op/op.h"
 #include "api/op/policy.h"
+#include "api/op/resource.h"
 #include "api/op/resource_codec.h"
 #include "api/shared.h"
 #include "db/hub.h"
@@ -67,90 +68,52 @@ static void write_hub(struct req *r, const struct hub_row *h, struct text *out)
     codec_encode(out, hub_resource_codec, &res);
 }
 
-static err_t reply_hub(struct req *r, int status, const struct arm_target *t)
+static void write_row(struct req *r, const void *rows, size_t i, struct text *out)
 {
-    struct place_found found;
-    struct hub_row *rows;
-    size_t count;
-    bool more;
-    struct text out;
-    TRY(db_hub_find(r->db, r->arena, &t->find, &found, &rows, &count, &more));
-    TRY(arm_check_place(t, &found));
-    if (!count)
-        return E(RESOURCE_NOT_FOUND);
-    text_init(&out, r->arena, 1024);
-    write_hub(r, &rows[0], &out);
-    return req_reply(r, status, text_str(&out));
+    write_hub(r, (const struct hub_row *)rows + i, out);
 }
+
+static err_t find_rows(struct req *r, const struct find *f, struct resource_page *ret)
+{
+    struct hub_row *rows;
+    TRY(db_hub_find(r->db, r->arena, f, &ret->place, &rows, &ret->count, &ret->more));
+    ret->rows = rows;
+    if (ret->count)
+        ret->last_name = rows[ret->count - 1].name;
+    return NULL;
+}
+
+static err_t find_policies(struct req *r, const struct find *f, struct str key_name_key, struct resource_policies *ret)
+{
+    ret->owner = policy_owner_hub(f->name_key);
+    return db_hub_policies(r->db, r->arena, f, key_name_key, &ret->place, &ret->there, &ret->rows, &ret->count);
+}
+
+static const struct resource_kind hub_kind = {"hub", find_rows, write_row, find_policies};
 
 err_t op_hub_get(struct req *r)
 {
-    struct arm_target t;
-    TRY(arm_resource(r, &t));
-    return reply_hub(r, 200, &t);
-}
-
-static err_t reply_list(struct req *r, const struct arm_target *t)
-{
-    struct place_found found;
-    struct hub_row *rows;
-    size_t count;
-    bool more;
-    struct text out;
-    TRY(db_hub_find(r->db, r->arena, &t->find, &found, &rows, &count, &more));
-    TRY(arm_check_place(t, &found));
-    arm_list_begin(r, &out);
-    for (size_t i = 0; i < count; i++) {
-        arm_list_item(&out);
-        write_hub(r, &rows[i], &out);
-    }
-    return arm_list_end(r, &out, more ? arena_lower(r->arena, rows[count - 1].name) : (struct str){NULL, 0});
+    return resource_get(r, &hub_kind);
 }
 
 err_t op_hub_list_subscription(struct req *r)
 {
-    struct arm_target t;
-    TRY(arm_subscription(r, &t));
-    return reply_list(r, &t);
+    return resource_list_subscription(r, &hub_kind);
 }
 
 err_t op_hub_list_group(struct req *r)
 {
-    struct arm_target t;
-    TRY(arm_group(r, &t));
-    return reply_list(r, &t);
-}
-
-static err_t list_keys(struct req *r, struct str key_name)
-{
-    struct arm_target t;
-    struct place_found found;
-    struct policy_row *rows;
-    size_t count;
-    bool there;
-    TRY(arm_resource(r, &t));
-    struct str key = key_name.p ? arena_lower(r->arena, key_name) : key_name;
-    TRY(db_hub_policies(r->db, r->arena, &t.find, key, &found, &there, &rows, &count));
-    TRY(arm_check_place(&t, &found));
-    if (!there)
-        return E(RESOURCE_NOT_FOUND);
-    if (key_name.p && !count)
-        return req_fail(r, E(RESOURCE_NOT_FOUND), "The hub has no policy of this name.");
-    struct policy_owner owner = policy_owner_hub(t.find.name_key);
-    return policy_reply(r, &owner, rows, count, key_name.p != NULL);
+    return resource_list_group(r, &hub_kind);
 }
 
 err_t op_hub_list_keys(struct req *r)
 {
-    return list_keys(r, (struct str){NULL, 0});
+    return resource_list_keys(r, &hub_kind);
 }
 
 err_t op_hub_list_keys_of(struct req *r)
 {
-    struct str key_name = r->segments[3];
-    if (!id_key_name_valid(key_name))
-        return req_fail(r, E(RESOURCE_NOT_FOUND), "The hub has no policy of this name.");
-    return list_keys(r, key_name);
+    return resource_list_keys_of(r, &hub_kind);
 }
 
 err_t op_hub_delete(struct req *r)
@@ -276,5 +239,5 @@ err_t op_hub_put(struct req *r)
         return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.",
                         STR_ARG(p.target.name));
     TRY(e);
-    return reply_hub(r, p.created ? 201 : 200, &p.target);
+    return resource_reply(r, &hub_kind, p.created ? 201 : 200, &p.target);
 }

@@ -85,7 +85,8 @@ static void append_to(struct measurement *m, const int64_t *old, size_t old_coun
     int64_t fresh[CONNECTS];
     size_t fresh_count = m->count;
     memcpy(fresh, m->samples_us, fresh_count * sizeof *fresh);
-    memcpy(m->samples_us, old, old_count * sizeof *old);
+    if (old_count > 0)
+        memcpy(m->samples_us, old, old_count * sizeof *old);
     memcpy(m->samples_us + old_count, fresh, fresh_count * sizeof *fresh);
     m->count = old_count + fresh_count;
     size_t cut = m->count > SAMPLES_KEPT ? m->count - SAMPLES_KEPT : 0;

@@ -15,4 +15,12 @@ const wanted = (process.env.FLOW_SUITES || '').split(/\s+/).filter(Boolean);
 const unknown = wanted.filter((name) => !ORDER.includes(name));
 if (unknown.length > 0) throw new Error(`no such suite: ${unknown.join(', ')}`);
 
+// A program that died takes every wait with it: stop at once and say so, instead of waiting for all of them.
+setInterval(() => {
+  const dead = fs.readFileSync(path.join(process.env.FLOW_WORK, 'ends'), 'utf8').split('\n').filter((line) => /^idscope-\S+ \d+ [1-9]/.test(line));
+  if (dead.length === 0) return;
+  console.error(`a program died (name, pid, wait status): ${dead.join('; ')}`);
+  process.exit(1);
+}, 1000).unref();
+
 for (const name of ORDER) if (wanted.length === 0 || wanted.includes(name)) require(`./suites/${name}`);

@@ -16,7 +16,7 @@ report() {
     if "$@" >"$found/$name.txt" 2>&1; then
         printf 'lint: %s: ok (%s)\n' "$name" "$note"
     else
-        sed 's/^/  /' "$found/$name.txt" | tail -n 80
+        { grep -E '(error|warning|style|performance|portability):' "$found/$name.txt" || tail -n 80 "$found/$name.txt"; } | sort -u | sed 's/^/  /'
         printf 'lint: %s: FAILED (%s)\n' "$name" "$found/$name.txt"
         failed=1
     fi

@@ -7,11 +7,11 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { spawn } = require('node:child_process');
+const { loadClient } = require('../lib/load');
 const { ROOT } = require('../lib/stack');
 const { sleep } = require('../lib/https');
 const { snapshot, difference, residentMib, percentile } = require('./measure');
 
-const CLIENT = path.join(ROOT, 'build/release/tests/load/client');
 const PER_SECOND = 40000; // more than the client could send
 const GIVE_UP_MS = 120000;
 
@@ -57,20 +57,6 @@ class Rows {
   }
 
   // --- the clients ------------------------------------------------------------------------------------------------------------
-
-  client(options, onLine) {
-    const args = Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`);
-    const child = spawn(CLIENT, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    return new Promise((resolve, reject) => {
-      let text = '';
-      child.stdout.on('data', (part) => {
-        text += part;
-        if (onLine && text.endsWith('\n')) Promise.resolve(onLine()).then(() => child.stdin.end(), reject);
-      });
-      child.on('error', reject);
-      child.on('close', (code) => (code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`the load client ended with ${code}`))));
-    });
-  }
 
   async measured(work) {
     const before = snapshot(this.site.trees());
@@ -131,7 +117,7 @@ class Rows {
     const most = Math.min(size * scopes.length, PER_SECOND * this.sizes.seconds);
     const options = { ask: 'register', port, host, ca, scopes: scopes.file, size, connections, connection, first: this.nextWalk(),
       count: count || most, seconds: count ? 0 : this.sizes.seconds };
-    const { done, cost } = await this.measured(() => this.client(options));
+    const { done, cost } = await this.measured(() => loadClient(options));
     this.allAnswered(done, 202);
     await this.counted(stack, done.sent);
     return this.row(cost, this.figures(done));
@@ -170,7 +156,7 @@ class Rows {
     const options = { ask: 'register', port, host, ca, scopes: scopes.file, size, connections: Math.min(128, count), first: this.nextWalk(), count,
       save: path.join(this.site.dir, 'operations') };
     const { done, cost } = await this.measured(async () => {
-      const answers = await this.client(options);
+      const answers = await loadClient(options);
       const answered = process.hrtime.bigint();
       await this.idle(stack);
       return { answers, seconds: answers.seconds + Number(process.hrtime.bigint() - answered) / 1e9 };
@@ -210,7 +196,7 @@ class Rows {
     const { stack, port, scopes, size, first, count, save } = this.last;
     const touched = () => stack.session.sql('select sum(revision), max(status_at) from idscope.hub_device');
     const before = JSON.stringify(await touched());
-    const { done, cost } = await this.measured(() => this.client({ ask: 'register', port, scopes, size, first, count, connections: 32, cycle: 1,
+    const { done, cost } = await this.measured(() => loadClient({ ask: 'register', port, scopes, size, first, count, connections: 32, cycle: 1,
       seconds: this.sizes.seconds, save }));
     this.allAnswered(done, 202);
     const [[still, jobs]] = await stack.session.sql(`select count(*) filter (where status = 'assigned'), (select count(*) from idscope.job where kind = 'assign')
@@ -222,7 +208,7 @@ class Rows {
 
   async poll() {
     const { port, scopes, size, first, count, save } = this.last;
-    const { done, cost } = await this.measured(() => this.client({ ask: 'poll', port, scopes, size, first, count, connections: 32, cycle: 1,
+    const { done, cost } = await this.measured(() => loadClient({ ask: 'poll', port, scopes, size, first, count, connections: 32, cycle: 1,
       seconds: this.sizes.seconds, load: save }));
     this.allAnswered(done, 200);
     return this.row(cost, this.figures(done));
@@ -238,7 +224,7 @@ class Rows {
     await a.startPart('api');
     const fresh = residentMib(a.pid('api1'));
     let held;
-    const done = await this.client({ ask: 'register', port: a.plainPort, scopes: main.file, size: this.sizes.fleet, first: this.nextWalk(),
+    const done = await loadClient({ ask: 'register', port: a.plainPort, scopes: main.file, size: this.sizes.fleet, first: this.nextWalk(),
       count: this.sizes.held, connections: 32, connection: 'held' }, () => { held = residentMib(a.pid('api1')); });
     this.allAnswered(done, 202);
     insist(done.held === this.sizes.held, `${done.held} connections held of ${this.sizes.held}`);

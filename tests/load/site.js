@@ -9,7 +9,8 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { Stack, Session, ROOT, run, temporaryFolder } = require('../lib/stack');
+const { seed } = require('../lib/load');
+const { Stack, Session, temporaryFolder } = require('../lib/stack');
 const { Idscope, each } = require('../lib/idscope');
 const { until } = require('../lib/https');
 
@@ -102,11 +103,7 @@ class Site {
   async seed(stack, scopes, size) {
     const file = path.join(this.dir, 'seed.scopes');
     fs.writeFileSync(file, `${scopes.join('\n')}\n`);
-    const program = path.join(ROOT, 'build/release/tests/load/seed');
-    const copy = (await run(program, ['copy'])).trim();
-    await run('bash', ['-c', 'set -o pipefail; "$0" "$1" "$2" "$3" | "$4" psql -q -v ON_ERROR_STOP=1 -c "$5"',
-      program, path.join(stack.dir, 'keys/ring'), file, String(size), path.join(ROOT, 'docker/local/stack.sh'), copy],
-    { env: { ...process.env, ...stack.settings } });
+    await seed(stack, file, size);
   }
 
   // The same state before each measurement: no registrations, jobs and identities, nothing left for a checkpoint to do.

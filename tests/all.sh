@@ -15,6 +15,7 @@ lint       | lint                                 | ^lint:
 unit       | unit-coverage                        | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^lines: |^unit: 
 unit-asan  | unit FLAVOR=asan                     | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: 
 sql        | sql                                  | ^(All tests successful|Files=|Result:)
+edge       | edge                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]
 flow       | flow                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]|^flow: 
 crash      | crash CRASH_DEVICES=5000             | ^crash: 
 fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z]+: 

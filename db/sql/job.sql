@@ -10,7 +10,8 @@ SELECT id_scope
  ORDER BY id_scope
  LIMIT 1;
 
--- $1 scope, $2 kind, $3 at most, $4 lease in milliseconds.
+-- $1 scope, $2 kind, $3 at most, $4 lease in milliseconds. The new fence is the time, so that it never repeats: a job that ended and came
+-- anew begins at 0 again, and a worker that outlived its lease must not take the new one for its own.
 -- name: job_claim
 WITH due AS MATERIALIZED (
         SELECT id_scope, kind, subject
@@ -20,7 +21,8 @@ WITH due AS MATERIALIZED (
          LIMIT $3
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.job j
-   SET due_at = now() + $4::bigint * interval '1 millisecond', fence = j.fence + 1
+   SET due_at = now() + $4::bigint * interval '1 millisecond',
+       fence = greatest(j.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
   FROM due
  WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject
 RETURNING j.subject, j.fence, j.attempt;

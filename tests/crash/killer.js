@@ -40,11 +40,11 @@ class Killer {
   }
 
   // Starts the part so that it dies (or freezes) at the point, at one hit in `oneIn`.
-  async arm(point, oneIn = 1, signal = 'KILL') {
+  async arm(point, oneIn = 1, signal = 'KILL', name = POINTS[point]) {
     const env = { IDSCOPE_KILL_POINT: point, IDSCOPE_KILL_LOG: this.file, IDSCOPE_KILL_ONE_IN: String(oneIn), IDSCOPE_KILL_SIGNAL: signal };
     const before = this.logged(point);
     try {
-      await this.stack.startPart(POINTS[point], env);
+      await this.stack.startPart(name, env);
     } catch (error) {
       if (this.logged(point) === before) throw error; // else it died so early that it was never seen ready
     }

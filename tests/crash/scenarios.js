@@ -9,7 +9,6 @@ const fs = require('node:fs');
 const assert = require('node:assert/strict');
 const { expect } = require('../lib/idscope');
 const { each, until } = require('../lib/https');
-const { isRunning } = require('../lib/stack');
 
 const state = (pid) => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0];
 
@@ -120,36 +119,54 @@ class Scenarios {
     assert.equal((await this.row(device)).hub, row.target);
   }
 
-  // worker1 freezes between the hub's answer and its finish; worker2 takes over when the lease has ended; then worker1 goes on.
+  // worker1 freezes between the hub's answer and its finish; worker2 takes over when the lease has ended. Then the device registers again and
+  // worker2 freezes at the same place, with the new job, the first of its subject's new life, in its hands. Now worker1 goes on: its finish
+  // must neither change the registration nor take the job away from worker2.
   async staleFinish() {
     const [device, witness] = await this.fleet.enroll(2, 'stale');
     await this.stack.stopPart('worker');
     const args = this.stack.settings.WORKER_ARGS;
-    this.stack.settings.WORKER_ARGS = `${args} --assign-threads=1`;
-    await this.killer.arm('assign_hub_done', 1, 'STOP');
-    const frozen = this.stack.pid('worker1');
-    const stands = () => until('worker1 to freeze', () => state(frozen) === 'T', { everyMs: 10 });
+    this.stack.settings.WORKER_ARGS = `${args} --assign-threads=1 --lease-ms=2000`;
+    const first = await this.freezing('worker1');
     this.fleet.release([device]);
-    await stands();
+    await first.stands();
     await this.stack.startPart('worker2');
     await this.fleet.settled();
     await this.stack.stopPart('worker2');
-    const row = (await this.row(device)).text;
-    const identities = await this.identities(device);
-    assert.equal(identities.length, 1);
-    process.kill(frozen, 'SIGCONT');
-    // Its only assigning thread reaches the point again with another device: it is past the stale finish then.
-    await until('worker1 to go on', () => state(frozen) !== 'T', { everyMs: 5 });
-    this.fleet.release([witness]);
-    await stands();
-    assert.equal((await this.row(device)).text, row, 'a finish after the end of the lease changed the registration');
-    assert.deepEqual(await this.identities(device), identities, 'the identity changed');
-    assert.equal(await this.stack.number(`select count(*) from idscope.job where kind = 'assign' and subject = '${device.id}'`), 0);
-    await this.stack.killPart('worker1');
-    assert.ok(!isRunning(frozen));
+    this.stack.settings.WORKER_ARGS = `${args} --assign-threads=1 --lease-ms=60000`;
+    const second = await this.freezing('worker2');
+    this.fleet.release([device]);
+    await second.stands();
+    await this.goesOnUnheard(first, device, witness);
+    process.kill(second.pid, 'SIGCONT');
+    await until('worker2 to finish', async () => (await this.row(device)).status === 'assigned');
+    await this.stack.killPart('worker1', 'worker2');
     this.stack.settings.WORKER_ARGS = args;
     await this.stack.startPart('worker');
     await this.fleet.settled();
+    assert.equal((await this.identities(device)).length, 1);
+  }
+
+  // A worker that freezes whenever it stands between a hub's answer and its finish.
+  async freezing(name) {
+    await this.killer.arm('assign_hub_done', 1, 'STOP', name);
+    const pid = this.stack.pid(name);
+    return { pid, stands: () => until(`${name} to freeze`, () => state(pid) === 'T', { everyMs: 10 }) };
+  }
+
+  // Lets the frozen worker go on, and waits until its only assigning thread reaches the point again with another device: it is past its stale
+  // finish then.
+  async goesOnUnheard(worker, device, witness) {
+    const look = () => this.stack.sql(`select r, j.fence, j.subject from idscope.registration r left join idscope.job j
+      on j.id_scope = r.id_scope and j.kind = 'assign' and j.subject = r.registration_key where r.registration_key = '${device.id}'`);
+    const [row, identities] = [await look(), await this.identities(device)];
+    assert.equal(row[0][2], device.id, 'the second registration has no job');
+    process.kill(worker.pid, 'SIGCONT');
+    await until('the worker to go on', () => state(worker.pid) !== 'T', { everyMs: 5 });
+    this.fleet.release([witness]);
+    await worker.stands();
+    assert.deepEqual(await look(), row, 'a finish after the end of the lease changed the registration or its job');
+    assert.deepEqual(await this.identities(device), identities, 'a finish after the end of the lease changed the identity');
   }
 }
 

@@ -1,4 +1,4 @@
-// lanes.js: many clients of all planes at once, so that batches, queues and the gate's cache are shared by threads; run under ThreadSanitizer, too.
+// lanes.js: many clients of all planes at once, so that batches, queues and the gate's cache are shared by threads (tests/tsan does that under ThreadSanitizer).
 // What is asked for is only that everybody is served rightly.
 'use strict';
 

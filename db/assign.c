@@ -114,6 +114,11 @@ err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, cons
     return db_pipeline(db, calls, 2, NULL);
 }
 
+static struct bytes hash_or_null(const struct sha256 *hash)
+{
+    return hash ? (struct bytes){hash->b, sizeof hash->b} : (struct bytes){NULL, 0};
+}
+
 /* The columns of an array statement, one array per member. */
 struct choice_columns {
     struct str *keys, *hubs, *devices, *subjects, *earlier;
@@ -143,8 +148,7 @@ static struct choice_columns choice_columns(struct arena *a, const struct db_ass
         c.subjects[i] = at[i].subject;
         c.earlier[i] = at[i].earlier_subject;
         c.operations[i] = at[i].operation;
-        if (at[i].input)
-            c.inputs[i] = (struct bytes){at[i].input->b, sizeof at[i].input->b};
+        c.inputs[i] = hash_or_null(at[i].input);
         c.revisions[i] = at[i].revision;
         c.scope_inputs[i] = at[i].scope_inputs;
         c.enrollment_inputs[i] = at[i].enrollment_inputs;
@@ -189,8 +193,10 @@ err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const 
     int64_t *fences = ARENA_NEW_ARRAY(a, count, int64_t);
     int64_t *delays = ARENA_NEW_ARRAY(a, count, int64_t);
     bool *failed = ARENA_NEW_ARRAY(a, count, bool);
+    struct bytes *inputs = ARENA_NEW_ARRAY(a, count, struct bytes);
     for (size_t i = 0; i < count; i++) {
         subjects[i] = at[i].job.subject;
+        inputs[i] = hash_or_null(at[i].input);
         fences[i] = at[i].job.fence;
         delays[i] = at[i].delay_ms;
         failed[i] = at[i].failed;
@@ -204,6 +210,7 @@ err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const 
     db_i64_array(&in, delays, count);
     db_bool_array(&in, failed, count);
     db_text_array(&in, waiting_for, count);
+    db_bytea_array(&in, inputs, count);
     return db_call(db, SQL_ASSIGN_WAIT, &in, DB_ONCE, NULL);
 }
 
@@ -213,6 +220,7 @@ struct end_columns {
     int64_t *fences, *revisions, *pushed;
     int32_t *codes;
     bool *migrate;
+    struct bytes *inputs;
 };
 
 static struct end_columns end_columns_new(struct arena *a, size_t n)
@@ -231,6 +239,7 @@ static struct end_columns end_columns_new(struct arena *a, size_t n)
         .pushed = ARENA_NEW_ARRAY(a, n, int64_t),
         .codes = ARENA_NEW_ARRAY(a, n, int32_t),
         .migrate = ARENA_NEW_ARRAY(a, n, bool),
+        .inputs = ARENA_NEW_ARRAY(a, n, struct bytes),
     };
 }
 
@@ -251,6 +260,7 @@ static struct end_columns end_columns(struct arena *a, const struct db_assign_en
         c.migrate[i] = at[i].migrate;
         c.left[i] = at[i].left_subject;
         c.orphans[i] = at[i].orphan_subject;
+        c.inputs[i] = hash_or_null(at[i].input);
     }
     return c;
 }
@@ -272,6 +282,7 @@ static void end_args(struct db_args *in, struct arena *a, struct str id_scope, c
     db_bool_array(in, c->migrate, n);
     db_text_array(in, c->left, n);
     db_text_array(in, c->orphans, n);
+    db_bytea_array(in, c->inputs, n);
 }
 
 err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,

@@ -73,6 +73,7 @@ struct db_assign_wait {
     int64_t delay_ms;
     bool failed; /* counts as an attempt */
     struct str waiting_for;
+    const struct sha256 *input; /* by which no hub could be chosen; NULL: there was no new choice */
 };
 err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at,
                      size_t count);
@@ -87,10 +88,11 @@ struct db_assign_end {
     int error_code;         /* 0: none */
     struct str error_message;
     bool migrate;
-    struct str left_subject;   /* of the removal of what is left behind; absent: nothing */
-    struct str orphan_subject; /* of the removal of the target, should the registration have gone or changed; absent:
-                                  none was made */
-    bool written;              /* set by the call */
+    const struct sha256 *input; /* as above */
+    struct str left_subject;    /* of the removal of what is left behind; absent: nothing */
+    struct str orphan_subject;  /* of the removal of the target, should the registration have gone or changed; absent:
+                                   none was made */
+    bool written;               /* set by the call */
 };
 err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
                        struct db_assign_end *at, size_t count);

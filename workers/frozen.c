@@ -28,6 +28,12 @@ struct frozen *frozen_new(struct arena *a)
     return f;
 }
 
+void frozen_free(struct frozen *f)
+{
+    for (size_t i = 0; f && i < FROZEN_MAX; i++)
+        arena_free(f->entries[i].arena);
+}
+
 /* Arrays of the caller's arena: an entry may be replaced as soon as the lock is gone. */
 static void copy(struct arena *a, const struct db_latency_of *from, size_t count, struct db_latency_of **ret)
 {

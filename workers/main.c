@@ -152,6 +152,7 @@ static void stop(struct program *p)
     if (p->worker.cfg)
         loop_stop(&p->worker);
     health_stop(p->health);
+    frozen_free(p->worker.frozen);
     key_ring_free(p->ring);
 }
 

@@ -82,35 +82,39 @@ WITH wanted AS MATERIALIZED (
             ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0)
 SELECT registration_key FROM chosen;
 
--- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for.
+-- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for, hash of the inputs
+-- by which no hub could be chosen (NULL: there was no new choice).
 -- name: assign_wait
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
-          FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[]) AS n (subject, fence, delay_ms, failed, waiting_for)
+          FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::bytea[])
+               AS n (subject, fence, delay_ms, failed, waiting_for, alloc_input)
 ), back AS (
         UPDATE idscope.job j
            SET due_at = now() + u.delay_ms * interval '1 millisecond', attempt = j.attempt + u.failed::int,
                last_error = coalesce(left(u.waiting_for, 300), j.last_error)
           FROM u
          WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
-        RETURNING j.id_scope, j.subject, u.waiting_for)
+        RETURNING j.id_scope, j.subject, u.waiting_for, u.alloc_input)
 UPDATE idscope.registration r
-   SET waiting_for = back.waiting_for
+   SET waiting_for = back.waiting_for, alloc_input = coalesce(back.alloc_input, r.alloc_input)
   FROM back
  WHERE r.id_scope = back.id_scope AND r.registration_key = back.subject AND r.status = 'assigning'
-   AND back.waiting_for IS NOT NULL AND r.waiting_for IS DISTINCT FROM back.waiting_for;
+   AND back.waiting_for IS NOT NULL
+   AND (r.waiting_for IS DISTINCT FROM back.waiting_for OR r.alloc_input IS DISTINCT FROM coalesce(back.alloc_input, r.alloc_input));
 
 -- Ends assignments: $1 scope, then per row: key, fence, operation, revision, status (`assigned`, `failed`, `disabled`; NULL: the job had nothing to
 -- do), hub and device id, enrollment version that the hub confirmed (0: the hub was not asked), error code (0: none) and message, whether data
 -- moves with the device, subject of the removal of what is left behind, subject of the removal of the target when the registration is
--- no longer the one that it was made for; $15 milliseconds until removals of targets may run.
+-- no longer the one that it was made for; hash of the inputs by which
+-- no hub could be chosen (NULL: those of before stay); $16 milliseconds until removals of targets may run.
 -- name: assign_finish
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
-                      $11::text[], $12::boolean[], $13::text[], $14::text[])
+                      $11::text[], $12::boolean[], $13::text[], $14::text[], $15::bytea[])
                AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
-                     migrate, left_subject, orphan_subject)
+                     migrate, left_subject, orphan_subject, alloc_input)
 ), mine AS (
         DELETE FROM idscope.job j
          USING u
@@ -130,6 +134,7 @@ WITH u AS MATERIALIZED (
                error_code = nullif(u.error_code, 0), error_message = u.error_message,
                checked_at = CASE WHEN u.pushed_version > 0 THEN now() ELSE r.checked_at END,
                enrollment_version = CASE WHEN u.pushed_version > 0 THEN u.pushed_version ELSE r.enrollment_version END,
+               alloc_input = coalesce(u.alloc_input, r.alloc_input),
                scope_inputs = CASE WHEN u.status = 'assigned' THEN r.scope_inputs END
           FROM mine u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
@@ -140,7 +145,7 @@ WITH u AS MATERIALIZED (
           FROM mine
          WHERE left_subject IS NOT NULL AND registration_key IN (SELECT registration_key FROM written)
          UNION
-        SELECT orphan_subject, now() + $15::bigint * interval '1 millisecond'
+        SELECT orphan_subject, now() + $16::bigint * interval '1 millisecond'
           FROM mine
          WHERE orphan_subject IS NOT NULL AND registration_key NOT IN (SELECT registration_key FROM written)
 ), removed AS (

@@ -56,7 +56,8 @@ static struct str left_behind(const struct assign_batch *b, const struct assign_
 static struct db_assign_end end_of(const struct assign_batch *b, const struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
-    struct db_assign_end e = {.job = item->job, .operation = f->operation, .revision = f->revision};
+    struct db_assign_end e = {
+        .job = item->job, .operation = f->operation, .revision = f->revision, .input = item->input};
     switch (item->step) {
     case ASSIGN_MADE:
     case ASSIGN_TOLD:
@@ -122,7 +123,8 @@ static err_t write_waits(struct assign_batch *b)
     for (size_t i = 0; i < b->count; i++) {
         const struct assign_item *item = &b->items[i];
         if (!item->written && item->step == ASSIGN_WAIT)
-            waits[count++] = (struct db_assign_wait){item->job, item->delay_ms, item->counts, item->sentence};
+            waits[count++] =
+                (struct db_assign_wait){item->job, item->delay_ms, item->counts, item->sentence, item->input};
     }
     TRY(db_assign_wait(b->c->db, a, b->id_scope, waits, count));
     b->c->counts.retried += (int64_t)count;

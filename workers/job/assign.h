@@ -26,7 +26,7 @@ struct assign_item {
 
     const struct db_link *link; /* PUSH and what comes of it */
     struct str device_id;
-    const struct sha256 *input; /* of this choice; NULL: the hub is kept */
+    const struct sha256 *input; /* of this choice, whatever came of it; NULL: the hub is kept */
     int64_t scope_inputs, enrollment_inputs;
     bool unchanged; /* the hub is kept and holds these very keys already */
     bool update;    /* the identity is thought to be there */

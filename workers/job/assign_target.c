@@ -163,10 +163,10 @@ static void take_choice(struct assign_batch *b, struct assign_item *item, const 
                         const struct alloc_choice *choice)
 {
     int64_t grace_us = b->c->worker->cfg->invalid_grace_s * INT64_C(1000000);
+    item->input = keep_input(b, in);
     bool pending = choice->outcome == ALLOC_WAIT && strcmp(choice->rule, "pending") == 0;
     switch (choice->outcome) {
     case ALLOC_CHOSEN:
-        item->input = keep_input(b, in);
         item->update = str_same_nocase(item->found->assigned_hub, choice->hub->host) &&
                        str_same(item->found->device_id, item->device_id);
         push_to(b, item, &b->scope.links[choice->hub - in->hubs]); /* inputs keep the order of the links */

@@ -1,6 +1,7 @@
-/* auth.c: bearer tokens of clients, SAS tokens of instance and hub policies. It decides whether an Authorization header lets a request
- * through; the arithmetic is core/jwt.c's and core/sas.c's, the facts are the gate's. It must never tell a client which
- * part of a SAS token was wrong, nor treat what belongs to another tenant differently from what is not there. */
+/* auth.c: bearer tokens of clients, SAS tokens of instance and hub policies. It decides whether an Authorization header
+ * lets a request through; the arithmetic is core/jwt.c's and core/sas.c's, the facts are the gate's. It must never tell
+ * a client which part of a SAS token was wrong, nor treat what belongs to another tenant differently from what is not
+ * there. */
 #include "api/auth.h"
 
 #include "api/shared.h"
@@ -8,7 +9,7 @@
 
 static const struct str https = {"https://", 8};
 
-/* --- bearer tokens ------------------------------------------------------------------------------------------------------- */
+/* --- bearer tokens ------------------------------------------------------------------------------------------------ */
 
 /* Is the audience a URL of `host`? The port is ignored. */
 static bool is_url_of(struct str audience, struct str host)
@@ -65,7 +66,8 @@ static bool has_scheme(const struct req *r, struct str scheme, struct str *ret_r
     return true;
 }
 
-/* The client that a token was issued to must still be there, whatever the token says; so its role is the present one. */
+/* The client that a token was issued to must still be there, whatever the token says; so its role is the present one.
+ */
 static err_t find_client(struct req *r, const struct jwt_claims *claims)
 {
     struct uuid client_id, tenant_id;
@@ -75,7 +77,8 @@ static err_t find_client(struct req *r, const struct jwt_claims *claims)
     if (e == E(INVALID_CLIENT))
         return req_refuse(r, E(INVALID_TOKEN), "the client of the token is gone or disabled");
     TRY(e);
-    if (!crypt_same((struct bytes){r->client->tenant_id.b, sizeof tenant_id.b}, (struct bytes){tenant_id.b, sizeof tenant_id.b}))
+    if (!crypt_same((struct bytes){r->client->tenant_id.b, sizeof tenant_id.b},
+                    (struct bytes){tenant_id.b, sizeof tenant_id.b}))
         return req_refuse(r, E(INVALID_TOKEN), "the token is of another tenant than its client");
     return NULL;
 }
@@ -93,7 +96,7 @@ static err_t check_bearer(struct req *r, struct str token, int role)
     return r->client->role >= role ? NULL : req_refuse(r, E(FORBIDDEN), "the client's role is too low");
 }
 
-/* --- shared access signatures -------------------------------------------------------------------------------------------- */
+/* --- shared access signatures ------------------------------------------------------------------------------------- */
 
 static const struct gate_policy *find_policy(const struct gate_policy *policies, size_t count, struct str name)
 {
@@ -122,7 +125,7 @@ static err_t check_sas(struct req *r, const struct gate_policy *policies, size_t
     return NULL;
 }
 
-/* --- one check per kind of credential ------------------------------------------------------------------------------------ */
+/* --- one check per kind of credential ----------------------------------------------------------------------------- */
 
 static err_t check_management(struct req *r)
 {
@@ -145,7 +148,8 @@ static err_t check_instance_bearer(struct req *r, struct str token)
     struct bytes its = {r->instance->tenant_id.b, sizeof r->instance->tenant_id.b};
     if (!crypt_same(mine, its))
         return req_refuse(r, E(INSTANCE_NOT_FOUND), "the instance is another tenant's");
-    return r->client->role >= role_for(r->route->right) ? NULL : req_refuse(r, E(FORBIDDEN), "the client's role is too low");
+    return r->client->role >= role_for(r->route->right) ? NULL
+                                                        : req_refuse(r, E(FORBIDDEN), "the client's role is too low");
 }
 
 static err_t check_instance(struct req *r)

@@ -1,6 +1,7 @@
-/* gate.c: the cache of what checks need to know. One hash table of immutable, counted entries under one lock; an entry is found by its kind
- * and key, serves for a second and is dropped then; misses are entries too. The database is asked outside the lock. It must never
- * let an entry that somebody holds go, and never serve one that is older than GATE_FRESH_MS. */
+/* gate.c: the cache of what checks need to know. One hash table of immutable, counted entries under one lock; an entry
+ * is found by its kind and key, serves for a second and is dropped then; misses are entries too. The database is asked
+ * outside the lock. It must never let an entry that somebody holds go, and never serve one that is older than
+ * GATE_FRESH_MS. */
 #include "api/gate.h"
 
 #include <pthread.h>
@@ -14,14 +15,14 @@ enum { ENTRIES_MAX = 10000, BUCKETS = 4096, SWEEP_AT_MOST = 8 };
 enum kind { KIND_SCOPE, KIND_INSTANCE, KIND_HUB, KIND_CLIENT };
 
 struct entry {
-    struct arena *arena;               /* holds the entry and all that it points to */
+    struct arena *arena; /* holds the entry and all that it points to */
     enum kind kind;
     struct str key;
     int64_t loaded_us;
-    int references;                    /* the table's own and those given out */
+    int references; /* the table's own and those given out */
     struct entry *next_in_bucket;
-    struct entry *older, *newer;       /* all entries of the table, by age */
-    err_t miss;                        /* set: nothing is there */
+    struct entry *older, *newer; /* all entries of the table, by age */
+    err_t miss;                  /* set: nothing is there */
     union {
         struct gate_instance instance;
         struct gate_hub hub;
@@ -48,7 +49,7 @@ struct gate *gate_new(const struct key_ring *ring)
     return g;
 }
 
-/* --- the table; all of this under the lock ------------------------------------------------------------------------------- */
+/* --- the table; all of this under the lock ------------------------------------------------------------------------ */
 
 static struct entry **bucket_of(struct gate *g, enum kind kind, struct str key)
 {
@@ -96,7 +97,8 @@ static void add(struct gate *g, struct entry *e)
     struct entry *same = find(g, e->kind, e->key);
     if (same)
         drop(g, same);
-    for (int i = 0; g->oldest && i < SWEEP_AT_MOST && (g->count >= ENTRIES_MAX || !is_fresh(g->oldest, e->loaded_us)); i++)
+    for (int i = 0; g->oldest && i < SWEEP_AT_MOST && (g->count >= ENTRIES_MAX || !is_fresh(g->oldest, e->loaded_us));
+         i++)
         drop(g, g->oldest);
     struct entry **bucket = bucket_of(g, e->kind, e->key);
     e->next_in_bucket = *bucket;
@@ -118,17 +120,19 @@ void gate_free(struct gate *g)
     arena_free(g->arena);
 }
 
-/* --- loading ------------------------------------------------------------------------------------------------------------- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
-static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_kind, struct str owner, const struct db_policies *from,
-                             int (*implied)(int), struct gate_policy **ret, size_t *ret_count)
+static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_kind, struct str owner,
+                             const struct db_policies *from, int (*implied)(int), struct gate_policy **ret,
+                             size_t *ret_count)
 {
     struct gate_policy *policies = ARENA_NEW_ARRAY(a, from->count, struct gate_policy);
     for (size_t i = 0; i < from->count; i++) {
         struct str name_key = arena_lower(a, from->names[i]);
         policies[i].name = from->names[i];
         policies[i].rights = implied((int)from->rights[i]);
-        TRY(unseal(a, g->ring, seal_row(a, row_kind, owner, name_key, "primary"), from->primary_sealed[i], &policies[i].primary));
+        TRY(unseal(a, g->ring, seal_row(a, row_kind, owner, name_key, "primary"), from->primary_sealed[i],
+                   &policies[i].primary));
         TRY(unseal(a, g->ring, seal_row(a, row_kind, owner, name_key, "secondary"), from->secondary_sealed[i],
                    &policies[i].secondary));
     }
@@ -158,15 +162,16 @@ static err_t load_instance(struct gate *g, struct db *db, struct entry *e)
                                          .version = row.version,
                                          .inputs_version = row.inputs_version,
                                          .allocation_policy = policy_of(row.allocation_policy)};
-    return unseal_policies(g, e->arena, "instance_policy", row.id_scope, &row.policies, service_rights_implied, &e->instance.policies,
-                           &e->instance.policy_count);
+    return unseal_policies(g, e->arena, "instance_policy", row.id_scope, &row.policies, service_rights_implied,
+                           &e->instance.policies, &e->instance.policy_count);
 }
 
 static err_t load_hub(struct gate *g, struct db *db, struct entry *e)
 {
     struct db_gate_hub row;
     TRY(db_gate_hub(db, e->arena, e->key, &row));
-    e->hub = (struct gate_hub){.hub_id = row.hub_id, .version = row.version, .tenant_id = row.tenant_id, .name = row.name};
+    e->hub =
+        (struct gate_hub){.hub_id = row.hub_id, .version = row.version, .tenant_id = row.tenant_id, .name = row.name};
     return unseal_policies(g, e->arena, "hub_policy", e->key, &row.policies, hub_rights_implied, &e->hub.policies,
                            &e->hub.policy_count);
 }
@@ -236,7 +241,8 @@ static void give_back(struct gate *g, struct entry *e)
 }
 
 /* `miss` is what it is called when nothing is there. Only then, or when there is something, is it remembered. */
-static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us, err_t miss, struct entry **ret)
+static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us, err_t miss,
+                     struct entry **ret)
 {
     struct entry *e = find_fresh(g, kind, key, now_us);
     if (!e) {
@@ -259,9 +265,10 @@ static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str k
     return missed;
 }
 
-/* --- the public face ----------------------------------------------------------------------------------------------------- */
+/* --- the public face ---------------------------------------------------------------------------------------------- */
 
-static err_t instance_by(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us, const struct gate_instance **ret)
+static err_t instance_by(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us,
+                         const struct gate_instance **ret)
 {
     struct entry *e;
     TRY(look_up(g, db, kind, key, now_us, E(INSTANCE_NOT_FOUND), &e));
@@ -269,12 +276,14 @@ static err_t instance_by(struct gate *g, struct db *db, enum kind kind, struct s
     return NULL;
 }
 
-err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us, const struct gate_instance **ret)
+err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us,
+                             const struct gate_instance **ret)
 {
     return instance_by(g, db, KIND_SCOPE, id_scope_key, now_us, ret);
 }
 
-err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us, const struct gate_instance **ret)
+err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us,
+                            const struct gate_instance **ret)
 {
     return instance_by(g, db, KIND_INSTANCE, name_key, now_us, ret);
 }
@@ -287,7 +296,8 @@ err_t gate_hub_by_name(struct gate *g, struct db *db, struct str name_key, int64
     return NULL;
 }
 
-err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client_id, int64_t now_us, const struct gate_client **ret)
+err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client_id, int64_t now_us,
+                        const struct gate_client **ret)
 {
     struct entry *e;
     struct str key = {(const char *)client_id->b, sizeof client_id->b};
@@ -297,7 +307,7 @@ err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client
 }
 
 /* The entry around one of its members. */
-#define ENTRY_OF(pointer, member) ((struct entry *)((char *)(uintptr_t)(pointer) - offsetof(struct entry, member)))
+#define ENTRY_OF(pointer, member) ((struct entry *)((char *)(uintptr_t)(pointer)-offsetof(struct entry, member)))
 
 void gate_release_instance(struct gate *g, const struct gate_instance *i)
 {

@@ -1,6 +1,7 @@
-/* gate.h: what the checks need to know about an instance, a hub or a client, read in one row set, unsealed, and kept per process for at most one
- * second with its version. Every write names the version that it was checked against; when the row lost, the caller looks it up
- * once more (gate_forget, then again) and after that gives STALE. Thread-safe; entries are immutable and counted, so a request keeps what it holds. */
+/* gate.h: what the checks need to know about an instance, a hub or a client, read in one row set, unsealed, and kept
+ * per process for at most one second with its version. Every write names the version that it was checked against; when
+ * the row lost, the caller looks it up once more (gate_forget, then again) and after that gives STALE. Thread-safe;
+ * entries are immutable and counted, so a request keeps what it holds. */
 #ifndef IDSCOPE_GATE_H
 #define IDSCOPE_GATE_H
 
@@ -12,18 +13,18 @@
 enum { GATE_FRESH_MS = 1000 };
 
 struct gate_policy {
-    struct str name;               /* as given */
-    int rights;                    /* bits, implications included */
+    struct str name;                 /* as given */
+    int rights;                      /* bits, implications included */
     struct bytes primary, secondary; /* raw key bytes */
 };
 
 struct gate_instance {
-    struct str id_scope;           /* key: lower case */
+    struct str id_scope; /* key: lower case */
     struct str id_scope_text;
     struct uuid tenant_id;
     struct str name;
     int64_t version, inputs_version;
-    int allocation_policy;         /* enum allocation_policy */
+    int allocation_policy; /* enum allocation_policy */
     struct gate_policy *policies;
     size_t policy_count;
 };
@@ -38,7 +39,7 @@ struct gate_hub {
 
 struct gate_client {
     struct uuid client_id, tenant_id;
-    int role;                      /* enum role of req.h */
+    int role; /* enum role of req.h */
     struct sha256 secret;
 };
 
@@ -47,12 +48,16 @@ struct gate;
 struct gate *gate_new(const struct key_ring *ring);
 void gate_free(struct gate *g);
 
-/* Each finds by key and returns a reference in *ret (give it back with gate_release_…), or INSTANCE_NOT_FOUND / HUB_NOT_FOUND / INVALID_CLIENT.
- * That nothing is there is remembered as long as an entry (misses of unknown names cost no database). */
-err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us, const struct gate_instance **ret);
-err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us, const struct gate_instance **ret);
+/* Each finds by key and returns a reference in *ret (give it back with gate_release_…), or INSTANCE_NOT_FOUND /
+ * HUB_NOT_FOUND / INVALID_CLIENT. That nothing is there is remembered as long as an entry (misses of unknown names cost
+ * no database). */
+err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us,
+                             const struct gate_instance **ret);
+err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us,
+                            const struct gate_instance **ret);
 err_t gate_hub_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us, const struct gate_hub **ret);
-err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client_id, int64_t now_us, const struct gate_client **ret);
+err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client_id, int64_t now_us,
+                        const struct gate_client **ret);
 void gate_release_instance(struct gate *g, const struct gate_instance *i); /* NULL is allowed in all three */
 void gate_release_hub(struct gate *g, const struct gate_hub *h);
 void gate_release_client(struct gate *g, const struct gate_client *c);

@@ -1,5 +1,6 @@
-/* health.c: answers probes: one thread, one connection at a time, one request per connection, with short time-outs. Deliberately not the server
- * that carries the service: it must answer while that one is full, and it must never touch the database. */
+/* health.c: answers probes: one thread, one connection at a time, one request per connection, with short time-outs.
+ * Deliberately not the server that carries the service: it must answer while that one is full, and it must never touch
+ * the database. */
 #include "api/health.h"
 
 #include <errno.h>
@@ -24,9 +25,10 @@ struct health {
     pthread_t thread;
 };
 
-/* --- one probe ----------------------------------------------------------------------------------------------------------- */
+/* --- one probe ---------------------------------------------------------------------------------------------------- */
 
-/* Reads up to the end of the head; what comes behind is of no interest. False when the client is too slow or says too much. */
+/* Reads up to the end of the head; what comes behind is of no interest. False when the client is too slow or says too
+ * much. */
 static bool read_head(int fd, char *to, size_t room)
 {
     size_t n = 0;
@@ -54,15 +56,17 @@ static void send_all(int fd, struct str s)
 
 static void answer(struct arena *a, int fd, const char *status, const char *type, struct str body)
 {
-    send_all(fd, arena_printf(a, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%.*s", status, type,
-                              body.n, STR_ARG(body)));
+    send_all(fd,
+             arena_printf(a, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%.*s",
+                          status, type, body.n, STR_ARG(body)));
 }
 
 static void answer_ready(const struct health *h, struct arena *a, int fd)
 {
     struct str why_not = STR("not ready");
     bool ready = h->source.ready(h->source.context, a, &why_not);
-    answer(a, fd, ready ? "200 OK" : "503 Service Unavailable", "text/plain", ready ? STR("ready\n") : arena_printf(a, "%s\n", why_not.p));
+    answer(a, fd, ready ? "200 OK" : "503 Service Unavailable", "text/plain",
+           ready ? STR("ready\n") : arena_printf(a, "%s\n", why_not.p));
 }
 
 static void answer_metrics(const struct health *h, struct arena *a, int fd)
@@ -96,7 +100,7 @@ static void serve(const struct health *h, int fd)
         answer(a, fd, "404 Not Found", "text/plain", STR("/healthz, /readyz or /metrics\n"));
 }
 
-/* --- the listener -------------------------------------------------------------------------------------------------------- */
+/* --- the listener ------------------------------------------------------------------------------------------------- */
 
 static void *run(void *context)
 {

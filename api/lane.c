@@ -1,6 +1,7 @@
-/* lane.c: takes requests off the queues, resolves their credentials, runs their operations, and hands the finished replies back. Batches of
- * the device plane are whatever gathered while the last one was committed: nothing waits for company. It must never let one request spoil
- * another one's answer: what failed together for a reason of ours is run again one by one. */
+/* lane.c: takes requests off the queues, resolves their credentials, runs their operations, and hands the finished
+ * replies back. Batches of the device plane are whatever gathered while the last one was committed: nothing waits for
+ * company. It must never let one request spoil another one's answer: what failed together for a reason of ours is run
+ * again one by one. */
 #include "api/lane.h"
 
 #include <assert.h>
@@ -34,13 +35,13 @@ struct lanes {
     const struct shared *shared;
     void (*done)(struct lane_work *w);
     struct queue *queues[LANE_CLASSES];
-    int *bands;                   /* of each route */
+    int *bands; /* of each route */
     struct lane *lanes;
     size_t count, started;
     _Atomic bool stopping;
 };
 
-/* --- one request --------------------------------------------------------------------------------------------------------- */
+/* --- one request -------------------------------------------------------------------------------------------------- */
 
 static enum lane_class class_of(enum plane plane)
 {
@@ -58,7 +59,8 @@ static enum lane_class class_of(enum plane plane)
     return LANE_MANAGEMENT;
 }
 
-/* Whose place in the queue it is, before the credential has been looked at: scope, instance, hub, subscription, or else the address. */
+/* Whose place in the queue it is, before the credential has been looked at: scope, instance, hub, subscription, or else
+ * the address. */
 static struct str fairness_key(struct req *r)
 {
     switch (class_of(r->plane)) {
@@ -122,7 +124,8 @@ static bool begin(struct lane *lane, struct lane_work *w, int64_t wall_us, int64
 
 static bool is_database_error(err_t e)
 {
-    return e == E(DATABASE_STATEMENT) || e == E(DATABASE_UNAVAILABLE) || e == E(DATABASE_RETRY) || e == E(UNIQUE_VIOLATION);
+    return e == E(DATABASE_STATEMENT) || e == E(DATABASE_UNAVAILABLE) || e == E(DATABASE_RETRY) ||
+           e == E(UNIQUE_VIOLATION);
 }
 
 static void end(struct lane *lane, struct lane_work *w)
@@ -137,7 +140,7 @@ static void end(struct lane *lane, struct lane_work *w)
     lane->lanes->done(w);
 }
 
-/* --- operations ---------------------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static void run_single(struct lane *lane, struct lane_work *w)
 {
@@ -195,7 +198,7 @@ static void *lane_run(void *context)
     return NULL;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* Requests of one batch operation are taken together, so each has a band of its own. */
 static int *number_bands(struct arena *a)
@@ -214,7 +217,8 @@ static err_t open_lane(struct lanes *l, enum lane_class class, struct err_detail
     char name[32];
     struct lane *lane = &l->lanes[l->count];
     snprintf(name, sizeof name, "idscope-api %s", class_words[class]);
-    TRY(db_open(l->shared->cfg->database_url.p, name, class == LANE_DEVICE ? DB_USE_LANE : DB_USE_GENERAL, d, &lane->db));
+    TRY(db_open(l->shared->cfg->database_url.p, name, class == LANE_DEVICE ? DB_USE_LANE : DB_USE_GENERAL, d,
+                &lane->db));
     lane->lanes = l;
     lane->class = class;
     lane->up = true;
@@ -222,7 +226,8 @@ static err_t open_lane(struct lanes *l, enum lane_class class, struct err_detail
     return NULL;
 }
 
-err_t lanes_open(const struct shared *shared, void (*done)(struct lane_work *w), struct err_detail *d, struct lanes **ret)
+err_t lanes_open(const struct shared *shared, void (*done)(struct lane_work *w), struct err_detail *d,
+                 struct lanes **ret)
 {
     const struct cfg *cfg = shared->cfg;
     const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->service_lanes, cfg->hub_lanes, cfg->management_lanes};
@@ -230,10 +235,10 @@ err_t lanes_open(const struct shared *shared, void (*done)(struct lane_work *w),
     struct lanes *l = ARENA_NEW(a, struct lanes);
     *l = (struct lanes){.arena = a, .shared = shared, .done = done, .bands = number_bands(a)};
     l->lanes = ARENA_NEW_ARRAY(a, (size_t)(wanted[0] + wanted[1] + wanted[2] + wanted[3]), struct lane);
-    for (int class = 0; class < LANE_CLASSES; class++) {
+    for (int class = 0; class < LANE_CLASSES; class ++) {
         l->queues[class] = queue_new((size_t)cfg->queue_max);
         for (int64_t i = 0; i < wanted[class]; i++) {
-            err_t e = open_lane(l, (enum lane_class)class, d);
+            err_t e = open_lane(l, (enum lane_class) class, d);
             if (e) {
                 lanes_free(l);
                 return e;
@@ -256,7 +261,7 @@ void lanes_start(struct lanes *l)
 void lanes_stop(struct lanes *l)
 {
     l->stopping = true;
-    for (int class = 0; class < LANE_CLASSES; class++)
+    for (int class = 0; class < LANE_CLASSES; class ++)
         queue_close(l->queues[class]);
     for (; l->started; l->started--)
         pthread_join(l->lanes[l->started - 1].thread, NULL);
@@ -268,12 +273,12 @@ void lanes_free(struct lanes *l)
         return;
     for (size_t i = 0; i < l->count; i++)
         db_close(l->lanes[i].db);
-    for (int class = 0; class < LANE_CLASSES; class++)
+    for (int class = 0; class < LANE_CLASSES; class ++)
         queue_free(l->queues[class]);
     arena_free(l->arena);
 }
 
-/* --- what others may know ------------------------------------------------------------------------------------------------ */
+/* --- what others may know ----------------------------------------------------------------------------------------- */
 
 static size_t lanes_up(const struct lanes *l, enum lane_class class)
 {
@@ -285,18 +290,23 @@ static size_t lanes_up(const struct lanes *l, enum lane_class class)
 
 bool lanes_ready(const struct lanes *l)
 {
-    for (int class = 0; class < LANE_CLASSES; class++)
-        if (!lanes_up(l, (enum lane_class)class))
+    for (int class = 0; class < LANE_CLASSES; class ++)
+        if (!lanes_up(l, (enum lane_class) class))
             return false;
     return true;
 }
 
 void lanes_metrics(const struct lanes *l, struct text *out)
 {
-    text_add(out, STR("# HELP idscope_queue_depth Requests that hold a place in a queue.\n# TYPE idscope_queue_depth gauge\n"));
-    for (int class = 0; class < LANE_CLASSES; class++)
+    text_add(
+        out,
+        STR("# HELP idscope_queue_depth Requests that hold a place in a queue.\n# TYPE idscope_queue_depth gauge\n"));
+    for (int class = 0; class < LANE_CLASSES; class ++)
         text_printf(out, "idscope_queue_depth{lane=\"%s\"} %zu\n", class_words[class], queue_depth(l->queues[class]));
-    text_add(out, STR("# HELP idscope_database_up Lanes with a connection to the database.\n# TYPE idscope_database_up gauge\n"));
-    for (int class = 0; class < LANE_CLASSES; class++)
-        text_printf(out, "idscope_database_up{lane=\"%s\"} %zu\n", class_words[class], lanes_up(l, (enum lane_class)class));
+    text_add(
+        out,
+        STR("# HELP idscope_database_up Lanes with a connection to the database.\n# TYPE idscope_database_up gauge\n"));
+    for (int class = 0; class < LANE_CLASSES; class ++)
+        text_printf(out, "idscope_database_up{lane=\"%s\"} %zu\n", class_words[class],
+                    lanes_up(l, (enum lane_class) class));
 }

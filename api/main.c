@@ -1,5 +1,5 @@
-/* main.c: wires idscope-api together: settings, key ring, listeners, database, lanes, HTTP. Foreground, JSON logs on stderr.
- * Exit codes: 0 stopped as asked, 1 start me again, 78 a setting is wrong and starting again will not help. */
+/* main.c: wires idscope-api together: settings, key ring, listeners, database, lanes, HTTP. Foreground, JSON logs on
+ * stderr. Exit codes: 0 stopped as asked, 1 start me again, 78 a setting is wrong and starting again will not help. */
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -19,9 +19,9 @@
 
 enum {
     EXIT_BAD_CONFIG = 78,
-    DATABASE_WAIT_S = 60,        /* at start, for a database that is starting as well */
+    DATABASE_WAIT_S = 60, /* at start, for a database that is starting as well */
     DATABASE_RETRY_US = 500000,
-    MALLOC_ARENAS = 2,           /* threads hand requests to each other; more arenas only hold on to more memory */
+    MALLOC_ARENAS = 2, /* threads hand requests to each other; more arenas only hold on to more memory */
     TRIM_BYTES = 256 * 1024,
     SECRET_MAX = 4096,
 };
@@ -49,7 +49,7 @@ static int code_of(err_t e)
     return e == E(BAD_CONFIG) ? EXIT_BAD_CONFIG : EXIT_FAILURE;
 }
 
-/* --- before anything runs ------------------------------------------------------------------------------------------------ */
+/* --- before anything runs ----------------------------------------------------------------------------------------- */
 
 /* Signals are taken by main's sigwait and by nobody else. */
 static void block_signals(sigset_t *ret)
@@ -86,7 +86,7 @@ static err_t read_secret(struct arena *a, struct str path, struct err_detail *d,
     return NULL;
 }
 
-/* --- health -------------------------------------------------------------------------------------------------------------- */
+/* --- health ------------------------------------------------------------------------------------------------------- */
 
 static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
 {
@@ -104,12 +104,13 @@ static void write_metrics(void *context, struct text *out)
     if (!api->ready)
         return;
     lanes_metrics(api->lanes, out);
-    text_printf(out, "# HELP idscope_requests_in_flight Requests between their first line and the end of their reply.\n"
-                     "# TYPE idscope_requests_in_flight gauge\nidscope_requests_in_flight %zu\n",
+    text_printf(out,
+                "# HELP idscope_requests_in_flight Requests between their first line and the end of their reply.\n"
+                "# TYPE idscope_requests_in_flight gauge\nidscope_requests_in_flight %zu\n",
                 server_in_flight(api->server));
 }
 
-/* --- start and stop ------------------------------------------------------------------------------------------------------ */
+/* --- start and stop ----------------------------------------------------------------------------------------------- */
 
 static err_t load_settings(struct api *api, struct err_detail *d)
 {
@@ -175,7 +176,7 @@ static int run(struct api *api, const sigset_t *signals)
     return EXIT_SUCCESS;
 }
 
-/* --- the command line ---------------------------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static int after_asking(struct arena *a, enum cfg_ask ask)
 {

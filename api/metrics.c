@@ -1,4 +1,5 @@
-/* metrics.c: counters by operation and status class, and the sizes of batches. It must never take a lock or allocate where it counts. */
+/* metrics.c: counters by operation and status class, and the sizes of batches. It must never take a lock or allocate
+ * where it counts. */
 #include "api/metrics.h"
 
 #include <inttypes.h>
@@ -32,16 +33,18 @@ void metrics_batch(size_t size)
 
 static void write_requests(struct text *out, const char *operation, _Atomic uint64_t counts[CLASSES])
 {
-    for (int class = 0; class < CLASSES; class++) {
+    for (int class = 0; class < CLASSES; class ++) {
         uint64_t n = atomic_load_explicit(&counts[class], memory_order_relaxed);
         if (n)
-            text_printf(out, "idscope_requests_total{operation=\"%s\",status=\"%dxx\"} %" PRIu64 "\n", operation, class, n);
+            text_printf(out, "idscope_requests_total{operation=\"%s\",status=\"%dxx\"} %" PRIu64 "\n", operation, class,
+                        n);
     }
 }
 
 void metrics_write(struct text *out)
 {
-    text_add(out, STR("# HELP idscope_requests_total Requests answered, by operation and status class (0xx: the client was gone).\n"
+    text_add(out, STR("# HELP idscope_requests_total Requests answered, by operation and status class (0xx: the client "
+                      "was gone).\n"
                       "# TYPE idscope_requests_total counter\n"));
     for (size_t i = 0; i < router_count(); i++)
         write_requests(out, router_at(i)->name, requests[i]);
@@ -53,6 +56,7 @@ void metrics_write(struct text *out)
         total += atomic_load_explicit(&batches[slot], memory_order_relaxed);
         text_printf(out, "idscope_batch_size_bucket{le=\"%u\"} %" PRIu64 "\n", 1U << slot, total);
     }
-    text_printf(out, "idscope_batch_size_bucket{le=\"+Inf\"} %" PRIu64 "\nidscope_batch_size_count %" PRIu64 "\n", total, total);
+    text_printf(out, "idscope_batch_size_bucket{le=\"+Inf\"} %" PRIu64 "\nidscope_batch_size_count %" PRIu64 "\n",
+                total, total);
     text_printf(out, "idscope_batch_size_sum %" PRIu64 "\n", atomic_load_explicit(&batched, memory_order_relaxed));
 }

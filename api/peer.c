@@ -1,5 +1,5 @@
-/* peer.c: opens the listeners and checks who is at the other end. It must never open the edge listener where strangers can reach it: the
- * headers that it believes name client certificates. */
+/* peer.c: opens the listeners and checks who is at the other end. It must never open the edge listener where strangers
+ * can reach it: the headers that it believes name client certificates. */
 #include "api/peer.h"
 
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@ static err_t bad(struct err_detail *d, struct str spec, const char *rule)
     return err_say(d, E(BAD_CONFIG), "The listener %.*s: %s.", STR_ARG(spec), rule);
 }
 
-/* --- which addresses are ours alone -------------------------------------------------------------------------------------- */
+/* --- which addresses are ours alone ------------------------------------------------------------------------------- */
 
 static bool v4_is_private(uint32_t ip)
 {
@@ -75,7 +75,7 @@ static bool machine_is_private(void)
     return good;
 }
 
-/* --- listening ----------------------------------------------------------------------------------------------------------- */
+/* --- listening ---------------------------------------------------------------------------------------------------- */
 
 static err_t listen_on(int fd, const struct sockaddr *address, socklen_t n, struct str spec, struct err_detail *d)
 {
@@ -91,7 +91,8 @@ static err_t listen_on(int fd, const struct sockaddr *address, socklen_t n, stru
 }
 
 /* HOST:PORT with the host of an IPv6 address in brackets. */
-static err_t resolve(struct arena *a, struct str spec, struct str host_port, struct err_detail *d, struct addrinfo **ret)
+static err_t resolve(struct arena *a, struct str spec, struct str host_port, struct err_detail *d,
+                     struct addrinfo **ret)
 {
     size_t colon = host_port.n;
     while (colon && host_port.p[colon - 1] != ':')
@@ -102,7 +103,8 @@ static err_t resolve(struct arena *a, struct str spec, struct str host_port, str
     if (host.p[0] == '[' && host.p[host.n - 1] == ']')
         host = (struct str){host.p + 1, host.n - 2};
     struct str port = arena_copy(a, host_port.p + colon, host_port.n - colon);
-    struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo wanted = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     int failed = getaddrinfo(arena_str(a, host).p, port.p, &wanted, ret);
     return failed ? bad(d, spec, gai_strerror(failed)) : NULL;
 }
@@ -191,7 +193,7 @@ err_t peer_listen_plain(struct arena *a, struct str spec, struct err_detail *d, 
     return NULL;
 }
 
-/* --- who is there -------------------------------------------------------------------------------------------------------- */
+/* --- who is there ------------------------------------------------------------------------------------------------- */
 
 bool peer_uid_is(int connected_fd, int64_t uid)
 {
@@ -202,5 +204,6 @@ bool peer_uid_is(int connected_fd, int64_t uid)
 
 bool peer_secret_is(struct str sent, struct str secret)
 {
-    return secret.n && crypt_same((struct bytes){(const uint8_t *)sent.p, sent.n}, (struct bytes){(const uint8_t *)secret.p, secret.n});
+    return secret.n && crypt_same((struct bytes){(const uint8_t *)sent.p, sent.n},
+                                  (struct bytes){(const uint8_t *)secret.p, secret.n});
 }

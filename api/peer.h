@@ -1,5 +1,6 @@
-/* peer.h: whom a listener listens to, and whom it believes. Only the edge listener believes X-Idscope-* headers, so only the edge may reach it:
- * on a Unix socket the kernel tells who connects, on an internal TCP address a shared secret does. */
+/* peer.h: whom a listener listens to, and whom it believes. Only the edge listener believes X-Idscope-* headers, so
+ * only the edge may reach it: on a Unix socket the kernel tells who connects, on an internal TCP address a shared
+ * secret does. */
 #ifndef IDSCOPE_PEER_H
 #define IDSCOPE_PEER_H
 
@@ -7,13 +8,14 @@
 #include "core/err.h"
 
 struct peer_listener {
-    int fd;                   /* a listening socket, not blocking; -1: none */
+    int fd; /* a listening socket, not blocking; -1: none */
     bool edge;
-    bool check_uid;           /* Unix socket: who connects must be `uid` */
-    bool check_secret;        /* TCP edge listener: each request must carry the secret */
+    bool check_uid;    /* Unix socket: who connects must be `uid` */
+    bool check_secret; /* TCP edge listener: each request must carry the secret */
 };
 
-/* "unix:PATH" or "tcp:ADDRESS:PORT". BAD_CONFIG for anything else and for an address that is, or includes, a public one. */
+/* "unix:PATH" or "tcp:ADDRESS:PORT". BAD_CONFIG for anything else and for an address that is, or includes, a public
+ * one. */
 err_t peer_listen_edge(struct arena *a, struct str spec, struct err_detail *d, struct peer_listener *ret);
 /* "127.0.0.1:PORT" and nothing else. */
 err_t peer_listen_plain(struct arena *a, struct str spec, struct err_detail *d, struct peer_listener *ret);

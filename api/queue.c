@@ -1,5 +1,6 @@
-/* queue.c: the bounded, fair queue. All its memory is laid out when it is made: as many key slots as places, found by a hash of the key, and
- * rings of the keys that have items waiting, one ring per band. It must never allocate, wait or look at an item's content under its lock. */
+/* queue.c: the bounded, fair queue. All its memory is laid out when it is made: as many key slots as places, found by a
+ * hash of the key, and rings of the keys that have items waiting, one ring per band. It must never allocate, wait or
+ * look at an item's content under its lock. */
 #include "api/queue.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@ struct lineup {
 
 struct queue_key {
     uint64_t hash;
-    size_t held;                       /* places, reserved or filled; 0: the slot is free */
+    size_t held; /* places, reserved or filled; 0: the slot is free */
     struct queue_key *next_in_bucket;
     struct lineup bands[QUEUE_BANDS_MAX];
 };
@@ -25,12 +26,12 @@ struct queue {
     struct arena *arena;
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    uint64_t secret;                   /* of the hash */
+    uint64_t secret; /* of the hash */
     size_t places, held;
     bool closed;
-    int last_band;                     /* that was taken from */
+    int last_band;                            /* that was taken from */
     struct queue_key *rings[QUEUE_BANDS_MAX]; /* the key whose turn is next */
-    struct queue_key *free;            /* linked by next_in_bucket */
+    struct queue_key *free;                   /* linked by next_in_bucket */
     struct queue_key **buckets;
 };
 

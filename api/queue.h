@@ -1,8 +1,9 @@
 /* queue.h: the bounded, fair queue between the threads that read requests and the lanes that run them.
  *
- * An item belongs to a key (a scope, host or tenant) and to a band (a kind of work that is taken together). Whoever wants to put an item in
- * reserves a place first: no place, or a key that holds a quarter of all places already, is an answer at once. Takers get the items of
- * one band, one of each key in turn, so that a tenant's storm delays the tenant. Thread-safe. */
+ * An item belongs to a key (a scope, host or tenant) and to a band (a kind of work that is taken together). Whoever
+ * wants to put an item in reserves a place first: no place, or a key that holds a quarter of all places already, is an
+ * answer at once. Takers get the items of one band, one of each key in turn, so that a tenant's storm delays the
+ * tenant. Thread-safe. */
 #ifndef IDSCOPE_QUEUE_H
 #define IDSCOPE_QUEUE_H
 
@@ -27,12 +28,12 @@ void queue_free(struct queue *q);
 bool queue_reserve(struct queue *q, struct str key, int band, struct queue_item *item);
 /* Puts an item with a reserved place in. Cannot fail. */
 void queue_push(struct queue *q, struct queue_item *item);
-/* Waits for items and takes up to `at_most` of one band; bands that wait take turns. Gives 0 when `wait_ms` is over or the queue is
- * closed and empty. */
+/* Waits for items and takes up to `at_most` of one band; bands that wait take turns. Gives 0 when `wait_ms` is over or
+ * the queue is closed and empty. */
 size_t queue_take(struct queue *q, struct queue_item **ret, size_t at_most, int wait_ms);
 /* Wakes all takers; from now on nothing can be reserved, but what holds a place is still pushed and taken. */
 void queue_close(struct queue *q);
-bool queue_is_done(struct queue *q);  /* closed, and no place is held any more */
-size_t queue_depth(struct queue *q);  /* places in use */
+bool queue_is_done(struct queue *q); /* closed, and no place is held any more */
+size_t queue_depth(struct queue *q); /* places in use */
 
 #endif

@@ -1,5 +1,5 @@
-/* reply.c: error shapes and common headers of the planes (dps-wire 0, 1.2, 3.8; azure-cli 2). It must never show a client the words that
- * were meant for the log, or what a 5xx was about. */
+/* reply.c: error shapes and common headers of the planes (dps-wire 0, 1.2, 3.8; azure-cli 2). It must never show a
+ * client the words that were meant for the log, or what a 5xx was about. */
 #include "api/reply.h"
 
 #include "core/json.h"
@@ -56,7 +56,8 @@ static void write_hub(struct text *out, const struct req *r, err_t e, struct str
     struct str time = enc_time_iso(r->arena, r->now_us);
     text_add_char(out, '{');
     json_member_text(out, "Message", message);
-    json_member_text(out, "ExceptionMessage", arena_printf(r->arena, "Tracking ID:%s-TimeStamp:%s", r->tracking_id.p, time.p));
+    json_member_text(out, "ExceptionMessage",
+                     arena_printf(r->arena, "Tracking ID:%s-TimeStamp:%s", r->tracking_id.p, time.p));
     text_add_char(out, '}');
 }
 
@@ -118,8 +119,8 @@ static bool has_header(const struct req *r, const char *name)
 static struct str routing_id(const struct req *r)
 {
     const char *t = enc_time_iso(r->arena, r->now_us).p;
-    return arena_printf(r->arena, "%.*s:%.4s%.2s%.2sT%.2s%.2s%.2sZ:%s", STR_ARG(r->cfg->region), t, t + 5, t + 8, t + 11, t + 14, t + 17,
-                        r->tracking_id.p);
+    return arena_printf(r->arena, "%.*s:%.4s%.2s%.2sT%.2s%.2s%.2sZ:%s", STR_ARG(r->cfg->region), t, t + 5, t + 8,
+                        t + 11, t + 14, t + 17, r->tracking_id.p);
 }
 
 void reply_headers(struct req *r, void (*add)(void *context, const char *name, struct str value), void *context)

@@ -1,5 +1,5 @@
-/* reply.h: the last step of a request: an error becomes a status and a body in the shape of its plane, and every reply gets the headers that
- * all replies of its plane have. The only place that knows these shapes. */
+/* reply.h: the last step of a request: an error becomes a status and a body in the shape of its plane, and every reply
+ * gets the headers that all replies of its plane have. The only place that knows these shapes. */
 #ifndef IDSCOPE_REPLY_H
 #define IDSCOPE_REPLY_H
 

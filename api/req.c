@@ -1,5 +1,5 @@
-/* req.c: what operations do with a request: read its query and body, answer it, refuse it. It must never send anything: the reply
- * stands in the request until api/server.c sends it. */
+/* req.c: what operations do with a request: read its query and body, answer it, refuse it. It must never send anything:
+ * the reply stands in the request until api/server.c sends it. */
 #include "api/req.h"
 
 #include <assert.h>

@@ -1,8 +1,9 @@
-/* req.h: one request, from the last byte of its body to the first of its answer. Operations (api/op) see HTTP through this file only.
+/* req.h: one request, from the last byte of its body to the first of its answer. Operations (api/op) see HTTP through
+ * this file only.
  *
- * An operation is a paragraph: decode, check, ask the database, reply. It runs on a lane's thread with a connection (r->db) and simply
- * blocks. It returns NULL after a req_reply…, or an error: the reply for an error is written in one place (api/reply.c), in the shape of the plane,
- * with the tracking id. Everything in a request lives in its arena. */
+ * An operation is a paragraph: decode, check, ask the database, reply. It runs on a lane's thread with a connection
+ * (r->db) and simply blocks. It returns NULL after a req_reply…, or an error: the reply for an error is written in one
+ * place (api/reply.c), in the shape of the plane, with the tracking id. Everything in a request lives in its arena. */
 #ifndef IDSCOPE_REQ_H
 #define IDSCOPE_REQ_H
 
@@ -19,11 +20,13 @@ enum method { METHOD_GET, METHOD_PUT, METHOD_POST, METHOD_DELETE, METHOD_HEAD, M
 
 /* Who the lane asks for before it calls the operation (api/auth.c). */
 enum credential {
-    CREDENTIAL_NONE,      /* open to all: metadata, sign-in */
-    CREDENTIAL_BEARER,    /* management: JWT; r->client is filled; right: role needed (enum role) */
-    CREDENTIAL_INSTANCE,  /* service plane: SAS of an instance policy or JWT of its tenant; r->instance is filled; right: service_right bits */
-    CREDENTIAL_HUB,       /* built-in hub: SAS of a hub policy; r->hub is filled; right: hub_right bits */
-    CREDENTIAL_DEVICE,    /* checked by the batch operation itself; r->instance is filled (by ID scope), or the request was refused */
+    CREDENTIAL_NONE,     /* open to all: metadata, sign-in */
+    CREDENTIAL_BEARER,   /* management: JWT; r->client is filled; right: role needed (enum role) */
+    CREDENTIAL_INSTANCE, /* service plane: SAS of an instance policy or JWT of its tenant; r->instance is filled; right:
+                            service_right bits */
+    CREDENTIAL_HUB,      /* built-in hub: SAS of a hub policy; r->hub is filled; right: hub_right bits */
+    CREDENTIAL_DEVICE, /* checked by the batch operation itself; r->instance is filled (by ID scope), or the request was
+                          refused */
 };
 enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
 
@@ -38,52 +41,55 @@ typedef void (*op_batch_fn)(struct db *db, struct req **reqs, size_t count);
 struct route {
     enum plane plane;
     enum method method;
-    const char *path;         /* pattern: literal words ignore case, {name} takes one segment */
-    const char *name;         /* of the operation, in logs, metrics and openapi.yaml (operationId) */
-    op_fn op;                 /* one of the two is set */
+    const char *path; /* pattern: literal words ignore case, {name} takes one segment */
+    const char *name; /* of the operation, in logs, metrics and openapi.yaml (operationId) */
+    op_fn op;         /* one of the two is set */
     op_batch_fn batch;
     enum credential credential;
     int right;
     size_t body_max;
-    bool api_version;         /* api-version is required */
+    bool api_version; /* api-version is required */
 };
 
-struct reply_header { const char *name; struct str value; };
+struct reply_header {
+    const char *name;
+    struct str value;
+};
 
 struct req {
     struct arena *arena;
     const struct cfg *cfg;
-    const struct shared *shared;       /* what all requests share: api/shared.h */
-    struct db *db;                     /* the lane's connection, while an operation runs */
-    int64_t now_us;                    /* wall clock when the request was complete */
+    const struct shared *shared; /* what all requests share: api/shared.h */
+    struct db *db;               /* the lane's connection, while an operation runs */
+    int64_t now_us;              /* wall clock when the operation began; a batch shares it */
     struct uuid tracking;
-    struct str tracking_id;            /* its text: x-ms-request-id and trackingId */
+    struct str tracking_id; /* its text: x-ms-request-id and trackingId */
 
     enum plane plane;
     const struct route *route;
     enum method method;
-    struct str host;                   /* Host header, lower case, without port */
-    struct str host_port;              /* Host header as sent: for URLs in answers */
-    struct str name;                   /* left-most label of the host: instance or hub name, lower case */
-    struct str path;                   /* decoded, as sent, for logs (no query) */
+    struct str host;                       /* Host header, lower case, without port */
+    struct str host_port;                  /* Host header as sent: for URLs in answers */
+    struct str name;                       /* left-most label of the host: instance or hub name, lower case */
+    struct str path;                       /* decoded, as sent, for logs (no query) */
     struct str segments[REQ_SEGMENTS_MAX]; /* values of {…} in the pattern's order, percent-decoded once, case kept */
     struct str raw_segments[REQ_SEGMENTS_MAX]; /* the same, not decoded */
-    struct str query;                  /* raw query text, see req_query */
+    struct str query;                          /* raw query text, see req_query */
     struct str api_version;
     struct str body;
     struct str authorization, if_match, content_type, max_item_count, continuation;
-    struct str address;                /* the device's or client's address: from the edge, or of the socket */
-    struct str client_request_id;      /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
+    struct str address;           /* the device's or client's address: from the edge, or of the socket */
+    struct str client_request_id; /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
 
-    const struct gate_client *client;      /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
-    const struct gate_instance *instance;  /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
-    const struct gate_hub *hub;            /* CREDENTIAL_HUB */
+    const struct gate_client *client;     /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
+    const struct gate_instance *instance; /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
+    const struct gate_hub *hub;           /* CREDENTIAL_HUB */
 
-    err_t error;                       /* what went wrong, for reply and log */
-    struct err_detail detail;          /* words for the client */
-    struct err_detail log_detail;      /* words for the log only (why a credential was refused) */
-    int status;                        /* of the reply */
-    struct str reply;                  /* body */
+    err_t error;                  /* what went wrong, for reply and log */
+    struct err_detail detail;     /* words for the client */
+    struct err_detail log_detail; /* words for the log only (why a credential was refused) */
+    int status;                   /* of the reply */
+    struct str reply;             /* body */
     struct reply_header headers[REQ_HEADERS_MAX];
     size_t header_count;
 };

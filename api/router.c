@@ -1,17 +1,33 @@
-/* router.c: matches requests with the lines of routes.def. Path words ignore case; each segment is decoded once, after splitting, so that an
- * encoded slash never makes a new segment. It must never decide who may call. */
+/* router.c: matches requests with the lines of routes.def. Path words ignore case; each segment is decoded once, after
+ * splitting, so that an encoded slash never makes a new segment. It must never decide who may call. */
 #include "api/router.h"
 
 #include "api/op/op.h"
 
 enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, VERSION_SUFFIX_MAX = 32 };
 
-#define ROUTE(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                               \
-    {.plane = PLANE_##plane_, .method = METHOD_##method_, .path = path_, .name = #op_ + 3, .op = op_, .batch = NULL,               \
-     .credential = CREDENTIAL_##credential_, .right = right_, .body_max = body_max_, .api_version = version_},
-#define BATCH(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                               \
-    {.plane = PLANE_##plane_, .method = METHOD_##method_, .path = path_, .name = #op_ + 3, .op = NULL, .batch = op_,               \
-     .credential = CREDENTIAL_##credential_, .right = right_, .body_max = body_max_, .api_version = version_},
+#define ROUTE(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                   \
+    {.plane = PLANE_##plane_,                                                                                          \
+     .method = METHOD_##method_,                                                                                       \
+     .path = path_,                                                                                                    \
+     .name = #op_ + 3,                                                                                                 \
+     .op = op_,                                                                                                        \
+     .batch = NULL,                                                                                                    \
+     .credential = CREDENTIAL_##credential_,                                                                           \
+     .right = right_,                                                                                                  \
+     .body_max = body_max_,                                                                                            \
+     .api_version = version_},
+#define BATCH(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                   \
+    {.plane = PLANE_##plane_,                                                                                          \
+     .method = METHOD_##method_,                                                                                       \
+     .path = path_,                                                                                                    \
+     .name = #op_ + 3,                                                                                                 \
+     .op = NULL,                                                                                                       \
+     .batch = op_,                                                                                                     \
+     .credential = CREDENTIAL_##credential_,                                                                           \
+     .right = right_,                                                                                                  \
+     .body_max = body_max_,                                                                                            \
+     .api_version = version_},
 static const struct route routes[] = {
 #include "api/routes.def"
 };
@@ -42,7 +58,8 @@ struct path {
     size_t n;
 };
 
-/* The path of the target: without the query, and for the absolute form (RFC 9112 3.2.2) without scheme and authority. */
+/* The path of the target: without the query, and for the absolute form (RFC 9112 3.2.2) without scheme and authority.
+ */
 static struct str path_of(struct req *r, struct str target)
 {
     struct str path;
@@ -130,7 +147,8 @@ static bool reads_like_device(enum id_plane host, const struct path *path)
            id_scope_valid(path->decoded[0]);
 }
 
-/* The route of path and method; or, with the path alone matching, the methods that would do (one bit each) in *ret_allowed. */
+/* The route of path and method; or, with the path alone matching, the methods that would do (one bit each) in
+ * *ret_allowed. */
 static const struct route *find_route(struct req *r, enum id_plane host, const struct path *path, unsigned *ret_allowed)
 {
     *ret_allowed = 0;

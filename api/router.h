@@ -1,13 +1,14 @@
-/* router.h: which plane and which operation a request belongs to: by its Host header, method and path alone (DECISIONS 1, 2, 5). Knows no
- * HTTP library and asks nobody, so it runs before anything waits or is looked up. */
+/* router.h: which plane and which operation a request belongs to: by its Host header, method and path alone (DECISIONS
+ * 1, 2, 5). Knows no HTTP library and asks nobody, so it runs before anything waits or is looked up. */
 #ifndef IDSCOPE_ROUTER_H
 #define IDSCOPE_ROUTER_H
 
 #include "api/req.h"
 
-/* `target` is the request line's target, still encoded. Reads r->host and r->method; sets plane, name, path, query, segments, api_version and
- * route. On an error (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED with its Allow header, api-version errors) the plane is set, so
- * that the reply has the right shape; route is set whenever the operation is known. */
+/* `target` is the request line's target, still encoded. Reads r->host and r->method; sets plane, name, path, query,
+ * segments, api_version and route. On an error (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED with its Allow header,
+ * api-version errors) the plane is set, so that the reply has the right shape; route is set whenever the operation is
+ * known. */
 err_t router_resolve(struct req *r, struct str target);
 
 /* All routes, in the order of routes.def. */

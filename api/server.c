@@ -1,10 +1,12 @@
-/* server.c: the door. It reads a request, finds its operation, reserves a place in a queue, suspends the connection, and sends the reply when
- * a lane has made it. Order matters: reserve (no place is an answer at once), suspend (the lane may be quicker than our return), push;
- * and a lane touches nothing of libmicrohttpd but the resume. Everything of a request lives in its arena, from the first line
- * until the reply is sent, so an idle connection costs its buffer and no more. It must never know what an operation does.
+/* server.c: the door. It reads a request, finds its operation, reserves a place in a queue, suspends the connection,
+ * and sends the reply when a lane has made it. Order matters: reserve (no place is an answer at once), suspend (the
+ * lane may be quicker than our return), push; and a lane touches nothing of libmicrohttpd but the resume. Everything of
+ * a request lives in its arena, from the first line until the reply is sent, so an idle connection costs its buffer and
+ * no more. It must never know what an operation does.
  *
- * The event loop is ours (serve). The library's own, in version 0.9.75, takes events 128 at a time and waits for more before it looks at
- * those it has: 128 clients that send at the same moment stop it for ever. Called without blocking, it does no such thing. */
+ * The event loop is ours (serve). The library's own, in version 0.9.75, takes events 128 at a time and waits for more
+ * before it looks at those it has: 128 clients that send at the same moment stop it for ever. Called without blocking,
+ * it does no such thing. */
 #include "api/server.h"
 
 #include <arpa/inet.h>
@@ -24,18 +26,18 @@
 #include "core/log.h"
 
 enum {
-    EDGE_POOL = 48 * 1024,        /* a request's head with a client's chain in it */
-    PLAIN_POOL = 4 * 1024,        /* what an idle connection costs */
+    EDGE_POOL = 48 * 1024, /* a request's head with a client's chain in it */
+    PLAIN_POOL = 4 * 1024, /* what an idle connection costs */
     IDLE_TIMEOUT_S = 120,
-    DISCARD_MAX = 1024 * 1024,    /* of a body that nobody wants, before the connection is cut */
+    DISCARD_MAX = 1024 * 1024, /* of a body that nobody wants, before the connection is cut */
     TARGET_MAX = 8 * 1024,
     REQUEST_ID_MAX = 128,
     SPARE_ARENAS = 64,
     SPARE_IDS = 64,
-    WAIT_MAX_MS = 200,            /* of the event loop, which then looks whether it is to stop */
+    WAIT_MAX_MS = 200, /* of the event loop, which then looks whether it is to stop */
     DRAIN_STEP_US = 10000,
     QUIET_STEPS = 5,
-    FLUSH_MS = 500,               /* for the last replies to be sent, once the lanes have made them */
+    FLUSH_MS = 500, /* for the last replies to be sent, once the lanes have made them */
 };
 
 struct server {
@@ -48,13 +50,13 @@ struct server {
         struct server *server;
         struct peer_listener peer;
         struct MHD_Daemon *daemon;
-        pthread_t thread;         /* while there is a daemon */
+        pthread_t thread;                  /* while there is a daemon */
         struct arena *spare[SPARE_ARENAS]; /* emptied, for the next requests; only the listener's thread touches them */
         size_t spare_count;
         struct uuid ids[SPARE_IDS];
         size_t id_count;
-        int wake_fd;              /* eventfd: a lane has resumed a connection */
-        _Atomic bool woken;       /* and said so already: one wake-up serves a whole batch */
+        int wake_fd;        /* eventfd: a lane has resumed a connection */
+        _Atomic bool woken; /* and said so already: one wake-up serves a whole batch */
     } listeners[2];
     _Atomic bool draining, stopping;
     _Atomic size_t in_flight;
@@ -70,11 +72,11 @@ struct exchange {
     struct str target;
     struct text body;
     size_t discarded;
-    bool close;               /* the connection cannot be used again */
-    int64_t begun_us;         /* monotonic */
+    bool close;       /* the connection cannot be used again */
+    int64_t begun_us; /* monotonic */
 };
 
-/* --- the reply ----------------------------------------------------------------------------------------------------------- */
+/* --- the reply ---------------------------------------------------------------------------------------------------- */
 
 static void add_header(void *context, const char *name, struct str value)
 {
@@ -103,7 +105,7 @@ static enum MHD_Result send_error(struct exchange *x)
     return send_reply(x);
 }
 
-/* --- the head ------------------------------------------------------------------------------------------------------------ */
+/* --- the head ----------------------------------------------------------------------------------------------------- */
 
 static struct str header(const struct exchange *x, const char *name)
 {
@@ -193,7 +195,8 @@ static err_t check_head(struct exchange *x)
 
 static err_t too_large(struct req *r)
 {
-    return req_fail(r, E(BODY_TOO_LARGE), "The body is over the limit of %zu bytes.", r->route ? r->route->body_max : 0);
+    return req_fail(r, E(BODY_TOO_LARGE), "The body is over the limit of %zu bytes.",
+                    r->route ? r->route->body_max : 0);
 }
 
 static enum MHD_Result take_head(struct exchange *x, const char *method)
@@ -207,7 +210,8 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
     if (!r->error && length > r->route->body_max)
         r->error = too_large(r);
     x->state = AT_BODY;
-    /* Who asks first, or would send a lot for nothing, is told now; such a connection ends. Else the little body is read and dropped. */
+    /* Who asks first, or would send a lot for nothing, is told now; such a connection ends. Else the little body is
+     * read and dropped. */
     bool asks = header(x, "Expect").n > 0;
     if (r->error && has_body && (asks || length > DISCARD_MAX)) {
         x->close = true;
@@ -218,7 +222,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
     return MHD_YES;
 }
 
-/* --- the body ------------------------------------------------------------------------------------------------------------ */
+/* --- the body ----------------------------------------------------------------------------------------------------- */
 
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
 {
@@ -263,7 +267,7 @@ void server_reply(struct lane_work *w)
         crypt_must(write(l->wake_fd, &one, sizeof one) == sizeof one, "waking a listener");
 }
 
-/* --- callbacks of libmicrohttpd ------------------------------------------------------------------------------------------ */
+/* --- callbacks of libmicrohttpd ----------------------------------------------------------------------------------- */
 
 static struct arena *take_arena(struct listener *l)
 {
@@ -322,7 +326,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     static char stranger;
     if (what == MHD_CONNECTION_NOTIFY_STARTED && is_stranger(context, connection)) {
         *socket_context = &stranger;
-        log_event(LOG_WARN, "edge_peer_refused", L_CSTR("detail", "a process of another user connected to the edge listener"));
+        log_event(LOG_WARN, "edge_peer_refused",
+                  L_CSTR("detail", "a process of another user connected to the edge listener"));
     }
 }
 
@@ -361,14 +366,16 @@ static void log_request(const struct exchange *x)
     int64_t queued_us = x->work.begun_us ? x->work.begun_us - x->work.reserved_us : 0;
     const char *detail = r->log_detail.text[0] ? r->log_detail.text : r->detail.text[0] ? r->detail.text : NULL;
     log_event(r->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", r->tracking_id),
-              L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", plane_word(r->plane)), L_NUM("status", r->status),
-              L_CSTR("error", r->error ? r->error->name : NULL), L_CSTR("detail", r->error ? detail : NULL),
-              L_TEXT("address", r->address), L_TEXT(x->work.owner_kind ? x->work.owner_kind : "owner", x->work.owner),
-              L_NUM("queuedUs", queued_us), L_NUM("totalUs", now_us - x->begun_us));
+              L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", plane_word(r->plane)),
+              L_NUM("status", r->status), L_CSTR("error", r->error ? r->error->name : NULL),
+              L_CSTR("detail", r->error ? detail : NULL), L_TEXT("address", r->address),
+              L_TEXT(x->work.owner_kind ? x->work.owner_kind : "owner", x->work.owner), L_NUM("queuedUs", queued_us),
+              L_NUM("totalUs", now_us - x->begun_us));
 }
 
 /* A status of 0: the client went away before there was a reply. */
-static void on_completed(void *context, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode how)
+static void on_completed(void *context, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode how)
 {
     (void)connection, (void)how;
     struct listener *l = context;
@@ -389,7 +396,7 @@ static size_t no_unescape(void *context, struct MHD_Connection *connection, char
     return str_of(text).n;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* A listening socket that is shut down refuses at once; one that is merely not served would let clients wait. */
 static void stop_accepting(struct listener *l)
@@ -478,15 +485,11 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
     const struct cfg *cfg = l->server->shared->cfg;
     size_t pool = l->peer.edge ? EDGE_POOL : PLAIN_POOL;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
-                            MHD_OPTION_LISTEN_SOCKET, l->peer.fd,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)cfg->connections_max,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-                            MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-                            MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
-                            MHD_OPTION_END);
+                            MHD_OPTION_LISTEN_SOCKET, l->peer.fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)cfg->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK,
+                            on_target, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, l, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_END);
 }
 
 err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d)

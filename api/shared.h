@@ -1,4 +1,5 @@
-/* shared.h: what all requests of the process share. Made in main, constant afterwards but for what guards itself (gate, token keys). */
+/* shared.h: what all requests of the process share. Made in main, constant afterwards but for what guards itself (gate,
+ * token keys). */
 #ifndef IDSCOPE_SHARED_H
 #define IDSCOPE_SHARED_H
 
@@ -6,7 +7,8 @@
 #include "core/cfg.h"
 #include "core/jwt.h"
 
-/* The keys that sign and check access tokens, read from token_key and read again now and then (a rotation needs no restart). */
+/* The keys that sign and check access tokens, read from token_key and read again now and then (a rotation needs no
+ * restart). */
 struct token_keys;
 
 struct shared {
@@ -18,9 +20,13 @@ struct shared {
 
 struct token_keys *token_keys_new(const struct key_ring *ring);
 void token_keys_free(struct token_keys *t);
-/* A view of the present keys, newest first (it signs); at most two. Reads the table when the view is older than a minute or empty. The view
- * stays valid until token_keys_release. */
-struct token_key_view { const struct jwt_key *keys[2]; size_t count; void *hold; };
+/* A view of the present keys, newest first (it signs); at most two. Reads the table when the view is older than a
+ * minute or empty. The view stays valid until token_keys_release. */
+struct token_key_view {
+    const struct jwt_key *keys[2];
+    size_t count;
+    void *hold;
+};
 err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, struct token_key_view *ret);
 void token_keys_release(struct token_keys *t, struct token_key_view *v);
 /* A token named a key that the view lacks: the next get reads the table again, unless that was done a moment ago. */

@@ -1,6 +1,6 @@
-/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key and kept for a minute. A set of keys is immutable
- * and counted, so that a request may go on using the one it got while a newer one takes its place. It must never sign or check
- * anything itself, nor let a private key out of the process. */
+/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key and kept for a minute. A set
+ * of keys is immutable and counted, so that a request may go on using the one it got while a newer one takes its place.
+ * It must never sign or check anything itself, nor let a private key out of the process. */
 #include "api/shared.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* db/device.c: turns batches of devices into array parameters and rows back into structs. It must never decide anything. */
+/* db/device.c: turns batches of devices into array parameters and rows back into structs. It must never decide
+ * anything. */
 #include "db/device.h"
 
 #include <string.h>
@@ -72,7 +73,8 @@ static struct db_register_found read_register(const struct rows *r, size_t i, st
     };
 }
 
-err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count, struct db_register_found *ret)
+err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
+                         struct db_register_found *ret)
 {
     ROWS_CLEANUP struct rows *r = NULL;
     TRY(look_up(db, SQL_REGISTER_LOOKUP, a, at, count, &r));
@@ -104,7 +106,8 @@ static struct db_poll_found read_poll(const struct rows *r, size_t i, struct are
     };
 }
 
-err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count, struct db_poll_found *ret)
+err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
+                     struct db_poll_found *ret)
 {
     ROWS_CLEANUP struct rows *r = NULL;
     TRY(look_up(db, SQL_POLL_LOOKUP, a, at, count, &r));
@@ -115,14 +118,14 @@ err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at,
 }
 
 /* One column of the write: an array of `type` filled from `expression` over each row `w`, and added with `add`. */
-#define COLUMN(add, type, expression)                                                                                              \
-    do {                                                                                                                           \
-        type *column_ = ARENA_NEW_ARRAY(in->arena, count, type);                                                                   \
-        for (size_t i_ = 0; i_ < count; i_++) {                                                                                    \
-            const struct db_register_row *w = &at[i_];                                                                             \
-            column_[i_] = (expression);                                                                                            \
-        }                                                                                                                          \
-        add(in, column_, count);                                                                                                   \
+#define COLUMN(add, type, expression)                                                                                  \
+    do {                                                                                                               \
+        type *column_ = ARENA_NEW_ARRAY(in->arena, count, type);                                                       \
+        for (size_t i_ = 0; i_ < count; i_++) {                                                                        \
+            const struct db_register_row *w = &at[i_];                                                                 \
+            column_[i_] = (expression);                                                                                \
+        }                                                                                                              \
+        add(in, column_, count);                                                                                       \
     } while (0)
 
 static void add_write(struct db_args *in, const struct db_register_row *at, size_t count)

@@ -1,5 +1,5 @@
-/* db/device.h: the statements of the device plane (db/sql/device.sql). Every call serves a batch: arrays in, one round trip, and for the
- * write one commit. Devices are named by their keys (lower case). */
+/* db/device.h: the statements of the device plane (db/sql/device.sql). Every call serves a batch: arrays in, one round
+ * trip, and for the write one commit. Devices are named by their keys (lower case). */
 #ifndef IDSCOPE_DB_DEVICE_H
 #define IDSCOPE_DB_DEVICE_H
 
@@ -18,55 +18,57 @@ struct db_sealed_keys {
 };
 
 struct db_register_found {
-    bool enrolled;                    /* false: nothing else is set */
+    bool enrolled; /* false: nothing else is set */
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
     struct db_sealed_keys keys;
-    int64_t now_us;                   /* the database's clock, which the times below are from */
+    int64_t now_us; /* the database's clock, which the times below are from */
 
-    bool registered;                  /* false: nothing below is set */
+    bool registered; /* false: nothing below is set */
     struct uuid operation;
     int64_t revision;
-    int status;                       /* enum registration_status */
+    int status; /* enum registration_status */
     struct str region;
-    int64_t pushed_version;           /* enrollment version that the hub holds; 0: none */
+    int64_t pushed_version;                                /* enrollment version that the hub holds; 0: none */
     int64_t chosen_enrollment_inputs, chosen_scope_inputs; /* of the last choice; 0: none, or to be chosen anew */
-    int64_t checked_us, updated_us;   /* 0: never */
+    int64_t checked_us, updated_us;                        /* 0: never */
 };
 
 /* ret[i] belongs to at[i]. */
-err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count, struct db_register_found *ret);
+err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
+                         struct db_register_found *ret);
 
 struct db_register_row {
     struct db_device device;
-    struct str registration_id;       /* as the device spells it */
+    struct str registration_id;                /* as the device spells it */
     int64_t scope_version, enrollment_version; /* that it was checked against */
     bool enabled;
-    struct uuid old_operation;        /* the row that it was decided on; old_revision 0: there was none */
+    struct uuid old_operation; /* the row that it was decided on; old_revision 0: there was none */
     int64_t old_revision;
     struct uuid operation;
-    int status;                       /* assigning (gets a job), assigned (nothing changed) or disabled */
+    int status; /* assigning (gets a job), assigned (nothing changed) or disabled */
     struct str region;
-    bool keep_inputs;                 /* false: the hub is to be chosen anew */
-    bool written;                     /* set by the call: false when the row lost against a change */
+    bool keep_inputs; /* false: the hub is to be chosen anew */
+    bool written;     /* set by the call: false when the row lost against a change */
 };
 
 /* `at` is sorted and without duplicates. */
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count);
 
 struct db_poll_found {
-    bool enrolled;                    /* false: nothing else is set */
+    bool enrolled; /* false: nothing else is set */
     struct db_sealed_keys keys;
     int64_t now_us;
-    bool registered;                  /* false: nothing below is set */
+    bool registered; /* false: nothing below is set */
     struct uuid operation;
     int64_t revision;
     struct str registration_id, assigned_hub, device_id, error_message;
-    int status, substatus;            /* enum registration_status, registration_substatus */
+    int status, substatus; /* enum registration_status, registration_substatus */
     struct opt_i64 error_code;
     int64_t operation_us, created_us, updated_us;
 };
 
-err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count, struct db_poll_found *ret);
+err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
+                     struct db_poll_found *ret);
 
 #endif

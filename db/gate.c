@@ -20,7 +20,8 @@ static void read_policies(const struct rows *r, int column, struct arena *a, str
     row_bytea_array(r, 0, column + 3, a, &ret->secondary_sealed);
 }
 
-err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct db_gate_instance *ret)
+err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name,
+                       struct db_gate_instance *ret)
 {
     struct db_args in;
     ROWS_CLEANUP struct rows *r = NULL;

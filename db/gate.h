@@ -1,4 +1,5 @@
-/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. Each function gives NO_ROW when nothing is there. */
+/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. Each function gives NO_ROW when nothing is
+ * there. */
 #ifndef IDSCOPE_DB_GATE_H
 #define IDSCOPE_DB_GATE_H
 
@@ -39,7 +40,8 @@ struct db_token_key {
 };
 
 /* By ID scope or by name, both in lower case; the other one is absent. */
-err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct db_gate_instance *ret);
+err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name,
+                       struct db_gate_instance *ret);
 err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gate_hub *ret);
 err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct db_gate_client *ret);
 /* Newest first. */

@@ -1,6 +1,7 @@
-/* device.c: the device plane: register, poll, status look-up (dps-wire 4; DECISIONS 13, 20–24). These operations take whole batches: one look-up
- * for all, credentials checked here, one write and one commit for all. What happens to a device is decided in `decide`; which hub it
- * gets is the worker's business. It must never tell a device why it was refused, nor answer before the row is durable. */
+/* device.c: the device plane: register, poll, status look-up (dps-wire 4; DECISIONS 13, 20–24). These operations take
+ * whole batches: one look-up for all, credentials checked here, one write and one commit for all. What happens to a
+ * device is decided in `decide`; which hub it gets is the worker's business. It must never tell a device why it was
+ * refused, nor answer before the row is durable. */
 #include <stdlib.h>
 
 #include "api/op/op.h"
@@ -14,12 +15,12 @@ enum {
     REGISTER_RETRY_AFTER_S = 3,
     POLL_RETRY_AFTER_MIN_S = 3,
     POLL_RETRY_AFTER_MAX_S = 60,
-    POLL_AGE_PER_RETRY = 4,       /* a poll is told to wait for a quarter of the operation's age */
-    DISABLED_CODE = 401002,       /* errorCode of a disabled registration */
-    ROUNDS = 2,                   /* a row that lost against a change is looked up and checked once more */
+    POLL_AGE_PER_RETRY = 4, /* a poll is told to wait for a quarter of the operation's age */
+    DISABLED_CODE = 401002, /* errorCode of a disabled registration */
+    ROUNDS = 2,             /* a row that lost against a change is looked up and checked once more */
 };
 
-/* --- what all three have in common --------------------------------------------------------------------------------------- */
+/* --- what all three have in common -------------------------------------------------------------------------------- */
 
 static struct db_device device_of(struct req *r)
 {
@@ -44,11 +45,14 @@ static err_t check_id(struct req *r)
 {
     if (id_registration_valid(r->segments[1]))
         return NULL;
-    return req_fail(r, E(BAD_ID), "The registration id must be 1 to %d letters, digits, '-', '.', '_' or ':', and begin with a letter or digit.",
-                    ID_REGISTRATION_MAX);
+    return req_fail(
+        r, E(BAD_ID),
+        "The registration id must be 1 to %d letters, digits, '-', '.', '_' or ':', and begin with a letter or digit.",
+        ID_REGISTRATION_MAX);
 }
 
-static err_t open_keys(struct req *r, const struct db_device *device, const struct db_sealed_keys *sealed, struct attest_keys *ret)
+static err_t open_keys(struct req *r, const struct db_device *device, const struct db_sealed_keys *sealed,
+                       struct attest_keys *ret)
 {
     const struct key_ring *ring = r->shared->ring;
     struct bytes first = seal_row(r->arena, "enrollment", device->id_scope, device->registration_key, "primary");
@@ -58,17 +62,19 @@ static err_t open_keys(struct req *r, const struct db_device *device, const stru
 }
 
 /* The same work and the same answer whether the id is unknown or the key is wrong. */
-static err_t check_credential(struct req *r, const struct db_device *device, bool enrolled, const struct db_sealed_keys *sealed)
+static err_t check_credential(struct req *r, const struct db_device *device, bool enrolled,
+                              const struct db_sealed_keys *sealed)
 {
     static const uint8_t nobodys[DEVICE_KEY_BYTES];
     struct attest_keys keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
     if (enrolled)
         TRY(open_keys(r, device, sealed, &keys));
-    TRY(attest_symmetric(r->arena, r->authorization, device->id_scope, r->segments[1], &keys, r->now_us, &r->log_detail));
+    TRY(attest_symmetric(r->arena, r->authorization, device->id_scope, r->segments[1], &keys, r->now_us,
+                         &r->log_detail));
     return enrolled ? NULL : req_refuse(r, E(UNAUTHORIZED), "there is no enrollment of this registration id");
 }
 
-/* --- register ------------------------------------------------------------------------------------------------------------ */
+/* --- register ----------------------------------------------------------------------------------------------------- */
 
 /* One request of the batch. */
 struct candidate {
@@ -139,9 +145,11 @@ static void answer_register(struct req *r, const struct uuid *operation)
 {
     struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
                                       .status = REG_ASSIGNING};
-    struct str host = r->host_port.n ? r->host_port : arena_printf(r->arena, "global.dps.%.*s", STR_ARG(r->cfg->domain));
-    req_header(r, "Location", arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(host),
-                                           STR_ARG(r->raw_segments[0]), STR_ARG(r->raw_segments[1])));
+    struct str host =
+        r->host_port.n ? r->host_port : arena_printf(r->arena, "global.dps.%.*s", STR_ARG(r->cfg->domain));
+    req_header(r, "Location",
+               arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(host),
+                            STR_ARG(r->raw_segments[0]), STR_ARG(r->raw_segments[1])));
     req_retry_after(r, REGISTER_RETRY_AFTER_S);
     r->error = req_reply_codec(r, 202, operation_status_codec, &answer);
 }
@@ -159,7 +167,8 @@ static err_t check_candidate(struct candidate *c, const struct db_register_found
     struct req *r = c->req;
     TRY(check_credential(r, &c->device, found->enrolled, &found->keys));
     if (c->body.tpm.p || c->body.csr.p)
-        return req_refuse(r, E(UNAUTHORIZED), "the device sent a TPM or a certificate request; the enrollment has symmetric keys");
+        return req_refuse(r, E(UNAUTHORIZED),
+                          "the device sent a TPM or a certificate request; the enrollment has symmetric keys");
     return NULL;
 }
 
@@ -182,11 +191,12 @@ static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
     return now_us - then_us > seconds * 1000000;
 }
 
-/* Configuration re-opens an assignment, weather never does (DECISIONS 21). The hub is asked again when nobody asked it for long, or when the
- * device is back so soon that its hub seems to refuse it (22). */
+/* Configuration re-opens an assignment, weather never does (DECISIONS 21). The hub is asked again when nobody asked it
+ * for long, or when the device is back so soon that its hub seems to refuse it (22). */
 static bool still_holds(const struct req *r, const struct db_register_found *f)
 {
-    bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs &&
+    bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version &&
+                       f->chosen_enrollment_inputs == f->enrollment_inputs &&
                        f->pushed_version == f->enrollment_version && str_same(f->region, r->cfg->region);
     bool checked = f->checked_us && !older_than(f->checked_us, f->now_us, r->cfg->recheck_after_s);
     bool back_at_once = r->cfg->quick_return_s && !older_than(f->updated_us, f->now_us, r->cfg->quick_return_s);
@@ -196,7 +206,9 @@ static bool still_holds(const struct req *r, const struct db_register_found *f)
 /* The status that this register leads to. */
 static int decide(const struct req *r, const struct db_register_found *f)
 {
-    enum reg_event event = !f->enabled ? REG_EV_REGISTER_BLOCKED : still_holds(r, f) ? REG_EV_REGISTER_SAME : REG_EV_REGISTER;
+    enum reg_event event = !f->enabled         ? REG_EV_REGISTER_BLOCKED
+                           : still_holds(r, f) ? REG_EV_REGISTER_SAME
+                                               : REG_EV_REGISTER;
     return regstate_move(f->registered ? f->status : REG_ABSENT, event);
 }
 
@@ -218,8 +230,8 @@ static struct db_register_row row_of(const struct group *g, const struct req *le
     };
 }
 
-/* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that runs is told again; when its
- * enrollment was disabled meanwhile, the worker that runs it will say so. */
+/* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that runs is told
+ * again; when its enrollment was disabled meanwhile, the worker that runs it will say so. */
 static bool consider(struct group *g, struct db_register_row *ret_row)
 {
     struct req *lead = check_group(g);
@@ -333,7 +345,7 @@ void op_register(struct db *db, struct req **reqs, size_t count)
             fail_group(&b.groups[i], E(STALE));
 }
 
-/* --- poll and status look-up --------------------------------------------------------------------------------------------- */
+/* --- poll and status look-up -------------------------------------------------------------------------------------- */
 
 /* Older SDKs know no other word for a second registration with the same hub (dps-wire 7.3). */
 static int substatus_for(const struct req *r, int substatus)
@@ -407,7 +419,8 @@ static err_t check_and_answer(struct req *r, const struct db_device *device, con
     return answer(r, f);
 }
 
-static void run_polls(struct db *db, struct req **reqs, size_t count, err_t (*answer)(struct req *r, const struct db_poll_found *f))
+static void run_polls(struct db *db, struct req **reqs, size_t count,
+                      err_t (*answer)(struct req *r, const struct db_poll_found *f))
 {
     ARENA_CLEANUP struct arena *a = arena_new();
     struct db_device *devices = ARENA_NEW_ARRAY(a, count, struct db_device);

@@ -1,11 +1,13 @@
-/* op.h: declares every operation, out of routes.def. An operation is defined in the file of its noun beside this one. */
+/* op.h: declares every operation, out of routes.def. An operation is defined in the file of its noun beside this one.
+ */
 #ifndef IDSCOPE_OP_H
 #define IDSCOPE_OP_H
 
 #include "api/req.h"
 
 #define ROUTE(plane, method, path, op, credential, right, body_max, api_version) err_t op(struct req *r);
-#define BATCH(plane, method, path, op, credential, right, body_max, api_version) void op(struct db *db, struct req **reqs, size_t count);
+#define BATCH(plane, method, path, op, credential, right, body_max, api_version)                                       \
+    void op(struct db *db, struct req **reqs, size_t count);
 #include "api/routes.def"
 #undef ROUTE
 #undef BATCH

@@ -1,6 +1,7 @@
--- device.sql: the hot path. Each statement serves a whole batch of devices, of any number of scopes, given as arrays in the order of their
--- keys: one round trip, and where something is written, one commit. Every join compares id_scope. The form `unnest …, lateral (select …
--- limit 1)` keeps the plan at one index look-up per row whatever the statistics say (a plain join turns into a sequential scan).
+-- device.sql: the hot path. Each statement serves a whole batch of devices, of any number of scopes, given as arrays in
+-- the order of their keys: one round trip, and where something is written, one commit. Every join compares id_scope.
+-- The form `unnest …, lateral (select … limit 1)` keeps the plan at one index look-up per row whatever the statistics
+-- say (a plain join turns into a sequential scan).
 
 -- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
 -- name: register_lookup
@@ -14,7 +15,8 @@ SELECT u.n, e.version, e.inputs_version, e.enabled, e.primary_sealed, e.secondar
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) e
   LEFT JOIN LATERAL (
-        SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs, checked_at, updated_at
+        SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs,
+               checked_at, updated_at
           FROM idscope.registration
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) r ON true;
@@ -37,17 +39,18 @@ SELECT u.n, e.primary_sealed, e.secondary_sealed,
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) r ON true;
 
--- Writes what was decided, where the world is still the one that it was decided on: the instance and the enrollment by their versions, the
--- registration by its operation and revision ($8 = 0: there was none). Rows that became `assigning` get their job in the same statement.
--- Answers the rows that were written; a row that is missing lost against a change and is to be looked up again.
--- Updates come before inserts, both in the order of keys, so that two batches never wait for each other in a ring.
+-- Writes what was decided, where the world is still the one that it was decided on: the instance and the enrollment by
+-- their versions, the registration by its operation and revision ($8 = 0: there was none). Rows that became `assigning`
+-- get their job in the same statement. Answers the rows that were written; a row that is missing lost against a change
+-- and is to be looked up again. Updates come before inserts, both in the order of keys, so that two batches never wait
+-- for each other in a ring.
 -- name: register_write
 WITH live AS MATERIALIZED (
         SELECT u.*
-          FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::uuid[], $8::bigint[],
-                      $9::uuid[], $10::text[], $11::text[], $12::boolean[])
-               AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled, old_operation, old_revision,
-                     operation_id, status, region, keep_inputs)
+          FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[],
+                      $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::boolean[])
+               AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled,
+                     old_operation, old_revision, operation_id, status, region, keep_inputs)
          CROSS JOIN LATERAL (
                 SELECT FROM idscope.scope
                  WHERE id_scope = u.id_scope AND version = u.scope_version AND retired_at IS NULL
@@ -71,7 +74,8 @@ WITH live AS MATERIALIZED (
 ), inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region,
                                           operation_at, created_at, updated_at)
-        SELECT u.id_scope, u.registration_key, u.registration_id, u.operation_id, u.status, u.region, now(), now(), now()
+        SELECT u.id_scope, u.registration_key, u.registration_id, u.operation_id, u.status, u.region,
+               now(), now(), now()
           FROM live u
          WHERE u.old_revision = 0
             ON CONFLICT (id_scope, registration_key) DO NOTHING

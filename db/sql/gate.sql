@@ -1,5 +1,6 @@
--- gate.sql: what the checks before an operation need to know, read once a second per process and key (api/gate.c). Reads only; the first
--- three come through SECURITY DEFINER functions, because the tenant is not known before they have answered.
+-- gate.sql: what the checks before an operation need to know, read once a second per process and key (api/gate.c).
+-- Reads only; the first three come through SECURITY DEFINER functions, because the tenant is not known before they have
+-- answered.
 
 -- name: gate_instance
 SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,

@@ -19,7 +19,7 @@ edge       | edge                                 | ^(ℹ|#) (tests|pass|fail|ca
 flow       | flow                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]|^flow: 
 crash      | crash CRASH_DEVICES=5000             | ^crash: 
 fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z]+: 
-tsan       | tsan                                 | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: |^(ℹ|#) (tests|pass|fail|skipped) [0-9]|^flow: 
+tsan       | tsan                                 | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: |^tsan: 
 bench      | bench-smoke                          | ^bench[a-z-]*: |^Aims?|measurements in 
 TABLE
 }

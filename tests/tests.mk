@@ -12,8 +12,6 @@ asan: ## unit and flow tests against builds with AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory unit FLAVOR=asan
 	@$(MAKE) --no-print-directory flow
 
-tsan: tests/flow/node_modules/.package-lock.json ## unit tests and the lanes under many clients, in builds with ThreadSanitizer
+tsan: ## unit tests, and all planes at once, in builds with ThreadSanitizer
 	@TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 $(MAKE) --no-print-directory unit FLAVOR=tsan
-	@$(MAKE) --no-print-directory build FLAVOR=tsan
-	@$(MAKE) --no-print-directory build FLAVOR=release
-	@FLAVOR=tsan tests/flow/run.sh lanes
+	@$(MAKE) --no-print-directory tsan-lanes

@@ -1,0 +1,12 @@
+# tsan.mk: the threads of api and worker under ThreadSanitizer, all planes at once.
+TSAN_RACY := build/tsan/tests/tsan/racy
+
+.PHONY: tsan-lanes
+tsan-lanes: bench-programs ## every plane at once against builds with ThreadSanitizer, about a minute (TSAN_SECONDS=30)
+	@$(MAKE) --no-print-directory build FLAVOR=tsan
+	@$(MAKE) -s --no-print-directory $(TSAN_RACY) FLAVOR=tsan
+	@node tests/tsan/tsan.js
+
+$(OUT)/tests/tsan/racy: $(call objs,tests/tsan/racy.c)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^

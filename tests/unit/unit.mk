@@ -1,4 +1,5 @@
-# unit.mk: the unit tests of core/, one program per file test_*.c, each with the library of its flavour.
+# unit.mk: the unit tests of core/ and of what the api can do without a database, one program per file test_*.c, each with the
+# library of its flavour.
 UNIT_C        := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(UNIT_C))
 UNIT_LINES_LEAST := 95
@@ -16,9 +17,13 @@ unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 	@$(MAKE) --no-print-directory FLAVOR=coverage unit
 	@gcovr --root . --print-summary --filter 'core/' --fail-under-line $(UNIT_LINES_LEAST) build/coverage
 
+# The table of routes names every operation, so the router comes with all of them.
+$(OUT)/tests/unit/test_queue:  $(call objs,api/queue.c)
+$(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) $(filter --coverage,$(CFLAGS_$(FLAVOR))) -o $@ $^ $(LDLIBS) -lcmocka -lm
+	@$(CC) $(LDFLAGS) $(filter --coverage,$(CFLAGS_$(FLAVOR))) -o $@ $(filter %.o,$^) $(filter %libdb.a,$^) \
+		$(filter %libcore.a,$^) $(LDLIBS) -lcmocka -lm
 
 .SECONDARY: $(patsubst %.c,$(OUT)/%.o,$(UNIT_C))
 -include $(patsubst %.c,$(OUT)/%.d,$(UNIT_C))

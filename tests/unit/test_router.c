@@ -1,0 +1,198 @@
+/* test_router.c: which plane and operation a request belongs to, and what is said to those that belong to none; then
+ * the shapes in which each plane says no. */
+#include "api/router.h"
+
+#include "api/reply.h"
+#include "unit.h"
+
+static const char *const method_names[] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OTHER"};
+
+static struct req *request(struct arena *a, enum method method, const char *host)
+{
+    struct cfg *cfg = ARENA_NEW(a, struct cfg);
+    struct req *r = ARENA_NEW(a, struct req);
+    cfg->domain = STR("idscope.test");
+    cfg->region = STR("here");
+    r->arena = a;
+    r->cfg = cfg;
+    r->method = method;
+    r->host = arena_lower(a, id_host_without_port(str_of(host)));
+    r->host_port = str_of(host);
+    r->now_us = INT64_C(1772439330123456);
+    r->tracking_id = STR("11111111-2222-4333-8444-555555555555");
+    return r;
+}
+
+static const struct {
+    enum method method;
+    const char *host, *target, *operation; /* operation NULL: an error */
+    const char *error;
+} cases[] = {
+    /* device paths on every host but hubs' */
+    {METHOD_PUT, "global.dps.idscope.test", "/0neAA/registrations/d1/register?api-version=2019-03-31", "register", 0},
+    {METHOD_PUT, "plant.dps.idscope.test", "/0neAA/registrations/d1/register?api-version=2019-03-31", "register", 0},
+    {METHOD_PUT, "localhost:8443", "/0neAA/registrations/d1/register?api-version=2019-03-31", "register", 0},
+    {METHOD_PUT, "10.1.2.3", "/0neAA/registrations/d1/register?api-version=2019-03-31", "register", 0},
+    {METHOD_PUT, "h.hub.idscope.test", "/0ne00000AA/registrations/d1/register?api-version=2019-03-31", 0, "NOT_FOUND"},
+    {METHOD_GET, "localhost", "/0neAA/registrations/d1/operations/5.a.b?api-version=2019-03-31", "operation_get", 0},
+    /* the host decides the plane */
+    {METHOD_GET, "plant.dps.idscope.test", "/enrollments/d1?api-version=2021-10-01", "enrollment_get", 0},
+    {METHOD_GET, "PLANT.DPS.IDSCOPE.TEST:443", "/enrollments/d1?api-version=2021-10-01", "enrollment_get", 0},
+    {METHOD_GET, "management.idscope.test", "/enrollments/d1?api-version=2021-10-01", 0, "NOT_FOUND"},
+    {METHOD_GET, "h.hub.idscope.test", "/devices/d1?api-version=2021-04-12", "hub_device_get", 0},
+    {METHOD_GET, "plant.dps.idscope.test", "/devices/d1?api-version=2021-04-12", 0, "NOT_FOUND"},
+    {METHOD_GET, "plant.dps.idscope.test", "/subscriptions?api-version=2021-04-12", 0, "NOT_FOUND"},
+    {METHOD_GET, "", "/subscriptions?api-version=2021-04-12", "subscription_list", 0},
+    /* slashes, case, forms of the target */
+    {METHOD_GET, "localhost", "//metadata/endpoints?api-version=2015-01-01", "metadata_endpoints", 0},
+    {METHOD_GET, "h.hub.idscope.test", "/devices/?api-version=2021-04-12", "hub_device_list", 0},
+    {METHOD_GET, "localhost", "/SUBSCRIPTIONS/s/RESOURCEgroups?api-version=2021-04-01", "group_list", 0},
+    {METHOD_GET, "localhost", "http://localhost/subscriptions?api-version=2021-04-01", "subscription_list", 0},
+    {METHOD_GET, "localhost", "/subscriptions//resourcegroups?api-version=2021-04-01", 0, "NOT_FOUND"},
+    {METHOD_GET, "localhost", "/", 0, "NOT_FOUND"},
+    {METHOD_GET, "localhost", "*", 0, "NOT_FOUND"},
+    {METHOD_GET, "localhost", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14", 0, "NOT_FOUND"},
+    {METHOD_GET, "localhost", "/subscriptions/%zz?api-version=2021-04-01", 0, "BAD_REQUEST"},
+    {METHOD_GET, "localhost", "/subscriptions/%00?api-version=2021-04-01", 0, "BAD_REQUEST"},
+    /* methods */
+    {METHOD_HEAD, "localhost", "/subscriptions/s/resourcegroups/g?api-version=2021-04-01", "group_head", 0},
+    {METHOD_HEAD, "localhost", "/subscriptions?api-version=2021-04-01", 0, "METHOD_NOT_ALLOWED"},
+    {METHOD_OTHER, "localhost", "/subscriptions?api-version=2021-04-01", 0, "METHOD_NOT_ALLOWED"},
+    /* api-version */
+    {METHOD_GET, "localhost", "/subscriptions", 0, "MISSING_API_VERSION"},
+    {METHOD_GET, "localhost", "/subscriptions?api-version=", 0, "MISSING_API_VERSION"},
+    {METHOD_GET, "localhost", "/subscriptions?API-Version=2022-04-30-preview", "subscription_list", 0},
+    {METHOD_GET, "localhost", "/subscriptions?x=1&api-version=2023-03-01-preview.2", "subscription_list", 0},
+    {METHOD_GET, "localhost", "/subscriptions?api-version=2023-13-01", 0, "BAD_API_VERSION"},
+    {METHOD_GET, "localhost", "/subscriptions?api-version=2023-1-01", 0, "BAD_API_VERSION"},
+    {METHOD_GET, "localhost", "/subscriptions?api-version=2023-01-01-beta", 0, "BAD_API_VERSION"},
+    {METHOD_GET, "localhost", "/subscriptions?api-version=latest", 0, "BAD_API_VERSION"},
+    {METHOD_GET, "localhost", "/adfs/discovery/keys", "jwks", 0},
+};
+
+static void each_request_finds_its_operation(void **state)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct req *r = request(*state, cases[i].method, cases[i].host);
+        err_t e = router_resolve(r, str_of(cases[i].target));
+        bool good = cases[i].operation ? !e && strcmp(r->route->name, cases[i].operation) == 0
+                                       : e && strcmp(e->name, cases[i].error) == 0;
+        if (!good)
+            fail_msg("%s %s on %s: %s, %s", method_names[cases[i].method], cases[i].target, cases[i].host,
+                     e ? e->name : "no error", r->route ? r->route->name : "no route");
+    }
+}
+
+static void values_are_decoded_once_after_splitting(void **state)
+{
+    struct req *r = request(*state, METHOD_GET, "plant.dps.idscope.test");
+    assert_ok(router_resolve(r, STR("/enrollments/a%2Fb%2541?api-version=2021-10-01")));
+    assert_text(r->segments[0], "a/b%41");
+    assert_text(r->raw_segments[0], "a%2Fb%2541");
+    assert_text(r->name, "plant");
+    assert_text(r->api_version, "2021-10-01");
+}
+
+static void every_route_can_be_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < router_count(); i++) {
+        const struct route *route = router_at(i);
+        assert_int_equal(router_index(route), i);
+        assert_true((route->op != NULL) != (route->batch != NULL));
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(route->name, router_at(j)->name);
+    }
+}
+
+static const char *header_of(const struct req *r, const char *name)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (strcmp(r->headers[i].name, name) == 0)
+            return r->headers[i].value.p;
+    return "(none)";
+}
+
+static void a_wrong_method_hears_the_right_ones(void **state)
+{
+    struct req *r = request(*state, METHOD_POST, "plant.dps.idscope.test");
+    r->error = router_resolve(r, STR("/enrollments/d1?api-version=2021-10-01"));
+    reply_finish(r);
+    assert_int_equal(r->status, 405);
+    assert_string_equal(header_of(r, "Allow"), "GET, PUT, DELETE");
+}
+
+/* --- shapes ---------------------------------------------------------------------------------------------------------
+ */
+
+static struct req *refused(struct arena *a, enum plane plane, err_t e)
+{
+    struct req *r = request(a, METHOD_GET, "localhost");
+    r->plane = plane;
+    r->error = e;
+    err_say(&r->log_detail, e, "for the log");
+    return r;
+}
+
+static void each_plane_says_no_in_its_own_shape(void **state)
+{
+    struct req *r = refused(*state, PLANE_DEVICE, E(UNAUTHORIZED));
+    reply_finish(r);
+    assert_int_equal(r->status, 401);
+    assert_text(r->reply, "{\"errorCode\":401002,\"trackingId\":\"11111111-2222-4333-8444-555555555555\","
+                          "\"message\":\"Unauthorized\",\"timestampUtc\":\"2026-03-02T08:15:30.1234560Z\"}");
+    assert_string_equal(header_of(r, "x-ms-error-code"), "401002");
+    r = refused(*state, PLANE_MANAGEMENT, E(RESOURCE_NOT_FOUND));
+    reply_finish(r);
+    assert_text(r->reply, "{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"There is no such resource.\"}}");
+    r = refused(*state, PLANE_HUB, E(DEVICE_NOT_FOUND));
+    reply_finish(r);
+    assert_text(r->reply, "{\"Message\":\"ErrorCode:DeviceNotFound;There is no device of this id.\","
+                          "\"ExceptionMessage\":\"Tracking ID:11111111-2222-4333-8444-555555555555-TimeStamp:"
+                          "2026-03-02T08:15:30.1234560Z\"}");
+    assert_string_equal(header_of(r, "iothub-errorcode"), "DeviceNotFound");
+    r = refused(*state, PLANE_SIGN_IN, E(INVALID_CLIENT));
+    r->method = METHOD_POST;
+    reply_finish(r);
+    assert_int_equal(r->status, 401);
+    assert_non_null(strstr(r->reply.p, "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215"));
+}
+
+static void a_client_reads_its_own_fault_and_never_ours(void **state)
+{
+    struct req *r = refused(*state, PLANE_SERVICE, E(BAD_FIELD));
+    err_say(&r->detail, NULL, "registrationId: must be a text.");
+    reply_finish(r);
+    assert_non_null(strstr(r->reply.p, "registrationId: must be a text."));
+    assert_null(strstr(r->reply.p, "for the log"));
+    r = refused(*state, PLANE_SERVICE, E(DATABASE_STATEMENT));
+    err_say(&r->detail, NULL, "relation does not exist");
+    reply_finish(r);
+    assert_int_equal(r->status, 500);
+    assert_null(strstr(r->reply.p, "relation"));
+}
+
+static void whoever_is_turned_away_hears_when_to_come_back(void **state)
+{
+    static const enum plane planes[] = {PLANE_DEVICE, PLANE_SERVICE, PLANE_HUB, PLANE_MANAGEMENT, PLANE_SIGN_IN};
+    for (size_t i = 0; i < sizeof planes / sizeof *planes; i++) {
+        struct req *r = refused(*state, planes[i], i % 2 ? E(OVERLOADED) : E(DATABASE_RETRY));
+        reply_finish(r);
+        assert_int_equal(r->status, 503);
+        assert_in_range(header_of(r, "Retry-After")[0], '1', '9');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT(each_request_finds_its_operation),
+        UNIT(values_are_decoded_once_after_splitting),
+        UNIT(every_route_can_be_found),
+        UNIT(a_wrong_method_hears_the_right_ones),
+        UNIT(each_plane_says_no_in_its_own_shape),
+        UNIT(a_client_reads_its_own_fault_and_never_ours),
+        UNIT(whoever_is_turned_away_hears_when_to_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

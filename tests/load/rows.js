@@ -197,7 +197,7 @@ class Rows {
     const touched = () => stack.session.sql('select sum(revision), max(status_at) from idscope.hub_device');
     const before = JSON.stringify(await touched());
     const { done, cost } = await this.measured(() => loadClient({ ask: 'register', port, scopes, size, first, count, connections: 32, cycle: 1,
-      seconds: this.sizes.seconds, save }));
+      seconds: this.sizes.seconds, load: save, save }));
     this.allAnswered(done, 202);
     const [[still, jobs]] = await stack.session.sql(`select count(*) filter (where status = 'assigned'), (select count(*) from idscope.job where kind = 'assign')
       from idscope.registration`);

@@ -111,7 +111,7 @@ static err_t resolve(struct arena *a, struct str spec, struct str host_port, str
 
 static err_t listen_tcp(struct arena *a, struct str spec, struct str host_port, struct err_detail *d, int *ret_fd)
 {
-    struct addrinfo *found;
+    struct addrinfo *found = NULL;
     int on = 1;
     TRY(resolve(a, spec, host_port, d, &found));
     err_t e = NULL;

@@ -235,7 +235,7 @@ static const struct jwt_key *key_of(const struct jwt_key *const *keys, size_t co
 static err_t check_header(struct arena *a, const struct jwt_key *const *keys, size_t count, struct str token,
                           struct err_detail *d, const struct jwt_key **ret_key, struct str *ret_payload)
 {
-    struct str header_text, payload, signature, rest;
+    struct str header_text = {0}, payload = {0}, signature = {0}, rest;
     struct token_header header = {0};
     struct bytes bytes;
     rest = str_split(token, '.', &header_text);

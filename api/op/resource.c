@@ -3,12 +3,17 @@
 
 enum { SEGMENT_KEY = 3, RESOURCE_ROOM = 2048 };
 
+static err_t find_page(struct req *r, const struct resource_kind *k, const struct arm_target *t, struct resource_page *page)
+{
+    err_t e = k->find(r, &t->find, page);
+    return e ? e : arm_check_place(t, &page->place);
+}
+
 err_t resource_reply(struct req *r, const struct resource_kind *k, int status, const struct arm_target *t)
 {
     struct resource_page page = {0};
     struct text out;
-    TRY(k->find(r, &t->find, &page));
-    TRY(arm_check_place(t, &page.place));
+    TRY(find_page(r, k, t, &page));
     if (!page.count)
         return E(RESOURCE_NOT_FOUND);
     text_init(&out, r->arena, RESOURCE_ROOM);
@@ -27,8 +32,7 @@ static err_t reply_list(struct req *r, const struct resource_kind *k, const stru
 {
     struct resource_page page = {0};
     struct text out;
-    TRY(k->find(r, &t->find, &page));
-    TRY(arm_check_place(t, &page.place));
+    TRY(find_page(r, k, t, &page));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < page.count; i++) {
         arm_list_item(&out);
@@ -56,13 +60,19 @@ static err_t no_such_policy(struct req *r, const struct resource_kind *k)
     return req_fail(r, E(RESOURCE_NOT_FOUND), "The %s has no policy of this name.", k->noun);
 }
 
+static err_t find_policies(struct req *r, const struct resource_kind *k, const struct arm_target *t, struct str key_name_key,
+                           struct resource_policies *found)
+{
+    err_t e = k->policies(r, &t->find, key_name_key, found);
+    return e ? e : arm_check_place(t, &found->place);
+}
+
 static err_t list_keys(struct req *r, const struct resource_kind *k, struct str key_name)
 {
     struct arm_target t;
     struct resource_policies found = {0};
     TRY(arm_resource(r, &t));
-    TRY(k->policies(r, &t.find, key_name.p ? arena_lower(r->arena, key_name) : key_name, &found));
-    TRY(arm_check_place(&t, &found.place));
+    TRY(find_policies(r, k, &t, key_name.p ? arena_lower(r->arena, key_name) : key_name, &found));
     if (!found.there)
         return E(RESOURCE_NOT_FOUND);
     if (key_name.p && !found.count)

@@ -4,7 +4,7 @@
 # or left one to do is a failure. Arguments: files to run instead of all.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=../lib/cluster.sh
+# shellcheck source=tests/lib/cluster.sh
 . "$here/../lib/cluster.sh"
 
 # Shows a runner's output as it comes and holds its summary against the rule above.

@@ -142,7 +142,8 @@ class Lanes {
 
   // Every start must have an end that was asked for; a second one of each was the drain.
   ends(name, starts) {
-    const events = fs.readFileSync(this.stack.log(name), 'utf8').split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    const log = fs.existsSync(this.stack.log(name)) ? fs.readFileSync(this.stack.log(name), 'utf8') : '';
+    const events = log.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
     const stopped = events.filter((one) => one.event === 'stopped');
     const started = events.filter((one) => one.event === 'started').length;
     if (started !== starts || stopped.length !== starts || stopped.some((one) => one.code !== 0))

@@ -2,6 +2,7 @@
  * can reach it: the headers that it believes name client certificates. */
 #include "api/peer.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -114,6 +115,7 @@ static err_t listen_tcp(struct arena *a, struct str spec, struct str host_port, 
     struct addrinfo *found = NULL;
     int on = 1;
     TRY(resolve(a, spec, host_port, d, &found));
+    assert(found); /* resolve gives an address or an error */
     err_t e = NULL;
     bool good = is_wildcard(found->ai_addr) ? machine_is_private() : is_private(found->ai_addr);
     int fd = good ? socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;

@@ -3,6 +3,7 @@
  * P-256). */
 #include "jwt.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -275,11 +276,12 @@ static err_t read_claims(struct arena *a, struct str payload, struct err_detail 
 static err_t verify_signature(struct arena *a, const struct jwt_key *const *keys, size_t count, struct str token,
                               struct err_detail *d, struct jwt_claims *ret)
 {
-    const struct jwt_key *key;
-    struct str payload;
+    const struct jwt_key *key = NULL;
+    struct str payload = {0};
     struct jwt_claims claims = {0};
     TRY(check_header(a, keys, count, token, d, &key, &payload));
     TRY(read_claims(a, payload, d, &claims));
+    assert(key && key->public_pem.n); /* with an empty key libjwt verifies nothing */
     CLEANUP(drop_jwt) jwt_t *j = NULL;
     int failed =
         jwt_decode(&j, arena_str(a, token).p, (const unsigned char *)key->public_pem.p, (int)key->public_pem.n);

@@ -52,6 +52,6 @@ while IFS='|' read -r -u 3 suite verb pattern; do
     if [ "$status" = 0 ]; then passed=$((passed + 1)) verdict=passed; else failed=$((failed + 1)) verdict="FAILED ($status)"; fi
     report+=$(printf '%-10s %s, %d s (make %s)' "$suite" "$verdict" "$((SECONDS - began))" "$verb")$'\n'
     report+="    ${words//$'\n'/$'\n'    }"$'\n'
-done 3< <(suites)
+done 3<<<"$(suites)"
 printf '\n=== summaries (logs: %s)\n%s\n%d passed, %d failed\n' "$logs" "$report" "$passed" "$failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

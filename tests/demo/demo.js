@@ -23,13 +23,14 @@ function check(good, text) {
   if (!good) throw new Error(text);
 }
 
+const devicesOf = (count) => `${count} device${count === 1 ? '' : 's'}`;
 const short = (host) => host.split('.')[0];
 const numbered = (prefix, count) => Array.from({ length: count }, (_, i) => `${prefix}-${run}-${String(i).padStart(4, '0')}`);
 
 async function enrollAndRegister(idscope, instance, ids, more = {}) {
-  say(`enrolling ${ids.length} devices`);
+  say(`enrolling ${devicesOf(ids.length)}`);
   const devices = await each(ids, WIDTH, (id) => idscope.enroll(instance, id, more));
-  say(`registering ${ids.length} devices (SAS, then polling until assigned)`);
+  say(`registering ${devicesOf(ids.length)} (SAS, then polling until assigned)`);
   return register(idscope, instance, devices);
 }
 
@@ -47,7 +48,7 @@ function perHub(devices, hubs) {
   return counts;
 }
 
-const shares = (counts, hubs) => counts.map((n, i) => `${short(hubs[i].host)} ${n} (${((100 * n) / counts.reduce((a, b) => a + b, 0)).toFixed(0)} %)`).join(', ');
+const shares = (counts, hubs) => counts.map((n, i) => `${short(hubs[i].host)} ${n} (${((100 * n) / counts.reduce((a, b) => a + b, 0)).toFixed(1)} %)`).join(', ');
 
 // Each device stands in the registry of the hub it was told, with its keys, and in no other.
 async function checkRegistries(idscope, devices, hubs) {

@@ -19,11 +19,10 @@ if (!work) throw new Error('the flow tests run inside run.sh');
 
 const deployment = (name) => {
   const stack = new Deployment(path.join(work, name), path.join(work, `${name}.var`));
-  return { stack, idscope: new Idscope({ ...stack.env, IDSCOPE_URL: name === 'first' ? 'https://localhost:443' : 'https://127.0.0.2:443' }) };
+  return { stack, idscope: new Idscope(stack.env) };
 };
 const first = deployment('first');
 const second = deployment('second');
-second.idscope.managementHost = 'management.second.test';
 const { stack, idscope } = first;
 
 const run = crypto.randomBytes(3).toString('hex');

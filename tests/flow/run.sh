@@ -34,6 +34,7 @@ inside() {
     local work=$1 identity=$2 as=()
     ip link set lo up
     printf '127.0.0.1 localhost\n::1 localhost\n' > "$work/hosts"
+    [ -e /etc/hosts ] || : > /etc/hosts # a bare chroot has none to mount over
     mount --bind "$work/hosts" /etc/hosts
     case $identity in
         as-is) ;;

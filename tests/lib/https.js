@@ -6,12 +6,14 @@
 'use strict';
 
 const https = require('node:https');
+const net = require('node:net');
 
 class Https {
   // ca: PEM text. address, port: where every connection goes; name, SNI and certificate check stay those of the request's host.
   constructor({ ca, address, port, sockets = 32 }) {
     this.port = port;
-    this.address = address;
+    // localhost is loopback by definition, whatever the resolver of this machine knows.
+    this.address = /(^|\.)localhost$/.test(address) ? '127.0.0.1' : address;
     this.agent = new https.Agent({ keepAlive: true, maxSockets: sockets, ca });
   }
 
@@ -31,7 +33,7 @@ class Https {
     }
     for (const name of Object.keys(all)) if (all[name] === undefined || all[name] === null) delete all[name];
     return new Promise((resolve, reject) => {
-      const request = https.request({ method, path, agent, host: this.address, port: this.port, servername: host, headers: all });
+      const request = https.request({ method, path, agent, host: this.address, port: this.port, servername: net.isIP(host) ? '' : host, headers: all });
       request.setTimeout(timeoutMs, () => request.destroy(new Error(`no answer within ${timeoutMs} ms: ${method} ${host}${path}`)));
       request.on('error', reject);
       request.on('response', (response) => {

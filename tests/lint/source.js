@@ -192,7 +192,7 @@ function routes() {
 
 function demo() {
   const mine = [...ending('.js').filter((file) => file.startsWith('tests/demo/')), 'tests/lib/https.js', 'tests/lib/sas.js', 'tests/lib/idscope.js'];
-  const words = /\bpsql\b|\bPG[A-Z]+\b|postgres|libpq|child_process|node:net|\.sock\b|stack\.(sh|js|env)/;
+  const words = /\bpsql\b|\bPG[A-Z]+\b|postgres|libpq|child_process|\.sock\b|stack\.(sh|js|env)/;
   const bad = mine.flatMap((file) => code(file).flatMap((line, i) => (words.test(line) || words.test(lines(file)[i].replace(/^\s*\/\/.*/, '')) ? [`${file}:${i + 1}: ${words.exec(lines(file)[i])[0]}`] : [])));
   for (const file of mine) for (const match of text(file).matchAll(/require\('([^.][^']*)'\)/g)) if (!match[1].startsWith('node:')) bad.push(`${file}: needs the package ${match[1]}`);
   return { bad, note: `${mine.length} files, no database, no package, no process` };

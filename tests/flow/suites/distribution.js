@@ -73,7 +73,7 @@ const links = (hubs, weights) => weights.map((allocationWeight, i) => Idscope.li
 
 describe('distribution', () => {
   for (const weights of [[1, 1], [3, 1]]) {
-    test(`${COUNT} registrations with weights ${weights.join(':')} are shared as asked; a third hub takes its share and nothing else moves`, async (t) => {
+    test(`${COUNT} registrations with weights ${weights.join(':')} are shared as asked${weights[0] === 1 ? '; a third hub takes its share and nothing else moves' : ''}`, async (t) => {
       const ids = draw();
       const made = await scene(t, { hubs: 3 }, idscope);
       await made.relink(links(made.hubs, weights));

@@ -15,7 +15,7 @@ describe('tenants', () => {
     const tenant = await admin('create-tenant', fresh('other'));
     const { IDSCOPE_SUBSCRIPTION_ID } = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'other');
     const client = await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, 'other', 'owner');
-    other = new Idscope({ ...idscope.env, IDSCOPE_URL: 'https://localhost:443', ...tenant, IDSCOPE_SUBSCRIPTION_ID, ...client });
+    other = new Idscope({ ...idscope.env, ...tenant, IDSCOPE_SUBSCRIPTION_ID, ...client });
   });
 
   test('another tenant signs in by its client id alone and sees its own subscription only', async () => {
@@ -78,7 +78,7 @@ describe('tenants', () => {
 
   test('a hub in another subscription of the same tenant can be linked by its resource id', async (t) => {
     const { IDSCOPE_SUBSCRIPTION_ID } = await admin('create-subscription', idscope.env.IDSCOPE_TENANT_ID, fresh('sub'));
-    const elsewhere = new Idscope({ ...idscope.env, IDSCOPE_URL: 'https://localhost:443', IDSCOPE_SUBSCRIPTION_ID });
+    const elsewhere = new Idscope({ ...idscope.env, IDSCOPE_SUBSCRIPTION_ID });
     const group = fresh('group');
     await elsewhere.createGroup(group);
     t.after(() => elsewhere.deleteGroup(group));
@@ -90,7 +90,7 @@ describe('tenants', () => {
   });
 
   test('a reader reads and does nothing else; a contributor writes', async () => {
-    const as = async (role) => new Idscope({ ...idscope.env, IDSCOPE_URL: 'https://localhost:443', ...await admin('create-service-principal', idscope.env.IDSCOPE_TENANT_ID, fresh('client'), role) });
+    const as = async (role) => new Idscope({ ...idscope.env, ...await admin('create-service-principal', idscope.env.IDSCOPE_TENANT_ID, fresh('client'), role) });
     const reader = await as('reader');
     const instance = idscope.instancePath(made.group, made.instance.name);
     assert.equal((await reader.arm('GET', instance)).status, 200);

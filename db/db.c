@@ -5,6 +5,7 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,15 @@
 #include "core/crypt.h"
 #include "db/row.h"
 
-enum { MESSAGE_MAX = 400, BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 2000, TX_TRIES = 3, TX_PAUSE_MS = 8 };
+enum {
+    MESSAGE_MAX = 400,
+    BACKOFF_FIRST_MS = 50,
+    BACKOFF_MAX_MS = 2000,
+    TX_TRIES = 3,
+    TX_PAUSE_MS = 8,
+    ANSWER_MAX_MS = 35000, /* beyond the server's own time-out: it is frozen, or the way to it is */
+    WAIT_SLICE_MS = 100,   /* how often a waiting call looks whether the program wants to end */
+};
 
 /* What the server says that a prepared statement takes, so that a wrong parameter is found before it is sent. */
 struct prepared {
@@ -42,6 +51,14 @@ static int64_t monotonic_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* When the program ends, nobody waits beyond this. */
+static _Atomic int64_t last_ms = INT64_MAX;
+
+void db_hurry(int64_t most_ms)
+{
+    atomic_store(&last_ms, monotonic_ms() + most_ms);
 }
 
 /* --- messages and errors
@@ -100,7 +117,8 @@ static err_t failure(struct db *db, const char *where, const PGresult *r)
 {
     const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
     if (!state) {
-        say(db, where, PQerrorMessage(db->conn));
+        const char *words = PQerrorMessage(db->conn);
+        say(db, where, *words ? words : "no answer in time");
         drop(db);
         return E(DATABASE_UNAVAILABLE);
     }
@@ -109,6 +127,40 @@ static err_t failure(struct db *db, const char *where, const PGresult *r)
     if (m.drop || PQstatus(db->conn) == CONNECTION_BAD)
         drop(db);
     return m.error;
+}
+
+/* Until the next result can be taken without waiting. False when there is none in time: then only the connection's end
+ * is left. */
+static bool answered(PGconn *conn)
+{
+    int64_t end_ms = monotonic_ms() + ANSWER_MAX_MS;
+    while (PQisBusy(conn)) {
+        int unsent = PQflush(conn);
+        int64_t now_ms = monotonic_ms();
+        if (now_ms >= end_ms || now_ms >= atomic_load(&last_ms))
+            return false;
+        struct pollfd fd = {.fd = PQsocket(conn), .events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN)};
+        (void)poll(&fd, 1, WAIT_SLICE_MS);
+        if (unsent < 0 || !PQconsumeInput(conn))
+            return true; /* the result tells what is broken */
+    }
+    return true;
+}
+
+/* As PQexec, but it does not wait for ever: NULL when there is no answer. */
+static PGresult *execute(struct db *db, const char *sql)
+{
+    PGresult *last = NULL;
+    bool alive = PQsendQuery(db->conn, sql) == 1;
+    while (alive && (alive = answered(db->conn))) {
+        PGresult *r = PQgetResult(db->conn);
+        if (!r)
+            return last;
+        PQclear(last);
+        last = r;
+    }
+    PQclear(last);
+    return NULL;
 }
 
 static bool is_good(const PGresult *r)
@@ -139,12 +191,14 @@ static PGconn *connect_to(const char *url, const char *application_name)
 
 static err_t run_plain(struct db *db, const char *where, const char *sql)
 {
-    PGresult *r = PQexec(db->conn, sql);
+    PGresult *r = execute(db, sql);
     err_t e = is_good(r) ? NULL : failure(db, where, r);
     PQclear(r);
     return e;
 }
 
+/* A lane plans each statement once, maybe for empty tables; all it ever does is look up rows by their key. So only the
+ * join that does that is left to it: the others read a whole index as soon as the statistics make that look cheap. */
 static err_t set_session(struct db *db)
 {
     TRY(run_plain(
@@ -153,12 +207,14 @@ static err_t set_session(struct db *db)
         "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
     if (db->use != DB_USE_LANE)
         return NULL;
-    return run_plain(db, "session settings", "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off");
+    return run_plain(db, "session settings",
+                     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_mergejoin = off;"
+                     "SET enable_hashjoin = off");
 }
 
 static err_t check_schema(struct db *db, struct err_detail *d)
 {
-    PGresult *r = PQexec(db->conn, "SELECT version FROM idscope.schema_version");
+    PGresult *r = execute(db, "SELECT version FROM idscope.schema_version");
     err_t e = NULL;
     if (!is_good(r)) {
         e = failure(db, "schema version", r);
@@ -185,10 +241,16 @@ static bool send_prepares(struct db *db)
 /* The next result of a pipeline and the NULL behind it. */
 static PGresult *next_result(PGconn *conn)
 {
-    PGresult *r = PQgetResult(conn);
+    PGresult *r = answered(conn) ? PQgetResult(conn) : NULL;
     if (r && PQresultStatus(r) != PGRES_PIPELINE_SYNC)
         PQclear(PQgetResult(conn));
     return r;
+}
+
+/* What ends a pipeline. */
+static PGresult *sync_result(PGconn *conn)
+{
+    return answered(conn) ? PQgetResult(conn) : NULL;
 }
 
 static err_t note_parameters(struct db *db, int statement, const PGresult *described)
@@ -232,7 +294,7 @@ static err_t take_all_prepared(struct db *db, struct err_detail *d)
         TRY(take_prepared(db, sql_texts[i].name, i, false, d));
         TRY(take_prepared(db, sql_texts[i].name, i, true, d));
     }
-    PGresult *sync = PQgetResult(db->conn);
+    PGresult *sync = sync_result(db->conn);
     err_t e = PQresultStatus(sync) == PGRES_PIPELINE_SYNC ? NULL : failure(db, "prepare", sync);
     PQclear(sync);
     return e;
@@ -257,6 +319,7 @@ static err_t set_up(struct db *db, struct err_detail *d)
         return err_say(d, E(DATABASE_UNAVAILABLE), "%s", db->message);
     }
     PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
+    (void)PQsetnonblocking(db->conn, 1); /* answered() does the waiting, for sending as well */
     err_t e = set_session(db);
     if (e)
         return err_say(d, e, "%s", db->message);
@@ -339,7 +402,7 @@ static err_t ensure_open(struct db *db)
         drop(db);
     if (db->conn)
         return NULL;
-    if (monotonic_ms() < db->retry_at_ms)
+    if (monotonic_ms() < db->retry_at_ms || atomic_load(&last_ms) != INT64_MAX)
         return E(DATABASE_UNAVAILABLE);
     return reopen(db, NULL);
 }
@@ -394,8 +457,10 @@ static void take_result(struct db *db, const char *where, err_t *first, struct r
     if (!db->conn)
         return;
     PGresult *r = next_result(db->conn);
-    if (*first == NULL && (!r || !is_good(r)))
-        *first = failure(db, where, r);
+    if (!r || (*first == NULL && !is_good(r))) {
+        err_t e = failure(db, where, r);
+        *first = *first ? *first : e;
+    }
     if (*first == NULL && ret)
         *ret = (struct rows *)r;
     else
@@ -406,7 +471,7 @@ static err_t end_pipeline(struct db *db, err_t e)
 {
     if (!db->conn)
         return e;
-    PGresult *sync = PQgetResult(db->conn);
+    PGresult *sync = sync_result(db->conn);
     bool synced = sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
     if (!synced && !e)
         e = failure(db, "pipeline", sync); /* the implicit commit failed */
@@ -510,7 +575,7 @@ static void roll_back(struct db *db)
 /* A COMMIT of a failed transaction is answered with the word ROLLBACK and no error. */
 static err_t commit(struct db *db)
 {
-    PGresult *r = PQexec(db->conn, "COMMIT");
+    PGresult *r = execute(db, "COMMIT");
     err_t e = is_good(r) ? NULL : failure(db, "commit", r);
     if (!e && strcmp(PQcmdStatus(r), "COMMIT") != 0)
         e = E(DATABASE_STATEMENT);

@@ -7,6 +7,8 @@ BEGIN;
 SELECT no_plan();
 SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_hashjoin = off;
 SET LOCAL jit = off;
 
 CREATE TEMP TABLE wanted (name text, who text, tables text[]);

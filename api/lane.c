@@ -18,7 +18,7 @@
 #include "core/log.h"
 #include "db/gate.h"
 
-enum { IDLE_MS = 1000, DOWN_MS = 100 };
+enum { IDLE_MS = 1000, DOWN_MS = 100, STOP_MS = 1000 };
 
 static const char *const class_words[LANE_CLASSES] = {"device", "service", "hub", "management"};
 
@@ -149,7 +149,8 @@ static void run_single(struct lane *lane, struct lane_work *w)
     end(lane, w);
 }
 
-/* Runs alone what a batch failed at, for a reason that is not the client's and not that the database is away. */
+/* Runs alone what a batch failed at, for a reason that is not the client's and not that the database is away. The
+ * request still holds its instance: one that lost it was let down by the gate, not by its company. */
 static void run_again(struct lane *lane, struct req *r)
 {
     r->error = NULL;
@@ -160,11 +161,26 @@ static void run_again(struct lane *lane, struct req *r)
     r->route->batch(lane->db, &r, 1);
 }
 
+/* One look-up for all the ID scopes of a batch. */
+static void read_scopes(struct lane *lane, struct queue_item **items, size_t count, int64_t wall_us)
+{
+    struct str keys[LANE_BATCH_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct req *r = work_of(items[i])->req;
+        if (r->authorization.n && id_scope_valid(r->segments[0]))
+            keys[n++] = arena_lower(r->arena, r->segments[0]);
+    }
+    gate_read_scopes(lane->lanes->shared->gate, lane->db, keys, n, wall_us);
+}
+
 static void run_batch(struct lane *lane, struct queue_item **items, size_t count)
 {
     struct req *good[LANE_BATCH_MAX];
     size_t n = 0;
     int64_t wall_us = clock_wall_us(), span_us = clock_span_us();
+    if (work_of(items[0])->req->route->credential == CREDENTIAL_DEVICE)
+        read_scopes(lane, items, count, wall_us);
     for (size_t i = 0; i < count; i++)
         if (begin(lane, work_of(items[i]), wall_us, span_us))
             good[n++] = work_of(items[i])->req;
@@ -173,7 +189,7 @@ static void run_batch(struct lane *lane, struct queue_item **items, size_t count
         good[0]->route->batch(lane->db, good, n);
     }
     for (size_t i = 0; n > 1 && i < n; i++)
-        if (good[i]->error && !good[i]->error->http_status)
+        if (good[i]->error && !good[i]->error->http_status && good[i]->instance)
             run_again(lane, good[i]);
     for (size_t i = 0; i < count; i++)
         end(lane, work_of(items[i]));
@@ -261,6 +277,7 @@ void lanes_start(struct lanes *l)
 void lanes_stop(struct lanes *l)
 {
     l->stopping = true;
+    db_hurry(STOP_MS); /* a database that is frozen must not keep us */
     for (int class = 0; class < LANE_CLASSES; class ++)
         queue_close(l->queues[class]);
     for (; l->started; l->started--)

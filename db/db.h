@@ -28,6 +28,8 @@ enum db_use {
 err_t db_open(const char *url, const char *application_name, enum db_use use, struct err_detail *d, struct db **ret);
 void db_close(struct db *db);               /* NULL is allowed */
 bool db_is_up(const struct db *db);         /* as of the last call */
+/* The program ends: no call of any connection waits for longer than this, and none opens a connection again. Thread-safe. */
+void db_hurry(int64_t most_ms);
 const char *db_message(const struct db *db); /* the server's words about the last failure; never holds values of rows */
 
 /* --- parameters ------------------------------------------------------------------------------------------------------ */

@@ -13,7 +13,7 @@
 #include "workers/clock.h"
 #include "workers/loop.h"
 
-enum { EXIT_BAD_CONFIG = 78, DATABASE_WAIT_MS = 60000, DATABASE_RETRY_US = 500000 };
+enum { EXIT_BAD_CONFIG = 78, DATABASE_WAIT_MS = 60000, DATABASE_RETRY_US = 500000, LAST_WRITES_MS = 2000 };
 
 struct program {
     struct arena *arena;
@@ -149,6 +149,7 @@ static int run(struct program *p, const sigset_t *signals)
 
 static void stop(struct program *p)
 {
+    db_hurry(p->cfg.drain_ms + LAST_WRITES_MS); /* a database that is frozen must not keep us */
     if (p->worker.cfg)
         loop_stop(&p->worker);
     health_stop(p->health);

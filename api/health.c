@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "api/clock.h"
 #include "core/crypt.h"
 #include "core/id.h"
 
@@ -27,13 +27,27 @@ struct health {
 
 /* --- one probe ---------------------------------------------------------------------------------------------------- */
 
+/* One client, and until when it may keep us: all of it, not each byte, or a slow one would keep us from all others. */
+struct probe {
+    int fd, stop_fd;
+    int64_t end_us;
+};
+
+/* False when the client's time is over, or ours. */
+static bool wait_for(const struct probe *p, short events)
+{
+    struct pollfd fds[] = {{.fd = p->fd, .events = events}, {.fd = p->stop_fd, .events = POLLIN}};
+    int64_t left_us = p->end_us - clock_span_us();
+    return left_us > 0 && poll(fds, 2, (int)(left_us / 1000) + 1) > 0 && !fds[1].revents;
+}
+
 /* Reads up to the end of the head; what comes behind is of no interest. False when the client is too slow or says too
  * much. */
-static bool read_head(int fd, char *to, size_t room)
+static bool read_head(const struct probe *p, char *to, size_t room)
 {
     size_t n = 0;
-    while (n < room - 1) {
-        ssize_t got = recv(fd, to + n, room - 1 - n, 0);
+    while (n < room - 1 && wait_for(p, POLLIN)) {
+        ssize_t got = recv(p->fd, to + n, room - 1 - n, 0);
         if (got <= 0)
             return false;
         n += (size_t)got;
@@ -44,60 +58,57 @@ static bool read_head(int fd, char *to, size_t room)
     return false;
 }
 
-static void send_all(int fd, struct str s)
+static void send_all(const struct probe *p, struct str s)
 {
-    while (s.n) {
-        ssize_t sent = send(fd, s.p, s.n, MSG_NOSIGNAL);
+    while (s.n && wait_for(p, POLLOUT)) {
+        ssize_t sent = send(p->fd, s.p, s.n, MSG_NOSIGNAL);
         if (sent <= 0)
             return;
         s = (struct str){s.p + sent, s.n - (size_t)sent};
     }
 }
 
-static void answer(struct arena *a, int fd, const char *status, const char *type, struct str body)
+static void answer(struct arena *a, const struct probe *p, const char *status, const char *type, struct str body)
 {
-    send_all(fd,
+    send_all(p,
              arena_printf(a, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%.*s",
                           status, type, body.n, STR_ARG(body)));
 }
 
-static void answer_ready(const struct health *h, struct arena *a, int fd)
+static void answer_ready(const struct health *h, struct arena *a, const struct probe *p)
 {
     struct str why_not = STR("not ready");
     bool ready = h->source.ready(h->source.context, a, &why_not);
-    answer(a, fd, ready ? "200 OK" : "503 Service Unavailable", "text/plain",
+    answer(a, p, ready ? "200 OK" : "503 Service Unavailable", "text/plain",
            ready ? STR("ready\n") : arena_printf(a, "%s\n", why_not.p));
 }
 
-static void answer_metrics(const struct health *h, struct arena *a, int fd)
+static void answer_metrics(const struct health *h, struct arena *a, const struct probe *p)
 {
     struct text out;
     text_init(&out, a, 8192);
     h->source.metrics(h->source.context, &out);
-    answer(a, fd, "200 OK", "text/plain; version=0.0.4", text_str(&out));
+    answer(a, p, "200 OK", "text/plain; version=0.0.4", text_str(&out));
 }
 
-static void serve(const struct health *h, int fd)
+static void serve(const struct health *h, const struct probe *p)
 {
     char head[REQUEST_MAX];
-    struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000, .tv_usec = TIMEOUT_MS % 1000 * 1000};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (!read_head(fd, head, sizeof head))
+    if (!read_head(p, head, sizeof head))
         return;
     ARENA_CLEANUP struct arena *a = arena_new();
     struct str method, path, rest = str_split(str_of(head), ' ', &method);
     str_split(rest, ' ', &path);
     if (!str_same(method, STR("GET")))
-        answer(a, fd, "405 Method Not Allowed", "text/plain", STR("only GET\n"));
+        answer(a, p, "405 Method Not Allowed", "text/plain", STR("only GET\n"));
     else if (str_same(path, STR("/healthz")))
-        answer(a, fd, "200 OK", "text/plain", STR("ok\n"));
+        answer(a, p, "200 OK", "text/plain", STR("ok\n"));
     else if (str_same(path, STR("/readyz")))
-        answer_ready(h, a, fd);
+        answer_ready(h, a, p);
     else if (str_same(path, STR("/metrics")))
-        answer_metrics(h, a, fd);
+        answer_metrics(h, a, p);
     else
-        answer(a, fd, "404 Not Found", "text/plain", STR("/healthz, /readyz or /metrics\n"));
+        answer(a, p, "404 Not Found", "text/plain", STR("/healthz, /readyz or /metrics\n"));
 }
 
 /* --- the listener ------------------------------------------------------------------------------------------------- */
@@ -109,12 +120,12 @@ static void *run(void *context)
     while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
         if (fds[1].revents)
             break;
-        int fd = accept4(h->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept4(h->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
-            usleep(PAUSE_US); /* out of descriptors, most likely: do not spin */
+            usleep(PAUSE_US); /* gone again, or we are out of descriptors: do not spin */
             continue;
         }
-        serve(h, fd);
+        serve(h, &(struct probe){fd, h->stop_fd, clock_span_us() + TIMEOUT_MS * INT64_C(1000)});
         close(fd);
     }
     return NULL;
@@ -137,7 +148,7 @@ static err_t open_socket(struct arena *a, struct str listen_at, struct err_detai
     int failed = getaddrinfo(arena_str(a, host).p, port, &wanted, &found), on = 1;
     if (failed)
         return bad(d, listen_at, gai_strerror(failed));
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     bool good = fd >= 0 && !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, BACKLOG);

@@ -147,8 +147,8 @@ static void stop(struct api *api)
 {
     if (api->lanes)
         lanes_stop(api->lanes);
+    health_stop(api->health); /* it looks at lanes and server */
     server_stop(api->server);
-    health_stop(api->health);
     lanes_free(api->lanes);
     token_keys_free(api->shared.tokens);
     gate_free(api->shared.gate);

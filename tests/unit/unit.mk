@@ -1,5 +1,5 @@
-# unit.mk: the unit tests of core/ and of what the api can do without a database, one program per file test_*.c, each with the
-# library of its flavour.
+# unit.mk: the unit tests of core/ and of what api and worker can do without a database, one program per file test_*.c,
+# each with the library of its flavour.
 UNIT_C        := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(UNIT_C))
 UNIT_LINES_LEAST := 95
@@ -19,6 +19,8 @@ unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 
 # The table of routes names every operation, so the router comes with all of them.
 $(OUT)/tests/unit/test_queue:  $(call objs,api/queue.c)
+$(OUT)/tests/unit/test_health: $(call objs,api/health.c)
+$(OUT)/tests/unit/test_hosts:  $(call objs,workers/hosts.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
 	@echo "  LINK  $@"

@@ -74,7 +74,7 @@ install_quietly() {
         # shellcheck disable=SC2064 # the path as it is now
         trap "rm -f $policy $no_cluster" EXIT
     else
-        # shellcheck disable=SC2064
+        # shellcheck disable=SC2064 # the names as they are now
         trap "rm -f $no_cluster" EXIT
     fi
     mkdir -p "$(dirname $no_cluster)"

@@ -177,7 +177,7 @@ cluster_kill() {
     # shellcheck disable=SC2086 # a list of numbers
     kill -KILL $children 2>/dev/null || true
     kill -KILL "$pid"
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086 # a list of process ids
     cluster_await_end "$pid" $children
 }
 

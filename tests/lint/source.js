@@ -214,7 +214,7 @@ function suppressions() {
         counts[kind] = (counts[kind] || 0) + 1;
         const behind = line.slice(match.index + match[0].length).replace(/[^A-Za-z]/g, '');
         const before = /^\s*(?:\/\*|\/\/|#|\*)/.test(lines(file)[i - 1] || '') ? lines(file)[i - 1].replace(/[^A-Za-z]/g, '') : '';
-        if (behind.length < 8 && before.length < 20) bad.push(`${file}:${i + 1}: ${kind} suppression without a reason`);
+        if (behind.length < 5 && before.length < 20) bad.push(`${file}:${i + 1}: ${kind} suppression without a reason`);
       }
     });
   }

@@ -96,17 +96,21 @@ GRANT SELECT ON idscope.hub_policy TO idscope_worker;
 CREATE FUNCTION idscope.gate_hub(wanted text)
     RETURNS TABLE (hub_id bigint, version bigint, tenant_id uuid, name text,
                    key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT r.hub_id, r.version, h.tenant_id, h.name, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
-          FROM idscope.hub_registry r
-          JOIN idscope.hub h ON h.hub_id = r.hub_id
-          CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
-                                     array_agg(rights ORDER BY position) AS rights,
-                                     array_agg(primary_sealed ORDER BY position) AS primary_sealed,
-                                     array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
-                                FROM idscope.hub_policy WHERE hub_key = wanted) p
-         WHERE r.hub_key = wanted
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+            SELECT r.hub_id, r.version, h.tenant_id, h.name, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+              FROM idscope.hub_registry r
+              JOIN idscope.hub h ON h.hub_id = r.hub_id
+              CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
+                                         array_agg(rights ORDER BY position) AS rights,
+                                         array_agg(primary_sealed ORDER BY position) AS primary_sealed,
+                                         array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
+                                    FROM idscope.hub_policy WHERE hub_key = wanted) p
+             WHERE r.hub_key = wanted;
+    END
     $$;
 COMMENT ON FUNCTION idscope.gate_hub(text) IS 'What a check needs about a hub, by its name in lower case, whatever its tenant';
 REVOKE ALL ON FUNCTION idscope.gate_hub(text) FROM PUBLIC;

@@ -140,23 +140,50 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.link_latency TO idscope_worker;
 CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
     RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
                    allocation_policy text, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, i.allocation_policy,
-               p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
-          FROM idscope.instance i
-          JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL
-          CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
-                                     array_agg(rights ORDER BY position) AS rights,
-                                     array_agg(primary_sealed ORDER BY position) AS primary_sealed,
-                                     array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
-                                FROM idscope.instance_policy WHERE id_scope = i.id_scope) p
-         WHERE i.id_scope = wanted_scope OR i.name_key = wanted_name
-         LIMIT 1
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, i.allocation_policy,
+                   p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+              FROM idscope.instance i
+              JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL
+              CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
+                                         array_agg(rights ORDER BY position) AS rights,
+                                         array_agg(primary_sealed ORDER BY position) AS primary_sealed,
+                                         array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
+                                    FROM idscope.instance_policy WHERE id_scope = i.id_scope) p
+             WHERE i.id_scope = wanted_scope OR i.name_key = wanted_name
+             LIMIT 1;
+    END
     $$;
 COMMENT ON FUNCTION idscope.gate_instance(text, text) IS 'The live instance of an ID scope or of a name (both in lower case; the other NULL), whatever its tenant';
 REVOKE ALL ON FUNCTION idscope.gate_instance(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.gate_instance(text, text) TO idscope_api;
+
+-- The same for many ID scopes at once: a batch of devices comes from many, and a call of a function for each would cost more than they do.
+CREATE FUNCTION idscope.gate_instances(wanted_scopes text[])
+    RETURNS TABLE (n bigint, id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
+                   allocation_policy text, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT u.n, s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, i.allocation_policy,
+               p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+          FROM unnest(wanted_scopes) WITH ORDINALITY AS u (id_scope, n)
+          CROSS JOIN LATERAL (SELECT id_scope, version, inputs_version FROM idscope.scope
+                               WHERE id_scope = u.id_scope AND retired_at IS NULL LIMIT 1) s
+          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name, allocation_policy FROM idscope.instance
+                               WHERE id_scope = s.id_scope LIMIT 1) i
+          CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
+                                     array_agg(rights ORDER BY position) AS rights,
+                                     array_agg(primary_sealed ORDER BY position) AS primary_sealed,
+                                     array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
+                                FROM idscope.instance_policy WHERE id_scope = s.id_scope) p
+    $$;
+COMMENT ON FUNCTION idscope.gate_instances(text[]) IS 'The live instances of ID scopes (in lower case), whatever their tenants, each with its place in the array';
+REVOKE ALL ON FUNCTION idscope.gate_instances(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.gate_instances(text[]) TO idscope_api;
 
 -- A deleted hub makes every link to it invalid at once, also the links of other tenants, which the api may not see. The hub of another
 -- tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the state alone.

@@ -89,13 +89,18 @@ GRANT UPDATE (secret_sha256, disabled_at) ON idscope.service_principal TO idscop
 GRANT DELETE ON idscope.token_key TO idscope_admin;
 
 -- Sign-in and token checks happen before the tenant is known.
+-- In plpgsql, as all of the gate's functions: it keeps its plan, where a function in SQL is planned anew at each call.
 CREATE FUNCTION idscope.gate_client(wanted uuid)
     RETURNS TABLE (tenant_id uuid, role text, secret_sha256 bytea)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT tenant_id, role, secret_sha256
-          FROM idscope.service_principal
-         WHERE client_id = wanted AND disabled_at IS NULL
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+            SELECT tenant_id, role, secret_sha256
+              FROM idscope.service_principal
+             WHERE client_id = wanted AND disabled_at IS NULL;
+    END
     $$;
 COMMENT ON FUNCTION idscope.gate_client(uuid) IS 'The service principal of a client id, whatever its tenant';
 REVOKE ALL ON FUNCTION idscope.gate_client(uuid) FROM PUBLIC;

@@ -5,6 +5,7 @@
 #include "api/gate.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/req.h"
@@ -149,21 +150,27 @@ static int policy_of(struct str word)
     return POLICY_ABSENT;
 }
 
+/* The row's texts are in the entry's arena already. */
+static err_t take_instance(struct gate *g, struct entry *e, const struct db_gate_instance *row)
+{
+    e->instance = (struct gate_instance){.id_scope = row->id_scope,
+                                         .id_scope_text = row->id_scope_text,
+                                         .tenant_id = row->tenant_id,
+                                         .name = row->name,
+                                         .version = row->version,
+                                         .inputs_version = row->inputs_version,
+                                         .allocation_policy = policy_of(row->allocation_policy)};
+    return unseal_policies(g, e->arena, "instance_policy", row->id_scope, &row->policies, service_rights_implied,
+                           &e->instance.policies, &e->instance.policy_count);
+}
+
 static err_t load_instance(struct gate *g, struct db *db, struct entry *e)
 {
     struct db_gate_instance row;
     struct str absent = {NULL, 0};
     bool by_scope = e->kind == KIND_SCOPE;
     TRY(db_gate_instance(db, e->arena, by_scope ? e->key : absent, by_scope ? absent : e->key, &row));
-    e->instance = (struct gate_instance){.id_scope = row.id_scope,
-                                         .id_scope_text = row.id_scope_text,
-                                         .tenant_id = row.tenant_id,
-                                         .name = row.name,
-                                         .version = row.version,
-                                         .inputs_version = row.inputs_version,
-                                         .allocation_policy = policy_of(row.allocation_policy)};
-    return unseal_policies(g, e->arena, "instance_policy", row.id_scope, &row.policies, service_rights_implied,
-                           &e->instance.policies, &e->instance.policy_count);
+    return take_instance(g, e, &row);
 }
 
 static err_t load_hub(struct gate *g, struct db *db, struct entry *e)
@@ -233,6 +240,13 @@ static struct entry *find_fresh(struct gate *g, enum kind kind, struct str key, 
     return e;
 }
 
+static void keep(struct gate *g, struct entry *e)
+{
+    pthread_mutex_lock(&g->lock);
+    add(g, e);
+    pthread_mutex_unlock(&g->lock);
+}
+
 static void give_back(struct gate *g, struct entry *e)
 {
     pthread_mutex_lock(&g->lock);
@@ -253,9 +267,7 @@ static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str k
             return failed;
         }
         e->miss = failed ? miss : NULL;
-        pthread_mutex_lock(&g->lock);
-        add(g, e);
-        pthread_mutex_unlock(&g->lock);
+        keep(g, e);
     }
     err_t missed = e->miss;
     if (missed)
@@ -263,6 +275,54 @@ static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str k
     else
         *ret = e;
     return missed;
+}
+
+/* --- many scopes at once ------------------------------------------------------------------------------------------ */
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    size_t shorter = x->n < y->n ? x->n : y->n;
+    int order = shorter ? memcmp(x->p, y->p, shorter) : 0;
+    return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+/* Puts those of the keys that are not known freshly to the front, once each, and counts them. */
+static size_t pick_unknown(struct gate *g, struct str *keys, size_t count, int64_t now_us)
+{
+    size_t n = 0;
+    qsort(keys, count, sizeof *keys, compare_keys);
+    pthread_mutex_lock(&g->lock);
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *e = find(g, KIND_SCOPE, keys[i]);
+        bool known = (e && is_fresh(e, now_us)) || (n && str_same(keys[n - 1], keys[i]));
+        if (!known)
+            keys[n++] = keys[i];
+    }
+    pthread_mutex_unlock(&g->lock);
+    return n;
+}
+
+void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t count, int64_t now_us)
+{
+    size_t n = pick_unknown(g, keys, count, now_us);
+    if (n < 2)
+        return;
+    ARENA_CLEANUP struct arena *a = arena_new();
+    struct db_gate_instance *rows = ARENA_NEW_ARRAY(a, n, struct db_gate_instance);
+    struct entry **entries = ARENA_NEW_ARRAY(a, n, struct entry *);
+    struct arena **homes = ARENA_NEW_ARRAY(a, n, struct arena *);
+    for (size_t i = 0; i < n; i++) {
+        entries[i] = entry_new(KIND_SCOPE, keys[i], now_us);
+        homes[i] = entries[i]->arena;
+    }
+    err_t failed = db_gate_instances(db, a, keys, n, homes, rows);
+    for (size_t i = 0; i < n; i++) {
+        entries[i]->miss = rows[i].id_scope.p ? NULL : E(INSTANCE_NOT_FOUND);
+        if (!failed && (entries[i]->miss || !take_instance(g, entries[i], &rows[i])))
+            keep(g, entries[i]);
+        give_back(g, entries[i]);
+    }
 }
 
 /* --- the public face ---------------------------------------------------------------------------------------------- */

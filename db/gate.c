@@ -12,12 +12,24 @@ static err_t first_row(struct db *db, enum sql_id statement, const struct db_arg
 }
 
 /* The four parallel arrays from `column` on; they are as long as the first one. */
-static void read_policies(const struct rows *r, int column, struct arena *a, struct db_policies *ret)
+static void read_policies(const struct rows *r, size_t row, int column, struct arena *a, struct db_policies *ret)
 {
-    ret->count = row_text_array(r, 0, column, a, &ret->names);
-    row_i64_array(r, 0, column + 1, a, &ret->rights);
-    row_bytea_array(r, 0, column + 2, a, &ret->primary_sealed);
-    row_bytea_array(r, 0, column + 3, a, &ret->secondary_sealed);
+    ret->count = row_text_array(r, row, column, a, &ret->names);
+    row_i64_array(r, row, column + 1, a, &ret->rights);
+    row_bytea_array(r, row, column + 2, a, &ret->primary_sealed);
+    row_bytea_array(r, row, column + 3, a, &ret->secondary_sealed);
+}
+
+static void read_instance(const struct rows *r, size_t row, struct arena *a, struct db_gate_instance *ret)
+{
+    ret->id_scope = row_text(r, row, 0, a);
+    ret->id_scope_text = row_text(r, row, 1, a);
+    ret->version = row_i64(r, row, 2);
+    ret->inputs_version = row_i64(r, row, 3);
+    ret->tenant_id = row_uuid(r, row, 4);
+    ret->name = row_text(r, row, 5, a);
+    ret->allocation_policy = row_text(r, row, 6, a);
+    read_policies(r, row, 7, a, &ret->policies);
 }
 
 err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name,
@@ -29,14 +41,23 @@ err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, stru
     db_text(&in, id_scope);
     db_text(&in, name);
     TRY(first_row(db, SQL_GATE_INSTANCE, &in, &r));
-    ret->id_scope = row_text(r, 0, 0, a);
-    ret->id_scope_text = row_text(r, 0, 1, a);
-    ret->version = row_i64(r, 0, 2);
-    ret->inputs_version = row_i64(r, 0, 3);
-    ret->tenant_id = row_uuid(r, 0, 4);
-    ret->name = row_text(r, 0, 5, a);
-    ret->allocation_policy = row_text(r, 0, 6, a);
-    read_policies(r, 7, a, &ret->policies);
+    read_instance(r, 0, a, ret);
+    return NULL;
+}
+
+err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
+                        struct arena *const *homes, struct db_gate_instance *ret)
+{
+    struct db_args in;
+    ROWS_CLEANUP struct rows *r = NULL;
+    db_args_init(&in, a);
+    db_text_array(&in, id_scopes, count);
+    TRY(db_call(db, SQL_GATE_INSTANCES, &in, DB_REPEATABLE, &r));
+    memset(ret, 0, count * sizeof *ret);
+    for (size_t i = 0; i < rows_count(r); i++) {
+        int64_t n = row_i64(r, i, 11) - 1;
+        read_instance(r, i, homes[n], &ret[n]);
+    }
     return NULL;
 }
 
@@ -51,7 +72,7 @@ err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gat
     ret->version = row_i64(r, 0, 1);
     ret->tenant_id = row_uuid(r, 0, 2);
     ret->name = row_text(r, 0, 3, a);
-    read_policies(r, 4, a, &ret->policies);
+    read_policies(r, 0, 4, a, &ret->policies);
     return NULL;
 }
 

@@ -42,6 +42,10 @@ struct db_token_key {
 /* By ID scope or by name, both in lower case; the other one is absent. */
 err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name,
                        struct db_gate_instance *ret);
+/* Many by ID scope. What is found of id_scopes[i] goes to ret[i], its texts to the arena homes[i]; ret[i].id_scope is
+ * absent when nothing is. */
+err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
+                        struct arena *const *homes, struct db_gate_instance *ret);
 err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gate_hub *ret);
 err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct db_gate_client *ret);
 /* Newest first. */

@@ -1,11 +1,17 @@
 -- gate.sql: what the checks before an operation need to know, read once a second per process and key (api/gate.c).
--- Reads only; the first three come through SECURITY DEFINER functions, because the tenant is not known before they have
+-- Reads only; the first four come through SECURITY DEFINER functions, because the tenant is not known before they have
 -- answered.
 
 -- name: gate_instance
 SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
        key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_instance($1::text, $2::text);
+
+-- The same for many scopes in one round trip: a batch of devices comes from many.
+-- name: gate_instances
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
+       key_names, rights, primary_sealed, secondary_sealed, n
+  FROM idscope.gate_instances($1::text[]);
 
 -- name: gate_hub
 SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed

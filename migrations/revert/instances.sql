@@ -4,6 +4,7 @@
 BEGIN;
 
 DROP FUNCTION idscope.hub_deleted(text);
+DROP FUNCTION idscope.gate_instances(text[]);
 DROP FUNCTION idscope.gate_instance(text, text);
 DROP TABLE idscope.link_latency;
 DROP TABLE idscope.linked_hub;

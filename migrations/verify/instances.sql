@@ -71,6 +71,7 @@ BEGIN
     SELECT string_agg(call, ', ') INTO wrong
       FROM (VALUES
         ('idscope_api', 'gate_instance(text, text)', true),
+        ('idscope_api', 'gate_instances(text[])', true),
         ('idscope_api', 'hub_deleted(text)', true)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure

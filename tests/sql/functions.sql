@@ -61,10 +61,19 @@ SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope, id_scope_text, ver
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope FROM idscope.gate_instance(NULL, ''inst-b'')'), '{(0ne0000000b)}', 'an instance by its name');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000A'', ''INST-A'')'), '{}', 'both are asked for in lower case');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(NULL, NULL)'), '{}', 'NULL finds no instance');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT n, id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy, key_names, rights
+                                               FROM idscope.gate_instances(ARRAY[''0ne0000000b'', ''0neffffffff'', ''0ne0000000a''])'),
+          ARRAY[format('(1,0ne0000000b,0ne0000000B,1,1,%s,Inst-b,hashed,{Policy-b},{63})', t.tenant('b')),
+                format('(3,0ne0000000a,0ne0000000A,1,1,%s,Inst-a,hashed,{Policy-a},{63})', t.tenant('a'))],
+          'many instances by their ID scopes, each with its place; an unknown one is left out');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instances(ARRAY[NULL, ''inst-b'', ''0ne0000000A''])'), '{}', 'and by nothing else');
 DELETE FROM idscope.instance_policy WHERE id_scope = t.scope('b');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT name, key_names FROM idscope.gate_instance(NULL, ''inst-b'')'), '{"(Inst-b,)"}',
           'an instance without policies is found all the same');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT name, key_names FROM idscope.gate_instances(ARRAY[''0ne0000000b''])'), '{"(Inst-b,)"}',
+          'also among many');
 UPDATE idscope.scope SET retired_at = now() WHERE id_scope = t.scope('b');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instances(ARRAY[''0ne0000000b''])'), '{}', 'nor among many does a retired scope');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000b'', ''inst-b'')'), '{}', 'a retired scope finds nothing');
 
 -- hub_deleted: hub-a is gone (above) and linked by instance a; hub-b lives, belongs to tenant b and is linked by both

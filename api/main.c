@@ -131,12 +131,13 @@ static bool asked_to_stop(const sigset_t *signals)
 }
 
 /* A database that is not there yet is waited for; one that does not fit is not. */
-static err_t open_lanes(struct api *api, const sigset_t *signals, struct err_detail *d)
+static err_t open_lanes(struct api *api, const sigset_t *signals, struct err_detail *d, bool *ret_asked_to_stop)
 {
     int64_t end_us = clock_span_us() + DATABASE_WAIT_S * INT64_C(1000000);
     for (;;) {
         err_t e = lanes_open(&api->shared, server_reply, d, &api->lanes);
-        if (e != E(DATABASE_UNAVAILABLE) || clock_span_us() > end_us || asked_to_stop(signals))
+        *ret_asked_to_stop = e && asked_to_stop(signals);
+        if (e != E(DATABASE_UNAVAILABLE) || clock_span_us() > end_us || *ret_asked_to_stop)
             return e;
         log_event(LOG_WARN, "database_awaited", L_CSTR("detail", d->text));
         usleep(DATABASE_RETRY_US);
@@ -158,12 +159,13 @@ static void stop(struct api *api)
 static int run(struct api *api, const sigset_t *signals)
 {
     int signal_number;
+    bool asked = false;
     struct err_detail d = {""};
     err_t e = load_settings(api, &d);
     if (e)
         return failed(code_of(e), "bad_configuration", &d);
-    if (open_lanes(api, signals, &d))
-        return failed(EXIT_FAILURE, "database_failed", &d);
+    if (open_lanes(api, signals, &d, &asked))
+        return asked ? EXIT_SUCCESS : failed(EXIT_FAILURE, "database_failed", &d);
     lanes_start(api->lanes);
     if (server_start(api->server, api->lanes, &d))
         return failed(EXIT_FAILURE, "server_failed", &d);

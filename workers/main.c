@@ -118,12 +118,13 @@ static bool asked_to_stop(const sigset_t *signals)
 }
 
 /* A database that is not there yet is waited for; one that does not fit is not. */
-static err_t start_threads(struct program *p, const sigset_t *signals, struct err_detail *d)
+static err_t start_threads(struct program *p, const sigset_t *signals, struct err_detail *d, bool *ret_asked_to_stop)
 {
     int64_t until_ms = clock_ms() + DATABASE_WAIT_MS;
     for (;;) {
         err_t e = loop_start(&p->worker, d);
-        if (e != E(DATABASE_UNAVAILABLE) || clock_ms() > until_ms || asked_to_stop(signals))
+        *ret_asked_to_stop = e && asked_to_stop(signals);
+        if (e != E(DATABASE_UNAVAILABLE) || clock_ms() > until_ms || *ret_asked_to_stop)
             return e;
         loop_stop(&p->worker);
         log_event(LOG_WARN, "databaseAwaited", L_CSTR("detail", d->text));
@@ -134,11 +135,12 @@ static err_t start_threads(struct program *p, const sigset_t *signals, struct er
 static int run(struct program *p, const sigset_t *signals)
 {
     int signal_number;
+    bool asked = false;
     struct err_detail d = {""};
     if (load_settings(p, &d))
         return failed(EXIT_BAD_CONFIG, "badConfiguration", &d);
-    if (start_threads(p, signals, &d))
-        return failed(EXIT_FAILURE, "databaseFailed", &d);
+    if (start_threads(p, signals, &d, &asked))
+        return asked ? EXIT_SUCCESS : failed(EXIT_FAILURE, "databaseFailed", &d);
     atomic_store(&p->ready, true);
     log_event(LOG_INFO, "started", L_CSTR("version", IDSCOPE_VERSION), L_TEXT("region", p->cfg.region));
     sigwait(signals, &signal_number);

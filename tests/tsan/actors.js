@@ -124,13 +124,18 @@ class Actors {
     const [host, port] = fs.readFileSync(`${this.stack.dir}/run/${name}.health`, 'utf8').split(':');
     return new Promise((resolve, reject) => {
       const request = http.get({ host, port, path, agent: false, timeout: 5000 }, (response) => {
-        response.resume();
-        response.on('end', () => resolve({ status: response.statusCode, text: '' }));
+        let text = '';
+        response.on('data', (part) => { text += part; });
+        response.on('end', () => resolve({ status: response.statusCode, text }));
         response.on('error', reject);
       });
       request.on('timeout', () => request.destroy(new Error('no answer')));
       request.on('error', reject);
     });
+  }
+
+  async inFlight() {
+    return Number((await this.probe('api1', '/metrics')).text.match(/^idscope_requests_in_flight ([0-9]+)/m)[1]);
   }
 
   async act(plane, step, goesOn) {

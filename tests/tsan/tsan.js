@@ -1,4 +1,5 @@
-// tsan.js: api and worker, built with ThreadSanitizer, under every plane at once, while the database restarts and the programs drain.
+// tsan.js: api and worker, built with ThreadSanitizer, under every plane at once, while the database restarts and the programs drain; at the end
+// they are to stop while the database is frozen.
 //
 // Responsible for: the stack, the load clients beside the actors, what is taken away when, the verdict. Fails on a report of the sanitizer, on a
 // program that did not end with 0 when asked to, on an answer 500, and when a plane, the worker or a drain was not exercised at all. Before
@@ -9,7 +10,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
-const { Stack, ROOT, temporaryFolder } = require('../lib/stack');
+const { Stack, ROOT, run, temporaryFolder } = require('../lib/stack');
 const { Idscope } = require('../lib/idscope');
 const { seed, loadClient } = require('../lib/load');
 const { sleep, until } = require('../lib/https');
@@ -18,6 +19,9 @@ const { Actors, Tally } = require('./actors');
 const GROUP = 'tsan';
 const FLEET = 3000;
 const POLLED = 400;
+const WAITING = 6;
+const LEAST_SERVED = 10; // of each plane: on a busy machine there is little more
+const FROZEN_END_MS = 20000;
 const EXIT_ON_REPORT = 66;
 const SUPPRESSIONS = path.join(ROOT, 'tests/tsan/suppressions.txt');
 const API_ARGS = '--device-lanes=2 --service-lanes=2 --hub-lanes=2 --management-lanes=2 --quick-return-s=2';
@@ -133,6 +137,26 @@ class Lanes {
       { timeoutMs: 60000, everyMs: 500 });
   }
 
+  // A database that stopped answering keeps nobody: who waits is refused, and both programs end as asked.
+  async endWhileFrozen() {
+    const { service, instances } = this.actors;
+    const server = this.stack.pid('postgres');
+    const pids = [...(await run('pgrep', ['-P', String(server)])).trim().split('\n').map(Number), server];
+    say('api and worker end while the database is frozen');
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    try {
+      const waiting = Array.from({ length: WAITING }, (_, i) => service.service(instances[0], 'GET', `/enrollments/nobody-${i}`));
+      await until('requests to wait', async () => (await this.actors.inFlight()) >= WAITING, { timeoutMs: 20000 });
+      const asked = Date.now();
+      await Promise.all([this.stack.stopPart('api'), this.stack.stopPart('worker')]);
+      if (Date.now() - asked > FROZEN_END_MS) this.faults.push(`with a frozen database the programs took ${Date.now() - asked} ms to end`);
+      const others = (await Promise.all(waiting)).filter((answer) => answer.status !== 503);
+      if (others.length > 0) this.faults.push(`with a frozen database a request was answered ${others[0].status} ${others[0].text}`);
+    } finally {
+      for (const pid of pids) process.kill(pid, 'SIGCONT');
+    }
+  }
+
   // --- the verdict --------------------------------------------------------------------------------------------------------------
 
   reports() {
@@ -159,7 +183,7 @@ class Lanes {
     for (const text of reports) if (/ThreadSanitizer: |DEADLYSIGNAL/.test(text)) console.log(text);
     this.ends('api1', 2);
     this.ends('worker1', 2);
-    for (const plane of PLANES) if (tally.served(plane) < 20) this.faults.push(`${plane}: only ${tally.served(plane)} requests were served`);
+    for (const plane of PLANES) if (tally.served(plane) < LEAST_SERVED) this.faults.push(`${plane}: only ${tally.served(plane)} requests were served`);
     if (this.assigned < POLLED) this.faults.push(`only ${this.assigned} registrations were assigned`);
     this.faults.push(...tally.strange.slice(0, 5));
     for (const line of tally.lines()) say(line);
@@ -190,6 +214,7 @@ async function main() {
     await lanes.open();
     await lanes.storm();
     await lanes.settle();
+    await lanes.endWhileFrozen();
   } catch (error) {
     lanes.faults.push(error.stack);
   }

@@ -65,11 +65,12 @@ INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT id_scope, 'link_validate', host, now() FROM due ORDER BY id_scope, host
     ON CONFLICT (id_scope, kind, subject) DO NOTHING;
 
+-- Hosts that do not answer are not timed.
 -- name: sweep_latency_measure
 WITH due AS MATERIALIZED (
         SELECT id_scope, host
           FROM idscope.linked_hub
-         WHERE next_latency_at <= now()
+         WHERE next_latency_at <= now() AND state <> 'unreachable'
          ORDER BY next_latency_at
          LIMIT $2
            FOR UPDATE SKIP LOCKED

@@ -8,7 +8,7 @@
 #include "workers/job/assign.h"
 
 enum {
-    ENTER_WAIT_MS = 50,
+    ENTER_WAIT_MS = 300,
     FULL_DELAY_MS = 150,
     CALL_MIN_MS = 200,
     FLIPS_MAX = 3,
@@ -60,6 +60,13 @@ static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, 
             assign_postpone(item, sentence, backoff_ms > least_ms ? backoff_ms : least_ms, counts);
     }
     p->done = true;
+}
+
+/* Comes again in a moment, whatever else is known about it. */
+static void stand_back_one(struct assign_item *item)
+{
+    item->step = ASSIGN_WAIT;
+    item->delay_ms = FULL_DELAY_MS;
 }
 
 /* Gives back what nothing was found out about: not an attempt, due at once. */
@@ -187,7 +194,7 @@ static struct str bulk_body(struct push *p)
     for (size_t i = 0; i < p->count; i++) {
         struct assign_item *item = p->items[i];
         if (is_open(item) && name_is_taken(p, i))
-            assign_postpone(item, (struct str){NULL, 0}, FULL_DELAY_MS, false);
+            stand_back_one(item);
         else if (is_open(item))
             add_member(p, item, &out);
     }
@@ -421,24 +428,38 @@ static void take_answer(struct push *p)
 /* --- all hubs of a batch
  * --------------------------------------------------------------------------------------------------- */
 
-static void begin(struct push *p)
+/* The hub is well and has enough of our threads: the items come again in a moment. */
+static void stand_back(struct push *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (is_open(p->items[i]))
+            stand_back_one(p->items[i]);
+    p->done = true;
+}
+
+static void first_call(struct push *p)
 {
     struct arena *a = arena_of(p);
-    int64_t held_ms = 0;
-    enum hosts_word word = hosts_enter(hosts_of(p), p->link->host, ENTER_WAIT_MS, &held_ms);
-    p->entered = word == HOSTS_ENTERED;
-    if (word == HOSTS_HELD_BACK)
-        postpone_all(p, arena_printf(a, "Waiting for %s, which was slow a moment ago.", p->link->host_name.p), held_ms,
-                     false);
-    else if (word == HOSTS_FULL)
-        postpone_all(p, (struct str){NULL, 0}, FULL_DELAY_MS, false);
-    else if (link_unseal(a, p->b->c->worker->ring, p->b->id_scope, p->link, &p->credentials) ||
-             p->credentials.count == 0)
+    if (link_unseal(a, p->b->c->worker->ring, p->b->id_scope, p->link, &p->credentials) || p->credentials.count == 0) {
         postpone_all(p, arena_printf(a, "The credential of %s cannot be opened.", p->link->host_name.p), 0, true);
-    else {
-        p->single = hosts_lacks_bulk(hosts_of(p), p->link->host);
-        go_on(p);
+        return;
     }
+    p->single = hosts_lacks_bulk(hosts_of(p), p->link->host);
+    go_on(p);
+}
+
+static void begin(struct push *p, int64_t wait_ms)
+{
+    int64_t held_ms = 0;
+    enum hosts_word word = hosts_enter(hosts_of(p), p->link->host, wait_ms, &held_ms);
+    p->entered = word == HOSTS_ENTERED;
+    if (p->entered)
+        first_call(p);
+    else if (word == HOSTS_HELD_BACK)
+        postpone_all(p, arena_printf(arena_of(p), "Waiting for %s, which was slow a moment ago.", p->link->host_name.p),
+                     held_ms, false);
+    else if (wait_ms > 0)
+        stand_back(p);
 }
 
 static void end(struct push *p)
@@ -471,6 +492,18 @@ static struct push *group_by_hub(struct assign_batch *b, size_t *ret_count)
     return all;
 }
 
+/* Hubs that have room are called first, so that nobody waits behind one that is full. */
+static void begin_all(struct push *all, size_t count)
+{
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < count; i++) {
+            if (!all[i].entered && !all[i].done)
+                begin(&all[i], round * ENTER_WAIT_MS);
+            if (all[i].done)
+                end(&all[i]);
+        }
+}
+
 static size_t count_running(const struct push *all, size_t count)
 {
     size_t n = 0;
@@ -494,11 +527,7 @@ void assign_push(struct assign_batch *b, void (*ended)(struct assign_batch *b))
 {
     size_t count;
     struct push *all = group_by_hub(b, &count);
-    for (size_t i = 0; i < count; i++) {
-        begin(&all[i]);
-        if (all[i].done)
-            end(&all[i]);
-    }
+    begin_all(all, count);
     bool unwritten = count_running(all, count) < count;
     while (count_running(all, count) > 0) {
         struct hub_call *call = hub_client_next(b->c->client, unwritten ? GATHER_MS : SLICE_MS);

@@ -146,7 +146,7 @@ static int64_t all_invalid_since_us(const struct assign_batch *b, const struct a
         bool named = in->named.n == 0;
         for (size_t k = 0; k < in->named.n; k++)
             named = named || str_same_nocase(in->named.at[k], l->host);
-        if (named && l->state == LINK_INVALID && l->state_since_us > youngest)
+        if (named && l->apply && l->state == LINK_INVALID && l->state_since_us > youngest)
             youngest = l->state_since_us;
     }
     return youngest;

@@ -13,7 +13,6 @@ enum {
     REPLY_MAX = 1 << 20,
     CONNECT_TIMEOUT_MS = 3000,
     CONNECTIONS_MAX = 64,
-    CONNECTIONS_PER_HOST = 64,
     TOKENS_MAX = 64,
     TOKEN_LIFE_S = 1200,
     TOKEN_RENEW_S = 600,
@@ -73,7 +72,9 @@ struct hub_client *hub_client_new(const struct hub_client_settings *settings)
     c->tokens = ARENA_NEW_ARRAY(a, TOKENS_MAX, struct token);
     c->multi = curl_multi_init();
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
-    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
+    /* No limit per host: to libcurl all hubs behind the edge are one host, and would take each other's connections. Who
+     * calls keeps to one call per hub and thread. */
+    curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
     return c;
 }
 

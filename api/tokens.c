@@ -77,10 +77,17 @@ static err_t load_set(struct token_keys *t, struct db *db, struct key_set *s)
     return NULL;
 }
 
+/* Was the table read so short a time ago? A clock that was set back is no proof. */
+static bool read_within(const struct token_keys *t, int64_t now_us, int64_t seconds)
+{
+    int64_t age_us = now_us - t->read_us;
+    return age_us < seconds * 1000000 && age_us > -seconds * 1000000;
+}
+
 static struct key_set *take_fresh(struct token_keys *t, int64_t now_us)
 {
     pthread_mutex_lock(&t->lock);
-    bool fresh = t->present && !t->doubted && now_us - t->read_us < FRESH_S * INT64_C(1000000);
+    bool fresh = t->present && !t->doubted && read_within(t, now_us, FRESH_S);
     struct key_set *s = fresh ? t->present : NULL;
     if (s)
         s->references++;
@@ -131,6 +138,6 @@ void token_keys_release(struct token_keys *t, struct token_key_view *v)
 void token_keys_doubt(struct token_keys *t, int64_t now_us)
 {
     pthread_mutex_lock(&t->lock);
-    t->doubted = t->doubted || now_us - t->read_us >= DOUBT_S * INT64_C(1000000);
+    t->doubted = t->doubted || !read_within(t, now_us, DOUBT_S);
     pthread_mutex_unlock(&t->lock);
 }

@@ -21,6 +21,7 @@ unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 $(OUT)/tests/unit/test_queue:  $(call objs,api/queue.c)
 $(OUT)/tests/unit/test_health: $(call objs,api/health.c)
 $(OUT)/tests/unit/test_hosts:  $(call objs,workers/hosts.c)
+$(OUT)/tests/unit/test_outgoing: $(call objs,workers/outgoing.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
 	@echo "  LINK  $@"

@@ -69,7 +69,7 @@ struct req {
     const struct route *route;
     enum method method;
     struct str host;                       /* Host header, lower case, without port */
-    struct str host_port;                  /* Host header as sent: for URLs in answers */
+    struct str host_port;                  /* Host header as sent, else management.D: for URLs in answers */
     struct str name;                       /* left-most label of the host: instance or hub name, lower case */
     struct str path;                       /* decoded, as sent, for logs (no query) */
     struct str segments[REQ_SEGMENTS_MAX]; /* values of {…} in the pattern's order, percent-decoded once, case kept */

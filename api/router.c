@@ -2,6 +2,9 @@
  * splitting, so that an encoded slash never makes a new segment. It must never decide who may call. */
 #include "api/router.h"
 
+#include <ctype.h>
+#include <string.h>
+
 #include "api/op/op.h"
 
 enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, VERSION_SUFFIX_MAX = 32 };
@@ -203,12 +206,25 @@ static err_t check_version(struct req *r)
     return version_valid(r->api_version) ? NULL : E(BAD_API_VERSION);
 }
 
+/* A name or an address, perhaps with a port (RFC 9110 7.2). Anything else names nothing that we have, and would come
+ * back in URLs. */
+static bool host_readable(struct str host)
+{
+    for (size_t i = 0; i < host.n; i++)
+        if (!isalnum((unsigned char)host.p[i]) && (!host.p[i] || !strchr("-._:[]", host.p[i])))
+            return false;
+    return true;
+}
+
 err_t router_resolve(struct req *r, struct str target)
 {
     struct path path = {0};
     unsigned allowed;
     enum id_plane host = id_plane_of(r->arena, r->host, r->cfg->domain, &r->name);
     r->plane = plane_of_host(host);
+    if (!host_readable(r->host_port))
+        return req_fail(r, E(BAD_REQUEST),
+                        "The Host header must be a host name or an address, with or without a port.");
     TRY(split_path(r, path_of(r, target), &path));
     if (reads_like_device(host, &path))
         r->plane = PLANE_DEVICE;

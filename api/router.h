@@ -5,10 +5,10 @@
 
 #include "api/req.h"
 
-/* `target` is the request line's target, still encoded. Reads r->host and r->method; sets plane, name, path, query,
- * segments, api_version and route. On an error (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED with its Allow header,
- * api-version errors) the plane is set, so that the reply has the right shape; route is set whenever the operation is
- * known. */
+/* `target` is the request line's target, still encoded. Reads r->host, r->host_port and r->method; sets plane, name,
+ * path, query, segments, api_version and route. On an error (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED with its Allow
+ * header, api-version errors) the plane is set, so that the reply has the right shape; route is set whenever the
+ * operation is known. */
 err_t router_resolve(struct req *r, struct str target);
 
 /* All routes, in the order of routes.def. */

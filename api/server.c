@@ -29,7 +29,7 @@ enum {
     EDGE_POOL = 48 * 1024, /* a request's head with a client's chain in it */
     PLAIN_POOL = 4 * 1024, /* what an idle connection costs */
     IDLE_TIMEOUT_S = 120,
-    DISCARD_MAX = 1024 * 1024, /* of a body that nobody wants, before the connection is cut */
+    DISCARD_MAX = 16 * 1024 * 1024, /* of a body that nobody wants, before the connection is cut */
     TARGET_MAX = 8 * 1024,
     REQUEST_ID_MAX = 128,
     SPARE_ARENAS = 64,
@@ -154,7 +154,9 @@ static void read_headers(struct exchange *x)
 {
     struct req *r = &x->req;
     r->host_port = header(x, "Host");
-    r->host = arena_lower(r->arena, id_host_without_port(r->host_port.p ? r->host_port : STR("")));
+    if (!r->host_port.n) /* no name is given: the one that URLs in answers may hold */
+        r->host_port = arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain));
+    r->host = arena_lower(r->arena, id_host_without_port(r->host_port));
     r->authorization = header(x, "Authorization");
     r->if_match = header(x, "If-Match");
     r->content_type = header(x, "Content-Type");

@@ -145,10 +145,8 @@ static void answer_register(struct req *r, const struct uuid *operation)
 {
     struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
                                       .status = REG_ASSIGNING};
-    struct str host =
-        r->host_port.n ? r->host_port : arena_printf(r->arena, "global.dps.%.*s", STR_ARG(r->cfg->domain));
     req_header(r, "Location",
-               arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(host),
+               arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(r->host_port),
                             STR_ARG(r->raw_segments[0]), STR_ARG(r->raw_segments[1])));
     req_retry_after(r, REGISTER_RETRY_AFTER_S);
     r->error = req_reply_codec(r, 202, operation_status_codec, &answer);

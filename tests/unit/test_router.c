@@ -43,6 +43,13 @@ static const struct {
     {METHOD_GET, "plant.dps.idscope.test", "/devices/d1?api-version=2021-04-12", 0, "NOT_FOUND"},
     {METHOD_GET, "plant.dps.idscope.test", "/subscriptions?api-version=2021-04-12", 0, "NOT_FOUND"},
     {METHOD_GET, "", "/subscriptions?api-version=2021-04-12", "subscription_list", 0},
+    {METHOD_GET, "[::1]:8443", "/subscriptions?api-version=2021-04-12", "subscription_list", 0},
+    {METHOD_GET, "my_host.local", "/subscriptions?api-version=2021-04-12", "subscription_list", 0},
+    /* what is no host at all */
+    {METHOD_GET, "\xff\xfe.dps.idscope.test", "/enrollments/d1?api-version=2021-10-01", 0, "BAD_REQUEST"},
+    {METHOD_GET, "a b.hub.idscope.test", "/devices/d1?api-version=2021-04-12", 0, "BAD_REQUEST"},
+    {METHOD_GET, "localhost/x", "/subscriptions?api-version=2021-04-12", 0, "BAD_REQUEST"},
+    {METHOD_GET, "me@localhost", "/subscriptions?api-version=2021-04-12", 0, "BAD_REQUEST"},
     /* slashes, case, forms of the target */
     {METHOD_GET, "localhost", "//metadata/endpoints?api-version=2015-01-01", "metadata_endpoints", 0},
     {METHOD_GET, "h.hub.idscope.test", "/devices/?api-version=2021-04-12", "hub_device_list", 0},

@@ -208,7 +208,7 @@ struct str id_registration_etag(struct arena *a, const struct uuid *operation, i
     return enc_base64(a, (struct bytes){(const uint8_t *)text.p, text.n});
 }
 
-static struct str bare_etag(struct str etag)
+struct str id_etag_bare(struct str etag)
 {
     etag = str_trim(etag);
     if (str_starts(etag, STR("W/")))
@@ -220,8 +220,8 @@ static struct str bare_etag(struct str etag)
 
 bool id_etag_matches(struct str if_match, struct str etag)
 {
-    struct str wanted = bare_etag(if_match);
-    return str_same(wanted, STR("*")) || (wanted.n && str_same(wanted, bare_etag(etag)));
+    struct str wanted = id_etag_bare(if_match);
+    return str_same(wanted, STR("*")) || (wanted.n && str_same(wanted, id_etag_bare(etag)));
 }
 
 /* One `Name=value` of a connection string into *to; members of other names are left alone. */

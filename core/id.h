@@ -40,7 +40,9 @@ bool id_operation_parse(struct str text, struct uuid *ret);
 /* The etag of an enrollment, `"…"` with its quotes, and of a registration (base64 of such a text). */
 struct str id_etag(struct arena *a, const struct uuid *u);
 struct str id_registration_etag(struct arena *a, const struct uuid *operation, int64_t revision);
-/* If-Match: strips W/ and one pair of quotes on both sides; `*`, quoted or not, matches all; an absent one nothing. */
+/* Without blanks around it, W/ and one pair of quotes. */
+struct str id_etag_bare(struct str etag);
+/* If-Match against an etag, both bare; `*`, quoted or not, matches all; an absent one nothing. */
 bool id_etag_matches(struct str if_match, struct str etag);
 
 /* A hub's connection string `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`: names in any case and order, values

@@ -75,10 +75,7 @@ struct str arm_delete_match(const struct req *r)
     struct str s = arm_if_match(r);
     if (!s.p)
         return s;
-    if (str_starts(s, STR("W/")))
-        s = (struct str){s.p + 2, s.n - 2};
-    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
-        s = (struct str){s.p + 1, s.n - 2};
+    s = id_etag_bare(s);
     return str_same(s, STR("*")) ? (struct str){NULL, 0} : s;
 }
 

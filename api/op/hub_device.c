@@ -88,11 +88,9 @@ static struct str etag_of(struct arena *a, const struct hub_device_row *row)
 void hub_device_match(struct arena *a, struct str etag, struct hub_device_row *row)
 {
     struct bytes raw;
-    struct str head, s = str_trim(etag);
-    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
-        s = (struct str){s.p + 1, s.n - 2};
+    struct str head, s = id_etag_bare(etag);
     row->generation = row->revision = 0;
-    if (!s.n || str_same(s, STR("*")))
+    if (!etag.n || str_same(s, STR("*")))
         return;
     row->generation = -1; /* no row has it */
     if (!dec_base64(a, s, &raw))

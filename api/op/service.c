@@ -18,10 +18,7 @@ enum match service_match(struct str if_match, struct uuid *ret_tag)
     struct str s = str_trim(if_match);
     if (!s.n)
         return MATCH_ABSENT;
-    if (str_starts(s, STR("W/")))
-        s = (struct str){s.p + 2, s.n - 2};
-    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
-        s = (struct str){s.p + 1, s.n - 2};
+    s = id_etag_bare(s);
     if (str_same(s, STR("*")))
         return MATCH_ANY;
     return dec_uuid(s, ret_tag) ? MATCH_TAG : MATCH_NEVER;

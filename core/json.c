@@ -7,6 +7,9 @@
 
 #include "enc.h"
 
+/* Up to here a double holds each whole number. */
+static const double exact_max = 9007199254740992.0;
+
 /* Where a scan over a body stands. */
 struct place {
     int line, column, depth;
@@ -50,15 +53,67 @@ static err_t check_depth(struct str body, struct err_detail *d)
     return NULL;
 }
 
+/* An integer for a real that is whole and small enough to be one without doubt; else NULL. */
+static json_t *whole(const json_t *v)
+{
+    double n = json_real_value(v);
+    bool exact = json_is_real(v) && n >= -exact_max && n <= exact_max && (double)(int64_t)n == n;
+    return exact ? json_integer((int64_t)n) : NULL;
+}
+
+/* Depth is bounded by check_depth. */
+static void make_whole_inside(json_t *v)
+{
+    const char *key;
+    json_t *inner, *n;
+    void *next;
+    size_t i;
+    json_object_foreach_safe(v, next, key, inner)
+    {
+        make_whole_inside(inner);
+        if ((n = whole(inner)))
+            json_object_set_new_nocheck(v, key, n);
+    }
+    json_array_foreach(v, i, inner)
+    {
+        make_whole_inside(inner);
+        if ((n = whole(inner)))
+            json_array_set_new(v, i, n);
+    }
+}
+
+static json_t *parse(struct str body, size_t flags, json_error_t *ret_why)
+{
+    return json_loadb(body.p ? body.p : "", body.n, flags | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_why);
+}
+
+/* A whole number beyond 64 bits is good JSON. It is read as the nearest real, as most clients do; to that end all
+ * numbers of the body are, and those that are no larger than that become integers again. */
+static json_t *parse_numbers_of_any_size(struct str body, json_error_t *ret_why)
+{
+    json_t *v = parse(body, JSON_DECODE_INT_AS_REAL, ret_why);
+    if (v)
+        make_whole_inside(v);
+    return v;
+}
+
+static void cut_at(char *text, const char *words)
+{
+    char *found = strstr(text, words);
+    if (found)
+        *found = '\0';
+}
+
 err_t json_read(struct str body, struct err_detail *d, json_t **ret)
 {
     TRY(check_depth(body, d));
     json_error_t why;
-    json_t *v = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    json_t *v = parse(body, 0, &why);
+    if (!v && json_error_code(&why) == json_error_numeric_overflow)
+        v = parse_numbers_of_any_size(body, &why);
     if (!v) {
-        char *quoted = strstr(why.text, " near "); /* jansson quotes the body from here on */
-        if (quoted)
-            *quoted = '\0';
+        cut_at(why.text, " near "); /* jansson quotes the body from here on */
+        cut_at(why.text, " without JSON_");
         return err_say(d, E(BAD_JSON), "The body is not valid JSON: %s (line %d, column %d).", why.text, why.line,
                        why.column);
     }

@@ -1,5 +1,5 @@
 /* json.h: JSON in from jansson, JSON out into a `struct text`. Duplicate keys, NUL characters, trailing bytes,
- * nesting over JSON_DEPTH_MAX and invalid UTF-8 are refused with words that say where. */
+ * nesting over JSON_DEPTH_MAX and invalid UTF-8 are refused with words that say where; numbers of any size are read. */
 #ifndef IDSCOPE_JSON_H
 #define IDSCOPE_JSON_H
 

@@ -55,6 +55,18 @@ static void bad_bodies_are_refused_with_a_place(void **state)
     assert_err(json_read((struct str){"{}\0", 3}, &d, &v), BAD_JSON);
 }
 
+static void whole_numbers_beyond_64_bits_are_read_as_clients_read_them(void **state)
+{
+    struct text t = text_of(*state);
+    json_auto_t *v = NULL;
+    assert_ok(
+        json_read(STR("{\"a\":[100000000000000000000,5,-3,0.5,9007199254740992],\"b\":{\"c\":-18446744073709551616}}"),
+                  NULL, &v));
+    json_value(&t, v);
+    assert_text(text_str(&t), "{\"a\":[1e20,5,-3,0.5,9007199254740992],\"b\":{\"c\":-1.8446744073709552e19}}");
+    assert_true(json_is_integer(json_array_get(json_object_get(v, "a"), 1)));
+}
+
 static void a_refusal_does_not_quote_the_body(void **state)
 {
     (void)state;
@@ -170,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(bodies_are_read),
         UNIT(bad_bodies_are_refused_with_a_place),
+        UNIT(whole_numbers_beyond_64_bits_are_read_as_clients_read_them),
         UNIT(a_refusal_does_not_quote_the_body),
         UNIT(depth_has_a_bound),
         UNIT(brackets_in_strings_are_no_levels),

@@ -3,7 +3,7 @@
 'use strict';
 
 const { describe, test } = require('node:test');
-const { assert, idscope, Idscope, expect, sas, scene, until } = require('../kit');
+const { assert, stack, idscope, Idscope, expect, sas, scene, until } = require('../kit');
 
 const QUICK_MS = 5000;
 const links = (hubs, weights = []) => hubs.map((hub, i) => Idscope.link(hub, { allocationWeight: weights[i] }));
@@ -40,6 +40,17 @@ describe('again: nothing changed', { concurrency: 6 }, () => {
     assert.deepEqual([state.status, state.assignedHub], ['assigned', device.state.assignedHub]);
     const found = await identity(made, device);
     assert.equal(found.authentication.symmetricKey.primaryKey, device.key);
+  });
+
+  test('a hub that was last asked a day ago is asked again', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.registered();
+    await loseIdentity(made, device);
+    // A day and an hour pass for this registration.
+    await stack.sql(`update idscope.registration set checked_at = checked_at - interval '25 hours', updated_at = updated_at - interval '25 hours', operation_at = operation_at - interval '25 hours',
+      created_at = created_at - interval '25 hours' where id_scope = '${made.idScope.toLowerCase()}'`);
+    assert.equal((await made.register(device)).status, 'assigned');
+    assert.ok(await identity(made, device), 'the identity was made again');
   });
 
   test('weather changes nothing: links and figures come and go, the hub stays', async (t) => {

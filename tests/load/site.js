@@ -31,8 +31,7 @@ class Site {
   async open(say) {
     const a = this.a = await this.make('a', WORKER_ARGS);
     const b = this.b = await this.make('b', `${WORKER_ARGS} --edge-address=127.0.0.1:${a.edgePort} --ca-file=${a.dir}/tls/ca.pem`);
-    await a.start();
-    await b.start();
+    await Promise.all([a.start(), b.start()]);
     for (const stack of this.stacks) stack.session = new Session(stack);
     say('two deployments run');
     await this.makeHubs();

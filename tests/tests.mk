@@ -13,5 +13,5 @@ asan: ## unit and flow tests against builds with AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory flow
 
 tsan: ## unit tests, and all planes at once, in builds with ThreadSanitizer
-	@TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 $(MAKE) --no-print-directory unit FLAVOR=tsan
+	@TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 $(TSAN_UNDER) $(MAKE) --no-print-directory unit FLAVOR=tsan
 	@$(MAKE) --no-print-directory tsan-lanes

@@ -10,7 +10,7 @@
 #include "db/job.h"
 #include "workers/clock.h"
 
-enum { THREADS_MAX = 16 + JOB_KINDS + 1, ROUNDS_PER_SCOPE = 4, STOP_SLICE_MS = 50, LEASE_MARGIN_PERCENT = 20 };
+enum { THREADS_MAX = 16 + JOB_KINDS + 1, ROUNDS_PER_SCOPE = 4, TURN_MS = 1000, STOP_SLICE_MS = 50, LEASE_MARGIN_PERCENT = 20 };
 
 struct kind_row {
     const char *name;
@@ -124,10 +124,12 @@ static void note_group(const struct job_context *c, struct str id_scope, int64_t
               L_NUM("ms", busy_us / 1000));
 }
 
-/* A scope with much work gets a few rounds, then the others have their turn. */
+/* A scope with much work gets a few rounds, or one that takes long (its hubs may be silent), then the others have their
+ * turn. */
 static err_t work_on_scope(struct thread *t, struct job_context *c, struct str id_scope, int64_t *ret_claimed)
 {
     err_t e = NULL;
+    int64_t turn_ends_ms = clock_ms() + TURN_MS;
     *ret_claimed = 0;
     for (int round = 0; round < ROUNDS_PER_SCOPE && !e && !atomic_load(&t->worker->stopping); round++) {
         int64_t start_us = clock_span_us();
@@ -137,7 +139,7 @@ static err_t work_on_scope(struct thread *t, struct job_context *c, struct str i
         *ret_claimed += c->counts.claimed;
         if (c->counts.claimed > 0)
             note_group(c, id_scope, clock_span_us() - start_us);
-        if (c->counts.claimed < kinds[c->kind].claim)
+        if (c->counts.claimed < kinds[c->kind].claim || clock_ms() >= turn_ends_ms)
             break;
     }
     note_error(t, id_scope, e);

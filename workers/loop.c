@@ -10,7 +10,13 @@
 #include "db/job.h"
 #include "workers/clock.h"
 
-enum { THREADS_MAX = 16 + JOB_KINDS + 1, ROUNDS_PER_SCOPE = 4, TURN_MS = 1000, STOP_SLICE_MS = 50, LEASE_MARGIN_PERCENT = 20 };
+enum {
+    THREADS_MAX = 16 + JOB_KINDS + 1,
+    ROUNDS_PER_SCOPE = 4,
+    TURN_MS = 1000,
+    STOP_SLICE_MS = 50,
+    LEASE_MARGIN_PERCENT = 20
+};
 
 struct kind_row {
     const char *name;

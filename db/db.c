@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +35,18 @@ struct db {
     struct arena *arena;
     const char *url, *application_name;
     enum db_use use;
-    PGconn *conn;        /* NULL while down */
-    int64_t retry_at_ms; /* monotonic: no attempt to connect before */
+    PGconn *conn;                      /* NULL while down */
+    int64_t failed_at_ms, retry_at_ms; /* monotonic: last failure to connect; no attempt before */
     int64_t backoff_ms;
     bool in_tx;
     char message[MESSAGE_MAX];
     struct prepared prepared[SQL_COUNT + 1];
 };
 
-/* Two statements of this file's own, prepared beside those of db/sql. */
+/* When any connection of the process was opened last: the others need not sit out their back-off then. */
+static _Atomic int64_t opened_ms;
+
+/* A statement of this file's own, prepared beside those of db/sql. */
 static const char tenant_name[] = "db_set_tenant";
 static const char tenant_text[] = "SELECT set_config('idscope.tenant', $1, true)";
 
@@ -334,7 +338,8 @@ static void back_off(struct db *db)
     db->backoff_ms = db->backoff_ms ? db->backoff_ms * 2 : BACKOFF_FIRST_MS;
     if (db->backoff_ms > BACKOFF_MAX_MS)
         db->backoff_ms = BACKOFF_MAX_MS;
-    db->retry_at_ms = monotonic_ms() + db->backoff_ms / 2 + db->backoff_ms * random / 512;
+    db->failed_at_ms = monotonic_ms();
+    db->retry_at_ms = db->failed_at_ms + db->backoff_ms / 2 + db->backoff_ms * random / 512;
 }
 
 static err_t reopen(struct db *db, struct err_detail *d)
@@ -348,6 +353,7 @@ static err_t reopen(struct db *db, struct err_detail *d)
         return e;
     }
     db->backoff_ms = 0;
+    atomic_store(&opened_ms, monotonic_ms());
     return NULL;
 }
 

@@ -46,7 +46,7 @@ SELECT $1, u.hash, u.input
 -- (see below), hash of the inputs (NULL: those of before stay), versions of the inputs, subject of the removal of an earlier target or NULL;
 -- $11 milliseconds until such a removal may run: no worker that still believes in the earlier target has its lease by then.
 -- Not written, and not answered, are rows that changed since they were looked at, and rows whose identity a removal may be deleting
--- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran is taken back.
+-- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran (fence 0) is taken back.
 -- name: assign_choose
 WITH wanted AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'hub_remove'::text AS removal_kind, u.*, standing.subject IS NOT NULL AS removal_stands
@@ -79,7 +79,7 @@ WITH wanted AS MATERIALIZED (
         SELECT DISTINCT $1, 'hub_remove', earlier_subject, now() + $11::bigint * interval '1 millisecond'
           FROM chosen
          WHERE earlier_subject IS NOT NULL
-            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0)
+            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0)
 SELECT registration_key FROM chosen;
 
 -- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for, hash of the inputs
@@ -151,7 +151,7 @@ WITH u AS MATERIALIZED (
 ), removed AS (
         INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
         SELECT $1, 'hub_remove', subject, max(due_at) FROM leaving GROUP BY subject ORDER BY subject
-            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0)
+            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0)
 SELECT m.registration_key, w.registration_key IS NOT NULL
   FROM mine m
   LEFT JOIN written w ON w.registration_key = m.registration_key;

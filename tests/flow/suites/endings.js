@@ -12,7 +12,7 @@ describe('endings', () => {
     const logged = await until('the last refusal to be logged', async () => {
       const found = new Map(stack.events('api').filter((event) => event.event === 'request').map((event) => [event.trackingId, event]));
       return found.has(refusals.at(-1).id) && found;
-    }, { timeoutMs: 5000 });
+    }, { timeoutMs: 15000 });
     const missing = refusals.filter(({ id, status }) => !logged.has(id) || logged.get(id).status !== status);
     assert.deepEqual(missing, []);
     for (const { id } of refusals) assert.ok(logged.get(id).error && logged.get(id).plane, JSON.stringify(logged.get(id)));

@@ -279,6 +279,6 @@ describe('enrollments: registrations on the service side', { concurrency: 4 }, (
   test('deleting an enrollment deletes its registration', async () => {
     const device = await made.registered();
     assert.equal((await idscope.service(made.instance, 'DELETE', at(device.id))).status, 204);
-    await until('the registration to be gone', async () => (await get(device.id)).status === 404, { timeoutMs: 5000 });
+    await until('the registration to be gone', async () => (await get(device.id)).status === 404, { timeoutMs: 15000 });
   });
 });

@@ -153,7 +153,7 @@ describe('faults: changes while registrations are under way', () => {
       assert.equal((await idscope.arm('DELETE', idscope.instancePath(made.group, made.instance.name))).status, 204);
       return started;
     });
-    await until('the ID scope to be dead', async () => (await made.poll(devices[0], devices[0].operationId)).status === 401, { timeoutMs: 5000 });
+    await until('the ID scope to be dead', async () => (await made.poll(devices[0], devices[0].operationId)).status === 401, { timeoutMs: 15000 });
     for (const device of devices) refused(await made.poll(device, device.operationId), 401, /./, 401002);
     await until('its rows to be purged', async () => (await stack.sql(`select count(*) from idscope.job where id_scope = '${made.idScope.toLowerCase()}'`)) === '0'
       && (await stack.sql(`select (select count(*) from idscope.enrollment where id_scope = '${made.idScope.toLowerCase()}') + (select count(*) from idscope.registration where id_scope = '${made.idScope.toLowerCase()}')`)) === '0');

@@ -165,12 +165,12 @@ describe('hub: who may ask', { concurrency: 4 }, () => {
     assert.equal((await idscope.hub(made.hubs[0], 'GET', '/enrollments/x')).status, 404);
   });
 
-  test('a changed policy key closes the old one within a second or so', async (t) => {
+  test('a changed policy key soon closes the old one', async (t) => {
     const own = await scene(t);
     const [hub] = own.hubs;
     const policies = [{ keyName: 'iothubowner', rights: 'RegistryWrite, ServiceConnect, DeviceConnect', primaryKey: sas.newKey(), secondaryKey: sas.newKey() }];
     expect('renew', await idscope.arm('PUT', idscope.hubPath(own.group, hub.name), { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { authorizationPolicies: policies } } }), 200);
-    await until('the old key to be refused', async () => (await idscope.hub(hub, 'GET', '/devices')).status === 401, { timeoutMs: 4000 });
+    await until('the old key to be refused', async () => (await idscope.hub(hub, 'GET', '/devices')).status === 401, { timeoutMs: 15000 });
     assert.equal((await idscope.hub({ ...hub, key: policies[0].primaryKey }, 'GET', '/devices')).status, 200);
   });
 });

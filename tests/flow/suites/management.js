@@ -181,7 +181,7 @@ describe('management: resource groups', { concurrency: 4 }, () => {
     await idscope.createGroup(made.group);
     refusedArm(await idscope.arm('GET', idscope.hubPath(made.group, made.hubs[0].name)), 404, 'ResourceNotFound');
     refusedArm(await idscope.arm('GET', idscope.instancePath(made.group, made.instance.name)), 404, 'ResourceNotFound');
-    await until('the hub to be gone', async () => (await idscope.hub(made.hubs[0], 'GET', '/devices/x')).status === 404, { timeoutMs: 5000 });
+    await until('the hub to be gone', async () => (await idscope.hub(made.hubs[0], 'GET', '/devices/x')).status === 404, { timeoutMs: 15000 });
   });
 });
 
@@ -295,7 +295,7 @@ describe('management: hubs', { concurrency: 4 }, () => {
     refusedArm(await idscope.arm('GET', idscope.hubPath(group, name)), 404, 'ResourceNotFound');
     const next = await idscope.createHub(group, name);
     assert.notEqual(next.key, hub.key);
-    await until('the new keys to be known', async () => (await idscope.hub(next, 'GET', '/devices/left')).status === 404, { timeoutMs: 5000 });
+    await until('the new keys to be known', async () => (await idscope.hub(next, 'GET', '/devices/left')).status === 404, { timeoutMs: 15000 });
     assert.equal((await idscope.registry(next)).size, 0);
     assert.equal((await idscope.hub(hub, 'GET', '/devices/left')).status, 401, 'the old key opens nothing');
   });

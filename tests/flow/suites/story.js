@@ -191,6 +191,6 @@ describe('story: with the client packages as they are', () => {
     await idscope.deleteGroup(group);
     const [id, device] = [...devices][0];
     await until('the deleted scope to be unknown to devices', async () => registerWithSdk('localhost', instance.properties.idScope, id, device.key).then(
-      () => false, (error) => error.name === 'UnauthorizedError'), { timeoutMs: 5000 });
+      () => false, (error) => error.name === 'UnauthorizedError'), { timeoutMs: 15000 });
   });
 });

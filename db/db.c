@@ -6,7 +6,6 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -402,15 +401,20 @@ static bool went_away(struct db *db)
     return !PQconsumeInput(db->conn) || PQstatus(db->conn) == CONNECTION_BAD;
 }
 
+/* Not yet: its back-off runs and no other connection was opened since it failed; or not any more: the program stops (db_hurry). */
+static bool may_open(const struct db *db)
+{
+    bool backs_off = monotonic_ms() < db->retry_at_ms && atomic_load(&opened_ms) <= db->failed_at_ms;
+    return !backs_off && atomic_load(&last_ms) == INT64_MAX;
+}
+
 static err_t ensure_open(struct db *db)
 {
     if (db->conn && !db->in_tx && went_away(db))
         drop(db);
     if (db->conn)
         return NULL;
-    if (monotonic_ms() < db->retry_at_ms || atomic_load(&last_ms) != INT64_MAX)
-        return E(DATABASE_UNAVAILABLE);
-    return reopen(db, NULL);
+    return may_open(db) ? reopen(db, NULL) : E(DATABASE_UNAVAILABLE);
 }
 
 /* --- calls
@@ -522,8 +526,7 @@ static err_t pipeline_once(struct db *db, const struct uuid *tenant, const struc
 /* Only a lost connection makes a second try worth while, and only outside of a transaction, which is lost with it. */
 static bool may_repeat(const struct db *db, err_t e, enum db_flag flag, bool was_in_tx)
 {
-    return e == E(DATABASE_UNAVAILABLE) && flag == DB_REPEATABLE && !was_in_tx && !db->conn &&
-           monotonic_ms() >= db->retry_at_ms;
+    return e == E(DATABASE_UNAVAILABLE) && flag == DB_REPEATABLE && !was_in_tx && !db->conn && may_open(db);
 }
 
 static err_t one_call(struct db *db, const struct uuid *tenant, enum sql_id statement, const struct db_args *in,

@@ -12,13 +12,18 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 own_namespaces=(--mount --net --pid --fork --mount-proc)
+# In a chroot "/" is no mount point, so what is mounted cannot be made private in one go. It may then be seen outside; see `outside`.
+if [ "$(id -u)" = 0 ] && ! unshare --mount true 2>/dev/null; then own_namespaces+=(--propagation unchanged); fi
 
 # --- outside: find a way in -----------------------------------------------------------------------------------------------------------
 outside() {
     local uid gid
     uid=$(id -u) gid=$(id -g)
     if [ "$uid" = 0 ]; then
-        unshare "${own_namespaces[@]}" "$0" --inside "$1" as-is "${@:2}"
+        local status=0
+        unshare "${own_namespaces[@]}" "$0" --inside "$1" as-is "${@:2}" || status=$?
+        if [ /etc/hosts -ef "$1/hosts" ]; then umount /etc/hosts; fi # it came through to us
+        return "$status"
     elif unshare --user --map-root-user "${own_namespaces[@]}" true 2>/dev/null; then
         unshare --user --map-root-user "${own_namespaces[@]}" "$0" --inside "$1" "nested:$uid:$gid" "${@:2}"
     elif sudo -n true 2>/dev/null; then

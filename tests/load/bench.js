@@ -14,7 +14,7 @@ const { Report } = require('./report');
 const smoke = process.env.BENCH_SMOKE === '1';
 const name = smoke ? 'bench-smoke' : 'bench';
 const SIZES = smoke
-  ? { fleet: 4000, small: 400, scopes: 20, perScope: 200, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
+  ? { fleet: 60000, small: 400, scopes: 20, perScope: 200, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
   : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3 };
 const began = Date.now();
 const elapsed = () => (Date.now() - began) / 1000;

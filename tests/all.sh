@@ -37,6 +37,9 @@ skips() { grep -qE '^(ℹ|#) (skipped|todo) [1-9]|^\[  SKIPPED \] [1-9]|^(not )?
 
 mkdir -p "$logs"
 rm -f "$logs"/*.log
+for name in ${SUITES:-}; do
+    grep -qE "^ *$name *\|" <<<"$(suites)" || { echo "all.sh: there is no suite $name" >&2; exit 1; }
+done
 passed=0 failed=0 report=''
 while IFS='|' read -r -u 3 suite verb pattern; do
     suite=${suite// /} verb=$(xargs <<<"$verb") pattern=${pattern# }

@@ -16,7 +16,7 @@ clean: ## remove what was compiled
 	rm -rf build
 
 format: ## rewrite the C sources in the project's layout
-	clang-format-14 -i $(ALL_C) $(wildcard */*.h api/op/*.h workers/job/*.h tests/*/*.c)
+	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 # One rule set for all flavours: release (default), asan (ASan + UBSan), tsan, crash (with kill points); each below build/.
 FLAVOR ?= release

@@ -47,8 +47,7 @@ static err_t uuid_word(struct run *run, const char *word, struct uuid *ret)
     return NULL;
 }
 
-/* --- steps
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
 static err_t add_tenant(struct run *run, struct str name, struct uuid *ret)
 {
@@ -108,8 +107,7 @@ static err_t add_token_key(struct run *run, struct str *ret_kid)
     return NULL;
 }
 
-/* --- commands
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------------------------------- */
 
 static err_t new_key_ring(struct run *run)
 {
@@ -221,8 +219,7 @@ static const struct command {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-/* --- running
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 static void print_help(struct arena *a, FILE *to)
 {

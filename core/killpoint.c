@@ -1,5 +1,5 @@
-/* killpoint.c: ends (or freezes) the process at a named place, for the crash tests (killpoint.h). It must be empty in every other
- * build. */
+/* killpoint.c: ends (or freezes) the process at a named place, for the crash tests (killpoint.h). It must be empty in
+ * every other build. */
 #include "killpoint.h"
 
 #ifdef IDSCOPE_KILL_POINTS

@@ -64,8 +64,7 @@ void db_hurry(int64_t most_ms)
     atomic_store(&last_ms, monotonic_ms() + most_ms);
 }
 
-/* --- messages and errors
- * ------------------------------------------------------------------------------------------------- */
+/* --- messages and errors ------------------------------------------------------------------------------------------ */
 
 static void say(struct db *db, const char *where, const char *what)
 {
@@ -172,8 +171,7 @@ static bool is_good(const PGresult *r)
     return s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK;
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static void ignore_notice(void *context, const PGresult *r)
 {
@@ -401,7 +399,8 @@ static bool went_away(struct db *db)
     return !PQconsumeInput(db->conn) || PQstatus(db->conn) == CONNECTION_BAD;
 }
 
-/* Not yet: its back-off runs and no other connection was opened since it failed; or not any more: the program stops (db_hurry). */
+/* Not yet: its back-off runs and no other connection was opened since it failed; or not any more: the program stops
+ * (db_hurry). */
 static bool may_open(const struct db *db)
 {
     bool backs_off = monotonic_ms() < db->retry_at_ms && atomic_load(&opened_ms) <= db->failed_at_ms;
@@ -417,8 +416,7 @@ static err_t ensure_open(struct db *db)
     return may_open(db) ? reopen(db, NULL) : E(DATABASE_UNAVAILABLE);
 }
 
-/* --- calls
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 enum { BINARY = 1 };
 
@@ -561,8 +559,7 @@ err_t db_pipeline(struct db *db, const struct db_batch_call *calls, size_t count
     return pipeline_once(db, NULL, calls, count, ret_rows);
 }
 
-/* --- transactions
- * -------------------------------------------------------------------------------------------------------- */
+/* --- transactions ------------------------------------------------------------------------------------------------- */
 
 static err_t begin(struct db *db, const struct uuid *tenant)
 {

@@ -86,8 +86,7 @@ void hub_client_free(struct hub_client *c)
     arena_free(c->arena);
 }
 
-/* --- tokens
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
 
 static struct sha256 token_identity(struct arena *a, const struct hub_call *call)
 {
@@ -120,8 +119,7 @@ static const char *token_for(struct hub_client *c, const struct hub_call *call)
     return t->text;
 }
 
-/* --- callbacks of libcurl
- * ------------------------------------------------------------------------------------------------- */
+/* --- callbacks of libcurl ----------------------------------------------------------------------------------------- */
 
 static size_t take_reply(char *data, size_t size, size_t count, void *context)
 {
@@ -145,8 +143,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
 static void add_header(struct hub_transfer *t, const char *line)
 {
@@ -247,8 +244,7 @@ void hub_client_start(struct hub_client *c, struct hub_call *call)
     curl_multi_add_handle(c->multi, t->easy);
 }
 
-/* --- ending
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- ending ------------------------------------------------------------------------------------------------------- */
 
 static int64_t info_us(CURL *easy, CURLINFO what)
 {

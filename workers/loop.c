@@ -76,8 +76,7 @@ int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms)
     return by_lease < by_drain ? by_lease : by_drain;
 }
 
-/* --- one thread
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- one thread --------------------------------------------------------------------------------------------------- */
 
 static void pause_ms(const struct worker *w, int64_t ms)
 {
@@ -223,8 +222,7 @@ static void *run(void *context)
     return NULL;
 }
 
-/* --- all threads
- * --------------------------------------------------------------------------------------------------------- */
+/* --- all threads -------------------------------------------------------------------------------------------------- */
 
 static err_t start_thread(struct worker *w, enum job_kind kind, struct err_detail *d)
 {

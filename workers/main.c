@@ -30,8 +30,7 @@ static int failed(int code, const char *event, const struct err_detail *d)
     return code;
 }
 
-/* --- health
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- health ------------------------------------------------------------------------------------------------------- */
 
 static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
 {
@@ -74,8 +73,7 @@ static void write_metrics(void *context, struct text *out)
         atomic_load(&p->worker.threads_up));
 }
 
-/* --- start and stop
- * ------------------------------------------------------------------------------------------------------ */
+/* --- start and stop ----------------------------------------------------------------------------------------------- */
 
 /* Signals are taken by main's sigwait and by nobody else. */
 static void block_signals(sigset_t *ret)
@@ -159,8 +157,7 @@ static void stop(struct program *p)
     key_ring_free(p->ring);
 }
 
-/* --- the command line
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static int after_asking(struct arena *a, enum cfg_ask ask)
 {

@@ -3,7 +3,8 @@
 
 enum { SEGMENT_KEY = 3, RESOURCE_ROOM = 2048 };
 
-static err_t find_page(struct req *r, const struct resource_kind *k, const struct arm_target *t, struct resource_page *page)
+static err_t find_page(struct req *r, const struct resource_kind *k, const struct arm_target *t,
+                       struct resource_page *page)
 {
     err_t e = k->find(r, &t->find, page);
     return e ? e : arm_check_place(t, &page->place);
@@ -60,8 +61,8 @@ static err_t no_such_policy(struct req *r, const struct resource_kind *k)
     return req_fail(r, E(RESOURCE_NOT_FOUND), "The %s has no policy of this name.", k->noun);
 }
 
-static err_t find_policies(struct req *r, const struct resource_kind *k, const struct arm_target *t, struct str key_name_key,
-                           struct resource_policies *found)
+static err_t find_policies(struct req *r, const struct resource_kind *k, const struct arm_target *t,
+                           struct str key_name_key, struct resource_policies *found)
 {
     err_t e = k->policies(r, &t->find, key_name_key, found);
     return e ? e : arm_check_place(t, &found->place);

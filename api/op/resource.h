@@ -1,5 +1,6 @@
-/* resource.h: reading that hubs and instances share: one resource, pages of a list, the keys of its policies. A kind says how its rows
- * are found and written; what the place lacks, how a page ends and which 404 it is are said once, here. */
+/* resource.h: reading that hubs and instances share: one resource, pages of a list, the keys of its policies. A kind
+ * says how its rows are found and written; what the place lacks, how a page ends and which 404 it is are said once,
+ * here. */
 #ifndef IDSCOPE_OP_RESOURCE_H
 #define IDSCOPE_OP_RESOURCE_H
 

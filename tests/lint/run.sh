@@ -43,6 +43,8 @@ check_with_cppcheck() {
         -I. -D_GNU_SOURCE --suppress=missingIncludeSystem $LINT_C
 }
 
+check_format() { { sources '*.c'; sources '*.h'; } | xargs clang-format-14 --dry-run -Werror; }
+
 parse_scripts() { sources '*.js' | xargs -n 1 node --check; }
 # SC2317: functions that are called by name (report) look unreachable to it.
 check_shell() { scripts | xargs shellcheck -x -e SC2317; }
@@ -51,6 +53,7 @@ check_shell() { scripts | xargs shellcheck -x -e SC2317; }
 analyze() { make --no-print-directory --keep-going -j "$LINT_JOBS" build FLAVOR=analyzer CFLAGS_analyzer='-O1 -fanalyzer'; }
 
 node tests/lint/source.js || failed=1
+report format "$({ sources '*.c'; sources '*.h'; } | grep -c .) files as .clang-format lays them out" check_format
 report node "$(sources '*.js' | grep -c .) scripts parse" parse_scripts
 report shellcheck "$(scripts | grep -c .) scripts" check_shell
 report cppcheck "$(wc -w <<<"$LINT_C") files" check_with_cppcheck

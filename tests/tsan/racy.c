@@ -1,5 +1,5 @@
-/* racy.c: a program with one data race, for the suite to see that a race would be seen: same flags, same options, same log. It must never be
- * repaired. */
+/* racy.c: a program with one data race, for the suite to see that a race would be seen: same flags, same options, same
+ * log. It must never be repaired. */
 #include <pthread.h>
 #include <stddef.h>
 

@@ -12,8 +12,7 @@
 
 enum { REMOVAL_STANDS_MS = 250 };
 
-/* --- what goes to the database
- * --------------------------------------------------------------------------------------------- */
+/* --- what goes to the database ------------------------------------------------------------------------------------ */
 
 /* Removals of targets wait until no worker that believes in the target has its lease. */
 static int64_t remove_after_ms(const struct assign_batch *b)
@@ -145,8 +144,7 @@ static void mark_written(struct assign_batch *b)
         b->items[i].written = b->items[i].written || b->items[i].step != ASSIGN_PUSH;
 }
 
-/* --- the transaction of the choice
- * ----------------------------------------------------------------------------------------- */
+/* --- the transaction of the choice -------------------------------------------------------------------------------- */
 
 static struct db_assign_choice choice_of(const struct assign_batch *b, const struct assign_item *item)
 {
@@ -232,8 +230,7 @@ static err_t choose_in_tx(struct db *db, void *context)
     return write_ends(b);
 }
 
-/* --- the job
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the job ------------------------------------------------------------------------------------------------------ */
 
 /* A failed write is no loss: the lease ends, and the stored choice is carried out again. */
 static void write_ended(struct assign_batch *b)

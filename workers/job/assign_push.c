@@ -48,8 +48,7 @@ static bool is_open(const struct assign_item *item)
     return item->step == ASSIGN_PUSH;
 }
 
-/* --- what becomes of items
- * ------------------------------------------------------------------------------------------------- */
+/* --- what becomes of items ---------------------------------------------------------------------------------------- */
 
 static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, bool counts)
 {
@@ -113,8 +112,7 @@ static void judge(struct push *p, struct assign_item *item, int64_t code, struct
             job_backoff_ms(JOB_assign, item->job.attempt), true);
 }
 
-/* --- requests
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 static err_t open_device_keys(struct push *p, const struct assign_item *item, struct str *ret_primary,
                               struct str *ret_secondary)
@@ -278,8 +276,7 @@ static void go_on(struct push *p)
         start_bulk(p);
 }
 
-/* --- answers
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 static int64_t error_code(const json_t *error)
 {
@@ -425,8 +422,7 @@ static void take_answer(struct push *p)
         take_bulk_answer(p);
 }
 
-/* --- all hubs of a batch
- * --------------------------------------------------------------------------------------------------- */
+/* --- all hubs of a batch ------------------------------------------------------------------------------------------ */
 
 /* The hub is well and has enough of our threads: the items come again in a moment. */
 static void stand_back(struct push *p)

@@ -51,8 +51,7 @@ static void push_to(struct assign_batch *b, struct assign_item *item, const stru
                         false);
 }
 
-/* --- the three ways to a hub
- * ----------------------------------------------------------------------------------------------- */
+/* --- the three ways to a hub -------------------------------------------------------------------------------------- */
 
 static bool keep_target(struct assign_batch *b, struct assign_item *item)
 {

@@ -37,8 +37,7 @@ struct link_check {
     bool good;
 };
 
-/* --- calls
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void start_call(struct probe *p, size_t which, const char *method, struct str path, int64_t timeout_ms)
 {
@@ -92,8 +91,7 @@ static void run_probes(struct job_context *c, struct link_check *at, size_t coun
                 hub_client_cancel(c->client, &at[i].probes[k].calls[n]);
 }
 
-/* --- judging
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- judging ------------------------------------------------------------------------------------------------------ */
 
 static bool is_refusal(const struct hub_call *call)
 {
@@ -189,8 +187,7 @@ static void conclude(struct link_check *k)
         k->state = linkstate_move(k->link->state, event);
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* A link that is not well is tried again sooner, at growing distances while its state lasts. */
 static int64_t next_ms(const struct link_check *k)

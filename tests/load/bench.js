@@ -1,8 +1,9 @@
-// bench.js: the benchmark (`make bench`; with BENCH_SMOKE=1 its short form, `make bench-smoke`).
+// bench.js: the benchmark (`make bench`; with BENCH_SMOKE=1 its short form, `make bench-smoke`; one half of a pair for pairs.js).
 //
 // Responsible for: sizes, the interleaved rounds, the time box, the verdict. Exits with 1 when a figure does not add up (rows that are not
 // accepted answers), or, short, when a generous limit of safety is passed; never because an aim is missed.
 //     BENCH_ROUNDS (3)   BENCH_SECONDS per measurement (3)   BENCH_LIMIT_S (840): no new round that would end later
+//     BENCH_PAIR=FILE: the main rows alone, on the short form's fleet; each row's rate is written to FILE and nothing is printed as a table
 'use strict';
 
 const fs = require('node:fs');
@@ -12,15 +13,20 @@ const { Rows } = require('./rows');
 const { Report } = require('./report');
 
 const smoke = process.env.BENCH_SMOKE === '1';
-const name = smoke ? 'bench-smoke' : 'bench';
-const SIZES = smoke
+const pair = process.env.BENCH_PAIR;
+const name = smoke ? 'bench-smoke' : pair ? 'bench-pair' : 'bench';
+// Each by its own name in the table, but for the number of scopes. "again" and "poll" follow the assignment that they look back at.
+const MAIN_ROWS = /^(pgbench.* 16 clients|register, (one scope|[0-9]+ scopes|TLS edge), (32|128) conn\.|register to assigned, [0-9]+ hubs|register again.*|poll.*)$/;
+const SIZES = pair
+  ? { fleet: 60000, small: 400, scopes: 50, perScope: 400, assign: 4000, hubs: [2, 10, 11], held: 300, seconds: 2 }
+  : smoke
   ? { fleet: 60000, small: 400, scopes: 20, perScope: 200, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
   : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3 };
 const began = Date.now();
 const elapsed = () => (Date.now() - began) / 1000;
 
 function say(text) {
-  process.stdout.write(`${smoke ? 'bench-smoke' : 'bench'} ${elapsed().toFixed(0).padStart(4)} s  ${text}\n`);
+  process.stdout.write(`${name} ${elapsed().toFixed(0).padStart(4)} s  ${text}\n`);
 }
 
 function setting(variable, fallback) {
@@ -50,7 +56,7 @@ first registrations with their job; "to assigned" ends when the identities are i
 }
 
 async function rounds(rows, report) {
-  const wanted = smoke ? 1 : setting('BENCH_ROUNDS', 3);
+  const wanted = smoke || pair ? 1 : setting('BENCH_ROUNDS', 3);
   const limit = setting('BENCH_LIMIT_S', 840);
   for (let round = 1, took = 0; round <= wanted; round++) {
     if (elapsed() + took > limit) {
@@ -59,11 +65,12 @@ async function rounds(rows, report) {
     }
     const from = elapsed();
     for (const { name: row, work } of rows.list()) {
+      if (pair && !MAIN_ROWS.test(row)) continue;
       const figures = await work();
       report.add(row, figures);
       say(`round ${round}  ${row}: ${figures.rate.toFixed(0)} per second`);
     }
-    report.memory.push(await rows.memory());
+    if (!pair) report.memory.push(await rows.memory());
     took = elapsed() - from;
   }
 }
@@ -89,9 +96,8 @@ async function main() {
     report.connections = SIZES.held;
     const header = await conditions(site);
     await rounds(rows, report);
-    console.log(header);
-    console.log(report.table());
-    console.log(`\n${report.aims()}\n`);
+    if (pair) fs.writeFileSync(pair, JSON.stringify(Object.fromEntries([...report.rounds].filter(([, of]) => of.length).map(([row, [of]]) => [row, of.rate]))));
+    else console.log(`${header}\n${report.table()}\n\n${report.aims()}\n`);
     if (smoke) safe(report);
     const registered = [...report.rounds.values()].flat().length + report.memory.length;
     console.log(`${name}: ${registered} measurements in ${elapsed().toFixed(0)} s, each with as many rows as accepted answers; all counted`);

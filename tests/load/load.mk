@@ -10,7 +10,7 @@ $(LOAD_PROGRAMS):
 
 -include $(wildcard $(OUT)/tests/load/*.d)
 
-.PHONY: bench bench-smoke bench-programs
+.PHONY: bench bench-smoke bench-pairs bench-programs
 bench-programs:
 	@$(MAKE) --no-print-directory build FLAVOR=release
 	@$(MAKE) --no-print-directory $(patsubst $(OUT)/%,build/release/%,$(LOAD_PROGRAMS)) FLAVOR=release
@@ -20,3 +20,6 @@ bench: deps bench-programs ## measure the service against pgbench and its own li
 
 bench-smoke: bench-programs ## the same with small numbers: does it run, does it add up, is it not absurdly slow
 	@BENCH_SMOKE=1 node tests/load/bench.js
+
+bench-pairs: deps ## the main rows beside another commit's: median of alternating pairs (BASE=HEAD~1 PAIRS=5)
+	@node tests/load/pairs.js

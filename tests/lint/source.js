@@ -1,11 +1,12 @@
 // source.js: rules of this project that no compiler knows: layers, calls that have one home, function length, head comments, the route
-// table against openapi.yaml, the demo's independence, suppressions with reasons.
+// table against openapi.yaml, the demo's independence, suppressions with reasons, mutants that still fit.
 // Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
 // an exception stands on its own line of the source, with its reason, and is counted.
 'use strict';
 
 const fs = require('node:fs');
 const path = require('node:path');
+const mutant = require('../mutants/mutant.js');
 
 const root = path.join(__dirname, '../..');
 const FUNCTION_LINES = 60;
@@ -222,8 +223,17 @@ function suppressions() {
   return { bad, note: `${total}; each with a reason` };
 }
 
+// --- mutants ----------------------------------------------------------------------------------------------------------------------------
+
+// A planted break that no longer fits its file tests nothing: who changes the line mends the mutant.
+function mutants() {
+  const all = mutant.all(path.join(root, 'tests/mutants'));
+  const bad = all.flatMap((one) => mutant.fit(one, root).wrong.map((wrong) => `tests/mutants/${one.name}.mutant:1: ${wrong}`));
+  return { bad, note: `${all.length} planted breaks fit` };
+}
+
 let failed = false;
-for (const rule of [layers, homes, functions, heads, routes, demo, suppressions]) {
+for (const rule of [layers, homes, functions, heads, routes, demo, suppressions, mutants]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

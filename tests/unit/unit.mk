@@ -6,7 +6,9 @@ UNIT_LINES_LEAST := 95
 
 CFLAGS_coverage := -O0 -g --coverage -DIDSCOPE_KILL_POINTS
 
-.PHONY: unit unit-coverage
+.PHONY: unit unit-programs unit-coverage
+unit-programs: $(UNIT_PROGRAMS)
+
 unit: $(UNIT_PROGRAMS) ## run the unit tests of core (FLAVOR=release, asan, tsan)
 	@failed=; for t in $(UNIT_PROGRAMS); do echo "== $${t##*/}"; $$t || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "unit: failed:$$failed"; exit 1; fi; \

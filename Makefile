@@ -35,7 +35,7 @@ CFLAGS   += $(CFLAGS_WARN) $(CFLAGS_$(FLAVOR)) -fPIE -pthread
 LDFLAGS  += $(filter -fsanitize=%,$(CFLAGS_$(FLAVOR))) -pie -pthread -Wl,-z,relro,-z,now
 LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
-CORE_C   := $(wildcard core/*.c)
+CORE_C   := $(wildcard core/*.c core/*/*.c)
 DB_C     := $(wildcard db/*.c)
 API_C    := $(filter-out api/main.c api/admin.c,$(wildcard api/*.c)) $(wildcard api/op/*.c)
 WORKER_C := $(filter-out workers/main.c,$(wildcard workers/*.c)) $(wildcard workers/job/*.c)
@@ -45,8 +45,8 @@ objs      = $(patsubst %.c,$(OUT)/%.o,$(1))
 PROGRAMS := $(OUT)/idscope-api $(OUT)/idscope-worker $(OUT)/idscope-admin
 
 $(OUT)/idscope-api:    $(call objs,api/main.c $(API_C)) $(OUT)/libdb.a $(OUT)/libcore.a
-$(OUT)/idscope-worker: $(call objs,workers/main.c $(WORKER_C) api/health.c api/keyfile.c) $(OUT)/libdb.a $(OUT)/libcore.a
-$(OUT)/idscope-admin:  $(call objs,api/admin.c api/keyfile.c) $(OUT)/libdb.a $(OUT)/libcore.a
+$(OUT)/idscope-worker: $(call objs,workers/main.c $(WORKER_C)) $(OUT)/libdb.a $(OUT)/libcore.a
+$(OUT)/idscope-admin:  $(call objs,api/admin.c) $(OUT)/libdb.a $(OUT)/libcore.a
 $(PROGRAMS):
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/keyfile.h"
 #include "core/cfg.h"
 #include "core/jwt.h"
+#include "core/process/keyfile.h"
 #include "db/admin.h"
 
 extern char **environ;

@@ -10,12 +10,12 @@
 #include <stdio.h>
 
 #include "api/auth.h"
-#include "api/clock.h"
 #include "api/metrics.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/shared.h"
 #include "core/log.h"
+#include "core/process/clock.h"
 #include "db/gate.h"
 
 enum { IDLE_MS = 1000, DOWN_MS = 100, STOP_MS = 1000 };

@@ -10,12 +10,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "api/clock.h"
-#include "api/health.h"
-#include "api/keyfile.h"
 #include "api/metrics.h"
 #include "api/server.h"
 #include "core/log.h"
+#include "core/process/clock.h"
+#include "core/process/health.h"
+#include "core/process/keyfile.h"
 
 enum {
     EXIT_BAD_CONFIG = 78,

@@ -18,12 +18,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/clock.h"
 #include "api/metrics.h"
 #include "api/peer.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "core/log.h"
+#include "core/process/clock.h"
 
 enum {
     EDGE_POOL = 48 * 1024, /* a request's head with a client's chain in it */

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "workers/clock.h"
+#include "core/process/clock.h"
 
 enum { FROZEN_MS = 30000, FROZEN_MAX = 256 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/crypt.h"
-#include "workers/clock.h"
+#include "core/process/clock.h"
 
 enum {
     HOSTS_MAX = 512,

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/process/clock.h"
 #include "core/sas.h"
-#include "workers/clock.h"
 
 enum {
     REPLY_MAX = 1 << 20,

@@ -7,8 +7,8 @@
 
 #include "core/crypt.h"
 #include "core/log.h"
+#include "core/process/clock.h"
 #include "db/job.h"
-#include "workers/clock.h"
 
 enum {
     THREADS_MAX = 16 + JOB_KINDS + 1,

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/health.h"
-#include "api/keyfile.h"
 #include "core/log.h"
-#include "workers/clock.h"
+#include "core/process/clock.h"
+#include "core/process/health.h"
+#include "core/process/keyfile.h"
 #include "workers/loop.h"
 
 enum { EXIT_BAD_CONFIG = 78, DATABASE_WAIT_MS = 60000, DATABASE_RETRY_US = 500000, LAST_WRITES_MS = 2000 };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/crypt.h"
+#include "core/process/clock.h"
 #include "db/job.h"
-#include "workers/clock.h"
 #include "workers/loop.h"
 
 enum { LINKS_AT_ONCE = 200, BITE = 2000, BITES_PER_SWEEP = 20, INPUTS_EVERY_MS = 600000 };

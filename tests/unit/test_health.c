@@ -1,13 +1,13 @@
 /* test_health.c: the listener for probes: what it answers, and that neither a slow client nor an open connection keeps
  * it from others or from ending. */
-#include "api/health.h"
+#include "core/process/health.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/clock.h"
+#include "core/process/clock.h"
 #include "unit.h"
 
 enum { PATIENCE_MS = 10000, ENDS_WITHIN_MS = 1500, TRICKLE_MS = 100 };

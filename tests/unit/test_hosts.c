@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/process/clock.h"
 #include "unit.h"
-#include "workers/clock.h"
 
 enum { PLACES = 2, THREADS = 8, TURNS = 400, WAIT_MS = 20000, NO_WAIT_MS = 0, SHORT_MS = 60 };
 

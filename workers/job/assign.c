@@ -7,8 +7,8 @@
 
 #include "core/killpoint.h"
 #include "core/log.h"
+#include "core/process/clock.h"
 #include "core/state.h"
-#include "workers/clock.h"
 
 enum { REMOVAL_STANDS_MS = 250 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
-#include "workers/clock.h"
+#include "core/process/clock.h"
 #include "workers/job/assign.h"
 
 enum {

@@ -4,8 +4,8 @@
  * scope stands on. */
 #include "core/killpoint.h"
 #include "core/log.h"
+#include "core/process/clock.h"
 #include "db/assign.h"
-#include "workers/clock.h"
 #include "workers/link.h"
 #include "workers/loop.h"
 

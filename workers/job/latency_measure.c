@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/process/clock.h"
 #include "db/job.h"
 #include "db/link.h"
-#include "workers/clock.h"
 #include "workers/loop.h"
 
 enum { CONNECTS = 3, SAMPLES_KEPT = 100, TIMEOUT_MS = 5000, SLICE_MS = 200, YOUNG_PERCENT = 80, US_MAX = 2000000000 };

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/process/clock.h"
 #include "core/state.h"
 #include "db/job.h"
-#include "workers/clock.h"
 #include "workers/link.h"
 #include "workers/loop.h"
 

@@ -1,6 +1,6 @@
 /* keyfile.c: reads the key ring of the setting key_ring_file. It must never leave the file's bytes in memory or in a
  * message. */
-#include "api/keyfile.h"
+#include "core/process/keyfile.h"
 
 #include <errno.h>
 #include <stdio.h>

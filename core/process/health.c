@@ -1,7 +1,7 @@
 /* health.c: answers probes: one thread, one connection at a time, one request per connection, with short time-outs.
  * Deliberately not the server that carries the service: it must answer while that one is full, and it must never touch
  * the database. */
-#include "api/health.h"
+#include "core/process/health.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/clock.h"
 #include "core/crypt.h"
 #include "core/id.h"
+#include "core/process/clock.h"
 
 enum { BACKLOG = 64, REQUEST_MAX = 4096, TIMEOUT_MS = 2000, PAUSE_US = 50000 };
 

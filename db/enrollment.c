@@ -137,10 +137,10 @@ err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollme
     db_text(&in, g->registration_key);
     db_uuid(&in, g->etag);
     struct registration_guard registration = {g->id_scope, g->scope_version, g->registration_key, NULL};
-    db_registration_delete_args(&forget, a, &registration, false);
-    const struct db_batch_call calls[] = {{SQL_ENROLLMENT_DELETE, &in}, {SQL_REGISTRATION_DELETE, &forget}};
+    db_registration_delete_args(&forget, a, &registration, true, g->etag);
+    const struct db_batch_call calls[] = {{SQL_REGISTRATION_DELETE, &forget}, {SQL_ENROLLMENT_DELETE, &in}};
     TRY(db_tenant_pipeline(db, a, &g->tenant_id, calls, 2, rows));
-    *ret_outcome = read_outcome(rows[0], a);
+    *ret_outcome = read_outcome(rows[1], a);
     rows_free(rows[0]);
     rows_free(rows[1]);
     return NULL;

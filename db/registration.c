@@ -49,15 +49,16 @@ err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, 
 }
 
 void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g,
-                                 bool enrolled_too)
+                                 bool with_enrollment, const struct uuid *enrollment_etag)
 {
     db_args_init(in, a);
     db_text(in, g->id_scope);
     db_i64(in, g->scope_version);
     db_text(in, g->registration_key);
-    db_bool(in, enrolled_too);
+    db_bool(in, with_enrollment);
     db_uuid(in, g->as ? &g->as->operation : NULL);
     db_i64(in, g->as ? g->as->revision : 0);
+    db_uuid(in, enrollment_etag);
 }
 
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,
@@ -66,7 +67,7 @@ err_t db_registration_delete(struct db *db, struct arena *a, const struct regist
     enum { TRIES = 3 };
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
-    db_registration_delete_args(&in, a, g, true);
+    db_registration_delete_args(&in, a, g, false, NULL);
     err_t e = E(DATABASE_RETRY);
     for (int i = 0; e == E(DATABASE_RETRY) && i < TRIES; i++)
         e = db_call(db, SQL_REGISTRATION_DELETE, &in, DB_ONCE, &rows);

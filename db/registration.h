@@ -30,9 +30,10 @@ struct registration_guard {
 /* Forgets the registration and its running assignment. Both results false: it changed or went meanwhile. */
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,
                              bool *ret_gone);
-/* The parameters of registration_delete, for a pipeline; `enrolled_too`: also when the enrollment stands. */
+/* The parameters of registration_delete, for the pipeline that deletes the enrollment behind it: with `with_enrollment`
+ * nothing is forgotten unless the enrollment stands and has this etag (NULL: any). */
 void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g,
-                                 bool enrolled_too);
+                                 bool with_enrollment, const struct uuid *enrollment_etag);
 
 /* The inputs of the last choice: their canonical text and hash; *ret_input is absent when there is none yet. */
 struct registration_input {

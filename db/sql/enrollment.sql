@@ -86,8 +86,8 @@ SELECT EXISTS (SELECT FROM live), (SELECT host FROM unlinked), EXISTS (SELECT FR
        coalesce((SELECT matches FROM before), false);
 
 -- name: enrollment_delete
--- $1 ID scope, $2 its version, $3 registration key, $4 the etag that it must have (NULL: any). What became of the device is forgotten by
--- registration_delete in the same transaction.
+-- $1 ID scope, $2 its version, $3 registration key, $4 the etag that it must have (NULL: any). What became of the device was
+-- forgotten by registration_delete before, in the same transaction.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      before AS (

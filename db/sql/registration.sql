@@ -8,18 +8,24 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
  WHERE id_scope = $1 AND registration_key = $2;
 
 -- name: registration_delete
--- $1 ID scope, $2 its version, $3 registration key, $4 also when the enrollment stands, $5 and $6 the operation and revision that it must
--- have ($5 NULL: any). An identity that is being made in this moment is taken off its hub later; the one of an assigned device stays.
+-- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
+-- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this
+-- moment is taken off its hub later; the one of an assigned device stays.
 -- The subject is that of link_removal_subject (workers/link.c): with the key where it does not follow from the device id.
 -- A removal that was never claimed keeps fence 0: an assignment that wants the identity again may still take it back.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
+     enrolled AS (
+    SELECT registration_key
+      FROM idscope.enrollment
+     WHERE $4 AND id_scope = $1 AND registration_key = $3 AND ($7::uuid IS NULL OR etag = $7)
+       FOR UPDATE),
      gone AS (
     DELETE FROM idscope.registration r
      USING live
      WHERE r.id_scope = $1 AND r.registration_key = $3
        AND ($5::uuid IS NULL OR (r.operation_id = $5 AND r.revision = $6))
-       AND ($4 OR NOT EXISTS (SELECT FROM idscope.enrollment e WHERE e.id_scope = $1 AND e.registration_key = $3))
+       AND (NOT $4 OR EXISTS (SELECT FROM enrolled))
     RETURNING r.id_scope, r.registration_key, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id),
      idle AS (
     DELETE FROM idscope.job j

@@ -1,0 +1,267 @@
+// refusals.js: no effect behind a refusal: each write of each plane is refused in each way it can be, and every table stays as it was.
+// The list of writes is held against openapi.yaml, so that a new one is tested or the suite fails.
+// Must never leave out a column but those that probes and schedules change by themselves.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { describe, test, before, after } = require('node:test');
+const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, until, VERSION } = require('../kit');
+
+// --- every row of every table -------------------------------------------------------------------------------------------------------
+
+// What probes, measurements and sweeps change by themselves, in scenes that nobody touches.
+const ITSELF = {
+  linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
+};
+const NOT_OURS = { link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL' };
+
+async function tables() {
+  return (await stack.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'idscope' ORDER BY 1")).split('\n');
+}
+
+// Table and row, one a line.
+async function everyRow() {
+  const parts = (await tables()).map((table) =>
+    `SELECT '${table} ' || (to_jsonb(t) - '{${(ITSELF[table] || []).join(',')}}'::text[])::text AS line FROM idscope.${table} t WHERE NOT (${NOT_OURS[table] || 'false'})`);
+  return (await stack.sql(`${parts.join(' UNION ALL ')} ORDER BY line`)).split('\n');
+}
+
+// --- ways to be refused -------------------------------------------------------------------------------------------------------------
+
+const huge = (bytes) => ({ location: 'westeurope', tags: { big: 'x'.repeat(bytes) } });
+// What is sent is taken for JSON whatever it calls itself.
+const text = { headers: { 'Content-Type': 'application/xml' }, body: '<x/>' };
+const hubBody = { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: {} };
+
+describe('refusals: nothing is written behind one', () => {
+  const made = sharedScene({ before, after }, { hubs: 1 });
+  let other; // another tenant
+  let reader;
+  let device; // registered
+  let stranger; // has a registration and no enrollment
+  const covered = new Set();
+
+  const principal = async (tenant, role) => ({ ...idscope.env, ...tenant, ...await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, role, role) });
+
+  before(async () => {
+    reader = new Idscope(await principal(idscope.env, 'reader'));
+    const tenant = await admin('create-tenant', fresh('other'));
+    const subscription = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'other');
+    other = new Idscope({ ...await principal(tenant, 'owner'), ...subscription });
+    device = await made.registered();
+    stranger = fresh('stranger');
+    const scope = made.idScope.toLowerCase();
+    await stack.sql(`INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id, region, operation_at, created_at, updated_at)
+                     VALUES ('${scope}', '${stranger}', '${stranger}', gen_random_uuid(), 'assigned', 'initialAssignment', '${made.hubs[0].host}', '${stranger}', 'r', now(), now(), now())`);
+const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope}' AND kind IN ('assign', 'hub_remove'))
+      + (SELECT count(*) FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL) + (SELECT count(*) FROM idscope.hub_registry WHERE retired_at IS NOT NULL)`;
+    await until('all work to be done and what other suites left to be purged', async () => (await stack.sql(busy)) === '0');
+  });
+
+  // calls: of [status, function that makes the call].
+  function refuses(operation, calls) {
+    covered.add(operation);
+    test(operation, async () => {
+      const before_ = await everyRow();
+      for (const [i, [status, call]] of calls().entries()) {
+        const answer = await call();
+        assert.equal(answer.status, status, `call ${i}: ${answer.text}`);
+      }
+      const now = await everyRow();
+      assert.deepEqual(now.filter((line) => !before_.includes(line)), [], 'new or changed rows');
+      assert.deepEqual(before_.filter((line) => !now.includes(line)), [], 'rows that are gone or were changed');
+      assert.equal(now.length, before_.length);
+    });
+  }
+
+  // What every management write is refused for. A write with a body: `good` is one that would be taken.
+  const management = (at, { method, good, version }) => {
+    const write = (client, options, where = at()) => () => client.arm(method, where, { body: good, version, ...options });
+    return [
+      [401, write(idscope, { bearer: null })],
+      [401, write(idscope, { bearer: 'Bearer x' })],
+      [403, write(reader, {})],
+      [404, write(other, {})],
+      [404, write(idscope, {}, at().replace(idscope.subscription, '00000000-0000-4000-8000-000000000000'))],
+      [400, write(idscope, { version: null })],
+      [400, write(idscope, { version: 'yesterday' })],
+    ];
+  };
+  const badBodies = (at, { version, bodies }) => ['{', '[]', '{"location":1}', ...bodies].map((body) => [400, () => idscope.arm('PUT', at(), { body, version })]);
+
+  const groupAt = () => idscope.groupPath(made.group);
+  refuses('group_put', () => [
+    ...management(groupAt, { method: 'PUT', good: { location: 'westeurope', tags: { a: 'b' } }, version: VERSION.group }),
+    ...badBodies(groupAt, { version: VERSION.group, bodies: [{}, { location: 'westeurope', tags: { a: 1 } }] }),
+    [400, () => idscope.arm('PUT', idscope.groupPath('ends.'), { body: { location: 'westeurope' }, version: VERSION.group })],
+    [409, () => idscope.arm('PUT', groupAt(), { body: { location: 'northeurope', tags: { a: 'b' } }, version: VERSION.group })],
+    [413, () => idscope.arm('PUT', groupAt(), { body: huge(70000), version: VERSION.group })],
+    [400, () => idscope.arm('PUT', groupAt(), { ...text, version: VERSION.group })],
+  ]);
+  refuses('group_delete', () => [
+    ...management(groupAt, { method: 'DELETE', version: VERSION.group }),
+    [404, () => idscope.arm('DELETE', idscope.groupPath(fresh('none')), { version: VERSION.group })],
+  ]);
+
+  const hubAt = () => idscope.hubPath(made.group, made.hubs[0].name);
+  const otherGroup = (at) => at().replace(made.group, fresh('none'));
+  refuses('hub_put', () => [
+    ...management(hubAt, { method: 'PUT', good: { ...hubBody, tags: { a: 'b' } } }),
+    ...badBodies(hubAt, { bodies: [{ ...hubBody, sku: { name: 'X9' } }, { ...hubBody, sku: { name: 'S1', capacity: 201 } }, { ...hubBody, tags: { a: 1 } },
+      { ...hubBody, properties: { disableLocalAuth: true } }, { ...hubBody, properties: { password: 'x' } }, { ...hubBody, identity: { type: 'SystemAssigned' } },
+      { ...hubBody, properties: { authorizationPolicies: [{ keyName: 'a', rights: 'RegistryRead' }, { keyName: 'b', rights: 'Fly' }] } },
+      { ...hubBody, properties: { authorizationPolicies: [{ keyName: 'a', rights: 'RegistryRead', primaryKey: '!' }] } }] }),
+    [400, () => idscope.arm('PUT', idscope.hubPath(made.group, 'localhost'), { body: hubBody })],
+    [404, () => idscope.arm('PUT', otherGroup(() => idscope.hubPath(made.group, fresh('hub'))), { body: hubBody })],
+    [409, () => idscope.arm('PUT', hubAt(), { body: { ...hubBody, location: 'northeurope' } })],
+    [412, () => idscope.arm('PUT', hubAt(), { body: { ...hubBody, tags: { a: 'b' } }, headers: { 'If-Match': '"stale"' } })],
+    [412, () => idscope.arm('PUT', idscope.hubPath(made.group, fresh('hub')), { body: hubBody, headers: { 'If-Match': '*' } })],
+    [413, () => idscope.arm('PUT', hubAt(), { body: huge(300000) })],
+    [400, () => idscope.arm('PUT', hubAt(), text)],
+  ]);
+  refuses('hub_delete', () => [
+    ...management(hubAt, { method: 'DELETE' }),
+    [404, () => idscope.arm('DELETE', otherGroup(hubAt))],
+    [412, () => idscope.arm('DELETE', hubAt(), { headers: { 'If-Match': '"stale"' } })],
+  ]);
+
+  const instanceAt = () => idscope.instancePath(made.group, made.instance.name);
+  const linked = (more) => ({ ...hubBody, properties: { ...made.properties, iotHubs: [Idscope.link(made.hubs[0], more)] } });
+  refuses('instance_put', () => [
+    ...management(instanceAt, { method: 'PUT', good: linked({ allocationWeight: 5 }) }),
+    ...badBodies(instanceAt, { bodies: [{ ...hubBody, sku: { name: 'S2' } }, { ...hubBody, sku: { name: 'S1', capacity: 1001 } }, { ...hubBody, properties: { allocationPolicy: 'Custom' } },
+      linked({ allocationWeight: 1001 }), linked({ location: '?' }), linked({ connectionString: 'HostName=x' }), { ...hubBody, properties: { ipFilterRules: [1] } },
+      { ...hubBody, properties: { iotHubs: [Idscope.link(made.hubs[0]), Idscope.link(made.hubs[0])] } }, { ...hubBody, properties: { iotHubs: [{ hubResourceId: '/none' }] } },
+      { ...hubBody, properties: { iotHubs: [], authorizationPolicies: [{ keyName: 'a', rights: 'Fly' }] } }] }),
+    [400, () => idscope.arm('PUT', idscope.instancePath(made.group, 'dps'), { body: hubBody })],
+    [400, () => idscope.arm('PUT', idscope.instancePath(made.group, fresh('dps')), { body: linked({ connectionString: `HostName=h.example;SharedAccessKeyName=a;SharedAccessKey=****` }) })],
+    [404, () => idscope.arm('PUT', otherGroup(instanceAt), { body: hubBody })],
+    [409, () => idscope.arm('PUT', instanceAt(), { body: { ...linked({ allocationWeight: 5 }), location: 'northeurope' } })],
+    [412, () => idscope.arm('PUT', instanceAt(), { body: linked({ allocationWeight: 5 }), headers: { 'If-Match': '"stale"' } })],
+    [413, () => idscope.arm('PUT', instanceAt(), { body: huge(300000) })],
+    [400, () => idscope.arm('PUT', instanceAt(), text)],
+  ]);
+  refuses('instance_delete', () => [
+    ...management(instanceAt, { method: 'DELETE' }),
+    [404, () => idscope.arm('DELETE', otherGroup(instanceAt))],
+    [412, () => idscope.arm('DELETE', instanceAt(), { headers: { 'If-Match': '"stale"' } })],
+  ]);
+
+  // --- service plane ----------------------------------------------------------------------------------------------------------------
+
+  const weak = () => sas.forHost(made.instance.host, made.instance.policy, sas.newKey());
+  const service = (method, at, { body, headers } = {}) => {
+    const call = (options) => () => idscope.service(made.instance, method, at, { body, headers, ...options });
+    return [
+      [401, call({ authorization: null })],
+      [401, call({ authorization: weak() })],
+      [404, () => idscope.service({ ...made.instance, host: `nobody.dps.${idscope.domain}` }, method, at, { body, headers })],
+      [400, call({ version: null })],
+    ];
+  };
+  const enrollmentAt = (id) => `/enrollments/${encodeURIComponent(id)}`;
+  const change = (more) => idscope.service(made.instance, 'PUT', enrollmentAt(device.id), { body: Idscope.enrollment(device.id, more), headers: { 'If-Match': '*' } });
+  refuses('enrollment_put', () => [
+    ...service('PUT', enrollmentAt(device.id), { body: Idscope.enrollment(device.id, { deviceId: 'd' }), headers: { 'If-Match': '*' } }),
+    ...service('PUT', enrollmentAt(stranger), { body: Idscope.enrollment(stranger) }),
+    ...[{ deviceId: 'a b' }, { iotHubs: ['not-linked.example'] }, { allocationPolicy: 'static' }, { allocationPolicy: 'custom' }, { registrationId: 'another' }, { initialTwin: 1 },
+      { attestation: { type: 'none' } }, { attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: '!' } } }, { provisioningStatus: 'maybe' }].map((more) => [400, () => change(more)]),
+    [400, () => idscope.service(made.instance, 'PUT', enrollmentAt('a b'), { body: Idscope.enrollment('a b') })],
+    [400, () => idscope.service(made.instance, 'PUT', enrollmentAt(stranger), { body: '{' })],
+    [404, () => idscope.service(made.instance, 'PUT', enrollmentAt(stranger), { body: Idscope.enrollment(stranger), headers: { 'If-Match': '*' } })],
+    [404, () => idscope.service(made.instance, 'PUT', enrollmentAt(stranger), { body: Idscope.enrollment(stranger), headers: { 'If-Match': '"stale"' } })],
+    [409, () => idscope.service(made.instance, 'PUT', enrollmentAt(device.id), { body: Idscope.enrollment(device.id, { deviceId: 'd' }) })],
+    [412, () => idscope.service(made.instance, 'PUT', enrollmentAt(device.id), { body: Idscope.enrollment(device.id, { deviceId: 'd' }), headers: { 'If-Match': '"stale"' } })],
+    [413, () => change({ optionalDeviceInformation: { big: 'x'.repeat(100000) } })],
+    [400, () => idscope.service(made.instance, 'PUT', enrollmentAt(device.id), { ...text, headers: { 'If-Match': '*', ...text.headers } })],
+  ]);
+  refuses('enrollment_delete', () => [
+    ...service('DELETE', enrollmentAt(device.id)),
+    ...service('DELETE', enrollmentAt(stranger)),
+    [400, () => idscope.service(made.instance, 'DELETE', enrollmentAt('a b'))],
+    [412, () => idscope.service(made.instance, 'DELETE', enrollmentAt(device.id), { headers: { 'If-Match': '"stale"' } })],
+    ...[{}, { 'If-Match': '*' }, { 'If-Match': '"stale"' }].map((headers) => [404, () => idscope.service(made.instance, 'DELETE', enrollmentAt(stranger), { headers })]),
+    [404, () => idscope.service(made.instance, 'DELETE', enrollmentAt(fresh('none')))],
+  ]);
+  const registrationAt = (id) => `/registrations/${encodeURIComponent(id)}`;
+  refuses('registration_delete', () => [
+    ...service('DELETE', registrationAt(device.id)),
+    [400, () => idscope.service(made.instance, 'DELETE', registrationAt('a b'))],
+    [404, () => idscope.service(made.instance, 'DELETE', registrationAt(fresh('none')))],
+    [404, () => idscope.service(made.instance, 'DELETE', registrationAt(fresh('none')), { headers: { 'If-Match': '"stale"' } })],
+    [412, () => idscope.service(made.instance, 'DELETE', registrationAt(device.id), { headers: { 'If-Match': '"stale"' } })],
+  ]);
+
+  // --- device plane -----------------------------------------------------------------------------------------------------------------
+
+  refuses('register', () => {
+    const register = (id, key, body = { registrationId: id }, options = {}, scope = made.idScope) => () =>
+      idscope.device('PUT', scope, `${id}/register`, { body, authorization: key && sas.forDevice(scope, id, key), ...options });
+    return [
+      [401, register(device.id, null)],
+      [401, register(device.id, sas.newKey())],
+      [401, register(stranger, device.key)],
+      [401, register(fresh('nobody'), device.key)],
+      [401, register(device.id, device.key, undefined, {}, '0ne00000000')],
+      [400, register(device.id, device.key, { registrationId: 'another' })],
+      [400, register(device.id, device.key, '{')],
+      [400, register(device.id, device.key, undefined, { version: null })],
+      [413, register(device.id, device.key, { registrationId: device.id, payload: 'x'.repeat(100000) })],
+    ];
+  });
+
+  // --- built-in hub -----------------------------------------------------------------------------------------------------------------
+
+  const deviceAt = (id) => `/devices/${encodeURIComponent(id)}`;
+  const hubCall = (method, at, options) => () => idscope.hub(made.hubs[0], method, at, options);
+  const hub = (method, at, { body, headers } = {}) => [
+    [401, hubCall(method, at, { body, headers, authorization: null })],
+    [401, hubCall(method, at, { body, headers, authorization: sas.forHost(made.hubs[0].host, 'iothubowner', sas.newKey()) })],
+    [401, hubCall(method, at, { body, headers, authorization: sas.forHost(made.hubs[0].host, 'registryRead', made.hubs[0].keys.find((key) => key.keyName === 'registryRead').primaryKey) })],
+    [404, () => idscope.hub({ ...made.hubs[0], host: `nobody.hub.${idscope.domain}` }, method, at, { body, headers })],
+    [400, hubCall(method, at, { body, headers, version: null })],
+  ];
+  refuses('hub_device_put', () => [
+    ...hub('PUT', deviceAt(device.id), { body: { deviceId: device.id, status: 'disabled' }, headers: { 'If-Match': '*' } }),
+    ...[{ deviceId: 'another' }, { deviceId: device.id, status: 'odd' }, { deviceId: device.id, authentication: { type: 'sas', symmetricKey: { primaryKey: '!' } } }, '{'].map((body) =>
+      [400, hubCall('PUT', deviceAt(device.id), { body, headers: { 'If-Match': '*' } })]),
+    [404, hubCall('PUT', deviceAt(fresh('none')), { body: {}, headers: { 'If-Match': '*' } })],
+    [409, hubCall('PUT', deviceAt(device.id), { body: { deviceId: device.id, status: 'disabled' } })],
+    [412, hubCall('PUT', deviceAt(device.id), { body: { deviceId: device.id, status: 'disabled' }, headers: { 'If-Match': '"stale"' } })],
+    [413, hubCall('PUT', deviceAt(device.id), { body: { statusReason: 'x'.repeat(20000) }, headers: { 'If-Match': '*' } })],
+    [400, hubCall('PUT', deviceAt(device.id), { ...text, headers: { 'If-Match': '*', ...text.headers } })],
+  ]);
+  refuses('hub_device_delete', () => [
+    ...hub('DELETE', deviceAt(device.id), { headers: { 'If-Match': '*' } }),
+    [400, hubCall('DELETE', deviceAt(device.id))],
+    [404, hubCall('DELETE', deviceAt(fresh('none')), { headers: { 'If-Match': '*' } })],
+    [412, hubCall('DELETE', deviceAt(device.id), { headers: { 'If-Match': '"stale"' } })],
+  ]);
+  refuses('hub_device_bulk', () => {
+    const bulk = (items) => hubCall('POST', '/devices', { body: items });
+    return [
+      ...hub('POST', '/devices', { body: [{ id: 'fresh-one', importMode: 'create' }] }),
+      [400, bulk({ id: 'x' })],
+      [400, bulk('[')],
+      [400, bulk(Array.from({ length: 101 }, (_, i) => ({ id: `n${i}`, importMode: 'create' })))],
+      [413, bulk([{ id: 'x', importMode: 'create', statusReason: 'x'.repeat(600000) }])],
+      // A device that is refused is refused alone; here all are.
+      [200, bulk([{ id: device.id, importMode: 'create', status: 'disabled' }, { id: fresh('none'), importMode: 'update' }, { id: fresh('none'), importMode: 'delete' }, { id: 'x', importMode: 'invent' }])],
+      [200, bulk([{ id: device.id, importMode: 'updateIfMatchETag', eTag: 'stale', status: 'disabled' }])],
+      [200, bulk([{ id: device.id, importMode: 'deleteIfMatchETag', eTag: 'stale' }])],
+    ];
+  });
+
+  refuses('token', () => ['client_secret', 'client_id', 'grant_type', 'scope'].map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
+
+  test('the list of writes is whole', () => {
+    const readers = ['hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'registration_status'];
+    const lines = fs.readFileSync(path.join(__dirname, '../../../api/openapi.yaml'), 'utf8').split('\n');
+    const writes = lines.flatMap((line, i) => {
+      const id = /^ {6}operationId: (\S+)/.exec(line);
+      return id && /^ {4}(put|post|delete|patch):/.test(lines[i - 1]) ? [id[1]] : [];
+    });
+    assert.deepEqual(writes.filter((name) => !readers.includes(name)).sort(), [...covered].sort());
+  });
+});

@@ -117,7 +117,8 @@ static err_t check_sas(struct req *r, const struct gate_policy *policies, size_t
     const struct gate_policy *policy = find_policy(policies, count, token.key_name);
     if (!policy)
         return req_refuse(r, E(UNAUTHORIZED), "the SAS token names no policy that is there");
-    bool primary = sas_signed_with(&token, policy->primary), secondary = sas_signed_with(&token, policy->secondary);
+    bool primary = sas_signed_with(&token, policy->keys.primary);
+    bool secondary = sas_signed_with(&token, policy->keys.secondary);
     if (!primary && !secondary)
         return req_refuse(r, E(UNAUTHORIZED), "the SAS token was signed with another key");
     if ((policy->rights & r->route->right) != r->route->right)

@@ -129,13 +129,11 @@ static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_ki
 {
     struct gate_policy *policies = ARENA_NEW_ARRAY(a, from->count, struct gate_policy);
     for (size_t i = 0; i < from->count; i++) {
-        struct str name_key = arena_lower(a, from->names[i]);
+        const struct seal_id row = {row_kind, owner, arena_lower(a, from->names[i])};
+        const struct keypair_sealed sealed = {from->primary_sealed[i], from->secondary_sealed[i]};
         policies[i].name = from->names[i];
         policies[i].rights = implied((int)from->rights[i]);
-        TRY(unseal(a, g->ring, seal_row(a, row_kind, owner, name_key, "primary"), from->primary_sealed[i],
-                   &policies[i].primary));
-        TRY(unseal(a, g->ring, seal_row(a, row_kind, owner, name_key, "secondary"), from->secondary_sealed[i],
-                   &policies[i].secondary));
+        TRY(keypair_open(a, g->ring, &row, &sealed, &policies[i].keys));
     }
     *ret = policies;
     *ret_count = from->count;

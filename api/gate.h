@@ -6,16 +6,15 @@
 #define IDSCOPE_GATE_H
 
 #include "core/err.h"
-#include "core/model.h"
-#include "core/seal.h"
+#include "core/keypair.h"
 #include "db/db.h"
 
 enum { GATE_FRESH_MS = 1000 };
 
 struct gate_policy {
-    struct str name;                 /* as given */
-    int rights;                      /* bits, implications included */
-    struct bytes primary, secondary; /* raw key bytes */
+    struct str name; /* as given */
+    int rights;      /* bits, implications included */
+    struct keypair keys;
 };
 
 struct gate_instance {

@@ -24,6 +24,12 @@ void key_ring_free(struct key_ring *r);
 /* A new one-line ring with the id 1, for first set-up. */
 struct str key_ring_new(struct arena *a);
 
+/* Which row: its kind, its owner and its name there, as listed above. */
+struct seal_id {
+    const char *kind;
+    struct str owner, name;
+};
+
 struct bytes seal_row(struct arena *a, const char *kind, struct str owner, struct str name, const char *part);
 struct bytes seal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes secret);
 /* SEAL_BROKEN when the key is unknown, the row is another one or a bit is wrong. */

@@ -3,7 +3,7 @@
 #ifndef IDSCOPE_DB_DEVICE_H
 #define IDSCOPE_DB_DEVICE_H
 
-#include "core/model.h"
+#include "core/keypair.h"
 #include "db/db.h"
 
 struct db_device {
@@ -13,15 +13,11 @@ struct db_device {
 /* By scope, then by key, byte for byte: the order of the tables' primary keys, in which rows are locked. */
 int db_device_compare(const struct db_device *a, const struct db_device *b);
 
-struct db_sealed_keys {
-    struct bytes primary, secondary;
-};
-
 struct db_register_found {
     bool enrolled; /* false: nothing else is set */
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
-    struct db_sealed_keys keys;
+    struct keypair_sealed keys;
     int64_t now_us; /* the database's clock, which the times below are from */
 
     bool registered; /* false: nothing below is set */
@@ -57,7 +53,7 @@ err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *
 
 struct db_poll_found {
     bool enrolled; /* false: nothing else is set */
-    struct db_sealed_keys keys;
+    struct keypair_sealed keys;
     int64_t now_us;
     bool registered; /* false: nothing below is set */
     struct uuid operation;

@@ -4,29 +4,33 @@
 
 enum { SUBJECT_MAX = 400 };
 
-static err_t open_key(struct arena *a, const struct key_ring *ring, struct bytes row, struct bytes sealed,
-                      struct str key_name, const char *name, struct link_credentials *to)
+static void add(struct link_credentials *to, const char *name, struct str key_name, struct bytes key)
 {
-    struct bytes key;
-    TRY(unseal(a, ring, row, sealed, &key));
+    if (!key.p)
+        return;
     to->names[to->count] = name;
     to->at[to->count++] = (struct hub_credential){key_name, key};
-    return NULL;
+}
+
+/* What the link's keys are sealed for: their policy, or the link itself. */
+static struct seal_id row_of(struct arena *a, struct str id_scope, const struct db_link *l)
+{
+    return l->hub_key.p ? (struct seal_id){"hub_policy", l->hub_key, arena_lower(a, l->key_name)}
+                        : (struct seal_id){"linked_hub", id_scope, l->host};
 }
 
 err_t link_unseal(struct arena *a, const struct key_ring *ring, struct str id_scope, const struct db_link *l,
                   struct link_credentials *ret)
 {
+    struct keypair keys;
+    const struct seal_id row = row_of(a, id_scope, l);
+    const struct bytes none = {NULL, 0};
+    const struct keypair_sealed sealed = {l->primary_sealed, l->hub_key.p ? none : l->secondary_sealed};
+    TRY(keypair_open(a, ring, &row, &sealed, &keys));
     *ret = (struct link_credentials){.count = 0};
-    if (!l->primary_sealed.p)
-        return NULL;
-    struct bytes row = l->hub_key.p ? seal_row(a, "hub_policy", l->hub_key, arena_lower(a, l->key_name), "primary")
-                                    : seal_row(a, "linked_hub", id_scope, l->host, "primary");
-    TRY(open_key(a, ring, row, l->primary_sealed, l->key_name, "primary", ret));
-    if (!l->secondary_sealed.p)
-        return NULL;
-    row = seal_row(a, "linked_hub", id_scope, l->host, "secondary");
-    return open_key(a, ring, row, l->secondary_sealed, l->secondary_key_name, "secondary", ret);
+    add(ret, "primary", l->key_name, keys.primary);
+    add(ret, "secondary", l->secondary_key_name, keys.secondary);
+    return NULL;
 }
 
 struct str link_removal_subject(struct arena *a, struct str host, struct str device_id, struct str registration_key)

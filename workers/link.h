@@ -2,7 +2,7 @@
 #ifndef IDSCOPE_WORKER_LINK_H
 #define IDSCOPE_WORKER_LINK_H
 
-#include "core/seal.h"
+#include "core/keypair.h"
 #include "db/link.h"
 #include "workers/hub_client.h"
 

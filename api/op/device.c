@@ -6,7 +6,7 @@
 
 #include "api/op/op.h"
 #include "api/shared.h"
-#include "core/attest.h"
+#include "core/attest/attest.h"
 #include "core/killpoint.h"
 #include "core/state.h"
 #include "db/device.h"
@@ -51,22 +51,19 @@ static err_t check_id(struct req *r)
         ID_REGISTRATION_MAX);
 }
 
-static err_t open_keys(struct req *r, const struct db_device *device, const struct db_sealed_keys *sealed,
-                       struct attest_keys *ret)
+static err_t open_keys(struct req *r, const struct db_device *device, const struct keypair_sealed *sealed,
+                       struct keypair *ret)
 {
-    const struct key_ring *ring = r->shared->ring;
-    struct bytes first = seal_row(r->arena, "enrollment", device->id_scope, device->registration_key, "primary");
-    struct bytes second = seal_row(r->arena, "enrollment", device->id_scope, device->registration_key, "secondary");
-    TRY(unseal(r->arena, ring, first, sealed->primary, &ret->primary));
-    return unseal(r->arena, ring, second, sealed->secondary, &ret->secondary);
+    const struct seal_id row = {"enrollment", device->id_scope, device->registration_key};
+    return keypair_open(r->arena, r->shared->ring, &row, sealed, ret);
 }
 
 /* The same work and the same answer whether the id is unknown or the key is wrong. */
 static err_t check_credential(struct req *r, const struct db_device *device, bool enrolled,
-                              const struct db_sealed_keys *sealed)
+                              const struct keypair_sealed *sealed)
 {
     static const uint8_t nobodys[DEVICE_KEY_BYTES];
-    struct attest_keys keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
+    struct keypair keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
     if (enrolled)
         TRY(open_keys(r, device, sealed, &keys));
     TRY(attest_symmetric(r->arena, r->authorization, device->id_scope, r->segments[1], &keys, r->now_us,

@@ -3,25 +3,27 @@
 #include "db/enrollment.h"
 
 #include "api/op/op.h"
-#include "api/op/policy.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
 #include "api/shared.h"
 #include "core/json.h"
+#include "core/keypair.h"
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
-static struct bytes key_row(struct req *r, struct str registration_key, const char *part)
+static struct seal_id key_row(struct req *r, struct str registration_key)
 {
-    return seal_row(r->arena, "enrollment", r->instance->id_scope, registration_key, part);
+    return (struct seal_id){"enrollment", r->instance->id_scope, registration_key};
 }
 
-static err_t open_key(struct req *r, struct str registration_key, const char *part, struct bytes sealed,
-                      struct str *ret)
+static err_t open_keys(struct req *r, struct str registration_key, const struct enrollment_row *row,
+                       struct symmetric_key *ret)
 {
-    struct bytes raw;
-    TRY(unseal(r->arena, r->shared->ring, key_row(r, registration_key, part), sealed, &raw));
-    *ret = enc_base64(r->arena, raw);
+    struct keypair keys;
+    const struct seal_id id = key_row(r, registration_key);
+    const struct keypair_sealed sealed = {row->primary_sealed, row->secondary_sealed};
+    TRY(keypair_open(r->arena, r->shared->ring, &id, &sealed, &keys));
+    *ret = keypair_text(r->arena, &keys);
     return NULL;
 }
 
@@ -32,10 +34,8 @@ static err_t show_attestation(struct req *r, struct str key, const struct enroll
     struct attestation *a = ARENA_NEW(r->arena, struct attestation);
     a->type = ATTEST_SYMMETRIC_KEY;
     a->symmetric_key = ARENA_NEW(r->arena, struct symmetric_key);
-    if (!secret) {
-        TRY(open_key(r, key, "primary", row->primary_sealed, &a->symmetric_key->primary));
-        TRY(open_key(r, key, "secondary", row->secondary_sealed, &a->symmetric_key->secondary));
-    }
+    if (!secret)
+        TRY(open_keys(r, key, row, a->symmetric_key));
     *ret = a;
     return NULL;
 }
@@ -211,14 +211,17 @@ static void set_defaults(struct req *r, struct enrollment *e)
 
 /* An absent key of an update stays as it is (GET shows none, and clients send back what they got); an empty one is made
  * new. */
-static err_t seal_one(struct req *r, struct str registration_key, const char *part, struct str key, bool update,
-                      struct bytes *ret)
+static err_t seal_keys(struct req *r, struct str registration_key, const struct attestation *attestation, bool update,
+                       struct enrollment_row *to)
 {
-    struct bytes raw;
-    if (update && !key.p)
-        return NULL;
-    TRY(policy_key(r, arena_printf(r->arena, "attestation.symmetricKey.%sKey", part).p, key, DEVICE_KEY_BYTES, &raw));
-    *ret = seal(r->arena, r->shared->ring, key_row(r, registration_key, part), raw);
+    const struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
+    const struct symmetric_key *sent = attestation->symmetric_key ? attestation->symmetric_key : &none;
+    const struct seal_id row = key_row(r, registration_key);
+    struct keypair keys;
+    TRY(keypair_read(r->arena, sent, "attestation.symmetricKey", DEVICE_KEY_BYTES, &r->detail, &keys));
+    struct keypair_sealed sealed = keypair_seal(r->arena, r->shared->ring, &row, &keys);
+    to->primary_sealed = update && !sent->primary.p ? (struct bytes){NULL, 0} : sealed.primary;
+    to->secondary_sealed = update && !sent->secondary.p ? (struct bytes){NULL, 0} : sealed.secondary;
     return NULL;
 }
 
@@ -264,11 +267,8 @@ static err_t put_work(struct req *r, void *context)
     struct enrollment_row row = {.enrollment = w->body}, written;
     struct enrollment_outcome outcome;
     bool update = w->match != MATCH_ABSENT;
-    struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
-    const struct symmetric_key *keys = w->body.attestation->symmetric_key ? w->body.attestation->symmetric_key : &none;
     set_guard(r, w);
-    TRY(seal_one(r, w->guard.registration_key, "primary", keys->primary, update, &row.primary_sealed));
-    TRY(seal_one(r, w->guard.registration_key, "secondary", keys->secondary, update, &row.secondary_sealed));
+    TRY(seal_keys(r, w->guard.registration_key, w->body.attestation, update, &row));
     TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
     TRY(refusal(r, w, &outcome));
     return reply_enrollment(r, w->guard.registration_key, &written, false);

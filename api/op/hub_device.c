@@ -4,11 +4,11 @@
 #include "api/op/hub_device.h"
 
 #include "api/op/op.h"
-#include "api/op/policy.h"
 #include "api/op/resource_codec.h"
 #include "api/op/stale.h"
 #include "api/shared.h"
 #include "core/json.h"
+#include "core/keypair.h"
 
 enum { LIST_MAX = 1000, THUMBPRINT_SHA1 = 40, THUMBPRINT_SHA256 = 64 };
 /* .NET counts time in tenths of a microsecond since the year 1; generation ids look like that. */
@@ -16,27 +16,23 @@ static const int64_t ticks_of_1970 = INT64_C(621355968000000000);
 
 /* --- from JSON to a row ------------------------------------------------------------------------------------------- */
 
-static struct bytes key_row(struct req *r, struct str device_id, const char *part)
+static struct seal_id key_row(struct req *r, struct str device_id)
 {
-    return seal_row(r->arena, "hub_device", arena_printf(r->arena, "%lld", (long long)r->hub->hub_id), device_id, part);
-}
-
-static err_t seal_one(struct req *r, struct str device_id, const char *part, struct str key, struct bytes *ret)
-{
-    struct bytes raw;
-    TRY(policy_key(r, arena_printf(r->arena, "authentication.symmetricKey.%sKey", part).p, key, POLICY_KEY_BYTES,
-                   &raw));
-    *ret = seal(r->arena, r->shared->ring, key_row(r, device_id, part), raw);
-    return NULL;
+    return (struct seal_id){"hub_device", arena_printf(r->arena, "%lld", (long long)r->hub->hub_id), device_id};
 }
 
 static err_t take_keys(struct req *r, const struct hub_authentication *a, bool update, struct hub_device_row *to)
 {
-    struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
-    const struct symmetric_key *keys = a && a->symmetric_key ? a->symmetric_key : &none;
-    to->keep_keys = update && !keys->primary.p && !keys->secondary.p;
-    TRY(seal_one(r, to->device_id, "primary", keys->primary, &to->primary_sealed));
-    return seal_one(r, to->device_id, "secondary", keys->secondary, &to->secondary_sealed);
+    const struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
+    const struct symmetric_key *sent = a && a->symmetric_key ? a->symmetric_key : &none;
+    const struct seal_id row = key_row(r, to->device_id);
+    struct keypair keys;
+    to->keep_keys = update && !sent->primary.p && !sent->secondary.p;
+    TRY(keypair_read(r->arena, sent, "authentication.symmetricKey", POLICY_KEY_BYTES, &r->detail, &keys));
+    struct keypair_sealed sealed = keypair_seal(r->arena, r->shared->ring, &row, &keys);
+    to->primary_sealed = sealed.primary;
+    to->secondary_sealed = sealed.secondary;
+    return NULL;
 }
 
 static err_t check_thumbprint(struct req *r, const char *member, struct str t)
@@ -126,22 +122,14 @@ static const struct codec connection_codec[] = {
     CODEC_END,
 };
 
-static err_t open_key(struct req *r, struct str device_id, const char *part, struct bytes sealed, struct str *ret)
-{
-    struct bytes raw;
-    if (!sealed.p)
-        return NULL;
-    TRY(unseal(r->arena, r->shared->ring, key_row(r, device_id, part), sealed, &raw));
-    *ret = enc_base64(r->arena, raw);
-    return NULL;
-}
-
 static err_t write_device(struct req *r, const struct hub_device_row *row, struct text *out)
 {
     static const struct str never = STR("0001-01-01T00:00:00");
-    struct symmetric_key keys = {{NULL, 0}, {NULL, 0}};
-    TRY(open_key(r, row->device_id, "primary", row->primary_sealed, &keys.primary));
-    TRY(open_key(r, row->device_id, "secondary", row->secondary_sealed, &keys.secondary));
+    struct keypair opened;
+    const struct seal_id id = key_row(r, row->device_id);
+    const struct keypair_sealed sealed = {row->primary_sealed, row->secondary_sealed};
+    TRY(keypair_open(r->arena, r->shared->ring, &id, &sealed, &opened));
+    struct symmetric_key keys = keypair_text(r->arena, &opened);
     struct thumbprints thumbprints = {row->primary_thumbprint, row->secondary_thumbprint};
     struct hub_authentication authentication = {&keys, &thumbprints, row->auth_type};
     struct capabilities capabilities = {row->iot_edge ? TRI_TRUE : TRI_FALSE};

@@ -65,22 +65,23 @@ static err_t restore_masked(struct planned *p, const struct connection_string *c
     return NULL;
 }
 
-static struct bytes link_row_id(struct arena *a, struct str id_scope, struct str host)
+static struct seal_id link_row_id(struct arena *a, struct str id_scope, struct str host)
 {
-    return seal_row(a, "linked_hub", id_scope, arena_lower(a, host), "primary");
+    return (struct seal_id){"linked_hub", id_scope, arena_lower(a, host)};
 }
 
 /* A key that is sent again in full is no change. */
 static err_t same_key(struct planned *p, const struct stored_links *s, const struct connection_string *c,
                       struct bytes key, bool *ret)
 {
-    struct bytes old;
+    struct keypair old;
     *ret = p->stored && p->stored->primary_sealed.p && str_same(p->stored->key_name, c->key_name);
     if (!*ret)
         return NULL;
-    TRY(unseal(p->r->arena, p->r->shared->ring, link_row_id(p->r->arena, s->id_scope, c->host),
-               p->stored->primary_sealed, &old));
-    *ret = crypt_same(old, key);
+    const struct seal_id row = link_row_id(p->r->arena, s->id_scope, c->host);
+    const struct keypair_sealed sealed = {.primary = p->stored->primary_sealed};
+    TRY(keypair_open(p->r->arena, p->r->shared->ring, &row, &sealed, &old));
+    *ret = crypt_same(old.primary, key);
     return NULL;
 }
 
@@ -98,7 +99,9 @@ static err_t plan_string(struct planned *p, const struct stored_links *s, const 
     }
     p->changed = true;
     p->row.key_name = c->key_name;
-    p->row.primary_sealed = seal(p->r->arena, p->r->shared->ring, link_row_id(p->r->arena, s->id_scope, c->host), key);
+    const struct seal_id row = link_row_id(p->r->arena, s->id_scope, c->host);
+    p->row.primary_sealed =
+        keypair_seal(p->r->arena, p->r->shared->ring, &row, &(struct keypair){.primary = key}).primary;
     return NULL;
 }
 

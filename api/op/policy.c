@@ -3,8 +3,7 @@
 #include "api/op/policy.h"
 
 #include "api/shared.h"
-
-enum { KEY_LEAST_BYTES = 16 };
+#include "core/keypair.h"
 
 struct policy_owner policy_owner_hub(struct str hub_key)
 {
@@ -16,24 +15,22 @@ struct policy_owner policy_owner_instance(struct str id_scope)
     return (struct policy_owner){"instance_policy", id_scope, service_rights_parse, service_rights_text};
 }
 
-err_t policy_key(struct req *r, const char *member, struct str key, size_t new_bytes, struct bytes *ret_raw)
+static struct seal_id row_of(struct req *r, const struct policy_owner *o, struct str key_name)
 {
-    if (!key.n)
-        key = crypt_new_key(r->arena, new_bytes);
-    if (!dec_base64(r->arena, key, ret_raw) || ret_raw->n < KEY_LEAST_BYTES || ret_raw->n > DEVICE_KEY_BYTES)
-        return req_fail(r, E(BAD_FIELD), "%s must be base64 of %d to %d bytes.", member, KEY_LEAST_BYTES,
-                        DEVICE_KEY_BYTES);
-    return NULL;
+    return (struct seal_id){o->kind, o->key, arena_lower(r->arena, key_name)};
 }
 
-static err_t seal_key(struct req *r, const struct policy_owner *o, size_t index, struct str key_name, struct str key,
-                      const char *part, struct bytes *ret)
+static err_t seal_keys(struct req *r, const struct policy_owner *o, size_t index, const struct policy *p,
+                       struct policy_row *to)
 {
-    struct bytes raw;
-    const char *member = arena_printf(r->arena, "properties.authorizationPolicies[%zu].%sKey", index, part).p;
-    TRY(policy_key(r, member, key, POLICY_KEY_BYTES, &raw));
-    struct bytes row = seal_row(r->arena, o->kind, o->key, arena_lower(r->arena, key_name), part);
-    *ret = seal(r->arena, r->shared->ring, row, raw);
+    struct keypair keys;
+    const struct symmetric_key sent = {p->primary_key, p->secondary_key};
+    const struct seal_id row = row_of(r, o, p->key_name);
+    const char *member = arena_printf(r->arena, "properties.authorizationPolicies[%zu]", index).p;
+    TRY(keypair_read(r->arena, &sent, member, POLICY_KEY_BYTES, &r->detail, &keys));
+    struct keypair_sealed sealed = keypair_seal(r->arena, r->shared->ring, &row, &keys);
+    to->primary_sealed = sealed.primary;
+    to->secondary_sealed = sealed.secondary;
     return NULL;
 }
 
@@ -49,8 +46,7 @@ static err_t make_row(struct req *r, const struct policy_owner *o, const struct 
     if (!o->parse(p->rights, &ret->rights))
         return req_fail(r, E(BAD_FIELD),
                         "properties.authorizationPolicies[%zu].rights must name rights, separated by commas.", index);
-    TRY(seal_key(r, o, index, p->key_name, p->primary_key, "primary", &ret->primary_sealed));
-    return seal_key(r, o, index, p->key_name, p->secondary_key, "secondary", &ret->secondary_sealed);
+    return seal_keys(r, o, index, p, ret);
 }
 
 err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count,
@@ -67,21 +63,14 @@ err_t policy_rows(struct req *r, const struct policy_owner *o, const struct poli
     return NULL;
 }
 
-static err_t open_key(struct req *r, const struct policy_owner *o, struct str key_name, struct bytes sealed,
-                      const char *part, struct str *ret)
-{
-    struct bytes raw;
-    TRY(unseal(r->arena, r->shared->ring, seal_row(r->arena, o->kind, o->key, arena_lower(r->arena, key_name), part),
-               sealed, &raw));
-    *ret = enc_base64(r->arena, raw);
-    return NULL;
-}
-
 static err_t write_policy(struct req *r, const struct policy_owner *o, const struct policy_row *row, struct text *out)
 {
-    struct policy p = {.key_name = row->key_name, .rights = o->text(r->arena, row->rights)};
-    TRY(open_key(r, o, row->key_name, row->primary_sealed, "primary", &p.primary_key));
-    TRY(open_key(r, o, row->key_name, row->secondary_sealed, "secondary", &p.secondary_key));
+    struct keypair keys;
+    const struct seal_id id = row_of(r, o, row->key_name);
+    const struct keypair_sealed sealed = {row->primary_sealed, row->secondary_sealed};
+    TRY(keypair_open(r->arena, r->shared->ring, &id, &sealed, &keys));
+    struct symmetric_key shown = keypair_text(r->arena, &keys);
+    const struct policy p = {row->key_name, shown.primary, shown.secondary, o->text(r->arena, row->rights)};
     codec_encode(out, policy_codec, &p);
     return NULL;
 }

@@ -24,8 +24,4 @@ err_t policy_rows(struct req *r, const struct policy_owner *o, const struct poli
 /* Answers listkeys with the rows: {"value":[…]}, or with `one` the single policy. */
 err_t policy_reply(struct req *r, const struct policy_owner *o, const struct policy_row *rows, size_t count, bool one);
 
-/* A key of a device or policy as clients send it: base64 of 16 to 64 bytes; an empty one is made new, of `new_bytes`.
- * BAD_FIELD names the member. */
-err_t policy_key(struct req *r, const char *member, struct str key, size_t new_bytes, struct bytes *ret_raw);
-
 #endif

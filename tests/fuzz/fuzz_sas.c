@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/attest.h"
+#include "core/attest/attest.h"
 
 /* Drawn once per run, so that no corpus can hold a token for it. */
 static struct bytes unknown_key(void)
@@ -18,7 +18,7 @@ static struct bytes unknown_key(void)
 
 static void is_refused(struct arena *a, struct str header, const struct sas *s)
 {
-    struct attest_keys keys = {unknown_key(), {NULL, 0}};
+    struct keypair keys = {unknown_key(), {NULL, 0}};
     HOLDS(!sas_signed_with(s, keys.primary));
     HOLDS(attest_symmetric(a, header, STR("0ne0000BEEF"), STR("line7-unit042"), &keys, 0, NULL) == E(UNAUTHORIZED));
 }

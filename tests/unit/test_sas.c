@@ -1,6 +1,6 @@
 /* test_sas.c: shared access signatures and the attestation of devices by symmetric key. The vectors (a derived key, a
  * device token in both spellings of the escapes, a service token) were computed apart from this code. */
-#include "core/attest.h"
+#include "core/attest/attest.h"
 
 #include "unit.h"
 
@@ -210,7 +210,7 @@ static void a_token_of_ours_is_good(void **state)
 static err_t attest_as(void **state, const char *header, const char *scope, const char *id, const char *primary,
                        const char *secondary, int64_t now_us, struct err_detail *d)
 {
-    struct attest_keys keys = {key_of(*state, primary), key_of(*state, secondary)};
+    struct keypair keys = {key_of(*state, primary), key_of(*state, secondary)};
     return attest_symmetric(*state, str_of(header), str_of(scope), str_of(id), &keys, now_us, d);
 }
 

@@ -114,34 +114,29 @@ static void judge(struct push *p, struct assign_item *item, int64_t code, struct
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-static err_t open_device_keys(struct push *p, const struct assign_item *item, struct str *ret_primary,
-                              struct str *ret_secondary)
+static err_t open_device_keys(struct push *p, const struct assign_item *item, struct symmetric_key *ret)
 {
-    struct arena *a = arena_of(p);
-    const struct key_ring *ring = p->b->c->worker->ring;
-    struct bytes primary, secondary;
-    TRY(unseal(a, ring, seal_row(a, "enrollment", p->b->id_scope, item->job.subject, "primary"),
-               item->found->primary_sealed, &primary));
-    TRY(unseal(a, ring, seal_row(a, "enrollment", p->b->id_scope, item->job.subject, "secondary"),
-               item->found->secondary_sealed, &secondary));
-    *ret_primary = enc_base64(a, primary);
-    *ret_secondary = enc_base64(a, secondary);
+    struct keypair keys;
+    const struct seal_id row = {"enrollment", p->b->id_scope, item->job.subject};
+    const struct keypair_sealed sealed = {item->found->primary_sealed, item->found->secondary_sealed};
+    TRY(keypair_open(arena_of(p), p->b->c->worker->ring, &row, &sealed, &keys));
+    *ret = keypair_text(arena_of(p), &keys);
     return NULL;
 }
 
 /* Status, credentials and capabilities: what both forms of the request share. */
 static err_t write_device(struct push *p, const struct assign_item *item, struct text *out)
 {
-    struct str primary, secondary;
-    TRY(open_device_keys(p, item, &primary, &secondary));
+    struct symmetric_key keys;
+    TRY(open_device_keys(p, item, &keys));
     json_member_text(out, "status", STR("enabled"));
     json_member(out, "authentication");
     text_add_char(out, '{');
     json_member_text(out, "type", STR("sas"));
     json_member(out, "symmetricKey");
     text_add_char(out, '{');
-    json_member_text(out, "primaryKey", primary);
-    json_member_text(out, "secondaryKey", secondary);
+    json_member_text(out, "primaryKey", keys.primary);
+    json_member_text(out, "secondaryKey", keys.secondary);
     text_add(out, STR("}}"));
     json_member(out, "capabilities");
     text_add_char(out, '{');

@@ -1,6 +1,6 @@
-/* attest.c: does the credential that a device presents fit its enrollment? It must never tell a caller why not, other
- * than in the detail for logs: an unknown id, a wrong key and an old token look alike to a device. */
-#include "attest.h"
+/* symmetric.c: does the credential that a device presents fit its enrollment? It must never tell a caller why not,
+ * other than in the detail for logs: an unknown id, a wrong key and an old token look alike to a device. */
+#include "core/attest/attest.h"
 
 struct sha256 attest_derive(struct bytes group_key, struct str registration_id)
 {
@@ -8,7 +8,7 @@ struct sha256 attest_derive(struct bytes group_key, struct str registration_id)
 }
 
 err_t attest_symmetric(struct arena *a, struct str authorization, struct str id_scope, struct str registration_id,
-                       const struct attest_keys *keys, int64_t now_us, struct err_detail *d)
+                       const struct keypair *keys, int64_t now_us, struct err_detail *d)
 {
     struct sas token;
     TRY(sas_parse(a, authorization, d, &token));

@@ -1,0 +1,32 @@
+/* keypair.h: a primary and a secondary key: of a device, of a policy, of a link to a hub. Two, so that one can be
+ * renewed while the other works. Read from what clients send, sealed for their row, opened again; the only place that
+ * knows that they are sealed apart, as the parts "primary" and "secondary" of their row (core/seal.h). */
+#ifndef IDSCOPE_KEYPAIR_H
+#define IDSCOPE_KEYPAIR_H
+
+#include "model.h"
+#include "seal.h"
+
+struct keypair {
+    struct bytes primary, secondary; /* raw key bytes; p NULL: there is no such key */
+};
+
+struct keypair_sealed {
+    struct bytes primary, secondary; /* p NULL: there is no such key */
+};
+
+/* Keys as clients send them (base64 of 16 to 64 bytes); one that is absent or empty is made new, of `new_bytes`.
+ * BAD_FIELD names `member`.primaryKey or `member`.secondaryKey in `d`. */
+err_t keypair_read(struct arena *a, const struct symmetric_key *in, const char *member, size_t new_bytes,
+                   struct err_detail *d, struct keypair *ret);
+/* The other way: base64, an absent key stays absent. */
+struct symmetric_key keypair_text(struct arena *a, const struct keypair *k);
+
+/* Absent keys stay absent in both directions. */
+struct keypair_sealed keypair_seal(struct arena *a, const struct key_ring *ring, const struct seal_id *row,
+                                   const struct keypair *k);
+/* SEAL_BROKEN when one of them does not open (core/seal.h). */
+err_t keypair_open(struct arena *a, const struct key_ring *ring, const struct seal_id *row,
+                   const struct keypair_sealed *sealed, struct keypair *ret);
+
+#endif

@@ -223,11 +223,28 @@ static const char *unlinked(const struct view *v, size_t *ret_count)
     return text_str(&t).p;
 }
 
+/* All hosts that a choice waits for: a sentence names only a few. */
+static struct str_list hosts_away(const struct view *v)
+{
+    struct str_list hosts = {ARENA_NEW_ARRAY(v->arena, v->in->hub_count, struct str), 0, true};
+    for (size_t i = 0; i < v->in->hub_count; i++)
+        if (v->fits[i] == FIT_UNREACHABLE || v->fits[i] == FIT_INVALID)
+            hosts.at[hosts.n++] = v->in->hubs[i].host;
+    return hosts;
+}
+
+static struct str_list only(const struct view *v, struct str host)
+{
+    struct str_list hosts = {ARENA_NEW_ARRAY(v->arena, 1, struct str), 1, true};
+    hosts.at[0] = host;
+    return hosts;
+}
+
 #define SAY(v, ...) arena_printf((v)->arena, __VA_ARGS__)
 
 static struct alloc_choice none(const char *rule, struct str sentence)
 {
-    return (struct alloc_choice){ALLOC_NONE, NULL, rule, sentence};
+    return (struct alloc_choice){.outcome = ALLOC_NONE, .rule = rule, .sentence = sentence};
 }
 
 /* Nothing that a hub's return could mend: the configuration leaves no hub. */
@@ -252,11 +269,11 @@ static struct alloc_choice without_candidate(const struct view *v)
     if (count_fit(v, FIT_UNREACHABLE))
         return (struct alloc_choice){
             ALLOC_WAIT, NULL, "unreachable",
-            SAY(v, "Waiting for a hub that does not answer: %s.", hubs_that(v, FIT_UNREACHABLE))};
+            SAY(v, "Waiting for a hub that does not answer: %s.", hubs_that(v, FIT_UNREACHABLE)), hosts_away(v)};
     if (count_fit(v, FIT_INVALID))
         return (struct alloc_choice){
             ALLOC_ALL_INVALID, NULL, "invalid",
-            SAY(v, "Every hub that could be chosen is invalid: %s.", hubs_that(v, FIT_INVALID))};
+            SAY(v, "Every hub that could be chosen is invalid: %s.", hubs_that(v, FIT_INVALID)), hosts_away(v)};
     return explain_none(v);
 }
 
@@ -301,8 +318,14 @@ static struct alloc_choice choose(const struct view *v)
     if (hub->state == LINK_PENDING || hub->state == LINK_ABSENT)
         return (struct alloc_choice){
             ALLOC_WAIT, NULL, "pending",
-            SAY(v, "The choice falls on %.*s, which waits for its first validation.", STR_ARG(hub->host_name))};
-    return (struct alloc_choice){ALLOC_CHOSEN, hub, rule_of(v, candidates), sentence_of(v, hub, candidates)};
+            SAY(v, "The choice falls on %.*s, which waits for its first validation.", STR_ARG(hub->host_name)),
+            only(v, hub->host)};
+    return (struct alloc_choice){
+        .outcome = ALLOC_CHOSEN,
+        .hub = hub,
+        .rule = rule_of(v, candidates),
+        .sentence = sentence_of(v, hub, candidates),
+    };
 }
 
 void alloc_choose(struct arena *a, const struct alloc_input *in, struct str id_scope, struct str registration_id,

@@ -55,7 +55,9 @@ struct alloc_choice {
      * "geoLatency-no-data" (hashed, no fresh figure). Waiting: "unreachable", "pending". All invalid: "invalid".
      * None: "static-without-hub", "custom", "not-linked", "drained", "none-usable" (some of both), "no-hub". */
     const char *rule;
-    struct str sentence; /* why, for people, naming hubs; from the arena */
+    struct str sentence;       /* why, for people, naming hubs; from the arena */
+    struct str_list waits_for; /* WAIT, ALL_INVALID: hosts of all hubs whose return may end the wait, however many; from
+                                  the arena */
 };
 
 /* `device`: id_scope and registration id, any case (lower-cased inside). */

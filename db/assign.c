@@ -184,6 +184,23 @@ err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int6
     return NULL;
 }
 
+/* Which row waits for which hub, as two parallel arrays: rows may wait for any number. */
+static void wait_hubs(struct db_args *in, struct arena *a, const struct db_assign_wait *at, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += at[i].waits_for.n;
+    struct str *subjects = ARENA_NEW_ARRAY(a, n, struct str);
+    struct str *hosts = ARENA_NEW_ARRAY(a, n, struct str);
+    for (size_t i = count, k = n; i-- > 0;)
+        for (size_t h = at[i].waits_for.n; h-- > 0;) {
+            subjects[--k] = at[i].job.subject;
+            hosts[k] = at[i].waits_for.at[h];
+        }
+    db_text_array(in, subjects, n);
+    db_text_array(in, hosts, n);
+}
+
 err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at, size_t count)
 {
     if (count == 0)
@@ -211,6 +228,7 @@ err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const 
     db_bool_array(&in, failed, count);
     db_text_array(&in, waiting_for, count);
     db_bytea_array(&in, inputs, count);
+    wait_hubs(&in, a, at, count);
     return db_call(db, SQL_ASSIGN_WAIT, &in, DB_ONCE, NULL);
 }
 

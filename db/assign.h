@@ -71,8 +71,9 @@ err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int6
 struct db_assign_wait {
     struct db_job job;
     int64_t delay_ms;
-    bool failed; /* counts as an attempt */
-    struct str waiting_for;
+    bool failed;                /* counts as an attempt */
+    struct str waiting_for;     /* for people */
+    struct str_list waits_for;  /* hosts whose return ends the wait, in lower case */
     const struct sha256 *input; /* by which no hub could be chosen; NULL: there was no new choice */
 };
 err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at,

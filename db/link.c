@@ -84,12 +84,12 @@ err_t db_link_trouble(struct db *db, struct arena *a, struct str id_scope, struc
     return db_call(db, SQL_LINK_TROUBLE, &in, DB_REPEATABLE, NULL);
 }
 
-err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, struct str host_name)
+err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, struct str host)
 {
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, id_scope);
-    db_text(&in, host_name);
+    db_text(&in, host);
     return db_call(db, SQL_LINK_WAKE_ASSIGN, &in, DB_REPEATABLE, NULL);
 }
 

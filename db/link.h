@@ -45,8 +45,8 @@ err_t db_link_validated(struct db *db, struct arena *a, const struct db_link_val
 /* Holds calls to a hub back for so long (0: not), and lets it be validated soon. */
 err_t db_link_trouble(struct db *db, struct arena *a, struct str id_scope, struct str host, int64_t slow_ms,
                       bool validate);
-/* Makes assignments due that wait for this host. */
-err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, struct str host_name);
+/* Makes assignments due that wait for this host (in lower case). */
+err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, struct str host);
 
 struct db_latency {
     struct str region, host;

@@ -82,8 +82,8 @@ WITH wanted AS MATERIALIZED (
             ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0)
 SELECT registration_key FROM chosen;
 
--- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for, hash of the inputs
--- by which no hub could be chosen (NULL: there was no new choice).
+-- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for (for people), hash
+-- of the inputs by which no hub could be chosen (NULL: there was no new choice). $8 and $9: keys with the hubs whose return ends their wait.
 -- name: assign_wait
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
@@ -92,7 +92,8 @@ WITH u AS MATERIALIZED (
 ), back AS (
         UPDATE idscope.job j
            SET due_at = now() + u.delay_ms * interval '1 millisecond', attempt = j.attempt + u.failed::int,
-               last_error = coalesce(left(u.waiting_for, 300), j.last_error)
+               last_error = coalesce(left(u.waiting_for, 300), j.last_error),
+               waits_for = (SELECT array_agg(w.host) FROM unnest($8::text[], $9::text[]) AS w (subject, host) WHERE w.subject = u.subject)
           FROM u
          WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
         RETURNING j.id_scope, j.subject, u.waiting_for, u.alloc_input)

@@ -21,7 +21,7 @@ WITH due AS MATERIALIZED (
          LIMIT $3
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.job j
-   SET due_at = now() + $4::bigint * interval '1 millisecond',
+   SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
        fence = greatest(j.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
   FROM due
  WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject

@@ -41,12 +41,20 @@ UPDATE idscope.linked_hub
        next_check_at = CASE WHEN $4 THEN least(next_check_at, now()) ELSE next_check_at END
  WHERE id_scope = $1 AND host = $2;
 
--- Assignments that wait for a link of the scope are tried again at once: it has just become usable. Jobs whose attempt is 0 may be running.
+-- Assignments of scope $1 that wait for the hub $2, which has just become usable, are tried again at once. (One that is running waits for
+-- nothing: its claim said so.) At most so many that one statement is short; those that are left over come by their back-off.
 -- name: link_wake_assign
-UPDATE idscope.job
+WITH woken AS MATERIALIZED (
+        SELECT id_scope, kind, subject
+          FROM idscope.job
+         WHERE id_scope = $1 AND kind = 'assign' AND due_at > now() AND due_at < 'infinity' AND $2 = ANY (waits_for)
+         ORDER BY due_at
+         LIMIT 10000
+           FOR UPDATE SKIP LOCKED)
+UPDATE idscope.job j
    SET due_at = now()
- WHERE id_scope = $1 AND kind = 'assign' AND attempt > 0 AND due_at > now() AND due_at < now() + interval '1 minute'
-   AND due_at < 'infinity' AND last_error LIKE '%' || $2 || '%';
+  FROM woken
+ WHERE j.id_scope = woken.id_scope AND j.kind = woken.kind AND j.subject = woken.subject;
 
 -- name: latency_find
 SELECT samples_us, count, measured_at > now() - $3::bigint * interval '1 millisecond'

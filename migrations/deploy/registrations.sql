@@ -109,6 +109,7 @@ CREATE TABLE idscope.job (
     fence       bigint NOT NULL DEFAULT 0 CHECK (fence >= 0),
     attempt     int NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     last_error  text CHECK (length(last_error) <= 300),
+    waits_for   text[] COLLATE "C" CHECK (cardinality(waits_for) BETWEEN 1 AND 50),
     created_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id_scope, kind, subject)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
@@ -116,6 +117,7 @@ COMMENT ON TABLE idscope.job IS 'Work that is due, running or backing off; writt
 COMMENT ON COLUMN idscope.job.subject IS 'assign: registration_key; link_validate, latency_measure: host; hub_remove: host, blank, device id';
 COMMENT ON COLUMN idscope.job.due_at IS 'When it may be claimed. A claim moves it to the end of the lease, so a lost worker''s job comes back by itself; infinity: dead, a person may retry it';
 COMMENT ON COLUMN idscope.job.fence IS 'Rises at each claim and each new cause; a finish names the fence it claimed, so a late worker changes nothing';
+COMMENT ON COLUMN idscope.job.waits_for IS 'assign: hosts of the hubs whose return would end the wait, in lower case; a claim clears it, NULL: none';
 COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for the back-off';
 -- Partial, so that it serves claims alone: statements that name a job by its key have one index to go by, whatever the statistics say.
 CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'infinity';

@@ -202,6 +202,8 @@ INSERT INTO bad_row VALUES
     ('job_last_error_check', 'job', jsonb_build_object('last_error', repeat('e', 301))),
     ('job_fence_check', 'job', '{"fence": -1}'),
     ('job_attempt_check', 'job', '{"attempt": -1}'),
+    ('job_waits_for_check', 'job', '{"waits_for": []}'),
+    ('job_waits_for_check', 'job', jsonb_build_object('waits_for', array_fill('h'::text, ARRAY[51]))),
     -- schema version
     ('schema_version_pkey', 'schema_version', '{}'),
     ('schema_version_only_row_check', 'schema_version', '{"only_row": false}'),
@@ -247,7 +249,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
           'registration.enrollment_version', 'registration.enrollment_inputs', 'registration.scope_inputs', 'registration.alloc_input',
           'registration.checked_at',
-          'job.last_error'],
+          'job.last_error', 'job.waits_for'],
     'no other column may be NULL');
 
 -- What hangs on what when it is deleted.

@@ -194,6 +194,44 @@ static void a_choice_on_a_pending_link_waits(void **state)
     assert_ptr_not_equal(choose(*state, &in, "dev-1").hub, before);
 }
 
+static void assert_waits_for(struct arena *a, const struct alloc_input *in, const char *hosts)
+{
+    struct alloc_choice c = choose(a, in, "dev-1");
+    struct text t;
+    text_init(&t, a, 64);
+    for (size_t i = 0; i < c.waits_for.n; i++) {
+        text_add(&t, c.waits_for.at[i]);
+        text_add_char(&t, ' ');
+    }
+    assert_text(text_str(&t), hosts);
+}
+
+/* The sentence names three and "2 more"; the queue must be told all five. */
+static void a_wait_knows_all_its_hubs(void **state)
+{
+    struct alloc_hub hubs[] = {hub("a", 1), hub("b", 1), hub("c", 1), hub("d", 1), hub("e", 1), hub("f", 1)};
+    struct alloc_input in = input(POLICY_HASHED, hubs, 6);
+    for (int i = 0; i < 6; i++)
+        hubs[i].state = LINK_UNREACHABLE;
+    hubs[5].apply = false; /* drained is nothing to wait for */
+    expect(*state, &in, ALLOC_WAIT, "unreachable", NULL, "a, b, c and 2 more");
+    assert_waits_for(*state, &in, "a b c d e ");
+    hubs[1].state = LINK_INVALID; /* it may return as well */
+    assert_waits_for(*state, &in, "a b c d e ");
+    in.named = NAMED(STR("E"), STR("d"));
+    assert_waits_for(*state, &in, "d e ");
+    hubs[3].state = LINK_PENDING;
+    in.named = NAMED(STR("d"));
+    assert_waits_for(*state, &in, "d ");
+    hubs[3].state = LINK_VALID;
+    assert_waits_for(*state, &in, "");
+    for (int i = 0; i < 6; i++)
+        hubs[i].state = LINK_INVALID;
+    in.named = (struct str_list){0};
+    expect(*state, &in, ALLOC_ALL_INVALID, "invalid", NULL, "a, b, c and 2 more");
+    assert_waits_for(*state, &in, "a b c d e ");
+}
+
 static void the_nearest_hub_wins(void **state)
 {
     struct alloc_hub hubs[3];
@@ -519,6 +557,7 @@ int main(void)
         UNIT(drained_hubs_get_nothing),
         UNIT(hubs_that_may_return_are_waited_for),
         UNIT(a_choice_on_a_pending_link_waits),
+        UNIT(a_wait_knows_all_its_hubs),
         UNIT(the_nearest_hub_wins),
         UNIT(hubs_equally_near_share_by_weight),
         UNIT(without_figures_it_is_openly_hashed),

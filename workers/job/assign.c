@@ -122,8 +122,8 @@ static err_t write_waits(struct assign_batch *b)
     for (size_t i = 0; i < b->count; i++) {
         const struct assign_item *item = &b->items[i];
         if (!item->written && item->step == ASSIGN_WAIT)
-            waits[count++] =
-                (struct db_assign_wait){item->job, item->delay_ms, item->counts, item->sentence, item->input};
+            waits[count++] = (struct db_assign_wait){item->job,      item->delay_ms,  item->counts,
+                                                     item->sentence, item->waits_for, item->input};
     }
     TRY(db_assign_wait(b->c->db, a, b->id_scope, waits, count));
     b->c->counts.retried += (int64_t)count;

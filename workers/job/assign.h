@@ -35,6 +35,7 @@ struct assign_item {
 
     int error_code;
     struct str sentence;
+    struct str_list waits_for; /* hosts whose return ends a wait */
     int64_t delay_ms;
     bool counts; /* as a failed attempt */
 };

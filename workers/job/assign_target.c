@@ -40,6 +40,8 @@ static void push_to(struct assign_batch *b, struct assign_item *item, const stru
     int64_t held_ms = (link->slow_until_us - b->scope.now_us) / 1000;
     item->link = link;
     item->step = ASSIGN_PUSH;
+    item->waits_for = (struct str_list){ARENA_NEW_ARRAY(a, 1, struct str), 1, true};
+    item->waits_for.at[0] = link->host;
     if (link->state == LINK_UNREACHABLE)
         assign_postpone(item, arena_printf(a, "Waiting for %s, which does not answer.", link->host_name.p),
                         backoff(item), true);
@@ -163,6 +165,7 @@ static void take_choice(struct assign_batch *b, struct assign_item *item, const 
 {
     int64_t grace_us = b->c->worker->cfg->invalid_grace_s * INT64_C(1000000);
     item->input = keep_input(b, in);
+    item->waits_for = choice->waits_for;
     bool pending = choice->outcome == ALLOC_WAIT && strcmp(choice->rule, "pending") == 0;
     switch (choice->outcome) {
     case ALLOC_CHOSEN:

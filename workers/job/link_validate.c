@@ -221,7 +221,7 @@ static err_t write_check(struct link_check *k)
         return NULL;
     note_change(k);
     bool usable = k->state == LINK_VALID || k->state == LINK_DEGRADED;
-    return usable ? db_link_wake_assign(c->db, c->arena, k->id_scope, k->link->host_name) : NULL;
+    return usable ? db_link_wake_assign(c->db, c->arena, k->id_scope, k->link->host) : NULL;
 }
 
 /* Keys that do not open are a trouble of this installation, not of the hub. */

@@ -5,7 +5,7 @@
 
 const { describe, test, before } = require('node:test');
 const { Relay } = require('../../lib/relay');
-const { assert, idscope, second, Idscope, expect, fresh, names, scene, until } = require('../kit');
+const { assert, stack, idscope, second, Idscope, expect, fresh, names, scene, until } = require('../kit');
 
 const theirs = second.idscope;
 
@@ -76,6 +76,30 @@ describe('foreign: a hub of another deployment', { concurrency: 4 }, () => {
     }, { timeoutMs: 90000, everyMs: 250 })));
     for (const state of states) assert.deepEqual([state.status, state.assignedHub, state.substatus], ['assigned', hub.host, 'initialAssignment']);
     assert.deepEqual([...(await theirs.registry(hub)).keys()].sort(), devices.map((device) => device.id).sort(), 'none lost, none doubled');
+  });
+
+  test('a registration that waits for five hubs is finished as soon as the fifth is back', async (t) => {
+    const away = await Promise.all(Array.from({ length: 5 }, () => behindRelay(t, 'closed')));
+    away.sort((a, b) => (a.hub.host < b.hub.host ? -1 : 1)); // sentences name the first three
+    const made = await scene(t, { hubs: 0 });
+    await made.relink(away.map(({ hub }) => Idscope.link(hub)));
+    for (const { hub } of away) await made.linkState(hub.host, 'unreachable');
+    const device = await made.enroll();
+    const { operationId } = await made.start(device);
+    await until('the registration to say what it waits for', async () => (await waitingFor(made, device)).includes('and 2 more'));
+    // Its own next try is out of the way: an hour from now, when it is not claimed.
+    const scope = made.idScope.toLowerCase();
+    await until('the job to wait', async () => (await stack.sql(`update idscope.job set due_at = now() + interval '1 hour'
+      where id_scope = '${scope}' and kind = 'assign' and waits_for is not null returning 1`)).includes('1'));
+    await away[4].relay.set('open');
+    await made.linkState(away[4].hub.host, 'valid');
+    const back = Date.now();
+    const state = await until('the assignment', async () => {
+      const answer = await made.poll(device, operationId);
+      return answer.status === 200 && answer.json.registrationState;
+    }, { timeoutMs: 30000, everyMs: 50 });
+    assert.deepEqual([state.status, state.assignedHub], ['assigned', away[4].hub.host]);
+    assert.ok(Date.now() - back < 5000, `${Date.now() - back} ms after the hub's return`);
   });
 
   test('unreachable beside a good one: new devices go to the good one', async (t) => {

@@ -1,0 +1,58 @@
+-- What the statements of the queue do: whom a claim gets, what a late worker can change, who is woken when a hub is back.
+\set ON_ERROR_STOP 1
+\set QUIET 1
+BEGIN;
+SELECT no_plan();
+SELECT t.world();
+DELETE FROM idscope.job;
+
+-- Runs a statement of db/sql by its name as the worker; what it answers is not asked.
+CREATE FUNCTION pg_temp.call(called text, VARIADIC args text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('PREPARE one AS %s', (SELECT text FROM t.statement WHERE name = called));
+    SET LOCAL ROLE idscope_worker;
+    EXECUTE format('EXECUTE one (%s)', (SELECT string_agg(quote_nullable(v), ', ') FROM unnest(args) v));
+    RESET ROLE;
+    DEALLOCATE one;
+END
+$$;
+-- Which jobs of the scope may be claimed now.
+CREATE FUNCTION pg_temp.due() RETURNS text[] LANGUAGE sql AS $$
+    SELECT coalesce(array_agg(subject ORDER BY subject), '{}') FROM idscope.job WHERE id_scope = t.scope('a') AND due_at <= now()
+$$;
+
+-- Waiting for hubs.
+SELECT t.put('job', jsonb_build_object('subject', name, 'due_at', now() + wait::interval, 'waits_for', hosts, 'last_error', error), own => 'x')
+  FROM (VALUES ('one',     '10 s',     '["a.hub.example"]'::jsonb, NULL),
+               ('five',    '10 s',     '["a.hub.example", "b.hub.example", "c.hub.example", "d.hub.example", "e.hub.example"]', NULL),
+               ('long',    '2 hours',  '["e.hub.example"]', NULL),
+               ('like',    '10 s',     '["ehhub.example"]', NULL),
+               ('words',   '10 s',     'null', 'Waiting for e.hub.example.'),
+               ('dead',    '1 s', '["e.hub.example"]', NULL)) AS j (name, wait, hosts, error);
+UPDATE idscope.job SET due_at = 'infinity' WHERE subject = 'dead';
+SELECT t.put('job', '{"subject": "theirs", "due_at": "2100-01-01T00:00:00Z", "waits_for": ["e.hub.example"]}', 'b');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), 'f.hub.example');
+SELECT is(pg_temp.due(), '{}', 'a hub that nobody waits for wakes nobody');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), '_.hub.example');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), '%');
+SELECT is(pg_temp.due(), '{}', 'a host is a name, not a pattern');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), 'e.hub.example');
+SELECT is(pg_temp.due(), '{five,long}', 'the fifth hub wakes those that wait for it, however long; not a dead job, nor one that only speaks of it');
+SELECT is((SELECT due_at > now() FROM idscope.job WHERE subject = 'theirs'), true, 'nor one of another scope');
+
+-- assign_wait stores what is waited for, row by row; a claim forgets it.
+UPDATE idscope.job SET fence = 7, waits_for = NULL, due_at = now() WHERE id_scope = t.scope('a');
+SELECT pg_temp.call('assign_wait', t.scope('a'), '{one,five,like}', '{7,7,6}', '{1000,1000,1000}', '{t,f,t}', '{said,NULL,said}', '{NULL,NULL,NULL}',
+                    '{one,five,five,like}', '{a.h,b.h,c.h,d.h}');
+SELECT is(array(SELECT format('%s %s %s %s', subject, waits_for, attempt, last_error) FROM idscope.job
+                 WHERE subject IN ('one', 'five', 'like') ORDER BY subject),
+          ARRAY['five {b.h,c.h} 0 ', 'like  0 ', 'one {a.h} 1 said'],
+                  'a wait names its hubs; one whose fence is another''s changes nothing');
+UPDATE idscope.job SET due_at = now() WHERE subject = 'five';
+SELECT pg_temp.call('job_claim', t.scope('a'), 'assign', '100', '1000');
+SELECT is((SELECT waits_for FROM idscope.job WHERE subject = 'five'), NULL, 'a claimed job waits for nothing');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), 'b.h');
+SELECT is(pg_temp.due(), '{}', 'so its hub''s return does not take it away from its worker');
+
+SELECT * FROM finish();
+ROLLBACK;

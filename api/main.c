@@ -104,10 +104,7 @@ static void write_metrics(void *context, struct text *out)
     if (!api->ready)
         return;
     lanes_metrics(api->lanes, out);
-    text_printf(out,
-                "# HELP idscope_requests_in_flight Requests between their first line and the end of their reply.\n"
-                "# TYPE idscope_requests_in_flight gauge\nidscope_requests_in_flight %zu\n",
-                server_in_flight(api->server));
+    server_metrics(api->server, out);
 }
 
 /* --- start and stop ----------------------------------------------------------------------------------------------- */

@@ -14,6 +14,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,12 +33,15 @@ enum {
     IDLE_TIMEOUT_S = 120,
     DISCARD_MAX = 16 * 1024 * 1024, /* of a body that nobody wants, before the connection is cut */
     TARGET_MAX = 8 * 1024,
+    PARAMETERS_MAX = 100, /* in the query */
     REQUEST_ID_MAX = 128,
+    LOG_DETAIL_MAX = 400,
     SPARE_ARENAS = 64,
     SPARE_IDS = 64,
     WAIT_MAX_MS = 200, /* of the event loop, which then looks whether it is to stop */
     DRAIN_STEP_US = 10000,
     QUIET_STEPS = 5,
+    LOOK_US = 500000,
     FLUSH_MS = 500, /* for the last replies to be sent, once the lanes have made them */
 };
 
@@ -53,21 +58,30 @@ struct server {
         pthread_t thread;                  /* while there is a daemon */
         struct arena *spare[SPARE_ARENAS]; /* emptied, for the next requests; only the listener's thread touches them */
         size_t spare_count;
+        struct exchange *exchanges, *free; /* one for each connection that there may be */
+        size_t exchange_count;             /* that were ever used */
+        struct exchange *oldest, *newest;  /* those whose request is still arriving */
+        int64_t looked_us;                 /* when we last looked whether their clients are still there */
         struct uuid ids[SPARE_IDS];
         size_t id_count;
         int wake_fd;        /* eventfd: a lane has resumed a connection */
         _Atomic bool woken; /* and said so already: one wake-up serves a whole batch */
     } listeners[2];
     _Atomic bool draining, stopping;
-    _Atomic size_t in_flight;
+    _Atomic size_t in_flight, arenas; /* requests, and arenas that they hold */
 };
 
-/* One request and its reply. */
+/* One connection and the request that it is at. It lives as long as the connection, so what a request took is given
+ * back at the latest when the connection ends: of a request that libmicrohttpd answers by itself we hear nothing more.
+ */
 struct exchange {
-    struct req req;
-    struct lane_work work;
     struct listener *listener;
     struct MHD_Connection *connection;
+    struct exchange *next_free;
+    struct exchange *older, *newer; /* while `arriving` */
+    bool arriving;
+    struct req *req; /* NULL between requests; in an arena of its own */
+    struct lane_work work;
     enum { AT_HEAD, AT_BODY, IN_LANE } state;
     struct str target;
     struct text body;
@@ -85,7 +99,7 @@ static void add_header(void *context, const char *name, struct str value)
 
 static enum MHD_Result send_reply(struct exchange *x)
 {
-    struct req *r = &x->req;
+    struct req *r = x->req;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
     if (!response)
@@ -101,8 +115,54 @@ static enum MHD_Result send_reply(struct exchange *x)
 /* The reply for r->error, without a lane. */
 static enum MHD_Result send_error(struct exchange *x)
 {
-    reply_finish(&x->req);
+    reply_finish(x->req);
     return send_reply(x);
+}
+
+/* --- requests that are still arriving ----------------------------------------------------------------------------- */
+
+static void begin_arrival(struct exchange *x)
+{
+    struct listener *l = x->listener;
+    x->arriving = true;
+    x->older = l->newest;
+    *(l->newest ? &l->newest->newer : &l->oldest) = x;
+    l->newest = x;
+}
+
+static void end_arrival(struct exchange *x)
+{
+    struct listener *l = x->listener;
+    if (!x->arriving)
+        return;
+    x->arriving = false;
+    *(x->older ? &x->older->newer : &l->oldest) = x->newer;
+    *(x->newer ? &x->newer->older : &l->newest) = x->older;
+    x->older = x->newer = NULL;
+}
+
+static int socket_of(const struct exchange *x)
+{
+    return MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static bool has_left(const struct exchange *x)
+{
+    char byte;
+    return recv(socket_of(x), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Of a client that leaves with its last bytes libmicrohttpd hears nothing: the end of the stream is no event of its
+ * own. Such a connection would be kept until it has been idle for long. */
+static void cut_those_that_left(struct listener *l)
+{
+    int64_t now_us = clock_span_us();
+    if (now_us - l->looked_us < LOOK_US)
+        return;
+    l->looked_us = now_us;
+    for (const struct exchange *x = l->oldest; x; x = x->newer)
+        if (has_left(x))
+            shutdown(socket_of(x), SHUT_RDWR);
 }
 
 /* --- the head ----------------------------------------------------------------------------------------------------- */
@@ -136,7 +196,7 @@ static struct str socket_address(struct exchange *x)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)from)->sin_addr, text, sizeof text);
     else if (from && from->sa_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, text, sizeof text);
-    return arena_str(x->req.arena, str_of(text));
+    return arena_str(x->req->arena, str_of(text));
 }
 
 /* The client's own id comes back when it asked for that, and when it is harmless to repeat. */
@@ -152,7 +212,7 @@ static struct str echoed_request_id(const struct exchange *x)
 /* Texts of headers stay where libmicrohttpd has them, which is until the reply is sent. */
 static void read_headers(struct exchange *x)
 {
-    struct req *r = &x->req;
+    struct req *r = x->req;
     r->host_port = header(x, "Host");
     if (!r->host_port.n) /* no name is given: the one that URLs in answers may hold */
         r->host_port = arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain));
@@ -184,14 +244,24 @@ static bool declares_body(const struct exchange *x, uint64_t *ret_length)
     return n > 0;
 }
 
+static size_t count_of(struct str s, char c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += s.p[i] == c;
+    return n;
+}
+
 static err_t check_head(struct exchange *x)
 {
-    struct req *r = &x->req;
+    struct req *r = x->req;
     err_t e = router_resolve(r, x->target);
     if (!is_edge_itself(x))
         return req_refuse(r, E(FORBIDDEN), "the request did not come from the edge");
     if (x->target.n > TARGET_MAX)
         return req_fail(r, E(BAD_REQUEST), "The request's target is longer than %d bytes.", TARGET_MAX);
+    if (count_of(r->query, '&') >= PARAMETERS_MAX)
+        return req_fail(r, E(BAD_REQUEST), "The query has more than %d parameters.", PARAMETERS_MAX);
     return e;
 }
 
@@ -203,7 +273,7 @@ static err_t too_large(struct req *r)
 
 static enum MHD_Result take_head(struct exchange *x, const char *method)
 {
-    struct req *r = &x->req;
+    struct req *r = x->req;
     uint64_t length;
     r->method = method_of(method);
     read_headers(x);
@@ -228,7 +298,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
 
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
 {
-    struct req *r = &x->req;
+    struct req *r = x->req;
     size_t n = *size;
     *size = 0;
     if (!r->error && x->body.n + n > r->route->body_max)
@@ -245,9 +315,10 @@ static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *s
 
 static enum MHD_Result body_complete(struct exchange *x)
 {
-    struct req *r = &x->req;
+    struct req *r = x->req;
     if (x->body.n)
         r->body = text_str(&x->body);
+    end_arrival(x);
     r->now_us = clock_wall_us();
     if (!r->error && !lanes_reserve(x->listener->server->lanes, &x->work))
         r->error = req_refuse(r, E(OVERLOADED), "no place in the queue");
@@ -273,11 +344,13 @@ void server_reply(struct lane_work *w)
 
 static struct arena *take_arena(struct listener *l)
 {
+    atomic_fetch_add(&l->server->arenas, 1);
     return l->spare_count ? l->spare[--l->spare_count] : arena_new();
 }
 
 static void give_arena(struct listener *l, struct arena *a)
 {
+    atomic_fetch_sub(&l->server->arenas, 1);
     if (l->spare_count == SPARE_ARENAS) {
         arena_free(a);
         return;
@@ -295,64 +368,46 @@ static struct uuid take_id(struct listener *l)
     return l->ids[--l->id_count];
 }
 
-/* The first that is heard of a request: its target, before anything of it was decoded. */
+/* --- the first and the last of a request -------------------------------------------------------------------------- */
+
+static struct exchange *exchange_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static struct req *request_new(struct listener *l)
+{
+    struct arena *a = take_arena(l);
+    struct req *r = ARENA_NEW(a, struct req);
+    r->arena = a;
+    r->cfg = l->server->shared->cfg;
+    r->shared = l->server->shared;
+    r->now_us = clock_wall_us();
+    r->tracking = take_id(l);
+    r->tracking_id = enc_uuid(a, &r->tracking);
+    return r;
+}
+
+/* The first that is heard of a request: its target, before anything of it was decoded. libmicrohttpd would list the
+ * parameters in the connection's pool, which some hundreds of them exhaust, and then answer by itself. The router reads
+ * them from our copy, so it is left none to list. */
 static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct listener *l = context;
-    struct arena *a = take_arena(l);
-    struct exchange *x = ARENA_NEW(a, struct exchange);
-    x->listener = l;
-    x->connection = connection;
-    x->target = arena_str(a, str_of(target));
+    struct exchange *x = exchange_of(connection);
+    if (!x)
+        return NULL;
+    char *query = strchr((char *)(uintptr_t)target, '?');
+    struct req *r = request_new(l);
+    *x = (struct exchange){.listener = l, .connection = connection, .req = r, .work = {.req = r}};
+    x->target = arena_str(r->arena, str_of(target));
     x->begun_us = clock_span_us();
-    x->work.req = &x->req;
-    x->req.arena = a;
-    x->req.cfg = l->server->shared->cfg;
-    x->req.shared = l->server->shared;
-    x->req.now_us = clock_wall_us();
-    x->req.tracking = take_id(l);
-    x->req.tracking_id = enc_uuid(a, &x->req.tracking);
+    begin_arrival(x);
     atomic_fetch_add(&l->server->in_flight, 1);
+    if (query)
+        query[1] = '\0';
     return x;
-}
-
-static bool is_stranger(const struct listener *l, struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return l->peer.check_uid && !(info && peer_uid_is(info->connect_fd, l->server->edge_uid));
-}
-
-static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
-                          enum MHD_ConnectionNotificationCode what)
-{
-    static char stranger;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED && is_stranger(context, connection)) {
-        *socket_context = &stranger;
-        log_event(LOG_WARN, "edge_peer_refused",
-                  L_CSTR("detail", "a process of another user connected to the edge listener"));
-    }
-}
-
-static bool is_refused(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return !info || info->socket_context;
-}
-
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **request)
-{
-    (void)context, (void)url, (void)version;
-    struct exchange *x = *request;
-    switch (x->state) {
-    case AT_HEAD:
-        return is_refused(connection) ? MHD_NO : take_head(x, method);
-    case AT_BODY:
-        return *size ? take_body(x, data, size) : body_complete(x);
-    case IN_LANE:
-        break;
-    }
-    return send_reply(x);
 }
 
 static const char *plane_word(enum plane plane)
@@ -361,9 +416,8 @@ static const char *plane_word(enum plane plane)
     return words[plane];
 }
 
-static void log_request(const struct exchange *x)
+static void log_request(const struct exchange *x, const struct req *r)
 {
-    const struct req *r = &x->req;
     int64_t now_us = clock_span_us();
     int64_t queued_us = x->work.begun_us ? x->work.begun_us - x->work.reserved_us : 0;
     const char *detail = r->log_detail.text[0] ? r->log_detail.text : r->detail.text[0] ? r->detail.text : NULL;
@@ -375,20 +429,103 @@ static void log_request(const struct exchange *x)
               L_NUM("totalUs", now_us - x->begun_us));
 }
 
-/* A status of 0: the client went away before there was a reply. */
+/* The request is over: answered, given up by the client (status 0), or answered by libmicrohttpd without a word to us.
+ */
+static void finish(struct exchange *x)
+{
+    struct req *r = x->req;
+    if (!r)
+        return;
+    end_arrival(x);
+    x->req = NULL;
+    if (x->state == AT_HEAD && !r->error)
+        r->error = req_refuse(r, E(BAD_REQUEST), "the head did not arrive whole, or is no HTTP");
+    metrics_request(r->route, r->status);
+    log_request(x, r);
+    give_arena(x->listener, r->arena);
+    atomic_fetch_sub(&x->listener->server->in_flight, 1);
+}
+
+/* What libmicrohttpd has to say, which is mostly why it answered by itself. It ends its sentences with line feeds. */
+static void on_complaint(void *context, const char *format, va_list args)
+{
+    (void)context;
+    char words[LOG_DETAIL_MAX];
+    vsnprintf(words, sizeof words, format, args);
+    words[strcspn(words, "\r\n")] = '\0';
+    log_event(LOG_INFO, "http_refused", L_CSTR("detail", words));
+}
+
+static bool is_stranger(const struct listener *l, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return l->peer.check_uid && !(info && peer_uid_is(info->connect_fd, l->server->edge_uid));
+}
+
+static void log_stranger(void)
+{
+    log_event(LOG_WARN, "edge_peer_refused",
+              L_CSTR("detail", "a process of another user connected to the edge listener"));
+}
+
+/* There are as many as connections are allowed. */
+static struct exchange *take_exchange(struct listener *l)
+{
+    struct exchange *x = l->free;
+    if (x)
+        l->free = x->next_free;
+    else if (l->exchange_count < (size_t)l->server->shared->cfg->connections_max)
+        x = &l->exchanges[l->exchange_count++];
+    return x;
+}
+
+static void give_exchange(struct listener *l, struct exchange *x)
+{
+    x->next_free = l->free;
+    l->free = x;
+}
+
+/* A connection without an exchange is a stranger's: whatever it asks for, it is cut. */
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct listener *l = context;
+    struct exchange *x = *socket_context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED && is_stranger(l, connection)) {
+        log_stranger();
+    } else if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = take_exchange(l);
+    } else if (x) {
+        finish(x);
+        give_exchange(l, x);
+    }
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *size, void **request)
+{
+    (void)context, (void)connection, (void)url, (void)version;
+    struct exchange *x = *request;
+    if (!x || !x->req)
+        return MHD_NO;
+    switch (x->state) {
+    case AT_HEAD:
+        return take_head(x, method);
+    case AT_BODY:
+        return *size ? take_body(x, data, size) : body_complete(x);
+    case IN_LANE:
+        break;
+    }
+    return send_reply(x);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **request,
                          enum MHD_RequestTerminationCode how)
 {
-    (void)connection, (void)how;
-    struct listener *l = context;
-    struct exchange *x = *request;
-    if (!x)
-        return;
+    (void)context, (void)connection, (void)how;
+    if (*request)
+        finish(*request);
     *request = NULL;
-    metrics_request(x->req.route, x->req.status);
-    log_request(x);
-    give_arena(l, x->req.arena);
-    atomic_fetch_sub(&l->server->in_flight, 1);
 }
 
 /* Targets are decoded by the router, once and by segment. */
@@ -430,6 +567,7 @@ static void *serve(void *context)
             l->woken = false; /* before the run: who resumes from now on wakes us again */
         }
         (void)MHD_run(l->daemon);
+        cut_those_that_left(l);
     }
     return NULL;
 }
@@ -486,12 +624,13 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
 {
     const struct cfg *cfg = l->server->shared->cfg;
     size_t pool = l->peer.edge ? EDGE_POOL : PLAIN_POOL;
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
-                            MHD_OPTION_LISTEN_SOCKET, l->peer.fd, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)cfg->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK,
-                            on_target, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
-                            on_connection, l, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, l,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_complaint, NULL, MHD_OPTION_LISTEN_SOCKET, l->peer.fd,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)cfg->connections_max,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+                            l, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_END);
 }
 
 err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d)
@@ -501,6 +640,7 @@ err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d)
         struct listener *l = &s->listeners[i];
         if (l->peer.fd < 0)
             continue;
+        l->exchanges = ARENA_NEW_ARRAY(s->arena, (size_t)s->shared->cfg->connections_max, struct exchange);
         l->daemon = start_daemon(l);
         if (!l->daemon)
             return err_say(d, E(INTERNAL), "The HTTP server could not be started.");
@@ -538,4 +678,14 @@ void server_stop(struct server *s)
 size_t server_in_flight(const struct server *s)
 {
     return s->in_flight;
+}
+
+void server_metrics(const struct server *s, struct text *out)
+{
+    text_printf(out,
+                "# HELP idscope_requests_in_flight Requests between their first line and the end of their reply.\n"
+                "# TYPE idscope_requests_in_flight gauge\nidscope_requests_in_flight %zu\n"
+                "# HELP idscope_arenas Arenas that requests hold.\n"
+                "# TYPE idscope_arenas gauge\nidscope_arenas %zu\n",
+                s->in_flight, s->arenas);
 }

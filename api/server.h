@@ -23,5 +23,6 @@ void server_drain(struct server *s);
 void server_stop(struct server *s); /* NULL is allowed */
 
 size_t server_in_flight(const struct server *s);
+void server_metrics(const struct server *s, struct text *out);
 
 #endif

@@ -53,6 +53,22 @@ class Deployment {
     return variables(fs.readFileSync(path.join(this.folder, 'dev.env'), 'utf8'));
   }
 
+  // The numbers that a part shows of itself, by name and labels as they are written: {'idscope_arenas': 0, …}.
+  async metrics(part) {
+    const address = fs.readFileSync(path.join(this.folder, `run/${part}.health`), 'utf8');
+    const text = await (await fetch(`http://${address}/metrics`)).text();
+    return Object.fromEntries(text.split('\n').filter((line) => line && !line.startsWith('#')).map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+  }
+
+  pid(part) {
+    return Number(fs.readFileSync(path.join(this.folder, `run/${part}.pid`), 'utf8'));
+  }
+
+  // The Unix socket at which a part listens to the edge.
+  edgeSocket(part) {
+    return path.join(fs.readFileSync(path.join(this.folder, 'run/sockets'), 'utf8'), `edge/${part}.sock`);
+  }
+
   // The JSON lines of a program's logs, parsed; other lines are left out.
   events(program) {
     return this.logs(program).flatMap((text) => text.split('\n')).flatMap((line) => {

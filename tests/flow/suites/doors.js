@@ -1,0 +1,124 @@
+// doors.js: what the api's two listeners do with heads and bodies that are refused before any operation runs. Nothing that was taken for such a request may
+// stay behind: the numbers of requests in flight and of the arenas that they hold come back to zero after every kind of them.
+'use strict';
+
+const fs = require('node:fs');
+const net = require('node:net');
+const { spawn } = require('node:child_process');
+const { describe, test } = require('node:test');
+const { assert, stack, idscope, until } = require('../kit');
+
+const PLAIN = 8080; // as run.sh says
+const HOST = `management.${idscope.domain}`;
+const line = (target) => `GET ${target} HTTP/1.1\r\nHost: ${HOST}\r\n`;
+
+// Writes bytes and gives all that came back. `stay`: the service is to close, not we.
+function send(socket, bytes, { stay = true, waitMs = 3000 } = {}) {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.setTimeout(waitMs, () => socket.destroy());
+    socket.on('data', (part) => { text += part.toString('latin1'); });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(text));
+    socket.write(bytes, 'latin1', () => { if (!stay) socket.destroy(); });
+  });
+}
+
+// The edge listener takes connections only from the edge's user, so they are made by a process of that user.
+const AS_EDGE = `const socket = require('node:net').connect(process.argv[1]); let text = '';
+  socket.on('data', (part) => { text += part.toString('latin1'); }); socket.on('error', () => {});
+  socket.on('close', () => process.stdout.write(text)); socket.setTimeout(Number(process.argv[3]), () => socket.destroy());
+  socket.write(Buffer.from(process.argv[2], 'base64'), () => { if (process.argv[4]) socket.destroy(); });`;
+function sendAsEdge(bytes, { stay = true, waitMs = 3000 } = {}) {
+  const { uid, gid } = fs.statSync(`/proc/${stack.pid('edge')}`);
+  const identity = process.getuid() === 0 ? { uid, gid } : {};
+  const child = spawn(process.execPath, ['-e', AS_EDGE, stack.edgeSocket('api1'), Buffer.from(bytes, 'latin1').toString('base64'), String(waitMs), stay ? '' : 'leave'],
+    { ...identity, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
+  return new Promise((resolve) => {
+    let text = '';
+    child.stdout.on('data', (part) => { text += part; });
+    child.on('close', () => resolve(text));
+  });
+}
+
+const DOORS = { plain: (bytes, options) => send(net.connect(PLAIN, '127.0.0.1'), bytes, options), edge: sendAsEdge };
+
+// Of each: what it is, its bytes, and where the client leaves before it gets an answer.
+const REFUSED = [
+  ['a thousand parameters', `${line(`/?${'a&'.repeat(1000)}`)}Connection: close\r\n\r\n`],
+  ['a target of 20 kB', `${line(`/${'x'.repeat(20000)}`)}\r\n`],
+  ['a header of 60 kB', `${line('/')}X: ${'x'.repeat(60000)}\r\n\r\n`],
+  ['three thousand headers', `${line('/')}${'a: b\r\n'.repeat(3000)}\r\n`],
+  ['a thousand cookies', `${line('/')}Cookie: ${'a=b; '.repeat(1000)}\r\n\r\n`],
+  ['an unknown method', `BREW / HTTP/1.1\r\nHost: ${HOST}\r\nConnection: close\r\n\r\n`],
+  ['a method that is no token', `GE\x01T / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`],
+  ['a method of 10 kB', `${'G'.repeat(10000)} / HTTP/1.1\r\n\r\n`],
+  ['a version from the future', `GET / HTTP/9.9\r\nHost: ${HOST}\r\n\r\n`],
+  ['a version of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['HTTP/0.9', 'GET /\r\n\r\n'],
+  ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'],
+  ['a NUL in the target', `${line('/a\0b')}\r\n`],
+  ['a NUL in a header', `${line('/')}X: a\0b\r\n\r\n`],
+  ['a header without a colon', `${line('/')}nothing\r\n\r\n`],
+  ['a blank before the colon', `${line('/')}Content-Length : 5\r\n\r\nhello`],
+  ['a folded header', `${line('/')}X: a\r\n b\r\nConnection: close\r\n\r\n`],
+  ['two hosts', `${line('/')}Host: other\r\nConnection: close\r\n\r\n`],
+  ['a Content-Length that is no number', `${line('/')}Content-Length: five\r\n\r\nhello`],
+  ['a negative Content-Length', `${line('/')}Content-Length: -5\r\n\r\nhello`],
+  ['a Content-Length beyond 64 bits', `${line('/')}Content-Length: 99999999999999999999999\r\n\r\nhello`],
+  ['two Content-Lengths', `${line('/')}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!`],
+  ['Transfer-Encoding and Content-Length', `${line('/')}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`],
+  ['an unknown Transfer-Encoding', `${line('/')}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
+  ['a chunk size that is no number', `${line('/')}Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n`],
+  ['a chunk longer than it says', `${line('/')}Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n`],
+  ['Expect: 100-continue for nothing that is there', `${line('/none')}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n`],
+  ['Expect: something else', `${line('/none')}Content-Length: 5\r\nExpect: a-miracle\r\n\r\n`],
+  ['a good request, then a bad one, in one write', `${line('/metadata/endpoints?api-version=2015-01-01')}\r\nGET /?${'a&'.repeat(1000)} HTTP/9.9\r\n\r\n`],
+  ['a client that leaves in the request line', 'GET /meta', { stay: false }],
+  ['a client that leaves in the head', `${line('/')}X: `, { stay: false }],
+  ['a client that leaves in the body', `POST /adfs/oauth2/token HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 500\r\n\r\ngrant`, { stay: false }],
+  ['a client that leaves in a chunk', `POST /adfs/oauth2/token HTTP/1.1\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\n\r\n50\r\ngrant`, { stay: false }],
+  ['a client that leaves before the answer', `${line('/metadata/endpoints?api-version=2015-01-01')}\r\n`, { stay: false }],
+];
+
+const atRest = () => until('nothing to be in flight', async () => {
+  const { idscope_requests_in_flight: requests, idscope_arenas: arenas } = await stack.metrics('api1');
+  assert.ok(requests !== undefined && arenas !== undefined);
+  return requests === 0 && arenas === 0;
+}, { timeoutMs: 5000 });
+
+describe('doors: heads', () => {
+  for (const [door, through] of Object.entries(DOORS)) {
+    for (const [what, bytes, options] of REFUSED) {
+      test(`${door}: after ${what} nothing stays behind`, async () => {
+        await atRest();
+        const texts = await Promise.all(Array.from({ length: 5 }, () => through(bytes, { waitMs: 1500, ...options })));
+        for (const text of texts) assert.doesNotMatch(text, /^HTTP\/1\.1 (?:50[0-4]|2(?!00 [^]*"audiences"))/, 'neither a success nor our fault');
+        await atRest();
+      });
+    }
+  }
+
+  test('too many parameters are refused in the shape of the plane, with a tracking id that is in the log, through every door', async () => {
+    const answers = [await DOORS.plain(REFUSED[0][1]), await DOORS.edge(REFUSED[0][1])];
+    const through = await idscope.https.request('GET', 'localhost', `/?${'a&'.repeat(1000)}`);
+    assert.equal(through.status, 400, through.text);
+    for (const text of answers) assert.match(text, /^HTTP\/1\.1 400 [^]*application\/json[^]*"error":\{"code":"InvalidRequestContent","message":"The query has more than 100 parameters\./);
+    const ids = [...answers.map((text) => /x-ms-request-id: (\S+)/.exec(text)[1]), through.headers['x-ms-request-id']];
+    await until('the refusals to be logged', () => ids.every((id) => stack.events('api').some((event) => event.trackingId === id && event.status === 400)), { timeoutMs: 5000 });
+  });
+
+  test('what the HTTP library answers by itself is logged', async () => {
+    await DOORS.plain(`${line('/')}X: ${'x'.repeat(100000)}\r\n\r\n`);
+    await until('the refusal to be logged', () => stack.events('api').some((event) => event.event === 'http_refused'), { timeoutMs: 5000 });
+  });
+
+  test('a drain waits for none of them', async () => {
+    for (const [, bytes] of REFUSED) await DOORS.plain(bytes, { stay: false });
+    const begun = Date.now();
+    await stack.run('stop-part', 'api1');
+    const tookMs = Date.now() - begun;
+    await stack.run('start-part', 'api1');
+    assert.ok(tookMs < 3000, `the drain took ${tookMs} ms`);
+  });
+});

@@ -15,6 +15,7 @@ struct path {
 
 struct reading {
     struct arena *arena;
+    struct str body;
     unsigned mode;
     struct err_detail *detail;
 };
@@ -122,7 +123,7 @@ static err_t read_json(struct reading *r, const struct path *at, const struct co
         return bad(r, at, "must be an object");
     struct text t;
     text_init(&t, r->arena, 256);
-    json_value(&t, v);
+    json_value(&t, (struct json_in){v, r->body});
     if ((int64_t)t.n > row->max)
         return bad(r, at, arena_printf(r->arena, "must have at most %" PRId64 " bytes", row->max).p);
     *(struct str *)to = text_str(&t);
@@ -201,11 +202,11 @@ static err_t read_members(struct reading *r, const struct path *at, const struct
     return NULL;
 }
 
-err_t codec_decode(struct arena *a, const struct codec *table, unsigned mode, const json_t *in, void *to,
+err_t codec_decode(struct arena *a, const struct codec *table, unsigned mode, struct json_in in, void *to,
                    struct err_detail *d)
 {
-    struct reading r = {a, mode, d};
-    return read_members(&r, NULL, table, in, to);
+    struct reading r = {a, in.body, mode, d};
+    return read_members(&r, NULL, table, in.v, to);
 }
 
 err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, struct str body, void *to,
@@ -213,7 +214,7 @@ err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, stru
 {
     json_auto_t *v = NULL;
     TRY(json_read(body, d, &v));
-    return codec_decode(a, table, mode, v, to, d);
+    return codec_decode(a, table, mode, (struct json_in){v, body}, to, d);
 }
 
 static bool is_absent(const struct codec *row, const void *from)

@@ -86,9 +86,9 @@ enum codec_mode {
     CODEC_NO_CASE = 1,      /* member names ignore case (management plane) */
 };
 
-/* Decodes the object `in` into the zeroed struct at `to`. BAD_FIELD with path and rule in `d`. A body that is no object
- * is BAD_FIELD too. */
-err_t codec_decode(struct arena *a, const struct codec *table, unsigned mode, const json_t *in, void *to,
+/* Decodes the object `in.v` into the zeroed struct at `to`. BAD_FIELD with path and rule in `d`. A body that is no
+ * object is BAD_FIELD too. */
+err_t codec_decode(struct arena *a, const struct codec *table, unsigned mode, struct json_in in, void *to,
                    struct err_detail *d);
 /* json_read + codec_decode. */
 err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, struct str body, void *to,

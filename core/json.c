@@ -7,9 +7,6 @@
 
 #include "enc.h"
 
-/* Up to here a double holds each whole number. */
-static const double exact_max = 9007199254740992.0;
-
 /* Where a scan over a body stands. */
 struct place {
     int line, column, depth;
@@ -40,61 +37,160 @@ static void step(struct place *at, char c)
         at->depth--;
 }
 
-/* Before parsing, because the parser's own limit is far above what our recursive readers should meet. */
-static err_t check_depth(struct str body, struct err_detail *d)
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
+
+static size_t digits(struct str s, size_t from)
+{
+    size_t i = from;
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+        i++;
+    return i - from;
+}
+
+/* The bytes of the number that begins at s.p[from], by JSON's grammar; 0: none does. */
+static size_t number_length(struct str s, size_t from)
+{
+    size_t i = from + (from < s.n && s.p[from] == '-'), n = digits(s, i);
+    if (!n || (n > 1 && s.p[i] == '0'))
+        return 0;
+    i += n;
+    if (i < s.n && s.p[i] == '.') {
+        if (!(n = digits(s, i + 1)))
+            return 0;
+        i += 1 + n;
+    }
+    if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
+        size_t sign = i + 1 < s.n && (s.p[i + 1] == '+' || s.p[i + 1] == '-');
+        if (!(n = digits(s, i + 1 + sign)))
+            return 0;
+        i += 1 + sign + n;
+    }
+    return i - from;
+}
+
+/* A walk over a body that stops at its numbers. */
+struct scan {
+    struct str body;
+    size_t next; /* byte to look at next */
+    struct place at;
+};
+
+/* May this byte of the body be part of a number? */
+static bool in_number(struct str body, size_t at)
+{
+    return at < body.n && body.p[at] && strchr("+-.0123456789eE", body.p[at]);
+}
+
+/* The bytes of the number that begins at the next byte and ends where no more can belong to it; 0: none does. */
+static size_t number_at(const struct scan *s)
+{
+    if (s->at.in_text || (s->next && in_number(s->body, s->next - 1)))
+        return 0;
+    size_t n = number_length(s->body, s->next);
+    return in_number(s->body, s->next + n) ? 0 : n;
+}
+
+static void pass(struct scan *s, size_t bytes)
+{
+    for (; bytes; bytes--)
+        step(&s->at, s->body.p[s->next++]);
+}
+
+/* The body as the parser is to see it: long numbers are written 0.000… in the same number of bytes, because the parser
+ * refuses what fits no machine number, and would round the rest. */
+struct masked {
+    struct scan scan;
+    size_t begin, end; /* of the number that is being passed */
+};
+
+static char masked_byte(struct masked *m)
+{
+    size_t i = m->scan.next;
+    if (i >= m->end) {
+        m->begin = i;
+        m->end = i + number_at(&m->scan);
+    }
+    pass(&m->scan, 1);
+    if (i >= m->end || m->end - m->begin < sizeof "0.0" - 1)
+        return m->scan.body.p[i];
+    return i == m->begin + 1 ? '.' : '0';
+}
+
+static size_t feed(void *to, size_t room, void *context)
+{
+    struct masked *m = context;
+    size_t n = 0;
+    while (n < room && m->scan.next < m->scan.body.n)
+        ((char *)to)[n++] = masked_byte(m);
+    return n;
+}
+
+static json_t *parse(struct str body, json_error_t *ret_why)
+{
+    struct masked m = {.scan = {.body = body}};
+    return json_load_callback(feed, &m, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_why);
+}
+
+/* The text of the number that begins at this byte of the body. */
+static struct str number_text(struct str body, size_t at)
+{
+    return (struct str){body.p + at, number_length(body, at)};
+}
+
+/* What stands for the next number of the body: an integer when that is all it says, else a real whose value is the
+ * place of its text. */
+static json_t *next_number(struct scan *s)
+{
+    size_t n;
+    while (!(n = number_at(s)))
+        pass(s, 1);
+    struct str text = number_text(s->body, s->next);
+    json_t *place = json_real((double)s->next);
+    int64_t whole;
+    pass(s, n);
+    if (!dec_i64(text, INT64_MIN, INT64_MAX, &whole) || (whole == 0 && *text.p == '-'))
+        return place;
+    json_decref(place);
+    return json_integer(whole);
+}
+
+/* Puts back what was masked. Members and elements come in the order of the body; depth is bounded by check_bytes. */
+static json_t *with_numbers(json_t *v, struct scan *s)
+{
+    const char *key;
+    json_t *inner;
+    void *next;
+    size_t i;
+    if (json_is_number(v))
+        return next_number(s);
+    json_object_foreach_safe(v, next, key, inner)
+    {
+        json_object_set_new_nocheck(v, key, with_numbers(inner, s));
+    }
+    json_array_foreach(v, i, inner)
+    {
+        json_array_set_new(v, i, with_numbers(inner, s));
+    }
+    return json_incref(v);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Before parsing, because the parser's own limit of depth is far above what our recursive readers should meet, and
+ * because it takes a NUL behind a number for white space. */
+static err_t check_bytes(struct str body, struct err_detail *d)
 {
     struct place at = {.line = 1};
     for (size_t i = 0; i < body.n; i++) {
         step(&at, body.p[i]);
+        if (!body.p[i])
+            return err_say(d, E(BAD_JSON), "The body is not valid JSON: a NUL byte (line %d, column %d).", at.line,
+                           at.column);
         if (at.depth > JSON_DEPTH_MAX)
             return err_say(d, E(BAD_JSON), "The body is nested deeper than %d levels (line %d, column %d).",
                            JSON_DEPTH_MAX, at.line, at.column);
     }
     return NULL;
-}
-
-/* An integer for a real that is whole and small enough to be one without doubt; else NULL. */
-static json_t *whole(const json_t *v)
-{
-    double n = json_real_value(v);
-    bool exact = json_is_real(v) && n >= -exact_max && n <= exact_max && (double)(int64_t)n == n;
-    return exact ? json_integer((int64_t)n) : NULL;
-}
-
-/* Depth is bounded by check_depth. */
-static void make_whole_inside(json_t *v)
-{
-    const char *key;
-    json_t *inner, *n;
-    void *next;
-    size_t i;
-    json_object_foreach_safe(v, next, key, inner)
-    {
-        make_whole_inside(inner);
-        if ((n = whole(inner)))
-            json_object_set_new_nocheck(v, key, n);
-    }
-    json_array_foreach(v, i, inner)
-    {
-        make_whole_inside(inner);
-        if ((n = whole(inner)))
-            json_array_set_new(v, i, n);
-    }
-}
-
-static json_t *parse(struct str body, size_t flags, json_error_t *ret_why)
-{
-    return json_loadb(body.p ? body.p : "", body.n, flags | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_why);
-}
-
-/* A whole number beyond 64 bits is good JSON. It is read as the nearest real, as most clients do; to that end all
- * numbers of the body are, and those that are no larger than that become integers again. */
-static json_t *parse_numbers_of_any_size(struct str body, json_error_t *ret_why)
-{
-    json_t *v = parse(body, JSON_DECODE_INT_AS_REAL, ret_why);
-    if (v)
-        make_whole_inside(v);
-    return v;
 }
 
 static void cut_at(char *text, const char *words)
@@ -106,20 +202,21 @@ static void cut_at(char *text, const char *words)
 
 err_t json_read(struct str body, struct err_detail *d, json_t **ret)
 {
-    TRY(check_depth(body, d));
+    TRY(check_bytes(body, d));
     json_error_t why;
-    json_t *v = parse(body, 0, &why);
-    if (!v && json_error_code(&why) == json_error_numeric_overflow)
-        v = parse_numbers_of_any_size(body, &why);
+    json_auto_t *v = parse(body, &why);
     if (!v) {
         cut_at(why.text, " near "); /* jansson quotes the body from here on */
         cut_at(why.text, " without JSON_");
         return err_say(d, E(BAD_JSON), "The body is not valid JSON: %s (line %d, column %d).", why.text, why.line,
                        why.column);
     }
-    *ret = v;
+    struct scan numbers = {.body = body};
+    *ret = with_numbers(v, &numbers);
     return NULL;
 }
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* The bytes of the UTF-8 character at `p` (at most `n`), or 0 when there is none. */
 static size_t utf8_length(const char *p, size_t n)
@@ -181,23 +278,54 @@ void json_text(struct text *out, struct str s)
     text_add_char(out, '"');
 }
 
-static int add_piece(const char *p, size_t n, void *out)
-{
-    text_add(out, (struct str){p, n});
-    return 0;
-}
-
-void json_value(struct text *out, const json_t *v)
-{
-    json_dump_callback(v, add_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
-}
-
 void json_member(struct text *out, const char *name)
 {
     if (out->n && out->p[out->n - 1] != '{' && out->p[out->n - 1] != '[')
         text_add_char(out, ',');
     json_text(out, str_of(name));
     text_add_char(out, ':');
+}
+
+static void add_object(struct text *out, struct json_in in)
+{
+    const char *key;
+    json_t *v;
+    text_add_char(out, '{');
+    json_object_foreach((json_t *)in.v, key, v)
+    {
+        json_member(out, key);
+        json_value(out, (struct json_in){v, in.body});
+    }
+    text_add_char(out, '}');
+}
+
+static void add_array(struct text *out, struct json_in in)
+{
+    json_t *v;
+    size_t i;
+    text_add_char(out, '[');
+    json_array_foreach(in.v, i, v)
+    {
+        text_add(out, i ? STR(",") : STR(""));
+        json_value(out, (struct json_in){v, in.body});
+    }
+    text_add_char(out, ']');
+}
+
+void json_value(struct text *out, struct json_in in)
+{
+    if (json_is_object(in.v))
+        add_object(out, in);
+    else if (json_is_array(in.v))
+        add_array(out, in);
+    else if (json_is_string(in.v))
+        json_text(out, (struct str){json_string_value(in.v), json_string_length(in.v)});
+    else if (json_is_integer(in.v))
+        text_printf(out, "%" PRId64, (int64_t)json_integer_value(in.v));
+    else if (json_is_real(in.v))
+        text_add(out, number_text(in.body, (size_t)json_real_value(in.v)));
+    else
+        text_add(out, json_is_true(in.v) ? STR("true") : json_is_false(in.v) ? STR("false") : STR("null"));
 }
 
 void json_member_text(struct text *out, const char *name, struct str s)

@@ -13,6 +13,7 @@ enum oid {
     OID_INT8 = 20,
     OID_INT4 = 23,
     OID_TEXT = 25,
+    OID_JSON = 114,
     OID_BOOLS = 1000,
     OID_BYTEAS = 1001,
     OID_INT4S = 1007,
@@ -22,7 +23,6 @@ enum oid {
     OID_TIMES = 1185,
     OID_UUID = 2950,
     OID_UUIDS = 2951,
-    OID_JSONB = 3802,
 };
 
 static const int64_t epoch_2000_us = INT64_C(946684800000000);
@@ -55,15 +55,9 @@ void db_text(struct db_args *in, struct str s)
     add(in, OID_TEXT, s.p, s.n);
 }
 
-/* The binary form of jsonb is a version byte and the text. */
 void db_json(struct db_args *in, struct str json)
 {
-    if (!json.p) {
-        add(in, OID_JSONB, NULL, 0);
-        return;
-    }
-    struct str s = arena_printf(in->arena, "\x01%.*s", STR_ARG(json));
-    add(in, OID_JSONB, s.p, s.n);
+    add(in, OID_JSON, json.p, json.n);
 }
 
 void db_bytea(struct db_args *in, struct bytes b)

@@ -49,8 +49,8 @@ struct db_args {
 };
 
 void db_args_init(struct db_args *in, struct arena *a);
-void db_text(struct db_args *in, struct str s);         /* absent is NULL; also for jsonb given as text: use db_json */
-void db_json(struct db_args *in, struct str json);      /* jsonb */
+void db_text(struct db_args *in, struct str s);         /* absent is NULL */
+void db_json(struct db_args *in, struct str json);      /* json; absent is NULL */
 void db_bytea(struct db_args *in, struct bytes b);      /* p NULL is NULL */
 void db_uuid(struct db_args *in, const struct uuid *u); /* NULL allowed */
 void db_i64(struct db_args *in, int64_t n);             /* int8 */

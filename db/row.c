@@ -25,7 +25,6 @@ enum oid {
     OID_VARCHAR = 1043,
     OID_TIME = 1184,
     OID_UUID = 2950,
-    OID_JSONB = 3802,
 };
 
 static const int64_t epoch_2000_us = INT64_C(946684800000000);
@@ -98,12 +97,7 @@ struct str row_view(const struct rows *r, size_t row, int column)
 
 struct str row_text(const struct rows *r, size_t row, int column, struct arena *a)
 {
-    if (type_of(r, column) != OID_JSONB)
-        return arena_str(a, row_view(r, row, column));
-    if (row_null(r, row, column))
-        return (struct str){NULL, 0};
-    struct bytes b = raw(r, row, column); /* a version byte, then the text */
-    return arena_copy(a, (const char *)b.p + 1, b.n - 1);
+    return arena_str(a, row_view(r, row, column));
 }
 
 static struct bytes copy_bytes(struct arena *a, struct bytes b)

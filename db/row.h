@@ -13,9 +13,8 @@ void rows_cleanup(struct rows **r);
 #define ROWS_CLEANUP __attribute__((cleanup(rows_cleanup)))
 
 bool row_null(const struct rows *r, size_t row, int column);
-struct str row_text(const struct rows *r, size_t row, int column,
-                    struct arena *a);                              /* text, jsonb (as its text); NULL is absent */
-struct str row_view(const struct rows *r, size_t row, int column); /* text only */
+struct str row_text(const struct rows *r, size_t row, int column, struct arena *a); /* text, json; NULL is absent */
+struct str row_view(const struct rows *r, size_t row, int column);                  /* text only */
 struct bytes row_bytea(const struct rows *r, size_t row, int column, struct arena *a);
 bool row_bool(const struct rows *r, size_t row, int column);   /* NULL is false */
 int64_t row_i64(const struct rows *r, size_t row, int column); /* int2, int4, int8; NULL is 0 */

@@ -161,11 +161,11 @@ static err_t check_collection(struct req *r, const char *member, json_t *collect
     return NULL;
 }
 
-static struct str compact(struct arena *a, const json_t *v)
+static struct str compact(struct arena *a, struct json_in in)
 {
     struct text t;
     text_init(&t, a, 256);
-    json_value(&t, v);
+    json_value(&t, in);
     return text_str(&t);
 }
 
@@ -179,7 +179,7 @@ static err_t clean_twin(struct req *r, struct str *twin)
     TRY(check_collection(r, "initialTwin.tags", json_object_get(v, "tags")));
     TRY(check_collection(r, "initialTwin.properties", properties));
     TRY(check_collection(r, "initialTwin.properties.desired", json_object_get(properties, "desired")));
-    *twin = compact(r->arena, v);
+    *twin = compact(r->arena, (struct json_in){v, *twin});
     return NULL;
 }
 
@@ -190,7 +190,7 @@ static err_t clean_information(struct req *r, struct str *information)
         return NULL;
     TRY(json_read(*information, &r->detail, &v));
     drop_reserved(v);
-    *information = compact(r->arena, v);
+    *information = compact(r->arena, (struct json_in){v, *information});
     return NULL;
 }
 

@@ -168,7 +168,7 @@ static err_t read_body(struct req *r, struct hub_put *p)
     json_auto_t *body = NULL;
     struct resource res = {0};
     TRY(json_read(r->body, &r->detail, &body));
-    TRY(codec_decode(r->arena, hub_resource_codec, CODEC_NO_CASE, body, &res, &r->detail));
+    TRY(codec_decode(r->arena, hub_resource_codec, CODEC_NO_CASE, (struct json_in){body, r->body}, &res, &r->detail));
     p->properties = res.hub ? res.hub : ARENA_NEW(r->arena, struct hub_properties);
     p->row.name = p->target.name;
     TRY(arm_location(r, "location", res.location, &p->row.location));
@@ -176,7 +176,8 @@ static err_t read_body(struct req *r, struct hub_put *p)
     TRY(check_sku(r, res.sku, &p->row));
     TRY(later_identity(r, res.identity));
     TRY(check_properties(r, p->properties));
-    return resource_extra(r->arena, hub_properties_codec, body, &r->detail, &p->row.properties);
+    return resource_extra(r->arena, hub_properties_codec, (struct json_in){body, r->body}, &r->detail,
+                          &p->row.properties);
 }
 
 static err_t put_policies(struct db *db, struct hub_put *p, const struct policy *at, size_t count)

@@ -42,7 +42,8 @@ static void read_item(struct req *r, const json_t *v, struct item *it)
     struct hub_import in = {0};
     const json_t *id = json_object_get(v, "id");
     it->device_id = arena_copy(r->arena, json_is_string(id) ? json_string_value(id) : "", json_string_length(id));
-    err_t e = codec_decode(r->arena, hub_import_codec, CODEC_KEEP_UNKNOWN, v, &in, &r->detail);
+    err_t e =
+        codec_decode(r->arena, hub_import_codec, CODEC_KEEP_UNKNOWN, (struct json_in){v, r->body}, &in, &r->detail);
     if (e) {
         refuse(r, it, e);
         return;

@@ -162,9 +162,11 @@ static err_t read_body(struct req *r, struct resource *ret_body, struct instance
 {
     json_auto_t *body = NULL;
     TRY(json_read(r->body, &r->detail, &body));
-    TRY(codec_decode(r->arena, instance_resource_codec, CODEC_NO_CASE, body, ret_body, &r->detail));
+    TRY(codec_decode(r->arena, instance_resource_codec, CODEC_NO_CASE, (struct json_in){body, r->body}, ret_body,
+                     &r->detail));
     p->properties = ret_body->instance ? ret_body->instance : ARENA_NEW(r->arena, struct instance_properties);
-    return resource_extra(r->arena, instance_properties_codec, body, &r->detail, &p->row.properties);
+    return resource_extra(r->arena, instance_properties_codec, (struct json_in){body, r->body}, &r->detail,
+                          &p->row.properties);
 }
 
 static err_t issue_scope(struct db *db, struct instance_put *p)

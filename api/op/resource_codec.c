@@ -237,10 +237,10 @@ static err_t refuse_secrets(const char *name, const json_t *v, struct err_detail
     return NULL;
 }
 
-err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d,
+err_t resource_extra(struct arena *a, const struct codec *table, struct json_in body, struct err_detail *d,
                      struct str *ret)
 {
-    const json_t *properties = member_nocase(body, "properties");
+    const json_t *properties = member_nocase(body.v, "properties");
     struct text t;
     const char *key;
     json_t *v;
@@ -252,7 +252,7 @@ err_t resource_extra(struct arena *a, const struct codec *table, const json_t *b
             continue;
         TRY(refuse_secrets(key, v, d));
         json_member(&t, key);
-        json_value(&t, v);
+        json_value(&t, (struct json_in){v, body.body});
     }
     text_add_char(&t, '}');
     *ret = text_str(&t);

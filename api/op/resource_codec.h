@@ -91,7 +91,7 @@ extern const struct codec devices_error_codec[];
 
 /* What `properties` holds besides the members of `table`: a JSON object. `body` is the resource as sent. Texts that
  * look like credentials are refused by name, because they would be stored in clear. */
-err_t resource_extra(struct arena *a, const struct codec *table, const json_t *body, struct err_detail *d,
+err_t resource_extra(struct arena *a, const struct codec *table, struct json_in body, struct err_detail *d,
                      struct str *ret);
 /* `from` through `table`, and the members of the object `extra` behind it. */
 struct str resource_join(struct arena *a, const struct codec *table, const void *from, struct str extra);

@@ -37,9 +37,9 @@ WITH live AS (
     RETURNING id_scope, registration_key),
      detailed AS (
     INSERT INTO idscope.enrollment_detail (id_scope, registration_key, initial_twin, optional_device_information)
-    SELECT id_scope, registration_key, $18::jsonb, $19::jsonb
+    SELECT id_scope, registration_key, $18::json, $19::json
       FROM written
-     WHERE $18::jsonb IS NOT NULL OR $19::jsonb IS NOT NULL)
+     WHERE $18::json IS NOT NULL OR $19::json IS NOT NULL)
 SELECT EXISTS (SELECT FROM live), (SELECT host FROM unlinked), EXISTS (SELECT FROM written),
        EXISTS (SELECT FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4), true;
 
@@ -74,12 +74,12 @@ WITH live AS (
      bare AS (
     DELETE FROM idscope.enrollment_detail d
      USING written w
-     WHERE d.id_scope = w.id_scope AND d.registration_key = w.registration_key AND $18::jsonb IS NULL AND $19::jsonb IS NULL),
+     WHERE d.id_scope = w.id_scope AND d.registration_key = w.registration_key AND $18::json IS NULL AND $19::json IS NULL),
      detailed AS (
     INSERT INTO idscope.enrollment_detail (id_scope, registration_key, initial_twin, optional_device_information)
-    SELECT id_scope, registration_key, $18::jsonb, $19::jsonb
+    SELECT id_scope, registration_key, $18::json, $19::json
       FROM written
-     WHERE $18::jsonb IS NOT NULL OR $19::jsonb IS NOT NULL
+     WHERE $18::json IS NOT NULL OR $19::json IS NOT NULL
         ON CONFLICT (id_scope, registration_key) DO UPDATE
        SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information)
 SELECT EXISTS (SELECT FROM live), (SELECT host FROM unlinked), EXISTS (SELECT FROM written), EXISTS (SELECT FROM before),

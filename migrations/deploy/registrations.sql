@@ -37,9 +37,9 @@ COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation po
 CREATE TABLE idscope.enrollment_detail (
     id_scope             text COLLATE "C" NOT NULL,
     registration_key     text COLLATE "C" NOT NULL,
-    initial_twin         jsonb,
-    optional_device_information jsonb,
-    custom_allocation    jsonb,
+    initial_twin         json,
+    optional_device_information json,
+    custom_allocation    json,
     PRIMARY KEY (id_scope, registration_key),
     FOREIGN KEY (id_scope, registration_key) REFERENCES idscope.enrollment ON DELETE CASCADE
 );

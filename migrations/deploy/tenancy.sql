@@ -62,7 +62,7 @@ CREATE TABLE idscope.resource_group (
     name            text NOT NULL CHECK (length(name) BETWEEN 1 AND 90)
                     CONSTRAINT resource_group_key_of_name CHECK (lower(name COLLATE "C") = name_key),
     location        text NOT NULL,
-    tags            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
+    tags            json NOT NULL DEFAULT '{}' CHECK (json_typeof(tags) = 'object'),
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, subscription_id, name_key),
     FOREIGN KEY (tenant_id, subscription_id) REFERENCES idscope.subscription

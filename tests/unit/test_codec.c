@@ -145,7 +145,7 @@ static void a_text_with_nul_is_refused(void **state)
     struct thing t = {0};
     struct err_detail d;
     json_auto_t *v = json_pack("{s:o}", "text", json_stringn("a\0b", 3));
-    assert_err(codec_decode(*state, thing_codec, 0, v, &t, &d), BAD_FIELD);
+    assert_err(codec_decode(*state, thing_codec, 0, (struct json_in){v, STR("")}, &t, &d), BAD_FIELD);
     assert_says(d, "text must not hold a NUL character.");
     assert_err(codec_read(*state, thing_codec, 0, STR("{\"text\":\"a\\u0000b\"}"), &t, &d), BAD_JSON);
 }

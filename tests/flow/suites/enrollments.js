@@ -117,6 +117,21 @@ describe('enrollments: keys and members', { concurrency: 4 }, () => {
     for (const [member, value] of Object.entries(more)) assert.deepEqual(read[member], value, member);
   });
 
+  test('numbers come back to the letter, whatever a machine would make of them; a device may send such a payload', async () => {
+    const id = fresh('numbers');
+    const numbers = '{"a":[1.0,-0,1e400,9007199254740993,99999999999999999999,1E-7],"b":{"count":12345678901234567890,"kept":9007199254740993}}';
+    const enrollment = `{"registrationId":"${id}","attestation":{"type":"symmetricKey"},"initialTwin":{"tags":${numbers},"properties":{"desired":${numbers}}},"optionalDeviceInformation":${numbers}}`;
+    const written = await put(id, enrollment);
+    for (const answer of [written, await idscope.service(made.instance, 'GET', at(id))]) {
+      assert.equal(answer.status, 200, answer.text);
+      for (const member of [`"tags":${numbers}`, `"desired":${numbers}`, `"optionalDeviceInformation":${numbers}`]) assert.ok(answer.text.includes(member), answer.text);
+    }
+    const { primaryKey: key } = written.json.attestation.symmetricKey;
+    const answer = await idscope.device('PUT', made.idScope, `${id}/register`,
+      { body: `{"registrationId":"${id}","payload":${numbers}}`, authorization: sas.forDevice(made.idScope, id, key) });
+    assert.equal(answer.status, 202, answer.text);
+  });
+
   test('policy names are taken in any case and shown in one spelling', async () => {
     for (const [sent, shown] of [['HASHED', 'hashed'], ['geolatency', 'geoLatency'], ['Static', 'static']]) {
       const more = sent === 'Static' ? { iotHubs: [made.hubs[0].host] } : {};

@@ -419,6 +419,23 @@ describe('management: instances', { concurrency: 4 }, () => {
   });
 });
 
+describe('management: numbers', { concurrency: 4 }, () => {
+  test('numbers in members that are kept come back to the letter', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const numbers = '{"a":[1.0,-0,1e400,9007199254740993,99999999999999999999],"b":{"c":-1.50E+3}}';
+    const body = `{"location":"westeurope","sku":{"name":"S1","capacity":1},"properties":{"extra":${numbers},"more":1e999}}`;
+    for (const at of [idscope.hubPath(made.group, fresh('hub')), idscope.instancePath(made.group, fresh('dps'))]) {
+      for (const answer of [await idscope.arm('PUT', at, { body }), await idscope.arm('GET', at)]) {
+        assert.ok([200, 201].includes(answer.status), answer.text);
+        assert.ok(answer.text.includes(`"extra":${numbers},"more":1e999`), answer.text);
+      }
+      for (const capacity of ['1.0', '1e0', '99999999999999999999', '1e999', '9007199254740993']) {
+        refusedArm(await idscope.arm('PUT', at, { body: body.replace('"capacity":1', `"capacity":${capacity}`) }), 400, 'InvalidRequestContent', /sku\.capacity must be a whole number/);
+      }
+    }
+  });
+});
+
 describe('management: linked hubs', { concurrency: 4 }, () => {
   test('a link is shown masked, with what was set and null for what was not', async (t) => {
     const made = await scene(t, { hubs: 2, links: [{ allocationWeight: 3 }, { applyAllocationPolicy: false }] });

@@ -22,7 +22,7 @@ static bool is_url_of(struct str audience, struct str host)
     return str_same_nocase(id_host_without_port(rest), host);
 }
 
-static bool audience_good(struct req *r, struct str audience)
+static bool audience_good(struct call *r, struct str audience)
 {
     struct str management = arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain));
     const struct str everywhere[] = {r->host, management, STR("localhost")};
@@ -38,7 +38,7 @@ static bool audience_good(struct req *r, struct str audience)
     return false;
 }
 
-static err_t verify_once(struct req *r, struct str token, struct jwt_claims *ret)
+static err_t verify_once(struct call *r, struct str token, struct jwt_claims *ret)
 {
     struct token_key_view view;
     TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &view));
@@ -48,7 +48,7 @@ static err_t verify_once(struct req *r, struct str token, struct jwt_claims *ret
 }
 
 /* A token of a key that was made a moment ago is good, even if our copy of the keys is older. */
-static err_t verify(struct req *r, struct str token, struct jwt_claims *ret)
+static err_t verify(struct call *r, struct str token, struct jwt_claims *ret)
 {
     err_t e = verify_once(r, token, ret);
     if (e != E(INVALID_TOKEN))
@@ -57,9 +57,9 @@ static err_t verify(struct req *r, struct str token, struct jwt_claims *ret)
     return verify_once(r, token, ret);
 }
 
-static bool has_scheme(const struct req *r, struct str scheme, struct str *ret_rest)
+static bool has_scheme(const struct call *r, struct str scheme, struct str *ret_rest)
 {
-    struct str all = r->authorization;
+    struct str all = r->presented.authorization;
     if (all.n < scheme.n || !str_same_nocase((struct str){all.p, scheme.n}, scheme))
         return false;
     *ret_rest = str_trim((struct str){all.p + scheme.n, all.n - scheme.n});
@@ -68,32 +68,32 @@ static bool has_scheme(const struct req *r, struct str scheme, struct str *ret_r
 
 /* The client that a token was issued to must still be there, whatever the token says; so its role is the present one.
  */
-static err_t find_client(struct req *r, const struct jwt_claims *claims)
+static err_t find_client(struct call *r, const struct jwt_claims *claims)
 {
     struct uuid client_id, tenant_id;
     if (!dec_uuid(claims->subject, &client_id) || !dec_uuid(claims->tenant_id, &tenant_id))
-        return req_refuse(r, E(INVALID_TOKEN), "sub or tid of the token is no guid");
+        return call_refuse(r, E(INVALID_TOKEN), "sub or tid of the token is no guid");
     err_t e = gate_client_by_id(r->shared->gate, r->db, &client_id, r->now_us, &r->client);
     if (e == E(INVALID_CLIENT))
-        return req_refuse(r, E(INVALID_TOKEN), "the client of the token is gone or disabled");
+        return call_refuse(r, E(INVALID_TOKEN), "the client of the token is gone or disabled");
     TRY(e);
     if (!crypt_same((struct bytes){r->client->tenant_id.b, sizeof tenant_id.b},
                     (struct bytes){tenant_id.b, sizeof tenant_id.b}))
-        return req_refuse(r, E(INVALID_TOKEN), "the token is of another tenant than its client");
+        return call_refuse(r, E(INVALID_TOKEN), "the token is of another tenant than its client");
     return NULL;
 }
 
-static err_t check_bearer(struct req *r, struct str token, int role)
+static err_t check_bearer(struct call *r, struct str token, int role)
 {
     struct jwt_claims claims;
     struct str issuer = arena_printf(r->arena, "https://management.%.*s/adfs", STR_ARG(r->cfg->domain));
     TRY(verify(r, token, &claims));
     if (!str_same(claims.issuer, issuer))
-        return req_fail(r, E(INVALID_TOKEN), "The bearer token is of another issuer.");
+        return call_fail(r, E(INVALID_TOKEN), "The bearer token is of another issuer.");
     if (!audience_good(r, claims.audience))
-        return req_fail(r, E(INVALID_TOKEN), "The bearer token is for another audience.");
+        return call_fail(r, E(INVALID_TOKEN), "The bearer token is for another audience.");
     TRY(find_client(r, &claims));
-    return r->client->role >= role ? NULL : req_refuse(r, E(FORBIDDEN), "the client's role is too low");
+    return r->client->role >= role ? NULL : call_refuse(r, E(FORBIDDEN), "the client's role is too low");
 }
 
 /* --- shared access signatures ------------------------------------------------------------------------------------- */
@@ -106,33 +106,33 @@ static const struct gate_policy *find_policy(const struct gate_policy *policies,
     return NULL;
 }
 
-static err_t check_sas(struct req *r, const struct gate_policy *policies, size_t count)
+static err_t check_sas(struct call *r, const struct gate_policy *policies, size_t count)
 {
     struct sas token;
-    TRY(sas_parse(r->arena, r->authorization, &r->log_detail, &token));
+    TRY(sas_parse(r->arena, r->presented.authorization, &r->log_detail, &token));
     if (!sas_covers(&token, arena_printf(r->arena, "%.*s%.*s", STR_ARG(r->host), STR_ARG(r->path))))
-        return req_refuse(r, E(UNAUTHORIZED), "the SAS token is for another resource");
+        return call_refuse(r, E(UNAUTHORIZED), "the SAS token is for another resource");
     if (!sas_alive(&token, r->now_us))
-        return req_refuse(r, E(UNAUTHORIZED), "the SAS token has expired");
+        return call_refuse(r, E(UNAUTHORIZED), "the SAS token has expired");
     const struct gate_policy *policy = find_policy(policies, count, token.key_name);
     if (!policy)
-        return req_refuse(r, E(UNAUTHORIZED), "the SAS token names no policy that is there");
+        return call_refuse(r, E(UNAUTHORIZED), "the SAS token names no policy that is there");
     bool primary = sas_signed_with(&token, policy->keys.primary);
     bool secondary = sas_signed_with(&token, policy->keys.secondary);
     if (!primary && !secondary)
-        return req_refuse(r, E(UNAUTHORIZED), "the SAS token was signed with another key");
+        return call_refuse(r, E(UNAUTHORIZED), "the SAS token was signed with another key");
     if ((policy->rights & r->route->right) != r->route->right)
-        return req_refuse(r, E(UNAUTHORIZED), "the policy lacks a right that the operation needs");
+        return call_refuse(r, E(UNAUTHORIZED), "the policy lacks a right that the operation needs");
     return NULL;
 }
 
 /* --- one check per kind of credential ----------------------------------------------------------------------------- */
 
-static err_t check_management(struct req *r)
+static err_t check_management(struct call *r)
 {
     struct str token;
     if (!has_scheme(r, STR("Bearer "), &token))
-        return req_refuse(r, E(INVALID_TOKEN), "there is no bearer token");
+        return call_refuse(r, E(INVALID_TOKEN), "there is no bearer token");
     return check_bearer(r, token, r->route->right);
 }
 
@@ -142,18 +142,18 @@ static int role_for(int right)
 }
 
 /* To the client of another tenant the instance is not there. */
-static err_t check_instance_bearer(struct req *r, struct str token)
+static err_t check_instance_bearer(struct call *r, struct str token)
 {
     TRY(check_bearer(r, token, ROLE_READER));
     struct bytes mine = {r->client->tenant_id.b, sizeof r->client->tenant_id.b};
     struct bytes its = {r->instance->tenant_id.b, sizeof r->instance->tenant_id.b};
     if (!crypt_same(mine, its))
-        return req_refuse(r, E(INSTANCE_NOT_FOUND), "the instance is another tenant's");
+        return call_refuse(r, E(INSTANCE_NOT_FOUND), "the instance is another tenant's");
     return r->client->role >= role_for(r->route->right) ? NULL
-                                                        : req_refuse(r, E(FORBIDDEN), "the client's role is too low");
+                                                        : call_refuse(r, E(FORBIDDEN), "the client's role is too low");
 }
 
-static err_t check_instance(struct req *r)
+static err_t check_instance(struct call *r)
 {
     struct str token;
     TRY(gate_instance_by_name(r->shared->gate, r->db, r->name, r->now_us, &r->instance));
@@ -162,25 +162,25 @@ static err_t check_instance(struct req *r)
     return check_sas(r, r->instance->policies, r->instance->policy_count);
 }
 
-static err_t check_hub(struct req *r)
+static err_t check_hub(struct call *r)
 {
     TRY(gate_hub_by_name(r->shared->gate, r->db, r->name, r->now_us, &r->hub));
     return check_sas(r, r->hub->policies, r->hub->policy_count);
 }
 
 /* The first {…} of every device path is the ID scope. */
-static err_t check_device(struct req *r)
+static err_t check_device(struct call *r)
 {
-    if (!r->authorization.n)
-        return req_refuse(r, E(UNAUTHORIZED), "the device sent no credential");
-    if (!id_scope_valid(r->segments[0]))
-        return req_refuse(r, E(UNAUTHORIZED), "the ID scope is none");
-    struct str key = arena_lower(r->arena, r->segments[0]);
+    if (!presented_any(&r->presented))
+        return call_refuse(r, E(UNAUTHORIZED), "the device sent no credential");
+    if (!id_scope_valid(r->segments[SEGMENT_SCOPE]))
+        return call_refuse(r, E(UNAUTHORIZED), "the ID scope is none");
+    struct str key = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
     err_t e = gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance);
-    return e == E(INSTANCE_NOT_FOUND) ? req_refuse(r, E(UNAUTHORIZED), "there is no instance of this ID scope") : e;
+    return e == E(INSTANCE_NOT_FOUND) ? call_refuse(r, E(UNAUTHORIZED), "there is no instance of this ID scope") : e;
 }
 
-err_t auth_check(struct req *r)
+err_t auth_check(struct call *r)
 {
     switch (r->route->credential) {
     case CREDENTIAL_NONE:
@@ -197,7 +197,7 @@ err_t auth_check(struct req *r)
     return E(INTERNAL);
 }
 
-void auth_release(struct req *r)
+void auth_release(struct call *r)
 {
     gate_release_client(r->shared->gate, r->client);
     gate_release_instance(r->shared->gate, r->instance);

@@ -2,13 +2,13 @@
 #ifndef IDSCOPE_AUTH_H
 #define IDSCOPE_AUTH_H
 
-#include "api/req.h"
+#include "api/call.h"
 
 /* Checks the credential that the route asks for and fills r->client, r->instance or r->hub. What was wrong stands in
  * r->log_detail. For CREDENTIAL_DEVICE only the ID scope is resolved; the credential belongs to an enrollment, which
  * the operation reads in its batch. */
-err_t auth_check(struct req *r);
+err_t auth_check(struct call *r);
 /* Gives back what auth_check took. */
-void auth_release(struct req *r);
+void auth_release(struct call *r);
 
 #endif

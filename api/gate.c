@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/req.h"
+#include "api/call.h"
 #include "db/gate.h"
 
 enum { ENTRIES_MAX = 10000, BUCKETS = 4096, SWEEP_AT_MOST = 8 };

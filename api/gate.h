@@ -38,7 +38,7 @@ struct gate_hub {
 
 struct gate_client {
     struct uuid client_id, tenant_id;
-    int role; /* enum role of req.h */
+    int role; /* enum role of call.h */
     struct sha256 secret;
 };
 

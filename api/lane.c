@@ -61,11 +61,11 @@ static enum lane_class class_of(enum plane plane)
 
 /* Whose place in the queue it is, before the credential has been looked at: scope, instance, hub, subscription, or else
  * the address. */
-static struct str fairness_key(struct req *r)
+static struct str fairness_key(struct call *r)
 {
     switch (class_of(r->plane)) {
     case LANE_DEVICE:
-        return arena_lower(r->arena, r->segments[0]);
+        return arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
     case LANE_SERVICE:
     case LANE_HUB:
         return r->name;
@@ -73,14 +73,15 @@ static struct str fairness_key(struct req *r)
     case LANE_CLASSES:
         break;
     }
-    return r->segments[0].n ? arena_lower(r->arena, r->segments[0]) : r->address;
+    return r->segments[SEGMENT_SUBSCRIPTION].n ? arena_lower(r->arena, r->segments[SEGMENT_SUBSCRIPTION])
+                                               : r->presented.address;
 }
 
 bool lanes_reserve(struct lanes *l, struct lane_work *w)
 {
-    w->class = class_of(w->req->plane);
+    w->class = class_of(w->call->plane);
     w->reserved_us = clock_span_us();
-    return queue_reserve(l->queues[w->class], fairness_key(w->req), l->bands[router_index(w->req->route)], &w->item);
+    return queue_reserve(l->queues[w->class], fairness_key(w->call), l->bands[router_index(w->call->route)], &w->item);
 }
 
 void lanes_push(struct lanes *l, struct lane_work *w)
@@ -95,7 +96,7 @@ static struct lane_work *work_of(struct queue_item *item)
 
 static void note_owner(struct lane_work *w)
 {
-    const struct req *r = w->req;
+    const struct call *r = w->call;
     if (r->instance) {
         w->owner_kind = "idScope";
         w->owner = arena_str(r->arena, r->instance->id_scope_text);
@@ -111,12 +112,12 @@ static void note_owner(struct lane_work *w)
 /* False when the request is answered already: it waited too long, or its credential was refused. */
 static bool begin(struct lane *lane, struct lane_work *w, int64_t wall_us, int64_t span_us)
 {
-    struct req *r = w->req;
+    struct call *r = w->call;
     w->begun_us = span_us;
     r->db = lane->db;
     r->now_us = wall_us;
     if (lane->lanes->stopping || span_us - w->reserved_us > r->cfg->request_timeout_ms * 1000)
-        r->error = req_refuse(r, E(OVERLOADED), "not run: it waited too long, or the service stops");
+        r->error = call_refuse(r, E(OVERLOADED), "not run: it waited too long, or the service stops");
     else
         r->error = auth_check(r);
     return !r->error;
@@ -130,7 +131,7 @@ static bool is_database_error(err_t e)
 
 static void end(struct lane *lane, struct lane_work *w)
 {
-    struct req *r = w->req;
+    struct call *r = w->call;
     if (is_database_error(r->error) && !r->log_detail.text[0])
         err_say(&r->log_detail, r->error, "%s", db_message(lane->db));
     note_owner(w);
@@ -145,13 +146,13 @@ static void end(struct lane *lane, struct lane_work *w)
 static void run_single(struct lane *lane, struct lane_work *w)
 {
     if (begin(lane, w, clock_wall_us(), clock_span_us()))
-        w->req->error = w->req->route->op(w->req);
+        w->call->error = w->call->route->op(w->call);
     end(lane, w);
 }
 
 /* Runs alone what a batch failed at, for a reason that is not the client's and not that the database is away. The
  * request still holds its instance: one that lost it was let down by the gate, not by its company. */
-static void run_again(struct lane *lane, struct req *r)
+static void run_again(struct lane *lane, struct call *r)
 {
     r->error = NULL;
     r->status = 0;
@@ -167,23 +168,23 @@ static void read_scopes(struct lane *lane, struct queue_item **items, size_t cou
     struct str keys[LANE_BATCH_MAX];
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct req *r = work_of(items[i])->req;
-        if (r->authorization.n && id_scope_valid(r->segments[0]))
-            keys[n++] = arena_lower(r->arena, r->segments[0]);
+        const struct call *r = work_of(items[i])->call;
+        if (presented_any(&r->presented) && id_scope_valid(r->segments[SEGMENT_SCOPE]))
+            keys[n++] = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
     }
     gate_read_scopes(lane->lanes->shared->gate, lane->db, keys, n, wall_us);
 }
 
 static void run_batch(struct lane *lane, struct queue_item **items, size_t count)
 {
-    struct req *good[LANE_BATCH_MAX];
+    struct call *good[LANE_BATCH_MAX];
     size_t n = 0;
     int64_t wall_us = clock_wall_us(), span_us = clock_span_us();
-    if (work_of(items[0])->req->route->credential == CREDENTIAL_DEVICE)
+    if (work_of(items[0])->call->route->credential == CREDENTIAL_DEVICE)
         read_scopes(lane, items, count, wall_us);
     for (size_t i = 0; i < count; i++)
         if (begin(lane, work_of(items[i]), wall_us, span_us))
-            good[n++] = work_of(items[i])->req;
+            good[n++] = work_of(items[i])->call;
     if (n) {
         metrics_batch(n);
         good[0]->route->batch(lane->db, good, n);
@@ -205,7 +206,7 @@ static void *lane_run(void *context)
         size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
         if (!count)
             (void)db_gate_ping(lane->db); /* idle: only to know whether the database is there, and to come back to it */
-        else if (work_of(items[0])->req->route->batch)
+        else if (work_of(items[0])->call->route->batch)
             run_batch(lane, items, count);
         else
             run_single(lane, work_of(items[0]));

@@ -4,7 +4,7 @@
 #define IDSCOPE_LANE_H
 
 #include "api/queue.h"
-#include "api/req.h"
+#include "api/call.h"
 
 enum lane_class { LANE_DEVICE, LANE_SERVICE, LANE_HUB, LANE_MANAGEMENT, LANE_CLASSES };
 enum { LANE_BATCH_MAX = 512 };
@@ -14,7 +14,7 @@ struct lanes;
 /* Beside each request that goes to a lane. */
 struct lane_work {
     struct queue_item item;
-    struct req *req;
+    struct call *call;
     enum lane_class class;
     int64_t reserved_us, begun_us; /* monotonic */
     const char *owner_kind;        /* for the log: "idScope", "tenant" or "hub"; NULL while unknown */
@@ -27,7 +27,7 @@ err_t lanes_open(const struct shared *shared, void (*done)(struct lane_work *w),
                  struct lanes **ret);
 void lanes_start(struct lanes *l);
 
-/* Reserves a place in the queue of the request's class; false when there is none (503). w->req is routed. */
+/* Reserves a place in the queue of the request's class; false when there is none (503). w->call is routed. */
 bool lanes_reserve(struct lanes *l, struct lane_work *w);
 /* Hands over a request with a place. */
 void lanes_push(struct lanes *l, struct lane_work *w);

@@ -2,7 +2,7 @@
 #ifndef IDSCOPE_METRICS_H
 #define IDSCOPE_METRICS_H
 
-#include "api/req.h"
+#include "api/call.h"
 
 /* One request is done; `route` is NULL when it matched none. */
 void metrics_request(const struct route *route, int status);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/crypt.h"
+#include "core/enc.h"
 
 enum { BACKLOG = 1024 };
 
@@ -208,4 +209,22 @@ bool peer_secret_is(struct str sent, struct str secret)
 {
     return secret.n && crypt_same((struct bytes){(const uint8_t *)sent.p, sent.n},
                                   (struct bytes){(const uint8_t *)secret.p, secret.n});
+}
+
+/* DER that the edge sends in base64. What is not is nothing that a device showed. */
+static struct bytes certificates(struct arena *a, struct str base64)
+{
+    struct bytes der = {NULL, 0};
+    return base64.n && dec_base64(a, base64, &der) ? der : (struct bytes){NULL, 0};
+}
+
+void peer_presented(const struct peer_listener *l, struct arena *a, peer_header_fn header, const void *context,
+                    struct presented *ret)
+{
+    ret->authorization = arena_str(a, header(context, "Authorization"));
+    if (!l->edge)
+        return;
+    ret->leaf = certificates(a, header(context, "X-Idscope-Client-Cert"));
+    ret->chain = certificates(a, header(context, "X-Idscope-Client-Chain"));
+    ret->address = arena_str(a, header(context, "X-Idscope-Client-Address"));
 }

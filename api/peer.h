@@ -5,6 +5,7 @@
 #define IDSCOPE_PEER_H
 
 #include "core/arena.h"
+#include "core/attest/presented.h"
 #include "core/err.h"
 
 struct peer_listener {
@@ -24,5 +25,12 @@ err_t peer_listen_plain(struct arena *a, struct str spec, struct err_detail *d, 
 bool peer_uid_is(int connected_fd, int64_t uid);
 /* Constant time. An empty secret is never right. */
 bool peer_secret_is(struct str sent, struct str secret);
+
+/* The value of a request's header; absent when there is none. */
+typedef struct str (*peer_header_fn)(const void *context, const char *name);
+/* What a request presents, copied into the arena: its Authorization header, and on the edge listener what the edge says
+ * of the client's address and certificates. On another listener the address is left to the caller. */
+void peer_presented(const struct peer_listener *l, struct arena *a, peer_header_fn header, const void *context,
+                    struct presented *ret);
 
 #endif

@@ -14,7 +14,7 @@ static err_t shown_as(err_t e)
     return e == E(DATABASE_RETRY) ? E(STALE) : E(INTERNAL);
 }
 
-static struct str sentence_of(const struct req *r, err_t shown)
+static struct str sentence_of(const struct call *r, err_t shown)
 {
     bool own_words = shown == r->error && shown->http_status < 500 && r->detail.text[0];
     return str_of(own_words ? r->detail.text : shown->sentence);
@@ -40,7 +40,7 @@ static void write_sign_in(struct text *out, err_t e, struct str sentence)
     text_add_char(out, '}');
 }
 
-static void write_data_plane(struct text *out, const struct req *r, err_t e, struct str sentence)
+static void write_data_plane(struct text *out, const struct call *r, err_t e, struct str sentence)
 {
     text_add_char(out, '{');
     json_member_i64(out, "errorCode", e->code);
@@ -50,7 +50,7 @@ static void write_data_plane(struct text *out, const struct req *r, err_t e, str
     text_add_char(out, '}');
 }
 
-static void write_hub(struct text *out, const struct req *r, err_t e, struct str sentence)
+static void write_hub(struct text *out, const struct call *r, err_t e, struct str sentence)
 {
     struct str message = arena_printf(r->arena, "ErrorCode:%s;%.*s", e->hub_code, STR_ARG(sentence));
     struct str time = enc_time_iso(r->arena, r->now_us);
@@ -62,12 +62,12 @@ static void write_hub(struct text *out, const struct req *r, err_t e, struct str
 }
 
 /* Errors of the token endpoint have the shape of OAuth 2; the documents beside it that of the management plane. */
-static bool is_token_request(const struct req *r)
+static bool is_token_request(const struct call *r)
 {
     return r->plane == PLANE_SIGN_IN && r->method == METHOD_POST;
 }
 
-static struct str error_body(const struct req *r, err_t e, struct str sentence)
+static struct str error_body(const struct call *r, err_t e, struct str sentence)
 {
     struct text out;
     text_init(&out, r->arena, 320);
@@ -82,20 +82,20 @@ static struct str error_body(const struct req *r, err_t e, struct str sentence)
     return text_str(&out);
 }
 
-static void add_error_headers(struct req *r, err_t e)
+static void add_error_headers(struct call *r, err_t e)
 {
     if (r->plane == PLANE_HUB)
-        req_header(r, "iothub-errorcode", str_of(e->hub_code));
+        call_header(r, "iothub-errorcode", str_of(e->hub_code));
     if (r->plane == PLANE_SERVICE || r->plane == PLANE_DEVICE)
-        req_header(r, "x-ms-error-code", arena_printf(r->arena, "%d", e->code));
+        call_header(r, "x-ms-error-code", arena_printf(r->arena, "%d", e->code));
     if (e == E(INVALID_TOKEN))
-        req_header(r, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
+        call_header(r, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
     /* Spread, so that those who were turned away together do not come back together. */
     if (e->http_status == 503)
-        req_retry_after(r, RETRY_AFTER_LEAST_S + r->tracking.b[0] % RETRY_AFTER_SPREAD_S);
+        call_retry_after(r, RETRY_AFTER_LEAST_S + r->tracking.b[0] % RETRY_AFTER_SPREAD_S);
 }
 
-void reply_finish(struct req *r)
+void reply_finish(struct call *r)
 {
     if (!r->error)
         return;
@@ -104,10 +104,10 @@ void reply_finish(struct req *r)
     if (!keep_headers)
         r->header_count = 0;
     add_error_headers(r, shown);
-    req_reply(r, shown->http_status, error_body(r, shown, sentence_of(r, shown)));
+    call_reply(r, shown->http_status, error_body(r, shown, sentence_of(r, shown)));
 }
 
-static bool has_header(const struct req *r, const char *name)
+static bool has_header(const struct call *r, const char *name)
 {
     for (size_t i = 0; i < r->header_count; i++)
         if (str_same_nocase(str_of(r->headers[i].name), str_of(name)))
@@ -116,14 +116,14 @@ static bool has_header(const struct req *r, const char *name)
 }
 
 /* REGION:yyyymmddThhmmssZ:guid, out of 2026-03-02T08:15:30.1234560Z. */
-static struct str routing_id(const struct req *r)
+static struct str routing_id(const struct call *r)
 {
     const char *t = enc_time_iso(r->arena, r->now_us).p;
     return arena_printf(r->arena, "%.*s:%.4s%.2s%.2sT%.2s%.2s%.2sZ:%s", STR_ARG(r->cfg->region), t, t + 5, t + 8,
                         t + 11, t + 14, t + 17, r->tracking_id.p);
 }
 
-void reply_headers(struct req *r, void (*add)(void *context, const char *name, struct str value), void *context)
+void reply_headers(struct call *r, void (*add)(void *context, const char *name, struct str value), void *context)
 {
     for (size_t i = 0; i < r->header_count; i++)
         add(context, r->headers[i].name, r->headers[i].value);

@@ -3,12 +3,12 @@
 #ifndef IDSCOPE_REPLY_H
 #define IDSCOPE_REPLY_H
 
-#include "api/req.h"
+#include "api/call.h"
 
 /* When r->error is set, makes the reply for it. Called once, after the operation. */
-void reply_finish(struct req *r);
+void reply_finish(struct call *r);
 
 /* Calls `add` for each header of the finished reply: those of the operation and those of the plane. */
-void reply_headers(struct req *r, void (*add)(void *context, const char *name, struct str value), void *context);
+void reply_headers(struct call *r, void (*add)(void *context, const char *name, struct str value), void *context);
 
 #endif

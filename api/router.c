@@ -2,6 +2,7 @@
  * splitting, so that an encoded slash never makes a new segment. It must never decide who may call. */
 #include "api/router.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -39,6 +40,16 @@ static const struct route routes[] = {
 
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
 
+static const struct str segment_words[SEGMENT_COUNT] = {
+    [SEGMENT_SUBSCRIPTION] = {"{sub}", 5},
+    [SEGMENT_GROUP] = {"{rg}", 4},
+    [SEGMENT_NAME] = {"{name}", 6},
+    [SEGMENT_KEY] = {"{key}", 5},
+    [SEGMENT_HOST] = {"{host}", 6},
+    [SEGMENT_SCOPE] = {"{scope}", 7},
+    [SEGMENT_ID] = {"{id}", 4},
+    [SEGMENT_OPERATION] = {"{op}", 4},
+};
 static const char *const method_words[] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
 
 size_t router_count(void)
@@ -63,7 +74,7 @@ struct path {
 
 /* The path of the target: without the query, and for the absolute form (RFC 9112 3.2.2) without scheme and authority.
  */
-static struct str path_of(struct req *r, struct str target)
+static struct str path_of(struct call *r, struct str target)
 {
     struct str path;
     r->query = str_split(target, '?', &path);
@@ -77,7 +88,7 @@ static struct str path_of(struct req *r, struct str target)
 }
 
 /* Several leading slashes count as one, trailing ones as none (clients send both). */
-static err_t split_path(struct req *r, struct str path, struct path *ret)
+static err_t split_path(struct call *r, struct str path, struct path *ret)
 {
     while (path.n && path.p[0] == '/')
         path = (struct str){path.p + 1, path.n - 1};
@@ -91,7 +102,7 @@ static err_t split_path(struct req *r, struct str path, struct path *ret)
         if (ret->n == PATH_SEGMENTS_MAX)
             return E(NOT_FOUND);
         if (!dec_percent(r->arena, raw, false, &decoded))
-            return req_fail(r, E(BAD_REQUEST), "The path holds a percent escape that is not valid.");
+            return call_fail(r, E(BAD_REQUEST), "The path holds a percent escape that is not valid.");
         ret->raw[ret->n] = raw;
         ret->decoded[ret->n++] = decoded;
         text_add_char(&readable, '/');
@@ -101,24 +112,53 @@ static err_t split_path(struct req *r, struct str path, struct path *ret)
     return NULL;
 }
 
-/* Takes the values of {…} into the request when the whole pattern matches. */
-static bool matches(const struct route *route, const struct path *path, struct req *r)
+/* Which segment a word in braces names; SEGMENT_COUNT for none, which the unit test of the table excludes. */
+static enum segment segment_of(struct str word)
+{
+    enum segment i = 0;
+    while (i < SEGMENT_COUNT && !str_same(word, segment_words[i]))
+        i++;
+    return i;
+}
+
+static bool matches(const struct route *route, const struct path *path)
 {
     struct str word, rest = str_of(route->path + 1);
-    struct str *values[] = {r->segments, r->raw_segments};
-    size_t at = 0, taken = 0;
+    size_t at = 0;
     for (; rest.p; at++) {
         rest = str_split(rest, '/', &word);
         if (at == path->n || !path->decoded[at].n)
             return false;
-        if (word.p[0] == '{') {
-            values[0][taken] = path->decoded[at];
-            values[1][taken++] = path->raw[at];
-        } else if (!str_same_nocase(word, path->decoded[at])) {
+        if (word.p[0] != '{' && !str_same_nocase(word, path->decoded[at]))
             return false;
-        }
     }
     return at == path->n;
+}
+
+bool router_segments_known(const struct route *route)
+{
+    struct str word, rest = str_of(route->path + 1);
+    bool known = true;
+    while (rest.p && known) {
+        rest = str_split(rest, '/', &word);
+        known = word.p[0] != '{' || segment_of(word) < SEGMENT_COUNT;
+    }
+    return known;
+}
+
+/* Takes the values that the pattern names into the call. */
+static void take_segments(struct call *r, const struct path *path)
+{
+    struct str word, rest = str_of(r->route->path + 1);
+    for (size_t at = 0; rest.p; at++) {
+        rest = str_split(rest, '/', &word);
+        if (word.p[0] != '{')
+            continue;
+        enum segment named = segment_of(word);
+        assert(named < SEGMENT_COUNT);
+        r->segments[named] = path->decoded[at];
+        r->raw_segments[named] = path->raw[at];
+    }
 }
 
 /* Device paths are served on every host but those of hubs: the ID scope names the instance. */
@@ -152,11 +192,12 @@ static bool reads_like_device(enum id_plane host, const struct path *path)
 
 /* The route of path and method; or, with the path alone matching, the methods that would do (one bit each) in
  * *ret_allowed. */
-static const struct route *find_route(struct req *r, enum id_plane host, const struct path *path, unsigned *ret_allowed)
+static const struct route *find_route(struct call *r, enum id_plane host, const struct path *path,
+                                      unsigned *ret_allowed)
 {
     *ret_allowed = 0;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (!host_serves(host, routes[i].plane) || !matches(&routes[i], path, r))
+        if (!host_serves(host, routes[i].plane) || !matches(&routes[i], path))
             continue;
         r->plane = routes[i].plane;
         if (routes[i].method == r->method)
@@ -166,7 +207,7 @@ static const struct route *find_route(struct req *r, enum id_plane host, const s
     return NULL;
 }
 
-static err_t not_routed(struct req *r, unsigned allowed)
+static err_t not_routed(struct call *r, unsigned allowed)
 {
     if (!allowed)
         return E(NOT_FOUND);
@@ -175,7 +216,7 @@ static err_t not_routed(struct req *r, unsigned allowed)
     for (unsigned i = 0; i < sizeof method_words / sizeof *method_words; i++)
         if (allowed & 1U << i)
             text_printf(&words, "%s%s", words.n ? ", " : "", method_words[i]);
-    req_header(r, "Allow", text_str(&words));
+    call_header(r, "Allow", text_str(&words));
     return E(METHOD_NOT_ALLOWED);
 }
 
@@ -196,9 +237,9 @@ static bool version_valid(struct str v)
     return !suffix.n || str_same_nocase((struct str){suffix.p, suffix.n < 8 ? suffix.n : 8}, STR("-preview"));
 }
 
-static err_t check_version(struct req *r)
+static err_t check_version(struct call *r)
 {
-    r->api_version = req_query(r, "api-version");
+    r->api_version = call_query(r, "api-version");
     if (!r->route->api_version)
         return NULL;
     if (!r->api_version.n)
@@ -216,20 +257,21 @@ static bool host_readable(struct str host)
     return true;
 }
 
-err_t router_resolve(struct req *r, struct str target)
+err_t router_resolve(struct call *r, struct str target)
 {
     struct path path = {0};
     unsigned allowed;
     enum id_plane host = id_plane_of(r->arena, r->host, r->cfg->domain, &r->name);
     r->plane = plane_of_host(host);
     if (!host_readable(r->host_port))
-        return req_fail(r, E(BAD_REQUEST),
-                        "The Host header must be a host name or an address, with or without a port.");
+        return call_fail(r, E(BAD_REQUEST),
+                         "The Host header must be a host name or an address, with or without a port.");
     TRY(split_path(r, path_of(r, target), &path));
     if (reads_like_device(host, &path))
         r->plane = PLANE_DEVICE;
     r->route = find_route(r, host, &path, &allowed);
     if (!r->route)
         return not_routed(r, allowed);
+    take_segments(r, &path);
     return check_version(r);
 }

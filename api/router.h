@@ -3,17 +3,19 @@
 #ifndef IDSCOPE_ROUTER_H
 #define IDSCOPE_ROUTER_H
 
-#include "api/req.h"
+#include "api/call.h"
 
 /* `target` is the request line's target, still encoded. Reads r->host, r->host_port and r->method; sets plane, name,
  * path, query, segments, api_version and route. On an error (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED with its Allow
  * header, api-version errors) the plane is set, so that the reply has the right shape; route is set whenever the
  * operation is known. */
-err_t router_resolve(struct req *r, struct str target);
+err_t router_resolve(struct call *r, struct str target);
 
 /* All routes, in the order of routes.def. */
 size_t router_count(void);
 const struct route *router_at(size_t index);
 size_t router_index(const struct route *route);
+/* Does every word in braces of its path name a segment? */
+bool router_segments_known(const struct route *route);
 
 #endif

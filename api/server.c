@@ -80,7 +80,7 @@ struct exchange {
     struct exchange *next_free;
     struct exchange *older, *newer; /* while `arriving` */
     bool arriving;
-    struct req *req; /* NULL between requests; in an arena of its own */
+    struct call *call; /* NULL between requests; in an arena of its own */
     struct lane_work work;
     enum { AT_HEAD, AT_BODY, IN_LANE } state;
     struct str target;
@@ -99,7 +99,7 @@ static void add_header(void *context, const char *name, struct str value)
 
 static enum MHD_Result send_reply(struct exchange *x)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
     if (!response)
@@ -115,7 +115,7 @@ static enum MHD_Result send_reply(struct exchange *x)
 /* The reply for r->error, without a lane. */
 static enum MHD_Result send_error(struct exchange *x)
 {
-    reply_finish(x->req);
+    reply_finish(x->call);
     return send_reply(x);
 }
 
@@ -172,6 +172,11 @@ static struct str header(const struct exchange *x, const char *name)
     return str_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
 }
 
+static struct str header_of(const void *exchange, const char *name)
+{
+    return header(exchange, name);
+}
+
 static enum method method_of(const char *word)
 {
     static const struct {
@@ -196,7 +201,7 @@ static struct str socket_address(struct exchange *x)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)from)->sin_addr, text, sizeof text);
     else if (from && from->sa_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, text, sizeof text);
-    return arena_str(x->req->arena, str_of(text));
+    return arena_str(x->call->arena, str_of(text));
 }
 
 /* The client's own id comes back when it asked for that, and when it is harmless to repeat. */
@@ -212,18 +217,19 @@ static struct str echoed_request_id(const struct exchange *x)
 /* Texts of headers stay where libmicrohttpd has them, which is until the reply is sent. */
 static void read_headers(struct exchange *x)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     r->host_port = header(x, "Host");
     if (!r->host_port.n) /* no name is given: the one that URLs in answers may hold */
         r->host_port = arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain));
     r->host = arena_lower(r->arena, id_host_without_port(r->host_port));
-    r->authorization = header(x, "Authorization");
+    peer_presented(&x->listener->peer, r->arena, header_of, x, &r->presented);
+    if (!x->listener->peer.edge)
+        r->presented.address = socket_address(x);
     r->if_match = header(x, "If-Match");
     r->content_type = header(x, "Content-Type");
     r->max_item_count = header(x, "x-ms-max-item-count");
     r->continuation = header(x, "x-ms-continuation");
     r->client_request_id = echoed_request_id(x);
-    r->address = x->listener->peer.edge ? header(x, "X-Idscope-Client-Address") : socket_address(x);
 }
 
 static bool is_edge_itself(const struct exchange *x)
@@ -254,26 +260,26 @@ static size_t count_of(struct str s, char c)
 
 static err_t check_head(struct exchange *x)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     err_t e = router_resolve(r, x->target);
     if (!is_edge_itself(x))
-        return req_refuse(r, E(FORBIDDEN), "the request did not come from the edge");
+        return call_refuse(r, E(FORBIDDEN), "the request did not come from the edge");
     if (x->target.n > TARGET_MAX)
-        return req_fail(r, E(BAD_REQUEST), "The request's target is longer than %d bytes.", TARGET_MAX);
+        return call_fail(r, E(BAD_REQUEST), "The request's target is longer than %d bytes.", TARGET_MAX);
     if (count_of(r->query, '&') >= PARAMETERS_MAX)
-        return req_fail(r, E(BAD_REQUEST), "The query has more than %d parameters.", PARAMETERS_MAX);
+        return call_fail(r, E(BAD_REQUEST), "The query has more than %d parameters.", PARAMETERS_MAX);
     return e;
 }
 
-static err_t too_large(struct req *r)
+static err_t too_large(struct call *r)
 {
-    return req_fail(r, E(BODY_TOO_LARGE), "The body is over the limit of %zu bytes.",
-                    r->route ? r->route->body_max : 0);
+    return call_fail(r, E(BODY_TOO_LARGE), "The body is over the limit of %zu bytes.",
+                     r->route ? r->route->body_max : 0);
 }
 
 static enum MHD_Result take_head(struct exchange *x, const char *method)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     uint64_t length;
     r->method = method_of(method);
     read_headers(x);
@@ -298,7 +304,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
 
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     size_t n = *size;
     *size = 0;
     if (!r->error && x->body.n + n > r->route->body_max)
@@ -315,13 +321,13 @@ static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *s
 
 static enum MHD_Result body_complete(struct exchange *x)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     if (x->body.n)
         r->body = text_str(&x->body);
     end_arrival(x);
     r->now_us = clock_wall_us();
     if (!r->error && !lanes_reserve(x->listener->server->lanes, &x->work))
-        r->error = req_refuse(r, E(OVERLOADED), "no place in the queue");
+        r->error = call_refuse(r, E(OVERLOADED), "no place in the queue");
     if (r->error)
         return send_error(x);
     x->state = IN_LANE;
@@ -376,10 +382,10 @@ static struct exchange *exchange_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
-static struct req *request_new(struct listener *l)
+static struct call *request_new(struct listener *l)
 {
     struct arena *a = take_arena(l);
-    struct req *r = ARENA_NEW(a, struct req);
+    struct call *r = ARENA_NEW(a, struct call);
     r->arena = a;
     r->cfg = l->server->shared->cfg;
     r->shared = l->server->shared;
@@ -399,8 +405,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     if (!x)
         return NULL;
     char *query = strchr((char *)(uintptr_t)target, '?');
-    struct req *r = request_new(l);
-    *x = (struct exchange){.listener = l, .connection = connection, .req = r, .work = {.req = r}};
+    struct call *r = request_new(l);
+    *x = (struct exchange){.listener = l, .connection = connection, .call = r, .work = {.call = r}};
     x->target = arena_str(r->arena, str_of(target));
     x->begun_us = clock_span_us();
     begin_arrival(x);
@@ -416,7 +422,7 @@ static const char *plane_word(enum plane plane)
     return words[plane];
 }
 
-static void log_request(const struct exchange *x, const struct req *r)
+static void log_request(const struct exchange *x, const struct call *r)
 {
     int64_t now_us = clock_span_us();
     int64_t queued_us = x->work.begun_us ? x->work.begun_us - x->work.reserved_us : 0;
@@ -424,7 +430,7 @@ static void log_request(const struct exchange *x, const struct req *r)
     log_event(r->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", r->tracking_id),
               L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", plane_word(r->plane)),
               L_NUM("status", r->status), L_CSTR("error", r->error ? r->error->name : NULL),
-              L_CSTR("detail", r->error ? detail : NULL), L_TEXT("address", r->address),
+              L_CSTR("detail", r->error ? detail : NULL), L_TEXT("address", r->presented.address),
               L_TEXT(x->work.owner_kind ? x->work.owner_kind : "owner", x->work.owner), L_NUM("queuedUs", queued_us),
               L_NUM("totalUs", now_us - x->begun_us));
 }
@@ -433,13 +439,13 @@ static void log_request(const struct exchange *x, const struct req *r)
  */
 static void finish(struct exchange *x)
 {
-    struct req *r = x->req;
+    struct call *r = x->call;
     if (!r)
         return;
     end_arrival(x);
-    x->req = NULL;
+    x->call = NULL;
     if (x->state == AT_HEAD && !r->error)
-        r->error = req_refuse(r, E(BAD_REQUEST), "the head did not arrive whole, or is no HTTP");
+        r->error = call_refuse(r, E(BAD_REQUEST), "the head did not arrive whole, or is no HTTP");
     metrics_request(r->route, r->status);
     log_request(x, r);
     give_arena(x->listener, r->arena);
@@ -506,7 +512,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 {
     (void)context, (void)connection, (void)url, (void)version;
     struct exchange *x = *request;
-    if (!x || !x->req)
+    if (!x || !x->call)
         return MHD_NO;
     switch (x->state) {
     case AT_HEAD:

@@ -4,28 +4,20 @@
 
 #include "api/op/resource_codec.h"
 
-enum {
-    SEGMENT_SUBSCRIPTION,
-    SEGMENT_GROUP,
-    SEGMENT_NAME,
-    TAGS_MAX = 50,
-    TAG_NAME_MAX = 512,
-    TAG_VALUE_MAX = 256,
-    ETAG_BYTES = 9
-};
+enum { TAGS_MAX = 50, TAG_NAME_MAX = 512, TAG_VALUE_MAX = 256, ETAG_BYTES = 9 };
 
-err_t arm_subscription(struct req *r, struct arm_target *ret)
+err_t arm_subscription(struct call *r, struct arm_target *ret)
 {
     *ret = (struct arm_target){.at = {.tenant_id = r->client->tenant_id}, .find = {.at = &ret->at}};
-    ret->find.after = arena_lower(r->arena, req_query(r, "$skiptoken"));
+    ret->find.after = arena_lower(r->arena, call_query(r, "$skiptoken"));
     if (!ret->find.after.n)
         ret->find.after = (struct str){NULL, 0};
     else if (!id_resource_group_valid(ret->find.after))
-        return req_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
+        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
     return dec_uuid(r->segments[SEGMENT_SUBSCRIPTION], &ret->at.subscription_id) ? NULL : E(SUBSCRIPTION_NOT_FOUND);
 }
 
-err_t arm_group(struct req *r, struct arm_target *ret)
+err_t arm_group(struct call *r, struct arm_target *ret)
 {
     TRY(arm_subscription(r, ret));
     ret->group = r->segments[SEGMENT_GROUP];
@@ -35,7 +27,7 @@ err_t arm_group(struct req *r, struct arm_target *ret)
     return NULL;
 }
 
-err_t arm_resource(struct req *r, struct arm_target *ret)
+err_t arm_resource(struct call *r, struct arm_target *ret)
 {
     TRY(arm_group(r, ret));
     ret->name = r->segments[SEGMENT_NAME];
@@ -52,25 +44,25 @@ err_t arm_check_place(const struct arm_target *t, const struct place_found *foun
     return t->at.group_key.p && !found->group.p ? E(RESOURCE_GROUP_NOT_FOUND) : NULL;
 }
 
-err_t arm_check_new_name(struct req *r, const char *what, struct str name)
+err_t arm_check_new_name(struct call *r, const char *what, struct str name)
 {
     if (!id_service_name_valid(name))
-        return req_fail(r, E(BAD_ID),
-                        "name: the name of %s must have 3 to 50 letters, digits and hyphens, not only digits, and no "
-                        "hyphen at its ends.",
-                        what);
+        return call_fail(r, E(BAD_ID),
+                         "name: the name of %s must have 3 to 50 letters, digits and hyphens, not only digits, and no "
+                         "hyphen at its ends.",
+                         what);
     if (id_service_name_reserved(name))
-        return req_fail(r, E(BAD_ID), "name: %.*s is reserved and cannot be the name of %s.", STR_ARG(name), what);
+        return call_fail(r, E(BAD_ID), "name: %.*s is reserved and cannot be the name of %s.", STR_ARG(name), what);
     return NULL;
 }
 
-struct str arm_if_match(const struct req *r)
+struct str arm_if_match(const struct call *r)
 {
     struct str given = str_trim(r->if_match);
     return given.n && given.p[0] != '{' ? given : (struct str){NULL, 0};
 }
 
-struct str arm_delete_match(const struct req *r)
+struct str arm_delete_match(const struct call *r)
 {
     struct str s = arm_if_match(r);
     if (!s.p)
@@ -84,7 +76,7 @@ struct str arm_etag(struct arena *a, const struct uuid *etag)
     return enc_base64(a, (struct bytes){etag->b, ETAG_BYTES});
 }
 
-err_t arm_check_match(struct req *r, const struct uuid *etag)
+err_t arm_check_match(struct call *r, const struct uuid *etag)
 {
     struct str wanted = arm_if_match(r);
     if (!wanted.p || (etag && id_etag_matches(wanted, arm_etag(r->arena, etag))))
@@ -92,14 +84,14 @@ err_t arm_check_match(struct req *r, const struct uuid *etag)
     return E(PRECONDITION_FAILED);
 }
 
-err_t arm_location(struct req *r, const char *member, struct str in, struct str *ret)
+err_t arm_location(struct call *r, const char *member, struct str in, struct str *ret)
 {
     if (id_location(r->arena, in, ret))
         return NULL;
-    return req_fail(r, E(BAD_FIELD), "%s must have 1 to 64 letters, digits, blanks and hyphens.", member);
+    return call_fail(r, E(BAD_FIELD), "%s must have 1 to 64 letters, digits, blanks and hyphens.", member);
 }
 
-err_t arm_tags(struct req *r, struct str tags, struct str *ret)
+err_t arm_tags(struct call *r, struct str tags, struct str *ret)
 {
     json_auto_t *object = NULL;
     const char *key;
@@ -107,13 +99,13 @@ err_t arm_tags(struct req *r, struct str tags, struct str *ret)
     *ret = tags.p ? tags : STR("{}");
     TRY(json_read(*ret, &r->detail, &object));
     if (json_object_size(object) > TAGS_MAX)
-        return req_fail(r, E(BAD_FIELD), "tags must have at most %d members.", TAGS_MAX);
+        return call_fail(r, E(BAD_FIELD), "tags must have at most %d members.", TAGS_MAX);
     json_object_foreach(object, key, v)
     {
         if (str_of(key).n > TAG_NAME_MAX)
-            return req_fail(r, E(BAD_FIELD), "tags: a name must have at most %d bytes.", TAG_NAME_MAX);
+            return call_fail(r, E(BAD_FIELD), "tags: a name must have at most %d bytes.", TAG_NAME_MAX);
         if (!json_is_string(v) || json_string_length(v) > TAG_VALUE_MAX)
-            return req_fail(r, E(BAD_FIELD), "tags.%.100s must be a string of at most %d bytes.", key, TAG_VALUE_MAX);
+            return call_fail(r, E(BAD_FIELD), "tags.%.100s must be a string of at most %d bytes.", key, TAG_VALUE_MAX);
     }
     return NULL;
 }
@@ -130,7 +122,7 @@ struct str arm_resource_id(struct arena *a, const struct uuid *subscription, str
                         STR_ARG(name));
 }
 
-void arm_list_begin(struct req *r, struct text *out)
+void arm_list_begin(struct call *r, struct text *out)
 {
     text_init(out, r->arena, 1024);
     text_add(out, STR("{\"value\":["));
@@ -143,7 +135,7 @@ void arm_list_item(struct text *out)
 }
 
 /* This request's own URL, asking for what stands behind `after`. */
-static struct str next_link(struct req *r, struct str after)
+static struct str next_link(struct call *r, struct str after)
 {
     struct text t;
     struct str rest = r->path, segment;
@@ -159,11 +151,11 @@ static struct str next_link(struct req *r, struct str after)
     return text_str(&t);
 }
 
-err_t arm_list_end(struct req *r, struct text *out, struct str next_after)
+err_t arm_list_end(struct call *r, struct text *out, struct str next_after)
 {
     text_add_char(out, ']');
     if (next_after.p)
         json_member_text(out, "nextLink", next_link(r, next_after));
     text_add_char(out, '}');
-    return req_reply(r, 200, text_str(out));
+    return call_reply(r, 200, text_str(out));
 }

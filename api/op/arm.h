@@ -3,7 +3,7 @@
 #ifndef IDSCOPE_ARM_H
 #define IDSCOPE_ARM_H
 
-#include "api/req.h"
+#include "api/call.h"
 #include "db/resource.h"
 
 /* A resource and its place, out of the path's segments: {sub}, {rg}, {name}. Points at itself: do not copy. */
@@ -14,27 +14,27 @@ struct arm_target {
 };
 
 /* Each reads the path up to what it is named after; a part that cannot exist gives the 404 of that part. */
-err_t arm_subscription(struct req *r, struct arm_target *ret);
-err_t arm_group(struct req *r, struct arm_target *ret);
-err_t arm_resource(struct req *r, struct arm_target *ret);
+err_t arm_subscription(struct call *r, struct arm_target *ret);
+err_t arm_group(struct call *r, struct arm_target *ret);
+err_t arm_resource(struct call *r, struct arm_target *ret);
 /* Which part of the place is missing, if any: SUBSCRIPTION_NOT_FOUND or RESOURCE_GROUP_NOT_FOUND. */
 err_t arm_check_place(const struct arm_target *t, const struct place_found *found);
 /* Names that new resources may not have: BAD_ID naming the rule. `what`: "hub", "instance". */
-err_t arm_check_new_name(struct req *r, const char *what, struct str name);
+err_t arm_check_new_name(struct call *r, const char *what, struct str name);
 
 /* If-Match of a management request; absent also where az sends the repr of a dictionary (azure-cli.md 4, rule 6). */
-struct str arm_if_match(const struct req *r);
+struct str arm_if_match(const struct call *r);
 /* The etag of a resource as clients see it. */
 struct str arm_etag(struct arena *a, const struct uuid *etag);
 /* The etag that a delete asks for, bare; absent when any will do. */
-struct str arm_delete_match(const struct req *r);
+struct str arm_delete_match(const struct call *r);
 /* PRECONDITION_FAILED when If-Match is there and does not hold `etag` (NULL: the resource does not exist). */
-err_t arm_check_match(struct req *r, const struct uuid *etag);
+err_t arm_check_match(struct call *r, const struct uuid *etag);
 
 /* "West Europe" → "westeurope"; BAD_FIELD naming the member. */
-err_t arm_location(struct req *r, const char *member, struct str in, struct str *ret);
+err_t arm_location(struct call *r, const char *member, struct str in, struct str *ret);
 /* Tags: at most 50 texts; absent becomes {}. */
-err_t arm_tags(struct req *r, struct str tags, struct str *ret);
+err_t arm_tags(struct call *r, struct str tags, struct str *ret);
 
 /* /subscriptions/{sub}/resourceGroups/{group}[/providers/Microsoft.Devices/{type}/{name}] */
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group);
@@ -43,8 +43,8 @@ struct str arm_resource_id(struct arena *a, const struct uuid *subscription, str
 
 /* {"value":[…],"nextLink"}: begin, then one arm_list_item before each item is written to the text, then end with the
  * key of the last item when there are more (absent: this is the last page). */
-void arm_list_begin(struct req *r, struct text *out);
+void arm_list_begin(struct call *r, struct text *out);
 void arm_list_item(struct text *out);
-err_t arm_list_end(struct req *r, struct text *out, struct str next_after);
+err_t arm_list_end(struct call *r, struct text *out, struct str next_after);
 
 #endif

@@ -22,36 +22,36 @@ enum {
 
 /* --- what all three have in common -------------------------------------------------------------------------------- */
 
-static struct db_device device_of(struct req *r)
+static struct db_device device_of(struct call *r)
 {
-    return (struct db_device){r->instance->id_scope, arena_lower(r->arena, r->segments[1])};
+    return (struct db_device){r->instance->id_scope, arena_lower(r->arena, r->segments[SEGMENT_ID])};
 }
 
-static bool is_open(const struct req *r)
+static bool is_open(const struct call *r)
 {
     return !r->error && !r->status;
 }
 
-static err_t read_body(struct req *r, struct device_registration *ret)
+static err_t read_body(struct call *r, struct device_registration *ret)
 {
     if (r->body.n)
-        TRY(req_decode(r, device_registration_codec, CODEC_KEEP_UNKNOWN, ret));
-    if (ret->registration_id.p && !str_same_nocase(ret->registration_id, r->segments[1]))
-        return req_fail(r, E(BAD_FIELD), "registrationId: must be the registration id of the path.");
+        TRY(call_decode(r, device_registration_codec, CODEC_KEEP_UNKNOWN, ret));
+    if (ret->registration_id.p && !str_same_nocase(ret->registration_id, r->segments[SEGMENT_ID]))
+        return call_fail(r, E(BAD_FIELD), "registrationId: must be the registration id of the path.");
     return NULL;
 }
 
-static err_t check_id(struct req *r)
+static err_t check_id(struct call *r)
 {
-    if (id_registration_valid(r->segments[1]))
+    if (id_registration_valid(r->segments[SEGMENT_ID]))
         return NULL;
-    return req_fail(
+    return call_fail(
         r, E(BAD_ID),
         "The registration id must be 1 to %d letters, digits, '-', '.', '_' or ':', and begin with a letter or digit.",
         ID_REGISTRATION_MAX);
 }
 
-static err_t open_keys(struct req *r, const struct db_device *device, const struct keypair_sealed *sealed,
+static err_t open_keys(struct call *r, const struct db_device *device, const struct keypair_sealed *sealed,
                        struct keypair *ret)
 {
     const struct seal_id row = {"enrollment", device->id_scope, device->registration_key};
@@ -59,23 +59,23 @@ static err_t open_keys(struct req *r, const struct db_device *device, const stru
 }
 
 /* The same work and the same answer whether the id is unknown or the key is wrong. */
-static err_t check_credential(struct req *r, const struct db_device *device, bool enrolled,
+static err_t check_credential(struct call *r, const struct db_device *device, bool enrolled,
                               const struct keypair_sealed *sealed)
 {
     static const uint8_t nobodys[DEVICE_KEY_BYTES];
     struct keypair keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
     if (enrolled)
         TRY(open_keys(r, device, sealed, &keys));
-    TRY(attest_symmetric(r->arena, r->authorization, device->id_scope, r->segments[1], &keys, r->now_us,
-                         &r->log_detail));
-    return enrolled ? NULL : req_refuse(r, E(UNAUTHORIZED), "there is no enrollment of this registration id");
+    TRY(attest_symmetric(r->arena, r->presented.authorization, device->id_scope, r->segments[SEGMENT_ID], &keys,
+                         r->now_us, &r->log_detail));
+    return enrolled ? NULL : call_refuse(r, E(UNAUTHORIZED), "there is no enrollment of this registration id");
 }
 
 /* --- register ----------------------------------------------------------------------------------------------------- */
 
 /* One request of the batch. */
 struct candidate {
-    struct req *req;
+    struct call *call;
     struct db_device device;
     struct device_registration body;
 };
@@ -100,12 +100,12 @@ static int compare_candidates(const void *a, const void *b)
     return db_device_compare(&((const struct candidate *)a)->device, &((const struct candidate *)b)->device);
 }
 
-static size_t read_candidates(struct req **reqs, size_t count, struct candidate *ret)
+static size_t read_candidates(struct call **calls, size_t count, struct candidate *ret)
 {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        struct req *r = reqs[i];
-        struct candidate c = {.req = r, .device = device_of(r)};
+        struct call *r = calls[i];
+        struct candidate c = {.call = r, .device = device_of(r)};
         r->error = check_id(r);
         if (!r->error)
             r->error = read_body(r, &c.body);
@@ -115,10 +115,10 @@ static size_t read_candidates(struct req **reqs, size_t count, struct candidate 
     return n;
 }
 
-static struct batch gather(struct arena *a, struct db *db, struct req **reqs, size_t count)
+static struct batch gather(struct arena *a, struct db *db, struct call **calls, size_t count)
 {
     struct candidate *at = ARENA_NEW_ARRAY(a, count, struct candidate);
-    size_t n = read_candidates(reqs, count, at);
+    size_t n = read_candidates(calls, count, at);
     struct batch b = {.arena = a, .db = db, .groups = ARENA_NEW_ARRAY(a, count, struct group)};
     qsort(at, n, sizeof *at, compare_candidates);
     for (size_t i = 0; i < n; i++) {
@@ -133,46 +133,46 @@ static struct batch gather(struct arena *a, struct db *db, struct req **reqs, si
 static void fail_group(struct group *g, err_t e)
 {
     for (size_t i = 0; i < g->count; i++)
-        if (is_open(g->first[i].req))
-            g->first[i].req->error = e;
+        if (is_open(g->first[i].call))
+            g->first[i].call->error = e;
     g->settled = true;
 }
 
-static void answer_register(struct req *r, const struct uuid *operation)
+static void answer_register(struct call *r, const struct uuid *operation)
 {
     struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
                                       .status = REG_ASSIGNING};
-    req_header(r, "Location",
-               arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(r->host_port),
-                            STR_ARG(r->raw_segments[0]), STR_ARG(r->raw_segments[1])));
-    req_retry_after(r, REGISTER_RETRY_AFTER_S);
-    r->error = req_reply_codec(r, 202, operation_status_codec, &answer);
+    call_header(r, "Location",
+                arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(r->host_port),
+                             STR_ARG(r->raw_segments[SEGMENT_SCOPE]), STR_ARG(r->raw_segments[SEGMENT_ID])));
+    call_retry_after(r, REGISTER_RETRY_AFTER_S);
+    r->error = call_reply_codec(r, 202, operation_status_codec, &answer);
 }
 
 static void answer_group(struct group *g, const struct uuid *operation)
 {
     for (size_t i = 0; i < g->count; i++)
-        if (is_open(g->first[i].req))
-            answer_register(g->first[i].req, operation);
+        if (is_open(g->first[i].call))
+            answer_register(g->first[i].call, operation);
     g->settled = true;
 }
 
 static err_t check_candidate(struct candidate *c, const struct db_register_found *found)
 {
-    struct req *r = c->req;
+    struct call *r = c->call;
     TRY(check_credential(r, &c->device, found->enrolled, &found->keys));
     if (c->body.tpm.p || c->body.csr.p)
-        return req_refuse(r, E(UNAUTHORIZED),
-                          "the device sent a TPM or a certificate request; the enrollment has symmetric keys");
+        return call_refuse(r, E(UNAUTHORIZED),
+                           "the device sent a TPM or a certificate request; the enrollment has symmetric keys");
     return NULL;
 }
 
 /* The first request of the group whose credential is good; NULL when there is none. */
-static struct req *check_group(struct group *g)
+static struct call *check_group(struct group *g)
 {
-    struct req *lead = NULL;
+    struct call *lead = NULL;
     for (size_t i = 0; i < g->count; i++) {
-        struct req *r = g->first[i].req;
+        struct call *r = g->first[i].call;
         if (is_open(r))
             r->error = check_candidate(&g->first[i], &g->found);
         if (is_open(r) && !lead)
@@ -188,7 +188,7 @@ static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
 
 /* Configuration re-opens an assignment, weather never does (DECISIONS 21). The hub is asked again when nobody asked it
  * for long, or when the device is back so soon that its hub seems to refuse it (22). */
-static bool still_holds(const struct req *r, const struct db_register_found *f)
+static bool still_holds(const struct call *r, const struct db_register_found *f)
 {
     bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version &&
                        f->chosen_enrollment_inputs == f->enrollment_inputs &&
@@ -199,7 +199,7 @@ static bool still_holds(const struct req *r, const struct db_register_found *f)
 }
 
 /* The status that this register leads to. */
-static int decide(const struct req *r, const struct db_register_found *f)
+static int decide(const struct call *r, const struct db_register_found *f)
 {
     enum reg_event event = !f->enabled         ? REG_EV_REGISTER_BLOCKED
                            : still_holds(r, f) ? REG_EV_REGISTER_SAME
@@ -208,12 +208,12 @@ static int decide(const struct req *r, const struct db_register_found *f)
 }
 
 /* The operation id comes later, for all rows at once. */
-static struct db_register_row row_of(const struct group *g, const struct req *lead, int status)
+static struct db_register_row row_of(const struct group *g, const struct call *lead, int status)
 {
     const struct db_register_found *f = &g->found;
     return (struct db_register_row){
         .device = g->first->device,
-        .registration_id = lead->segments[1],
+        .registration_id = lead->segments[SEGMENT_ID],
         .scope_version = lead->instance->version,
         .enrollment_version = f->enrollment_version,
         .enabled = f->enabled,
@@ -229,7 +229,7 @@ static struct db_register_row row_of(const struct group *g, const struct req *le
  * again; when its enrollment was disabled meanwhile, the worker that runs it will say so. */
 static bool consider(struct group *g, struct db_register_row *ret_row)
 {
-    struct req *lead = check_group(g);
+    struct call *lead = check_group(g);
     if (!lead) {
         g->settled = true;
         return false;
@@ -240,7 +240,7 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
     }
     int status = decide(lead, &g->found);
     if (status == REG_ABSENT) {
-        fail_group(g, req_refuse(lead, E(INTERNAL), "the registration is in a state that no register leads out of"));
+        fail_group(g, call_refuse(lead, E(INTERNAL), "the registration is in a state that no register leads out of"));
         return false;
     }
     *ret_row = row_of(g, lead, status);
@@ -296,13 +296,13 @@ static void run_round(struct batch *b)
         write_rows(b, rows, open, row_count);
 }
 
-static err_t read_instance_again(struct req *r, const struct db_device *device)
+static err_t read_instance_again(struct call *r, const struct db_device *device)
 {
     struct gate *gate = r->shared->gate;
     gate_release_instance(gate, r->instance);
     r->instance = NULL;
     err_t e = gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance);
-    return e == E(INSTANCE_NOT_FOUND) ? req_refuse(r, E(UNAUTHORIZED), "the instance was deleted in this moment") : e;
+    return e == E(INSTANCE_NOT_FOUND) ? call_refuse(r, E(UNAUTHORIZED), "the instance was deleted in this moment") : e;
 }
 
 /* What the gate remembers of the scopes that lost may be old. Groups are sorted, so each scope is forgotten once. */
@@ -314,22 +314,22 @@ static void refresh(struct batch *b)
         if (g->settled)
             continue;
         struct str scope = arena_str(b->arena, g->first->device.id_scope);
-        struct req *any = g->first->req;
+        struct call *any = g->first->call;
         if (!str_same(scope, forgotten))
             gate_forget_instance(any->shared->gate, scope, arena_lower(b->arena, any->instance->name));
         forgotten = scope;
         for (size_t j = 0; j < g->count; j++) {
             g->first[j].device.id_scope = scope;
-            if (is_open(g->first[j].req))
-                g->first[j].req->error = read_instance_again(g->first[j].req, &g->first[j].device);
+            if (is_open(g->first[j].call))
+                g->first[j].call->error = read_instance_again(g->first[j].call, &g->first[j].device);
         }
     }
 }
 
-void op_register(struct db *db, struct req **reqs, size_t count)
+void op_register(struct db *db, struct call **calls, size_t count)
 {
     ARENA_CLEANUP struct arena *a = arena_new();
-    struct batch b = gather(a, db, reqs, count);
+    struct batch b = gather(a, db, calls, count);
     for (int round = 0; round < ROUNDS; round++) {
         if (round)
             refresh(&b);
@@ -343,14 +343,14 @@ void op_register(struct db *db, struct req **reqs, size_t count)
 /* --- poll and status look-up -------------------------------------------------------------------------------------- */
 
 /* Older SDKs know no other word for a second registration with the same hub (dps-wire 7.3). */
-static int substatus_for(const struct req *r, int substatus)
+static int substatus_for(const struct call *r, int substatus)
 {
     bool old = str_same(r->api_version, STR("2019-03-31"));
     return old && substatus == SUB_REPROVISIONED_TO_INITIAL ? SUB_INITIAL : substatus;
 }
 
 /* What the device is told; members that have no meaning in the present status are left out. */
-static struct registration_state state_of(struct req *r, const struct db_poll_found *f)
+static struct registration_state state_of(struct call *r, const struct db_poll_found *f)
 {
     struct registration_state s = {
         .registration_id = f->registration_id,
@@ -381,52 +381,52 @@ static int64_t poll_again_after_s(const struct db_poll_found *f)
     return seconds < POLL_RETRY_AFTER_MAX_S ? seconds : POLL_RETRY_AFTER_MAX_S;
 }
 
-static err_t answer_poll(struct req *r, const struct db_poll_found *f)
+static err_t answer_poll(struct call *r, const struct db_poll_found *f)
 {
     struct uuid asked;
-    if (!f->registered || !id_operation_parse(r->segments[2], &asked) ||
+    if (!f->registered || !id_operation_parse(r->segments[SEGMENT_OPERATION], &asked) ||
         !crypt_same((struct bytes){asked.b, sizeof asked.b}, (struct bytes){f->operation.b, sizeof f->operation.b}))
         return E(OPERATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);
     struct operation_status answer = {id_operation(r->arena, r->instance->id_scope, &f->operation), f->status, &state};
     bool running = f->status == REG_ASSIGNING;
     if (running)
-        req_retry_after(r, poll_again_after_s(f));
-    return req_reply_codec(r, running ? 202 : 200, operation_status_codec, &answer);
+        call_retry_after(r, poll_again_after_s(f));
+    return call_reply_codec(r, running ? 202 : 200, operation_status_codec, &answer);
 }
 
-static err_t answer_status(struct req *r, const struct db_poll_found *f)
+static err_t answer_status(struct call *r, const struct db_poll_found *f)
 {
     struct device_registration body = {.csr = {NULL, 0}};
     TRY(read_body(r, &body));
     if (body.csr.p)
-        return req_fail(r, E(BAD_FIELD), "csr: has no place in a status look-up.");
+        return call_fail(r, E(BAD_FIELD), "csr: has no place in a status look-up.");
     if (!f->registered)
         return E(REGISTRATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);
-    return req_reply_codec(r, 200, registration_state_codec, &state);
+    return call_reply_codec(r, 200, registration_state_codec, &state);
 }
 
-static err_t check_and_answer(struct req *r, const struct db_device *device, const struct db_poll_found *f,
-                              err_t (*answer)(struct req *r, const struct db_poll_found *f))
+static err_t check_and_answer(struct call *r, const struct db_device *device, const struct db_poll_found *f,
+                              err_t (*answer)(struct call *r, const struct db_poll_found *f))
 {
     TRY(check_credential(r, device, f->enrolled, &f->keys));
     return answer(r, f);
 }
 
-static void run_polls(struct db *db, struct req **reqs, size_t count,
-                      err_t (*answer)(struct req *r, const struct db_poll_found *f))
+static void run_polls(struct db *db, struct call **calls, size_t count,
+                      err_t (*answer)(struct call *r, const struct db_poll_found *f))
 {
     ARENA_CLEANUP struct arena *a = arena_new();
     struct db_device *devices = ARENA_NEW_ARRAY(a, count, struct db_device);
     struct db_poll_found *found = ARENA_NEW_ARRAY(a, count, struct db_poll_found);
-    struct req **good = ARENA_NEW_ARRAY(a, count, struct req *);
+    struct call **good = ARENA_NEW_ARRAY(a, count, struct call *);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        reqs[i]->error = check_id(reqs[i]);
-        if (!reqs[i]->error) {
-            good[n] = reqs[i];
-            devices[n++] = device_of(reqs[i]);
+        calls[i]->error = check_id(calls[i]);
+        if (!calls[i]->error) {
+            good[n] = calls[i];
+            devices[n++] = device_of(calls[i]);
         }
     }
     err_t e = n ? db_poll_lookup(db, a, devices, n, found) : NULL;
@@ -434,12 +434,12 @@ static void run_polls(struct db *db, struct req **reqs, size_t count,
         good[i]->error = e ? e : check_and_answer(good[i], &devices[i], &found[i], answer);
 }
 
-void op_operation_get(struct db *db, struct req **reqs, size_t count)
+void op_operation_get(struct db *db, struct call **calls, size_t count)
 {
-    run_polls(db, reqs, count, answer_poll);
+    run_polls(db, calls, count, answer_poll);
 }
 
-void op_registration_status(struct db *db, struct req **reqs, size_t count)
+void op_registration_status(struct db *db, struct call **calls, size_t count)
 {
-    run_polls(db, reqs, count, answer_status);
+    run_polls(db, calls, count, answer_status);
 }

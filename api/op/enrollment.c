@@ -11,12 +11,12 @@
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
-static struct seal_id key_row(struct req *r, struct str registration_key)
+static struct seal_id key_row(struct call *r, struct str registration_key)
 {
     return (struct seal_id){"enrollment", r->instance->id_scope, registration_key};
 }
 
-static err_t open_keys(struct req *r, struct str registration_key, const struct enrollment_row *row,
+static err_t open_keys(struct call *r, struct str registration_key, const struct enrollment_row *row,
                        struct symmetric_key *ret)
 {
     struct keypair keys;
@@ -28,7 +28,7 @@ static err_t open_keys(struct req *r, struct str registration_key, const struct 
 }
 
 /* The attestation with its keys in clear, or with `secret` an empty block in their place. */
-static err_t show_attestation(struct req *r, struct str key, const struct enrollment_row *row, bool secret,
+static err_t show_attestation(struct call *r, struct str key, const struct enrollment_row *row, bool secret,
                               struct attestation **ret)
 {
     struct attestation *a = ARENA_NEW(r->arena, struct attestation);
@@ -40,7 +40,7 @@ static err_t show_attestation(struct req *r, struct str key, const struct enroll
     return NULL;
 }
 
-static err_t reply_enrollment(struct req *r, struct str key, struct enrollment_row *row, bool secret)
+static err_t reply_enrollment(struct call *r, struct str key, struct enrollment_row *row, bool secret)
 {
     struct enrollment *e = &row->enrollment;
     TRY(show_attestation(r, key, row, secret, &e->attestation));
@@ -51,10 +51,10 @@ static err_t reply_enrollment(struct req *r, struct str key, struct enrollment_r
         codec_encode(&state, registration_state_codec, service_registration(r, &row->registration));
         e->registration_state = text_str(&state);
     }
-    return req_reply_codec(r, 200, enrollment_codec, e);
+    return call_reply_codec(r, 200, enrollment_codec, e);
 }
 
-static err_t find_enrollment(struct req *r, struct str *ret_key, struct enrollment_row *ret)
+static err_t find_enrollment(struct call *r, struct str *ret_key, struct enrollment_row *ret)
 {
     bool found;
     TRY(service_registration_id(r, ret_key));
@@ -62,7 +62,7 @@ static err_t find_enrollment(struct req *r, struct str *ret_key, struct enrollme
     return found ? NULL : E(ENROLLMENT_NOT_FOUND);
 }
 
-err_t op_enrollment_get(struct req *r)
+err_t op_enrollment_get(struct call *r)
 {
     struct str key;
     struct enrollment_row row;
@@ -70,25 +70,26 @@ err_t op_enrollment_get(struct req *r)
     return reply_enrollment(r, key, &row, true);
 }
 
-err_t op_enrollment_attestation(struct req *r)
+err_t op_enrollment_attestation(struct call *r)
 {
     struct str key;
     struct enrollment_row row;
     struct attestation *a;
     TRY(find_enrollment(r, &key, &row));
     TRY(show_attestation(r, key, &row, false, &a));
-    return req_reply_codec(r, 200, attestation_codec, a);
+    return call_reply_codec(r, 200, attestation_codec, a);
 }
 
 /* --- reading a body ----------------------------------------------------------------------------------------------- */
 
-static err_t check_attestation(struct req *r, const struct attestation *a)
+static err_t check_attestation(struct call *r, const struct attestation *a)
 {
     if (a->type != ATTEST_SYMMETRIC_KEY)
-        return req_fail(r, E(BAD_FIELD), "attestation.type must be symmetricKey; other kinds come in a later version.");
+        return call_fail(r, E(BAD_FIELD),
+                         "attestation.type must be symmetricKey; other kinds come in a later version.");
     if (a->x509.p || a->tpm.p)
-        return req_fail(r, E(BAD_FIELD), "attestation.%s does not belong to attestation.type symmetricKey.",
-                        a->x509.p ? "x509" : "tpm");
+        return call_fail(r, E(BAD_FIELD), "attestation.%s does not belong to attestation.type symmetricKey.",
+                         a->x509.p ? "x509" : "tpm");
     return NULL;
 }
 
@@ -99,48 +100,49 @@ static void drop_empty(struct str *s)
         *s = (struct str){NULL, 0};
 }
 
-static err_t check_ids(struct req *r, struct enrollment *e)
+static err_t check_ids(struct call *r, struct enrollment *e)
 {
     drop_empty(&e->device_id);
     drop_empty(&e->iot_hub_host_name);
-    if (e->registration_id.p && !str_same_nocase(e->registration_id, r->segments[0]))
-        return req_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
+    if (e->registration_id.p && !str_same_nocase(e->registration_id, r->segments[SEGMENT_ID]))
+        return call_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
     if (e->device_id.p && !id_device_valid(e->device_id))
-        return req_fail(r, E(BAD_FIELD),
-                        "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'", ID_DEVICE_MAX);
+        return call_fail(r, E(BAD_FIELD),
+                         "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
+                         ID_DEVICE_MAX);
     if (e->iot_hub_host_name.p && !id_host_valid(e->iot_hub_host_name))
-        return req_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
+        return call_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
     return NULL;
 }
 
-static err_t check_hubs(struct req *r, const struct str_list *hubs)
+static err_t check_hubs(struct call *r, const struct str_list *hubs)
 {
     for (size_t i = 0; i < hubs->n; i++) {
         if (!id_host_valid(hubs->at[i]))
-            return req_fail(r, E(BAD_FIELD), "iotHubs[%zu] must be a host name without a port.", i);
+            return call_fail(r, E(BAD_FIELD), "iotHubs[%zu] must be a host name without a port.", i);
         for (size_t j = 0; j < i; j++)
             if (str_same_nocase(hubs->at[i], hubs->at[j]))
-                return req_fail(r, E(BAD_FIELD), "iotHubs[%zu] stands twice.", i);
+                return call_fail(r, E(BAD_FIELD), "iotHubs[%zu] stands twice.", i);
     }
     return NULL;
 }
 
 /* DECISIONS 15; iotHubHostName counts as one named hub. */
-static err_t check_policy(struct req *r, const struct enrollment *e)
+static err_t check_policy(struct call *r, const struct enrollment *e)
 {
     bool same = e->iot_hubs.n == 1 && str_same_nocase(e->iot_hubs.at[0], e->iot_hub_host_name);
     size_t named = e->iot_hubs.n ? e->iot_hubs.n : e->iot_hub_host_name.p != NULL;
     TRY(check_hubs(r, &e->iot_hubs));
     if (e->iot_hub_host_name.p && e->iot_hubs.n && !same)
-        return req_fail(r, E(BAD_FIELD), "iotHubHostName names another hub than iotHubs.");
+        return call_fail(r, E(BAD_FIELD), "iotHubHostName names another hub than iotHubs.");
     if (e->allocation_policy == POLICY_CUSTOM)
-        return req_fail(r, E(BAD_FIELD),
-                        "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
+        return call_fail(r, E(BAD_FIELD),
+                         "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
     if (e->custom_allocation.p)
-        return req_fail(r, E(BAD_FIELD),
-                        "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
+        return call_fail(r, E(BAD_FIELD),
+                         "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
     if (e->allocation_policy == POLICY_STATIC && named != 1)
-        return req_fail(r, E(BAD_FIELD), "iotHubs must name exactly one hub when allocationPolicy is static.");
+        return call_fail(r, E(BAD_FIELD), "iotHubs must name exactly one hub when allocationPolicy is static.");
     return NULL;
 }
 
@@ -153,10 +155,10 @@ static void drop_reserved(json_t *collection)
             json_object_del(collection, reserved[i]);
 }
 
-static err_t check_collection(struct req *r, const char *member, json_t *collection)
+static err_t check_collection(struct call *r, const char *member, json_t *collection)
 {
     if (collection && !json_is_object(collection) && !json_is_null(collection))
-        return req_fail(r, E(BAD_FIELD), "%s must be an object.", member);
+        return call_fail(r, E(BAD_FIELD), "%s must be an object.", member);
     drop_reserved(collection);
     return NULL;
 }
@@ -169,7 +171,7 @@ static struct str compact(struct arena *a, struct json_in in)
     return text_str(&t);
 }
 
-static err_t clean_twin(struct req *r, struct str *twin)
+static err_t clean_twin(struct call *r, struct str *twin)
 {
     json_auto_t *v = NULL;
     if (!twin->p)
@@ -183,7 +185,7 @@ static err_t clean_twin(struct req *r, struct str *twin)
     return NULL;
 }
 
-static err_t clean_information(struct req *r, struct str *information)
+static err_t clean_information(struct call *r, struct str *information)
 {
     json_auto_t *v = NULL;
     if (!information->p)
@@ -194,9 +196,9 @@ static err_t clean_information(struct req *r, struct str *information)
     return NULL;
 }
 
-static void set_defaults(struct req *r, struct enrollment *e)
+static void set_defaults(struct call *r, struct enrollment *e)
 {
-    e->registration_id = e->registration_id.p ? e->registration_id : r->segments[0];
+    e->registration_id = e->registration_id.p ? e->registration_id : r->segments[SEGMENT_ID];
     if (!e->provisioning_status)
         e->provisioning_status = PROVISIONING_ENABLED;
     if (!e->reprovision_policy) {
@@ -211,7 +213,7 @@ static void set_defaults(struct req *r, struct enrollment *e)
 
 /* An absent key of an update stays as it is (GET shows none, and clients send back what they got); an empty one is made
  * new. */
-static err_t seal_keys(struct req *r, struct str registration_key, const struct attestation *attestation, bool update,
+static err_t seal_keys(struct call *r, struct str registration_key, const struct attestation *attestation, bool update,
                        struct enrollment_row *to)
 {
     const struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
@@ -235,7 +237,7 @@ struct enrollment_write {
 };
 
 /* Why nothing was written, in the order of dps-wire 3.2; NULL when it was. */
-static err_t refusal(struct req *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
+static err_t refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
 {
     if (!o->live)
         return E(STALE);
@@ -248,12 +250,12 @@ static err_t refusal(struct req *r, const struct enrollment_write *w, const stru
     if (w->match != MATCH_ABSENT && !o->matches)
         return E(PRECONDITION_FAILED);
     if (o->unlinked.p)
-        return req_fail(r, E(BAD_FIELD), "iotHubs: %.*s is not a linked hub of this instance.", STR_ARG(o->unlinked));
+        return call_fail(r, E(BAD_FIELD), "iotHubs: %.*s is not a linked hub of this instance.", STR_ARG(o->unlinked));
     return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
 }
 
 /* What the write is checked against, as the gate has it now. An etag that is none of ours equals no row's. */
-static void set_guard(struct req *r, struct enrollment_write *w)
+static void set_guard(struct call *r, struct enrollment_write *w)
 {
     w->guard.tenant_id = r->instance->tenant_id;
     w->guard.id_scope = r->instance->id_scope;
@@ -261,7 +263,7 @@ static void set_guard(struct req *r, struct enrollment_write *w)
     w->guard.etag = w->match == MATCH_TAG || w->match == MATCH_NEVER ? &w->tag : NULL;
 }
 
-static err_t put_work(struct req *r, void *context)
+static err_t put_work(struct call *r, void *context)
 {
     struct enrollment_write *w = context;
     struct enrollment_row row = {.enrollment = w->body}, written;
@@ -274,11 +276,11 @@ static err_t put_work(struct req *r, void *context)
     return reply_enrollment(r, w->guard.registration_key, &written, false);
 }
 
-err_t op_enrollment_put(struct req *r)
+err_t op_enrollment_put(struct call *r)
 {
     struct enrollment_write w = {0};
     TRY(service_registration_id(r, &w.guard.registration_key));
-    TRY(req_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
+    TRY(call_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
     TRY(check_attestation(r, w.body.attestation));
     TRY(check_ids(r, &w.body));
     TRY(check_policy(r, &w.body));
@@ -289,17 +291,17 @@ err_t op_enrollment_put(struct req *r)
     return stale_retry(r, put_work, &w);
 }
 
-static err_t delete_work(struct req *r, void *context)
+static err_t delete_work(struct call *r, void *context)
 {
     struct enrollment_write *w = context;
     struct enrollment_outcome outcome;
     set_guard(r, w);
     TRY(db_enrollment_delete(r->db, r->arena, &w->guard, &outcome));
     TRY(refusal(r, w, &outcome));
-    return req_reply_empty(r, 204);
+    return call_reply_empty(r, 204);
 }
 
-err_t op_enrollment_delete(struct req *r)
+err_t op_enrollment_delete(struct call *r)
 {
     struct enrollment_write w = {0};
     TRY(service_registration_id(r, &w.guard.registration_key));

@@ -40,7 +40,7 @@ static const struct policy default_policies[] = {
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static void write_hub(struct req *r, const struct hub_row *h, struct text *out)
+static void write_hub(struct call *r, const struct hub_row *h, struct text *out)
 {
     struct str location =
         arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->location));
@@ -68,12 +68,12 @@ static void write_hub(struct req *r, const struct hub_row *h, struct text *out)
     codec_encode(out, hub_resource_codec, &res);
 }
 
-static void write_row(struct req *r, const void *rows, size_t i, struct text *out)
+static void write_row(struct call *r, const void *rows, size_t i, struct text *out)
 {
     write_hub(r, (const struct hub_row *)rows + i, out);
 }
 
-static err_t find_rows(struct req *r, const struct find *f, struct resource_page *ret)
+static err_t find_rows(struct call *r, const struct find *f, struct resource_page *ret)
 {
     struct hub_row *rows;
     TRY(db_hub_find(r->db, r->arena, f, &ret->place, &rows, &ret->count, &ret->more));
@@ -83,7 +83,7 @@ static err_t find_rows(struct req *r, const struct find *f, struct resource_page
     return NULL;
 }
 
-static err_t find_policies(struct req *r, const struct find *f, struct str key_name_key, struct resource_policies *ret)
+static err_t find_policies(struct call *r, const struct find *f, struct str key_name_key, struct resource_policies *ret)
 {
     ret->owner = policy_owner_hub(f->name_key);
     return db_hub_policies(r->db, r->arena, f, key_name_key, &ret->place, &ret->there, &ret->rows, &ret->count);
@@ -91,32 +91,32 @@ static err_t find_policies(struct req *r, const struct find *f, struct str key_n
 
 static const struct resource_kind hub_kind = {"hub", find_rows, write_row, find_policies};
 
-err_t op_hub_get(struct req *r)
+err_t op_hub_get(struct call *r)
 {
     return resource_get(r, &hub_kind);
 }
 
-err_t op_hub_list_subscription(struct req *r)
+err_t op_hub_list_subscription(struct call *r)
 {
     return resource_list_subscription(r, &hub_kind);
 }
 
-err_t op_hub_list_group(struct req *r)
+err_t op_hub_list_group(struct call *r)
 {
     return resource_list_group(r, &hub_kind);
 }
 
-err_t op_hub_list_keys(struct req *r)
+err_t op_hub_list_keys(struct call *r)
 {
     return resource_list_keys(r, &hub_kind);
 }
 
-err_t op_hub_list_keys_of(struct req *r)
+err_t op_hub_list_keys_of(struct call *r)
 {
     return resource_list_keys_of(r, &hub_kind);
 }
 
-err_t op_hub_delete(struct req *r)
+err_t op_hub_delete(struct call *r)
 {
     struct arm_target t;
     struct place_found found;
@@ -128,20 +128,20 @@ err_t op_hub_delete(struct req *r)
     if (!gone && etag.p)
         return E(PRECONDITION_FAILED);
     gate_forget_hub(r->shared->gate, t.find.name_key);
-    return req_reply_empty(r, 204);
+    return call_reply_empty(r, 204);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 struct hub_put {
-    struct req *r;
+    struct call *r;
     struct arm_target target;
     struct hub_properties *properties;
     struct hub_row row;
     bool created;
 };
 
-static err_t check_properties(struct req *r, const struct hub_properties *p)
+static err_t check_properties(struct call *r, const struct hub_properties *p)
 {
     TRY(later_network(r, p->public_network_access, p->ip_filter_rules, p->private_endpoint_connections));
     TRY(later_list(r, "properties.networkRuleSets", p->network_rule_sets));
@@ -150,20 +150,20 @@ static err_t check_properties(struct req *r, const struct hub_properties *p)
     return later_flag(r, "properties.disableModuleSAS", p->disable_module_sas);
 }
 
-static err_t check_sku(struct req *r, const struct sku *given, struct hub_row *to)
+static err_t check_sku(struct call *r, const struct sku *given, struct hub_row *to)
 {
     struct sku sku;
     if (!find_sku(given->name, &sku))
-        return req_fail(r, E(BAD_FIELD), "sku.name must be one of F1, S1, S2, S3, B1, B2, B3.");
+        return call_fail(r, E(BAD_FIELD), "sku.name must be one of F1, S1, S2, S3, B1, B2, B3.");
     to->sku_name = sku.name;
     to->sku_capacity = given->capacity.set ? given->capacity.n : CAPACITY_LEAST;
     if (to->sku_capacity < CAPACITY_LEAST || to->sku_capacity > CAPACITY_MOST)
-        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
-                        CAPACITY_MOST);
+        return call_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
+                         CAPACITY_MOST);
     return NULL;
 }
 
-static err_t read_body(struct req *r, struct hub_put *p)
+static err_t read_body(struct call *r, struct hub_put *p)
 {
     json_auto_t *body = NULL;
     struct resource res = {0};
@@ -211,8 +211,8 @@ static err_t change(struct db *db, struct hub_put *p, const struct hub_locked *o
     p->created = false;
     TRY(arm_check_match(p->r, &old->etag));
     if (!str_same(old->location, p->row.location))
-        return req_fail(p->r, E(LOCATION_CONFLICT), "location: the hub is in %.*s; its location cannot change.",
-                        STR_ARG(old->location));
+        return call_fail(p->r, E(LOCATION_CONFLICT), "location: the hub is in %.*s; its location cannot change.",
+                         STR_ARG(old->location));
     return db_hub_update(db, p->r->arena, &p->target.find, &p->row);
 }
 
@@ -226,7 +226,7 @@ static err_t put_work(struct db *db, void *context)
     return policies->set ? put_policies(db, p, policies->at, policies->n) : NULL;
 }
 
-err_t op_hub_put(struct req *r)
+err_t op_hub_put(struct call *r)
 {
     struct hub_put p = {.r = r};
     TRY(arm_resource(r, &p.target));
@@ -237,8 +237,8 @@ err_t op_hub_put(struct req *r)
         e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
     gate_forget_hub(r->shared->gate, p.target.find.name_key);
     if (e == E(UNIQUE_VIOLATION))
-        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.",
-                        STR_ARG(p.target.name));
+        return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.",
+                         STR_ARG(p.target.name));
     TRY(e);
     return resource_reply(r, &hub_kind, p.created ? 201 : 200, &p.target);
 }

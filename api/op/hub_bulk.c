@@ -28,7 +28,7 @@ struct bulk {
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* Turns a refusal of one device into its line of the answer. */
-static void refuse(struct req *r, struct item *it, err_t e)
+static void refuse(struct call *r, struct item *it, err_t e)
 {
     it->error = e;
     it->done = true;
@@ -37,7 +37,7 @@ static void refuse(struct req *r, struct item *it, err_t e)
     r->detail.text[0] = '\0';
 }
 
-static void read_item(struct req *r, const json_t *v, struct item *it)
+static void read_item(struct call *r, const json_t *v, struct item *it)
 {
     struct hub_import in = {0};
     const json_t *id = json_object_get(v, "id");
@@ -54,7 +54,7 @@ static void read_item(struct req *r, const json_t *v, struct item *it)
 }
 
 /* Two changes of one device in one call have no order: only the first one counts. */
-static void refuse_twins(struct req *r, struct bulk *b)
+static void refuse_twins(struct call *r, struct bulk *b)
 {
     for (size_t i = 1; i < b->count; i++)
         for (size_t j = 0; j < i && !b->items[i].done; j++)
@@ -64,14 +64,14 @@ static void refuse_twins(struct req *r, struct bulk *b)
             }
 }
 
-static err_t read_bulk(struct req *r, struct bulk *b)
+static err_t read_bulk(struct call *r, struct bulk *b)
 {
     json_auto_t *body = NULL;
     const json_t *v;
     size_t i;
     TRY(json_read(r->body, &r->detail, &body));
     if (!json_is_array(body) || json_array_size(body) > BULK_MAX)
-        return req_fail(r, E(BAD_FIELD), "The body must be an array of at most %d devices.", BULK_MAX);
+        return call_fail(r, E(BAD_FIELD), "The body must be an array of at most %d devices.", BULK_MAX);
     b->count = json_array_size(body);
     json_array_foreach(body, i, v)
     {
@@ -115,7 +115,7 @@ static int compare_refs(const void *a, const void *b)
     return compare_ids(first->item->device_id, second->item->device_id);
 }
 
-static err_t make_row(struct req *r, const struct item *it, enum change change, struct hub_device_row *ret)
+static err_t make_row(struct call *r, const struct item *it, enum change change, struct hub_device_row *ret)
 {
     if (change != DELETE)
         TRY(hub_device_row(r, &it->device, change == UPDATE, ret));
@@ -123,12 +123,12 @@ static err_t make_row(struct req *r, const struct item *it, enum change change, 
         *ret = (struct hub_device_row){.device_id = it->device_id};
     bool matched = it->import_mode == IMPORT_UPDATE_IF_MATCH || it->import_mode == IMPORT_DELETE_IF_MATCH;
     if (matched && !it->device.etag.n)
-        return req_fail(r, E(BAD_FIELD), "eTag is required for this importMode.");
+        return call_fail(r, E(BAD_FIELD), "eTag is required for this importMode.");
     hub_device_match(r->arena, matched ? it->device.etag : STR("*"), ret);
     return NULL;
 }
 
-static void make_set(struct req *r, struct bulk *b, enum change change, struct change_set *ret)
+static void make_set(struct call *r, struct bulk *b, enum change change, struct change_set *ret)
 {
     ret->count = 0;
     for (size_t i = 0; i < b->count; i++)
@@ -177,7 +177,7 @@ static void mark(struct change_set *s, err_t unless_found, const struct hub_devi
         settle(s, o->written[i], NULL);
 }
 
-static err_t apply(struct req *r, struct bulk *b, enum change change)
+static err_t apply(struct call *r, struct bulk *b, enum change change)
 {
     struct change_set *s = ARENA_NEW(r->arena, struct change_set);
     struct hub_devices_outcome o;
@@ -197,7 +197,7 @@ static err_t apply(struct req *r, struct bulk *b, enum change change)
     return NULL;
 }
 
-static err_t bulk_work(struct req *r, void *context)
+static err_t bulk_work(struct call *r, void *context)
 {
     TRY(apply(r, context, CREATE));
     TRY(apply(r, context, UPDATE));
@@ -227,7 +227,7 @@ static const struct codec bulk_result_codec[] = {
     CODEC_END,
 };
 
-static err_t reply_bulk(struct req *r, const struct bulk *b)
+static err_t reply_bulk(struct call *r, const struct bulk *b)
 {
     struct bulk_error *errors = ARENA_NEW_ARRAY(r->arena, b->count, struct bulk_error);
     size_t n = 0;
@@ -241,10 +241,10 @@ static err_t reply_bulk(struct req *r, const struct bulk *b)
                                           {true, it->error->code}};
     }
     struct bulk_result result = {n ? TRI_FALSE : TRI_TRUE, {errors, n, true}, {NULL, 0, true}};
-    return req_reply_codec(r, 200, bulk_result_codec, &result);
+    return call_reply_codec(r, 200, bulk_result_codec, &result);
 }
 
-err_t op_hub_device_bulk(struct req *r)
+err_t op_hub_device_bulk(struct call *r)
 {
     struct bulk *b = ARENA_NEW(r->arena, struct bulk);
     TRY(read_bulk(r, b));

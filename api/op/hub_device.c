@@ -16,12 +16,12 @@ static const int64_t ticks_of_1970 = INT64_C(621355968000000000);
 
 /* --- from JSON to a row ------------------------------------------------------------------------------------------- */
 
-static struct seal_id key_row(struct req *r, struct str device_id)
+static struct seal_id key_row(struct call *r, struct str device_id)
 {
     return (struct seal_id){"hub_device", arena_printf(r->arena, "%lld", (long long)r->hub->hub_id), device_id};
 }
 
-static err_t take_keys(struct req *r, const struct hub_authentication *a, bool update, struct hub_device_row *to)
+static err_t take_keys(struct call *r, const struct hub_authentication *a, bool update, struct hub_device_row *to)
 {
     const struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
     const struct symmetric_key *sent = a && a->symmetric_key ? a->symmetric_key : &none;
@@ -35,21 +35,21 @@ static err_t take_keys(struct req *r, const struct hub_authentication *a, bool u
     return NULL;
 }
 
-static err_t check_thumbprint(struct req *r, const char *member, struct str t)
+static err_t check_thumbprint(struct call *r, const char *member, struct str t)
 {
     struct bytes raw;
     if (!t.p || ((t.n == THUMBPRINT_SHA1 || t.n == THUMBPRINT_SHA256) && dec_hex(r->arena, t, &raw)))
         return NULL;
-    return req_fail(r, E(BAD_FIELD), "authentication.x509Thumbprint.%s must have %d or %d hex digits.", member,
-                    THUMBPRINT_SHA1, THUMBPRINT_SHA256);
+    return call_fail(r, E(BAD_FIELD), "authentication.x509Thumbprint.%s must have %d or %d hex digits.", member,
+                     THUMBPRINT_SHA1, THUMBPRINT_SHA256);
 }
 
-static err_t take_thumbprints(struct req *r, const struct hub_authentication *a, struct hub_device_row *to)
+static err_t take_thumbprints(struct call *r, const struct hub_authentication *a, struct hub_device_row *to)
 {
     const struct thumbprints *t = a->x509_thumbprint;
     if (!t || (!t->primary.p && !t->secondary.p))
-        return req_fail(r, E(BAD_FIELD),
-                        "authentication.x509Thumbprint is required when authentication.type is selfSigned.");
+        return call_fail(r, E(BAD_FIELD),
+                         "authentication.x509Thumbprint is required when authentication.type is selfSigned.");
     TRY(check_thumbprint(r, "primaryThumbprint", t->primary));
     TRY(check_thumbprint(r, "secondaryThumbprint", t->secondary));
     to->primary_thumbprint = t->primary;
@@ -57,7 +57,7 @@ static err_t take_thumbprints(struct req *r, const struct hub_authentication *a,
     return NULL;
 }
 
-err_t hub_device_row(struct req *r, const struct hub_device *d, bool update, struct hub_device_row *ret)
+err_t hub_device_row(struct call *r, const struct hub_device *d, bool update, struct hub_device_row *ret)
 {
     const struct hub_authentication *a = d->authentication;
     *ret = (struct hub_device_row){
@@ -68,8 +68,8 @@ err_t hub_device_row(struct req *r, const struct hub_device *d, bool update, str
         .iot_edge = d->capabilities && d->capabilities->iot_edge == TRI_TRUE,
     };
     if (!id_device_valid(d->device_id))
-        return req_fail(r, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
-                        ID_DEVICE_MAX);
+        return call_fail(r, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
+                         ID_DEVICE_MAX);
     if (ret->auth_type == HUB_AUTH_SAS)
         return take_keys(r, a, update, ret);
     return ret->auth_type == HUB_AUTH_SELF_SIGNED ? take_thumbprints(r, a, ret) : NULL;
@@ -96,12 +96,12 @@ void hub_device_match(struct arena *a, struct str etag, struct hub_device_row *r
         row->generation = -1;
 }
 
-int64_t hub_device_generation(const struct req *r)
+int64_t hub_device_generation(const struct call *r)
 {
     return ticks_of_1970 + r->now_us * 10;
 }
 
-struct hub_guard hub_device_guard(const struct req *r)
+struct hub_guard hub_device_guard(const struct call *r)
 {
     return (struct hub_guard){r->hub->hub_id, r->hub->version};
 }
@@ -122,7 +122,7 @@ static const struct codec connection_codec[] = {
     CODEC_END,
 };
 
-static err_t write_device(struct req *r, const struct hub_device_row *row, struct text *out)
+static err_t write_device(struct call *r, const struct hub_device_row *row, struct text *out)
 {
     static const struct str never = STR("0001-01-01T00:00:00");
     struct keypair opened;
@@ -151,7 +151,7 @@ static err_t write_device(struct req *r, const struct hub_device_row *row, struc
     return NULL;
 }
 
-static err_t reply_device(struct req *r, struct str device_id)
+static err_t reply_device(struct call *r, struct str device_id)
 {
     struct hub_device_row row;
     struct text out;
@@ -161,45 +161,45 @@ static err_t reply_device(struct req *r, struct str device_id)
         return E(DEVICE_NOT_FOUND);
     text_init(&out, r->arena, 1024);
     TRY(write_device(r, &row, &out));
-    req_header(r, "ETag", arena_printf(r->arena, "\"%s\"", etag_of(r->arena, &row).p));
-    return req_reply(r, 200, text_str(&out));
+    call_header(r, "ETag", arena_printf(r->arena, "\"%s\"", etag_of(r->arena, &row).p));
+    return call_reply(r, 200, text_str(&out));
 }
 
-err_t op_hub_device_get(struct req *r)
+err_t op_hub_device_get(struct call *r)
 {
-    if (!id_device_valid(r->segments[0]))
+    if (!id_device_valid(r->segments[SEGMENT_ID]))
         return E(DEVICE_NOT_FOUND);
-    return reply_device(r, r->segments[0]);
+    return reply_device(r, r->segments[SEGMENT_ID]);
 }
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
-static err_t page_size(struct req *r, int64_t *ret)
+static err_t page_size(struct call *r, int64_t *ret)
 {
-    struct str top = req_query(r, "top");
+    struct str top = call_query(r, "top");
     *ret = LIST_MAX;
     if (!top.p)
         top = r->max_item_count;
     if (top.n && !dec_i64(top, 1, INT64_MAX, ret))
-        return req_fail(r, E(BAD_REQUEST), "top must be a whole number of at least 1.");
+        return call_fail(r, E(BAD_REQUEST), "top must be a whole number of at least 1.");
     *ret = *ret > LIST_MAX ? LIST_MAX : *ret;
     return NULL;
 }
 
 /* The continuation is the last device id of the page before. */
-static err_t page_start(struct req *r, struct str *ret_after)
+static err_t page_start(struct call *r, struct str *ret_after)
 {
     struct bytes raw;
     *ret_after = STR("");
     if (!r->continuation.n)
         return NULL;
     if (!dec_base64url(r->arena, r->continuation, &raw) || !id_device_valid((struct str){(const char *)raw.p, raw.n}))
-        return req_fail(r, E(BAD_REQUEST), "x-ms-continuation is not one that a list gave.");
+        return call_fail(r, E(BAD_REQUEST), "x-ms-continuation is not one that a list gave.");
     *ret_after = (struct str){(const char *)raw.p, raw.n};
     return NULL;
 }
 
-err_t op_hub_device_list(struct req *r)
+err_t op_hub_device_list(struct call *r)
 {
     struct hub_device_row *rows;
     struct str after;
@@ -220,9 +220,9 @@ err_t op_hub_device_list(struct req *r)
     text_add_char(&out, ']');
     if (more) {
         struct str last = rows[count - 1].device_id;
-        req_header(r, "x-ms-continuation", enc_base64url(r->arena, (struct bytes){(const uint8_t *)last.p, last.n}));
+        call_header(r, "x-ms-continuation", enc_base64url(r->arena, (struct bytes){(const uint8_t *)last.p, last.n}));
     }
-    return req_reply(r, 200, text_str(&out));
+    return call_reply(r, 200, text_str(&out));
 }
 
 struct statistics {
@@ -236,23 +236,23 @@ static const struct codec statistics_codec[] = {
     CODEC_END,
 };
 
-err_t op_hub_statistics_devices(struct req *r)
+err_t op_hub_statistics_devices(struct call *r)
 {
     int64_t all, enabled;
     TRY(db_hub_device_count(r->db, r->arena, r->hub->hub_id, &all, &enabled));
     struct statistics s = {.total = {true, all}, .enabled = {true, enabled}, .disabled = {true, all - enabled}};
-    return req_reply_codec(r, 200, statistics_codec, &s);
+    return call_reply_codec(r, 200, statistics_codec, &s);
 }
 
-err_t op_hub_statistics_service(struct req *r)
+err_t op_hub_statistics_service(struct call *r)
 {
     struct statistics s = {.connected = {true, 0}};
-    return req_reply_codec(r, 200, statistics_codec, &s);
+    return call_reply_codec(r, 200, statistics_codec, &s);
 }
 
 /* --- single writes ------------------------------------------------------------------------------------------------ */
 
-static err_t put_work(struct req *r, void *context)
+static err_t put_work(struct call *r, void *context)
 {
     const struct hub_device *body = context;
     struct hub_device_row row;
@@ -270,21 +270,21 @@ static err_t put_work(struct req *r, void *context)
     if (o.written_count)
         return reply_device(r, row.device_id);
     if (!update)
-        return req_fail(r, E(DEVICE_EXISTS), "A device with ID '%.*s' is already registered.", STR_ARG(row.device_id));
+        return call_fail(r, E(DEVICE_EXISTS), "A device with ID '%.*s' is already registered.", STR_ARG(row.device_id));
     return o.found_count ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
 }
 
-err_t op_hub_device_put(struct req *r)
+err_t op_hub_device_put(struct call *r)
 {
     struct hub_device body = {0};
-    TRY(req_decode(r, hub_device_codec, CODEC_KEEP_UNKNOWN, &body));
-    if (body.device_id.p && !str_same(body.device_id, r->segments[0]))
-        return req_fail(r, E(BAD_FIELD), "deviceId must be the one of the address.");
-    body.device_id = r->segments[0];
+    TRY(call_decode(r, hub_device_codec, CODEC_KEEP_UNKNOWN, &body));
+    if (body.device_id.p && !str_same(body.device_id, r->segments[SEGMENT_ID]))
+        return call_fail(r, E(BAD_FIELD), "deviceId must be the one of the address.");
+    body.device_id = r->segments[SEGMENT_ID];
     return stale_retry(r, put_work, &body);
 }
 
-static err_t delete_work(struct req *r, void *context)
+static err_t delete_work(struct call *r, void *context)
 {
     struct hub_device_row *row = context;
     struct hub_devices_outcome o;
@@ -293,15 +293,15 @@ static err_t delete_work(struct req *r, void *context)
     if (!o.live)
         return E(STALE);
     if (o.written_count)
-        return req_reply_empty(r, 204);
+        return call_reply_empty(r, 204);
     return o.found_count ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
 }
 
-err_t op_hub_device_delete(struct req *r)
+err_t op_hub_device_delete(struct call *r)
 {
-    struct hub_device_row row = {.device_id = r->segments[0]};
+    struct hub_device_row row = {.device_id = r->segments[SEGMENT_ID]};
     if (!r->if_match.n)
-        return req_fail(r, E(BAD_REQUEST), "If-Match is required to delete a device: its etag, or * for any.");
+        return call_fail(r, E(BAD_REQUEST), "If-Match is required to delete a device: its etag, or * for any.");
     if (!id_device_valid(row.device_id))
         return E(DEVICE_NOT_FOUND);
     hub_device_match(r->arena, r->if_match, &row);

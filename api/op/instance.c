@@ -18,7 +18,7 @@ static const struct policy default_policy = {.key_name = STR("provisioningservic
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static struct obj_list write_links(struct req *r, const struct instance_row *i)
+static struct obj_list write_links(struct call *r, const struct instance_row *i)
 {
     struct link_entry *entries = ARENA_NEW_ARRAY(r->arena, i->link_count, struct link_entry);
     for (size_t n = 0; n < i->link_count; n++)
@@ -26,7 +26,7 @@ static struct obj_list write_links(struct req *r, const struct instance_row *i)
     return (struct obj_list){entries, i->link_count, true};
 }
 
-static void write_instance(struct req *r, const struct instance_row *i, struct text *out)
+static void write_instance(struct call *r, const struct instance_row *i, struct text *out)
 {
     struct instance_properties properties = {
         .state = STR("Active"),
@@ -54,12 +54,12 @@ static void write_instance(struct req *r, const struct instance_row *i, struct t
     codec_encode(out, instance_resource_codec, &res);
 }
 
-static void write_row(struct req *r, const void *rows, size_t i, struct text *out)
+static void write_row(struct call *r, const void *rows, size_t i, struct text *out)
 {
     write_instance(r, (const struct instance_row *)rows + i, out);
 }
 
-static err_t find_rows(struct req *r, const struct find *f, struct resource_page *ret)
+static err_t find_rows(struct call *r, const struct find *f, struct resource_page *ret)
 {
     struct instance_row *rows;
     TRY(db_instance_find(r->db, r->arena, f, &ret->place, &rows, &ret->count, &ret->more));
@@ -69,7 +69,7 @@ static err_t find_rows(struct req *r, const struct find *f, struct resource_page
     return NULL;
 }
 
-static err_t find_policies(struct req *r, const struct find *f, struct str key_name_key, struct resource_policies *ret)
+static err_t find_policies(struct call *r, const struct find *f, struct str key_name_key, struct resource_policies *ret)
 {
     struct str id_scope;
     TRY(db_instance_policies(r->db, r->arena, f, key_name_key, &ret->place, &id_scope, &ret->rows, &ret->count));
@@ -80,32 +80,32 @@ static err_t find_policies(struct req *r, const struct find *f, struct str key_n
 
 static const struct resource_kind instance_kind = {"instance", find_rows, write_row, find_policies};
 
-err_t op_instance_get(struct req *r)
+err_t op_instance_get(struct call *r)
 {
     return resource_get(r, &instance_kind);
 }
 
-err_t op_instance_list_subscription(struct req *r)
+err_t op_instance_list_subscription(struct call *r)
 {
     return resource_list_subscription(r, &instance_kind);
 }
 
-err_t op_instance_list_group(struct req *r)
+err_t op_instance_list_group(struct call *r)
 {
     return resource_list_group(r, &instance_kind);
 }
 
-err_t op_instance_list_keys(struct req *r)
+err_t op_instance_list_keys(struct call *r)
 {
     return resource_list_keys(r, &instance_kind);
 }
 
-err_t op_instance_list_keys_of(struct req *r)
+err_t op_instance_list_keys_of(struct call *r)
 {
     return resource_list_keys_of(r, &instance_kind);
 }
 
-err_t op_instance_delete(struct req *r)
+err_t op_instance_delete(struct call *r)
 {
     struct arm_target t;
     struct place_found found;
@@ -116,13 +116,13 @@ err_t op_instance_delete(struct req *r)
     if (!id_scope.p && etag.p)
         return E(PRECONDITION_FAILED);
     gate_forget_instance(r->shared->gate, id_scope, t.find.name_key);
-    return req_reply_empty(r, 204);
+    return call_reply_empty(r, 204);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 struct instance_put {
-    struct req *r;
+    struct call *r;
     struct arm_target target;
     struct instance_properties *properties;
     struct instance_row row;
@@ -130,7 +130,7 @@ struct instance_put {
 };
 
 /* The one refusal in the provider's own shape (dps-wire 1.2). */
-static err_t refuse_sku(struct req *r)
+static err_t refuse_sku(struct call *r)
 {
     static const struct str sentence =
         STR("sku.name must be S1: other SKUs are not allowed for a provisioning service.");
@@ -140,17 +140,17 @@ static err_t refuse_sku(struct req *r)
         .message = arena_printf(r->arena, "%.*s correlation identifier: %s, timestamp: %s, errorcode: IH400059.",
                                 STR_ARG(sentence), r->tracking_id.p, enc_time_iso(r->arena, r->now_us).p),
     };
-    req_refuse(r, NULL, "%.*s", STR_ARG(sentence));
-    return req_reply_codec(r, 400, devices_error_codec, &e);
+    call_refuse(r, NULL, "%.*s", STR_ARG(sentence));
+    return call_reply_codec(r, 400, devices_error_codec, &e);
 }
 
-static err_t check_body(struct req *r, const struct resource *body, struct instance_put *p)
+static err_t check_body(struct call *r, const struct resource *body, struct instance_put *p)
 {
     struct instance_properties *properties = p->properties;
     p->row.sku_capacity = body->sku->capacity.set ? body->sku->capacity.n : CAPACITY_LEAST;
     if (p->row.sku_capacity < CAPACITY_LEAST || p->row.sku_capacity > CAPACITY_MOST)
-        return req_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
-                        CAPACITY_MOST);
+        return call_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
+                         CAPACITY_MOST);
     TRY(arm_location(r, "location", body->location, &p->row.location));
     TRY(arm_tags(r, body->tags, &p->row.tags));
     TRY(later_identity(r, body->identity));
@@ -158,7 +158,7 @@ static err_t check_body(struct req *r, const struct resource *body, struct insta
                          properties->private_endpoint_connections);
 }
 
-static err_t read_body(struct req *r, struct resource *ret_body, struct instance_put *p)
+static err_t read_body(struct call *r, struct resource *ret_body, struct instance_put *p)
 {
     json_auto_t *body = NULL;
     TRY(json_read(r->body, &r->detail, &body));
@@ -216,8 +216,8 @@ static err_t change(struct db *db, struct instance_put *p, const struct instance
     p->inputs_changed = p->row.allocation_policy != old->allocation_policy;
     TRY(arm_check_match(p->r, &old->etag));
     if (!str_same(old->location, p->row.location))
-        return req_fail(p->r, E(LOCATION_CONFLICT), "location: the instance is in %.*s; its location cannot change.",
-                        STR_ARG(old->location));
+        return call_fail(p->r, E(LOCATION_CONFLICT), "location: the instance is in %.*s; its location cannot change.",
+                         STR_ARG(old->location));
     return db_instance_update(db, p->r->arena, &p->target.at.tenant_id, &p->row);
 }
 
@@ -245,7 +245,7 @@ static err_t put_work(struct db *db, void *context)
     return p->created ? NULL : db_scope_touch(db, p->r->arena, p->row.id_scope, p->inputs_changed);
 }
 
-err_t op_instance_put(struct req *r)
+err_t op_instance_put(struct call *r)
 {
     struct instance_put p = {.r = r};
     struct resource body = {0};
@@ -261,8 +261,8 @@ err_t op_instance_put(struct req *r)
         e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
     gate_forget_instance(r->shared->gate, p.row.id_scope, p.target.find.name_key);
     if (e == E(UNIQUE_VIOLATION))
-        return req_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.",
-                        STR_ARG(p.target.name));
+        return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.",
+                         STR_ARG(p.target.name));
     TRY(e);
     return resource_reply(r, &instance_kind, p.created ? 201 : 200, &p.target);
 }

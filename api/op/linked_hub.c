@@ -4,8 +4,6 @@
 #include "api/op/links.h"
 #include "api/op/op.h"
 
-enum { SEGMENT_HOST = 3 };
-
 struct linked_list {
     struct arm_target target;
     struct str instance_id;
@@ -14,7 +12,7 @@ struct linked_list {
     size_t latency_count;
 };
 
-static err_t find_instance(struct req *r, struct linked_list *ret)
+static err_t find_instance(struct call *r, struct linked_list *ret)
 {
     struct place_found found;
     struct instance_row *rows;
@@ -39,7 +37,7 @@ static struct str milliseconds(struct arena *a, int64_t us)
     return arena_printf(a, "%lld.%03lld", (long long)(us / 1000), (long long)(us % 1000));
 }
 
-static struct obj_list latencies_of(struct req *r, const struct linked_list *l, struct str host)
+static struct obj_list latencies_of(struct call *r, const struct linked_list *l, struct str host)
 {
     struct latency *at = ARENA_NEW_ARRAY(r->arena, l->latency_count, struct latency);
     size_t n = 0;
@@ -58,7 +56,7 @@ static struct obj_list latencies_of(struct req *r, const struct linked_list *l, 
     return (struct obj_list){at, n, true};
 }
 
-static void write_linked(struct req *r, const struct linked_list *l, const struct linked_row *row, struct text *out)
+static void write_linked(struct call *r, const struct linked_list *l, const struct linked_row *row, struct text *out)
 {
     struct link_entry e = links_entry(r, row);
     struct linked_hub properties = {
@@ -84,7 +82,7 @@ static void write_linked(struct req *r, const struct linked_list *l, const struc
     codec_encode(out, child_resource_codec, &res);
 }
 
-err_t op_linked_hub_list(struct req *r)
+err_t op_linked_hub_list(struct call *r)
 {
     struct linked_list l = {0};
     struct text out;
@@ -97,7 +95,7 @@ err_t op_linked_hub_list(struct req *r)
     return arm_list_end(r, &out, (struct str){NULL, 0});
 }
 
-err_t op_linked_hub_get(struct req *r)
+err_t op_linked_hub_get(struct call *r)
 {
     struct linked_list l = {0};
     struct text out;
@@ -107,7 +105,7 @@ err_t op_linked_hub_get(struct req *r)
             continue;
         text_init(&out, r->arena, 1024);
         write_linked(r, &l, &l.instance->links[i], &out);
-        return req_reply(r, 200, text_str(&out));
+        return call_reply(r, 200, text_str(&out));
     }
-    return req_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no linked hub of this host name.");
+    return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no linked hub of this host name.");
 }

@@ -7,7 +7,7 @@
 
 /* One entry on its way to a row. */
 struct planned {
-    struct req *r;
+    struct call *r;
     struct db *db;
     size_t index;
     const struct link_entry *in;
@@ -42,9 +42,9 @@ static err_t parse_string(struct planned *p, struct connection_string *ret)
 {
     struct err_detail why = {""};
     if (!p->in->connection_string.n)
-        return req_fail(p->r, E(BAD_FIELD), "%s is required, or hubResourceId.", member(p, "connectionString"));
+        return call_fail(p->r, E(BAD_FIELD), "%s is required, or hubResourceId.", member(p, "connectionString"));
     err_t e = id_connection_string(p->r->arena, p->in->connection_string, &why, ret);
-    return e ? req_fail(p->r, e, "%s: %s", member(p, "connectionString"), why.text) : NULL;
+    return e ? call_fail(p->r, e, "%s: %s", member(p, "connectionString"), why.text) : NULL;
 }
 
 /* Keeps the credential of the stored link, of either kind. */
@@ -58,9 +58,9 @@ static void keep_stored(struct planned *p)
 static err_t restore_masked(struct planned *p, const struct connection_string *c)
 {
     if (!p->stored || !str_same_nocase(p->stored->key_name, c->key_name))
-        return req_fail(p->r, E(BAD_FIELD),
-                        "%s: the key is masked, and no linked hub has this HostName and SharedAccessKeyName.",
-                        member(p, "connectionString"));
+        return call_fail(p->r, E(BAD_FIELD),
+                         "%s: the key is masked, and no linked hub has this HostName and SharedAccessKeyName.",
+                         member(p, "connectionString"));
     keep_stored(p);
     return NULL;
 }
@@ -134,13 +134,13 @@ static err_t check_rights(struct planned *p, const struct linked_target *t, stru
     int rights = hub_rights_implied(t->rights);
     const char *missing = !(rights & HUB_RIGHT_REGISTRY_WRITE) ? "RegistryWrite" : "ServiceConnect";
     if (!t->rights)
-        return req_fail(p->r, E(BAD_FIELD), "%s: the hub has no policy %.*s.", member(p, "accessPolicy"),
-                        STR_ARG(policy));
+        return call_fail(p->r, E(BAD_FIELD), "%s: the hub has no policy %.*s.", member(p, "accessPolicy"),
+                         STR_ARG(policy));
     if ((rights & (HUB_RIGHT_REGISTRY_WRITE | HUB_RIGHT_SERVICE_CONNECT)) ==
         (HUB_RIGHT_REGISTRY_WRITE | HUB_RIGHT_SERVICE_CONNECT))
         return NULL;
-    return req_fail(p->r, E(BAD_FIELD), "%s: the policy %.*s lacks the right %s.", member(p, "accessPolicy"),
-                    STR_ARG(policy), missing);
+    return call_fail(p->r, E(BAD_FIELD), "%s: the policy %.*s lacks the right %s.", member(p, "accessPolicy"),
+                     STR_ARG(policy), missing);
 }
 
 /* What comes beside hubResourceId may only be what we show beside it ourselves. */
@@ -152,15 +152,15 @@ static err_t check_beside(struct planned *p, struct str host)
     TRY(parse_string(p, &c));
     if (c.masked && str_same_nocase(c.host, host))
         return NULL;
-    return req_fail(p->r, E(BAD_FIELD), "%s: give either a connection string or hubResourceId, not both.",
-                    member(p, "connectionString"));
+    return call_fail(p->r, E(BAD_FIELD), "%s: give either a connection string or hubResourceId, not both.",
+                     member(p, "connectionString"));
 }
 
 static err_t find_hub(struct planned *p, struct arm_target *ret)
 {
     ret->at.tenant_id = p->r->client->tenant_id;
     if (!parse_id(p->r->arena, p->in->hub_resource_id, ret))
-        return req_fail(
+        return call_fail(
             p->r, E(BAD_FIELD),
             "%s must be a hub's resource id: /subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Devices/"
             "IotHubs/{name}.",
@@ -183,7 +183,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
                                                : STR("iothubowner");
     TRY(db_linked_target(p->db, a, &hub.find, arena_lower(a, policy), &there, &target));
     if (!there)
-        return req_fail(p->r, E(BAD_FIELD), "%s: there is no such hub.", member(p, "hubResourceId"));
+        return call_fail(p->r, E(BAD_FIELD), "%s: there is no such hub.", member(p, "hubResourceId"));
     TRY(check_beside(p, host));
     p->row.host_name = arena_printf(a, "%.*s.hub.%.*s", STR_ARG(target.hub_name), STR_ARG(p->r->cfg->domain));
     *ret_default_location = target.location;
@@ -215,7 +215,7 @@ static err_t plan_location(struct planned *p, struct str default_location)
 {
     struct str given = p->in->location.n ? p->in->location : p->stored ? p->stored->location : default_location;
     if (!given.n)
-        return req_fail(p->r, E(BAD_FIELD), "%s is required: the region of the hub.", member(p, "location"));
+        return call_fail(p->r, E(BAD_FIELD), "%s is required: the region of the hub.", member(p, "location"));
     return arm_location(p->r, member(p, "location"), given, &p->row.location);
 }
 
@@ -223,8 +223,8 @@ static err_t plan_entry(struct planned *p, const struct stored_links *s)
 {
     struct str default_location = {NULL, 0};
     if (p->in->authentication_type.n && !str_same_nocase(p->in->authentication_type, STR("KeyBased")))
-        return req_fail(p->r, E(BAD_FIELD), "%s must be KeyBased; identities come in a later version.",
-                        member(p, "authenticationType"));
+        return call_fail(p->r, E(BAD_FIELD), "%s must be KeyBased; identities come in a later version.",
+                         member(p, "authenticationType"));
     TRY(plan_credential(p, s, &default_location));
     TRY(plan_location(p, default_location));
     p->row.host = arena_lower(p->r->arena, p->row.host_name);
@@ -249,8 +249,8 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     TRY(plan_entry(p, s));
     for (size_t i = 0; i < plan->count; i++)
         if (str_same(plan->rows[i].host, p->row.host))
-            return req_fail(p->r, E(BAD_FIELD), "properties.iotHubs[%zu]: the hub %.*s stands twice.", p->index,
-                            STR_ARG(p->row.host));
+            return call_fail(p->r, E(BAD_FIELD), "properties.iotHubs[%zu]: the hub %.*s stands twice.", p->index,
+                             STR_ARG(p->row.host));
     plan->rows[plan->count++] = p->row;
     if (p->changed)
         plan->changed[plan->changed_count++] = p->row.host;
@@ -258,7 +258,7 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     return NULL;
 }
 
-err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct obj_list *entries,
+err_t links_plan(struct call *r, struct db *db, struct str id_scope, const struct obj_list *entries,
                  struct link_plan *ret)
 {
     struct stored_links s = {.id_scope = id_scope};
@@ -275,7 +275,7 @@ err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct
     return NULL;
 }
 
-struct link_entry links_entry(struct req *r, const struct linked_row *l)
+struct link_entry links_entry(struct call *r, const struct linked_row *l)
 {
     struct arena *a = r->arena;
     struct link_entry e = {

@@ -3,7 +3,7 @@
 #define IDSCOPE_LINKS_H
 
 #include "api/op/resource_codec.h"
-#include "api/req.h"
+#include "api/call.h"
 #include "db/instance.h"
 
 /* What a PUT makes of the links. */
@@ -18,10 +18,10 @@ struct link_plan {
 /* Reads the entries against the stored links: masked keys are restored, links by resource looked up, new keys sealed.
  * Runs inside of the transaction that locked the instance. BAD_FIELD and BAD_CONNECTION_STRING name the entry and its
  * member. */
-err_t links_plan(struct req *r, struct db *db, struct str id_scope, const struct obj_list *entries,
+err_t links_plan(struct call *r, struct db *db, struct str id_scope, const struct obj_list *entries,
                  struct link_plan *ret);
 
 /* A link as an entry of iotHubs. */
-struct link_entry links_entry(struct req *r, const struct linked_row *l);
+struct link_entry links_entry(struct call *r, const struct linked_row *l);
 
 #endif

@@ -15,12 +15,12 @@ struct policy_owner policy_owner_instance(struct str id_scope)
     return (struct policy_owner){"instance_policy", id_scope, service_rights_parse, service_rights_text};
 }
 
-static struct seal_id row_of(struct req *r, const struct policy_owner *o, struct str key_name)
+static struct seal_id row_of(struct call *r, const struct policy_owner *o, struct str key_name)
 {
     return (struct seal_id){o->kind, o->key, arena_lower(r->arena, key_name)};
 }
 
-static err_t seal_keys(struct req *r, const struct policy_owner *o, size_t index, const struct policy *p,
+static err_t seal_keys(struct call *r, const struct policy_owner *o, size_t index, const struct policy *p,
                        struct policy_row *to)
 {
     struct keypair keys;
@@ -34,36 +34,36 @@ static err_t seal_keys(struct req *r, const struct policy_owner *o, size_t index
     return NULL;
 }
 
-static err_t make_row(struct req *r, const struct policy_owner *o, const struct policy *p, size_t index,
+static err_t make_row(struct call *r, const struct policy_owner *o, const struct policy *p, size_t index,
                       struct policy_row *ret)
 {
     if (!id_key_name_valid(p->key_name))
-        return req_fail(
+        return call_fail(
             r, E(BAD_FIELD),
             "properties.authorizationPolicies[%zu].keyName must have 1 to 256 letters, digits and characters of _@.-",
             index);
     ret->key_name = p->key_name;
     if (!o->parse(p->rights, &ret->rights))
-        return req_fail(r, E(BAD_FIELD),
-                        "properties.authorizationPolicies[%zu].rights must name rights, separated by commas.", index);
+        return call_fail(r, E(BAD_FIELD),
+                         "properties.authorizationPolicies[%zu].rights must name rights, separated by commas.", index);
     return seal_keys(r, o, index, p, ret);
 }
 
-err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count,
+err_t policy_rows(struct call *r, const struct policy_owner *o, const struct policy *at, size_t count,
                   struct policy_row **ret)
 {
     struct policy_row *rows = ARENA_NEW_ARRAY(r->arena, count, struct policy_row);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < i; j++)
             if (str_same_nocase(at[i].key_name, at[j].key_name))
-                return req_fail(r, E(BAD_FIELD), "properties.authorizationPolicies[%zu].keyName stands twice.", i);
+                return call_fail(r, E(BAD_FIELD), "properties.authorizationPolicies[%zu].keyName stands twice.", i);
         TRY(make_row(r, o, &at[i], i, &rows[i]));
     }
     *ret = rows;
     return NULL;
 }
 
-static err_t write_policy(struct req *r, const struct policy_owner *o, const struct policy_row *row, struct text *out)
+static err_t write_policy(struct call *r, const struct policy_owner *o, const struct policy_row *row, struct text *out)
 {
     struct keypair keys;
     const struct seal_id id = row_of(r, o, row->key_name);
@@ -75,7 +75,7 @@ static err_t write_policy(struct req *r, const struct policy_owner *o, const str
     return NULL;
 }
 
-err_t policy_reply(struct req *r, const struct policy_owner *o, const struct policy_row *rows, size_t count, bool one)
+err_t policy_reply(struct call *r, const struct policy_owner *o, const struct policy_row *rows, size_t count, bool one)
 {
     struct text out;
     text_init(&out, r->arena, 1024);
@@ -85,5 +85,5 @@ err_t policy_reply(struct req *r, const struct policy_owner *o, const struct pol
         TRY(write_policy(r, o, &rows[i], &out));
     }
     text_add(&out, one ? STR("") : STR("]}"));
-    return req_reply(r, 200, text_str(&out));
+    return call_reply(r, 200, text_str(&out));
 }

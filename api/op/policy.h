@@ -3,7 +3,7 @@
 #define IDSCOPE_POLICY_H
 
 #include "api/op/resource_codec.h"
-#include "api/req.h"
+#include "api/call.h"
 #include "db/resource.h"
 
 /* Whose policies: how rights are spelled, and which rows the keys are sealed for (core/seal.h). */
@@ -18,10 +18,10 @@ struct policy_owner policy_owner_instance(struct str id_scope);
 
 /* Policies as sent (properties.authorizationPolicies) → rows: names and rights checked, missing keys made, keys sealed.
  * BAD_FIELD names the member. */
-err_t policy_rows(struct req *r, const struct policy_owner *o, const struct policy *at, size_t count,
+err_t policy_rows(struct call *r, const struct policy_owner *o, const struct policy *at, size_t count,
                   struct policy_row **ret);
 
 /* Answers listkeys with the rows: {"value":[…]}, or with `one` the single policy. */
-err_t policy_reply(struct req *r, const struct policy_owner *o, const struct policy_row *rows, size_t count, bool one);
+err_t policy_reply(struct call *r, const struct policy_owner *o, const struct policy_row *rows, size_t count, bool one);
 
 #endif

@@ -6,7 +6,7 @@
 #include "api/op/service.h"
 #include "api/op/stale.h"
 
-err_t op_registration_get(struct req *r)
+err_t op_registration_get(struct call *r)
 {
     struct str key;
     struct registration_row row;
@@ -15,11 +15,11 @@ err_t op_registration_get(struct req *r)
     TRY(db_registration_find(r->db, r->arena, r->instance->id_scope, key, &found, &row));
     if (!found)
         return E(REGISTRATION_NOT_FOUND);
-    return req_reply_codec(r, 200, registration_state_codec, service_registration(r, &row));
+    return call_reply_codec(r, 200, registration_state_codec, service_registration(r, &row));
 }
 
 /* NULL when any will do; else the row as it is now, which must not change until it is gone. */
-static err_t wanted_row(struct req *r, struct str key, struct registration_row *row,
+static err_t wanted_row(struct call *r, struct str key, struct registration_row *row,
                         const struct registration_row **ret)
 {
     bool found;
@@ -35,7 +35,7 @@ static err_t wanted_row(struct req *r, struct str key, struct registration_row *
     return NULL;
 }
 
-static err_t delete_work(struct req *r, void *context)
+static err_t delete_work(struct call *r, void *context)
 {
     struct registration_row row;
     struct registration_guard guard = {r->instance->id_scope, r->instance->version, *(const struct str *)context, NULL};
@@ -46,17 +46,17 @@ static err_t delete_work(struct req *r, void *context)
         return E(STALE);
     if (!gone)
         return guard.as ? E(PRECONDITION_FAILED) : E(REGISTRATION_NOT_FOUND);
-    return req_reply_empty(r, 204);
+    return call_reply_empty(r, 204);
 }
 
-err_t op_registration_delete(struct req *r)
+err_t op_registration_delete(struct call *r)
 {
     struct str key;
     TRY(service_registration_id(r, &key));
     return stale_retry(r, delete_work, &key);
 }
 
-err_t op_registration_explain(struct req *r)
+err_t op_registration_explain(struct call *r)
 {
     struct str key;
     struct registration_input stored;
@@ -67,9 +67,9 @@ err_t op_registration_explain(struct req *r)
     if (!found)
         return E(REGISTRATION_NOT_FOUND);
     if (!stored.input.p)
-        return req_fail(r, E(REGISTRATION_NOT_FOUND), "No hub has been chosen for this registration yet.");
+        return call_fail(r, E(REGISTRATION_NOT_FOUND), "No hub has been chosen for this registration yet.");
     TRY(alloc_input_read(r->arena, stored.input, &r->log_detail, &input));
-    return req_reply(r, 200,
-                     alloc_explain(r->arena, &input, r->instance->id_scope_text, stored.registration_id,
-                                   enc_hex(r->arena, stored.hash, false)));
+    return call_reply(r, 200,
+                      alloc_explain(r->arena, &input, r->instance->id_scope_text, stored.registration_id,
+                                    enc_hex(r->arena, stored.hash, false)));
 }

@@ -27,18 +27,18 @@ struct resource_policies {
 
 struct resource_kind {
     const char *noun; /* "hub", "instance" */
-    err_t (*find)(struct req *r, const struct find *f, struct resource_page *ret);
-    void (*write)(struct req *r, const void *rows, size_t i, struct text *out);
-    err_t (*policies)(struct req *r, const struct find *f, struct str key_name_key, struct resource_policies *ret);
+    err_t (*find)(struct call *r, const struct find *f, struct resource_page *ret);
+    void (*write)(struct call *r, const void *rows, size_t i, struct text *out);
+    err_t (*policies)(struct call *r, const struct find *f, struct str key_name_key, struct resource_policies *ret);
 };
 
 /* Answers with the resource as it stands in the database now. */
-err_t resource_reply(struct req *r, const struct resource_kind *k, int status, const struct arm_target *t);
+err_t resource_reply(struct call *r, const struct resource_kind *k, int status, const struct arm_target *t);
 /* The operations: GET of one, GET of the lists, POST …/listkeys and …/{key}/listkeys. */
-err_t resource_get(struct req *r, const struct resource_kind *k);
-err_t resource_list_subscription(struct req *r, const struct resource_kind *k);
-err_t resource_list_group(struct req *r, const struct resource_kind *k);
-err_t resource_list_keys(struct req *r, const struct resource_kind *k);
-err_t resource_list_keys_of(struct req *r, const struct resource_kind *k);
+err_t resource_get(struct call *r, const struct resource_kind *k);
+err_t resource_list_subscription(struct call *r, const struct resource_kind *k);
+err_t resource_list_group(struct call *r, const struct resource_kind *k);
+err_t resource_list_keys(struct call *r, const struct resource_kind *k);
+err_t resource_list_keys_of(struct call *r, const struct resource_kind *k);
 
 #endif

@@ -3,7 +3,7 @@
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
 
-static void write_group(struct req *r, const struct arm_target *t, const struct group_row *row, struct text *out)
+static void write_group(struct call *r, const struct arm_target *t, const struct group_row *row, struct text *out)
 {
     struct resource g = {
         .id = arm_group_id(r->arena, &t->at.subscription_id, row->name),
@@ -16,15 +16,15 @@ static void write_group(struct req *r, const struct arm_target *t, const struct 
     codec_encode(out, group_codec, &g);
 }
 
-static err_t reply_group(struct req *r, int status, const struct arm_target *t, const struct group_row *row)
+static err_t reply_group(struct call *r, int status, const struct arm_target *t, const struct group_row *row)
 {
     struct text out;
     text_init(&out, r->arena, 512);
     write_group(r, t, row, &out);
-    return req_reply(r, status, text_str(&out));
+    return call_reply(r, status, text_str(&out));
 }
 
-err_t op_group_list(struct req *r)
+err_t op_group_list(struct call *r)
 {
     struct arm_target t;
     struct place_found found;
@@ -43,7 +43,7 @@ err_t op_group_list(struct req *r)
     return arm_list_end(r, &out, more ? arena_lower(r->arena, rows[count - 1].name) : (struct str){NULL, 0});
 }
 
-static err_t find_group(struct req *r, struct arm_target *t, struct group_row **ret)
+static err_t find_group(struct call *r, struct arm_target *t, struct group_row **ret)
 {
     struct place_found found;
     size_t count;
@@ -56,7 +56,7 @@ static err_t find_group(struct req *r, struct arm_target *t, struct group_row **
     return count ? NULL : E(RESOURCE_GROUP_NOT_FOUND);
 }
 
-err_t op_group_get(struct req *r)
+err_t op_group_get(struct call *r)
 {
     struct arm_target t;
     struct group_row *row;
@@ -64,15 +64,15 @@ err_t op_group_get(struct req *r)
     return reply_group(r, 200, &t, row);
 }
 
-err_t op_group_head(struct req *r)
+err_t op_group_head(struct call *r)
 {
     struct arm_target t;
     struct group_row *row;
     TRY(find_group(r, &t, &row));
-    return req_reply_empty(r, 204);
+    return call_reply_empty(r, 204);
 }
 
-err_t op_group_put(struct req *r)
+err_t op_group_put(struct call *r)
 {
     struct arm_target t;
     struct place_found found;
@@ -80,14 +80,14 @@ err_t op_group_put(struct req *r)
     struct group_row row, written;
     bool done, created;
     TRY(arm_subscription(r, &t));
-    t.group = r->segments[1];
+    t.group = r->segments[SEGMENT_GROUP];
     if (!id_resource_group_valid(t.group))
-        return req_fail(r, E(BAD_ID),
-                        "resourceGroupName: the name of a group must have 1 to 90 letters, digits and characters of "
-                        "-_.() and no period "
-                        "at its end.");
+        return call_fail(r, E(BAD_ID),
+                         "resourceGroupName: the name of a group must have 1 to 90 letters, digits and characters of "
+                         "-_.() and no period "
+                         "at its end.");
     t.at.group_key = arena_lower(r->arena, t.group);
-    TRY(req_decode(r, group_codec, CODEC_NO_CASE, &body));
+    TRY(call_decode(r, group_codec, CODEC_NO_CASE, &body));
     row.name = t.group;
     TRY(arm_location(r, "location", body.location, &row.location));
     TRY(arm_tags(r, body.tags, &row.tags));
@@ -97,12 +97,12 @@ err_t op_group_put(struct req *r)
     return done ? reply_group(r, created ? 201 : 200, &t, &written) : E(GROUP_LOCATION_CONFLICT);
 }
 
-err_t op_group_delete(struct req *r)
+err_t op_group_delete(struct call *r)
 {
     struct arm_target t;
     struct place_found found;
     TRY(arm_group(r, &t));
     TRY(db_group_delete(r->db, r->arena, &t.at, &found));
     TRY(arm_check_place(&t, &found));
-    return req_reply_empty(r, 200);
+    return call_reply_empty(r, 200);
 }

@@ -1,15 +1,15 @@
 /* service.c: what the operations of the service plane share. It must never touch the database. */
 #include "api/op/service.h"
 
-err_t service_registration_id(struct req *r, struct str *ret_key)
+err_t service_registration_id(struct call *r, struct str *ret_key)
 {
-    if (!id_registration_valid(r->segments[0]))
-        return req_fail(r, E(BAD_ID),
-                        "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end "
-                        "with a letter or digit "
-                        "(or end with a hyphen).",
-                        ID_REGISTRATION_MAX);
-    *ret_key = arena_lower(r->arena, r->segments[0]);
+    if (!id_registration_valid(r->segments[SEGMENT_ID]))
+        return call_fail(r, E(BAD_ID),
+                         "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end "
+                         "with a letter or digit "
+                         "(or end with a hyphen).",
+                         ID_REGISTRATION_MAX);
+    *ret_key = arena_lower(r->arena, r->segments[SEGMENT_ID]);
     return NULL;
 }
 
@@ -24,7 +24,7 @@ enum match service_match(struct str if_match, struct uuid *ret_tag)
     return dec_uuid(s, ret_tag) ? MATCH_TAG : MATCH_NEVER;
 }
 
-struct registration_state *service_registration(struct req *r, const struct registration_row *row)
+struct registration_state *service_registration(struct call *r, const struct registration_row *row)
 {
     struct registration_state *state = ARENA_NEW(r->arena, struct registration_state);
     *state = row->state;

@@ -2,17 +2,17 @@
 #ifndef IDSCOPE_SERVICE_H
 #define IDSCOPE_SERVICE_H
 
-#include "api/req.h"
+#include "api/call.h"
 #include "db/registration.h"
 
 /* The registration id of the path ({id}), checked: BAD_ID. *ret_key is its lower-case form. */
-err_t service_registration_id(struct req *r, struct str *ret_key);
+err_t service_registration_id(struct call *r, struct str *ret_key);
 
 /* What an If-Match header asks of a thing whose etag is made from a guid. */
 enum match { MATCH_ABSENT, MATCH_ANY, MATCH_TAG, MATCH_NEVER };
 enum match service_match(struct str if_match, struct uuid *ret_tag);
 
 /* The service's view of a registration, with its etag. */
-struct registration_state *service_registration(struct req *r, const struct registration_row *row);
+struct registration_state *service_registration(struct call *r, const struct registration_row *row);
 
 #endif

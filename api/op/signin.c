@@ -10,12 +10,12 @@ enum { SECRET_MAX = 512, SCOPE_MAX = 300 };
 /* --- documents ---------------------------------------------------------------------------------------------------- */
 
 /* This deployment as the client reached it: https://host[:port] */
-static struct str base_url(const struct req *r)
+static struct str base_url(const struct call *r)
 {
     return arena_printf(r->arena, "https://%.*s", STR_ARG(r->host_port));
 }
 
-static struct str below(const struct req *r, const char *path)
+static struct str below(const struct call *r, const char *path)
 {
     return arena_printf(r->arena, "%s%s", base_url(r).p, path);
 }
@@ -68,14 +68,14 @@ static const struct codec metadata_codec[] = {
 };
 
 /* What 2015-01-01 reads. */
-static err_t reply_old_metadata(struct req *r, struct metadata_authentication *authentication)
+static err_t reply_old_metadata(struct call *r, struct metadata_authentication *authentication)
 {
     struct str root = below(r, "/");
     struct metadata m = {.gallery_endpoint = root, .graph_endpoint = root, .authentication = authentication};
-    return req_reply_codec(r, 200, metadata_codec, &m);
+    return call_reply_codec(r, 200, metadata_codec, &m);
 }
 
-err_t op_metadata_endpoints(struct req *r)
+err_t op_metadata_endpoints(struct call *r)
 {
     struct str root = below(r, "/");
     struct metadata_authentication authentication = {.login_endpoint = below(r, "/adfs"),
@@ -93,7 +93,7 @@ err_t op_metadata_endpoints(struct req *r)
     text_add_char(&out, '[');
     codec_encode(&out, metadata_codec, &m);
     text_add_char(&out, ']');
-    return req_reply(r, 200, text_str(&out));
+    return call_reply(r, 200, text_str(&out));
 }
 
 struct openid {
@@ -113,12 +113,12 @@ static const struct codec openid_codec[] = {
     CODEC_END,
 };
 
-static struct str issuer(const struct req *r)
+static struct str issuer(const struct call *r)
 {
     return arena_printf(r->arena, "https://management.%.*s/adfs", STR_ARG(r->cfg->domain));
 }
 
-err_t op_openid_configuration(struct req *r)
+err_t op_openid_configuration(struct call *r)
 {
     struct str token = STR("token"), subject = STR("pairwise"), algorithm = STR("ES256"),
                grant = STR("client_credentials");
@@ -134,10 +134,10 @@ err_t op_openid_configuration(struct req *r)
         {&grant, 1, true},
         {methods, 2, true},
     };
-    return req_reply_codec(r, 200, openid_codec, &o);
+    return call_reply_codec(r, 200, openid_codec, &o);
 }
 
-err_t op_jwks(struct req *r)
+err_t op_jwks(struct call *r)
 {
     struct token_key_view view;
     struct text out;
@@ -150,7 +150,7 @@ err_t op_jwks(struct req *r)
     }
     text_add(&out, STR("]}"));
     token_keys_release(r->shared->tokens, &view);
-    return req_reply(r, 200, text_str(&out));
+    return call_reply(r, 200, text_str(&out));
 }
 
 /* --- the token endpoint ------------------------------------------------------------------------------------------- */
@@ -160,7 +160,7 @@ struct token_request {
 };
 
 /* One pair of the form; a name that stands twice is an error (RFC 6749 3.2). */
-static err_t take_pair(struct req *r, struct str pair, struct token_request *to)
+static err_t take_pair(struct call *r, struct str pair, struct token_request *to)
 {
     const struct {
         const char *name;
@@ -172,18 +172,18 @@ static err_t take_pair(struct req *r, struct str pair, struct token_request *to)
                  {"resource", &to->resource}};
     struct str name, value = str_split(pair, '=', &name);
     if (!dec_percent(r->arena, name, true, &name) || !dec_percent(r->arena, value.p ? value : STR(""), true, &value))
-        return req_fail(r, E(BAD_REQUEST), "The form holds a bad percent escape.");
+        return call_fail(r, E(BAD_REQUEST), "The form holds a bad percent escape.");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (!str_same(name, str_of(known[i].name)))
             continue;
         if (known[i].value->p)
-            return req_fail(r, E(BAD_REQUEST), "%s stands twice in the form.", known[i].name);
+            return call_fail(r, E(BAD_REQUEST), "%s stands twice in the form.", known[i].name);
         *known[i].value = value;
     }
     return NULL;
 }
 
-static err_t read_form(struct req *r, struct token_request *to)
+static err_t read_form(struct call *r, struct token_request *to)
 {
     struct str rest = r->body.n ? r->body : (struct str){NULL, 0}, pair;
     while (rest.p) {
@@ -194,35 +194,38 @@ static err_t read_form(struct req *r, struct token_request *to)
 }
 
 /* HTTP Basic (RFC 6749 2.3.1): both parts form-encoded, joined by a colon, in base64. */
-static err_t read_basic(struct req *r, struct token_request *to)
+static err_t read_basic(struct call *r, struct token_request *to)
 {
     static const struct str basic = {"Basic ", 6};
     struct bytes raw;
-    struct str head = {r->authorization.p, r->authorization.n < basic.n ? r->authorization.n : basic.n};
-    if (!r->authorization.n)
+    struct str head = {r->presented.authorization.p,
+                       r->presented.authorization.n < basic.n ? r->presented.authorization.n : basic.n};
+    if (!r->presented.authorization.n)
         return NULL;
     if (to->client_secret.p)
-        return req_fail(r, E(BAD_REQUEST),
-                        "Send the client secret in the form or in the Authorization header, not in both.");
-    if (!str_same_nocase(head, basic) ||
-        !dec_base64(r->arena, str_trim((struct str){r->authorization.p + basic.n, r->authorization.n - basic.n}), &raw))
-        return req_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
+        return call_fail(r, E(BAD_REQUEST),
+                         "Send the client secret in the form or in the Authorization header, not in both.");
+    if (!str_same_nocase(head, basic) || !dec_base64(r->arena,
+                                                     str_trim((struct str){r->presented.authorization.p + basic.n,
+                                                                           r->presented.authorization.n - basic.n}),
+                                                     &raw))
+        return call_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
     struct str id, secret = str_split((struct str){(const char *)raw.p, raw.n}, ':', &id);
     if (!secret.p || !dec_percent(r->arena, id, true, &id) || !dec_percent(r->arena, secret, true, &to->client_secret))
-        return req_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
+        return call_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
     if (to->client_id.p && !str_same_nocase(to->client_id, id))
-        return req_fail(r, E(BAD_REQUEST), "client_id differs between the form and the Authorization header.");
+        return call_fail(r, E(BAD_REQUEST), "client_id differs between the form and the Authorization header.");
     to->client_id = id;
     return NULL;
 }
 
 /* The client of the request. An unknown id costs the same hash as a wrong secret. */
-static err_t check_secret(struct req *r, const struct token_request *t)
+static err_t check_secret(struct call *r, const struct token_request *t)
 {
     struct uuid id;
     static const struct sha256 nobody = {{0}};
     if (!dec_uuid(t->client_id, &id) || !t->client_secret.n || t->client_secret.n > SECRET_MAX)
-        return req_refuse(r, E(INVALID_CLIENT), "client_id is no guid, or there is no client_secret");
+        return call_refuse(r, E(INVALID_CLIENT), "client_id is no guid, or there is no client_secret");
     err_t e = gate_client_by_id(r->shared->gate, r->db, &id, r->now_us, &r->client);
     if (e && e != E(INVALID_CLIENT))
         return e;
@@ -230,7 +233,7 @@ static err_t check_secret(struct req *r, const struct token_request *t)
     struct sha256 given = crypt_sha256((struct bytes){(const uint8_t *)t->client_secret.p, t->client_secret.n});
     bool same = crypt_same((struct bytes){given.b, sizeof given.b}, (struct bytes){wanted->b, sizeof wanted->b});
     if (e || !same)
-        return req_refuse(r, E(INVALID_CLIENT), e ? "there is no such client" : "the client secret is wrong");
+        return call_refuse(r, E(INVALID_CLIENT), e ? "there is no such client" : "the client secret is wrong");
     return NULL;
 }
 
@@ -240,7 +243,7 @@ static struct str without_end(struct str s, struct str end)
 }
 
 /* "https://management.D//.default" → "https://management.D"; absent unless tokens are issued for that address. */
-static struct str audience_of(struct req *r, const struct token_request *t)
+static struct str audience_of(struct call *r, const struct token_request *t)
 {
     static const struct str https = {"https://", 8};
     struct str wanted = without_end(str_trim(t->scope.n ? t->scope : t->resource), STR("/.default"));
@@ -262,7 +265,7 @@ static struct str audience_of(struct req *r, const struct token_request *t)
     return ours ? wanted : (struct str){NULL, 0};
 }
 
-static err_t sign(struct req *r, struct str audience, struct str *ret_token)
+static err_t sign(struct call *r, struct str audience, struct str *ret_token)
 {
     static const char *const role_words[] = {"", "reader", "contributor", "owner"};
     struct token_key_view view;
@@ -298,19 +301,19 @@ static const struct codec token_reply_codec[] = {
     CODEC_END,
 };
 
-static err_t refuse_grant(struct req *r)
+static err_t refuse_grant(struct call *r)
 {
     struct token_reply reply = {.error = STR("unsupported_grant_type"),
                                 .error_description = STR("grant_type must be client_credentials.")};
-    req_refuse(r, NULL, "grant_type is not client_credentials");
-    return req_reply_codec(r, 400, token_reply_codec, &reply);
+    call_refuse(r, NULL, "grant_type is not client_credentials");
+    return call_reply_codec(r, 400, token_reply_codec, &reply);
 }
 
-err_t op_token(struct req *r)
+err_t op_token(struct call *r)
 {
     struct token_request t = {0};
     struct token_reply reply = {.token_type = STR("Bearer")};
-    req_header(r, "Cache-Control", STR("no-store"));
+    call_header(r, "Cache-Control", STR("no-store"));
     TRY(read_form(r, &t));
     if (!str_same(t.grant_type, STR("client_credentials")))
         return refuse_grant(r);
@@ -318,9 +321,9 @@ err_t op_token(struct req *r)
     TRY(check_secret(r, &t));
     struct str audience = audience_of(r, &t);
     if (!audience.p)
-        return req_refuse(r, E(INVALID_SCOPE), "the scope is not one that tokens are issued for");
+        return call_refuse(r, E(INVALID_SCOPE), "the scope is not one that tokens are issued for");
     TRY(sign(r, audience, &reply.access_token));
     reply.resource = audience;
     reply.expires_in = reply.ext_expires_in = (struct opt_i64){true, r->cfg->token_lifetime_s};
-    return req_reply_codec(r, 200, token_reply_codec, &reply);
+    return call_reply_codec(r, 200, token_reply_codec, &reply);
 }

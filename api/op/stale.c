@@ -5,7 +5,7 @@
 #include "api/auth.h"
 #include "api/shared.h"
 
-static void forget(struct req *r)
+static void forget(struct call *r)
 {
     if (r->instance)
         gate_forget_instance(r->shared->gate, r->instance->id_scope, r->name);
@@ -13,7 +13,7 @@ static void forget(struct req *r)
         gate_forget_hub(r->shared->gate, r->name);
 }
 
-err_t stale_retry(struct req *r, err_t (*work)(struct req *r, void *context), void *context)
+err_t stale_retry(struct call *r, err_t (*work)(struct call *r, void *context), void *context)
 {
     err_t e = work(r, context);
     if (e != E(STALE))

@@ -3,10 +3,10 @@
 #ifndef IDSCOPE_STALE_H
 #define IDSCOPE_STALE_H
 
-#include "api/req.h"
+#include "api/call.h"
 
 /* Runs `work`; when it gives STALE, drops what the gate remembers, checks the credential again and runs it a second
  * time. */
-err_t stale_retry(struct req *r, err_t (*work)(struct req *r, void *context), void *context);
+err_t stale_retry(struct call *r, err_t (*work)(struct call *r, void *context), void *context);
 
 #endif

@@ -4,7 +4,7 @@
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
 
-static void write_subscription(struct req *r, const struct subscription_row *row, struct text *out)
+static void write_subscription(struct call *r, const struct subscription_row *row, struct text *out)
 {
     struct str id = enc_uuid(r->arena, &row->subscription_id);
     struct subscription s = {
@@ -19,16 +19,16 @@ static void write_subscription(struct req *r, const struct subscription_row *row
     codec_encode(out, subscription_codec, &s);
 }
 
-err_t op_subscription_list(struct req *r)
+err_t op_subscription_list(struct call *r)
 {
     struct uuid after;
     struct subscription_row *rows;
     size_t count;
     bool more;
     struct text out;
-    struct str token = req_query(r, "$skiptoken");
+    struct str token = call_query(r, "$skiptoken");
     if (token.n && !dec_uuid(token, &after))
-        return req_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
+        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
     TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, &rows, &count,
                              &more));
     arm_list_begin(r, &out);
@@ -39,7 +39,7 @@ err_t op_subscription_list(struct req *r)
     return arm_list_end(r, &out, more ? enc_uuid(r->arena, &rows[count - 1].subscription_id) : (struct str){NULL, 0});
 }
 
-err_t op_subscription_get(struct req *r)
+err_t op_subscription_get(struct call *r)
 {
     struct arm_target t;
     struct subscription_row *rows;
@@ -52,5 +52,5 @@ err_t op_subscription_get(struct req *r)
         return E(SUBSCRIPTION_NOT_FOUND);
     text_init(&out, r->arena, 256);
     write_subscription(r, &rows[0], &out);
-    return req_reply(r, 200, text_str(&out));
+    return call_reply(r, 200, text_str(&out));
 }

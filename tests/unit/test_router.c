@@ -7,10 +7,10 @@
 
 static const char *const method_names[] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OTHER"};
 
-static struct req *request(struct arena *a, enum method method, const char *host)
+static struct call *request(struct arena *a, enum method method, const char *host)
 {
     struct cfg *cfg = ARENA_NEW(a, struct cfg);
-    struct req *r = ARENA_NEW(a, struct req);
+    struct call *r = ARENA_NEW(a, struct call);
     cfg->domain = STR("idscope.test");
     cfg->region = STR("here");
     r->arena = a;
@@ -80,7 +80,7 @@ static const struct {
 static void each_request_finds_its_operation(void **state)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct req *r = request(*state, cases[i].method, cases[i].host);
+        struct call *r = request(*state, cases[i].method, cases[i].host);
         err_t e = router_resolve(r, str_of(cases[i].target));
         bool good = cases[i].operation ? !e && strcmp(r->route->name, cases[i].operation) == 0
                                        : e && strcmp(e->name, cases[i].error) == 0;
@@ -92,12 +92,36 @@ static void each_request_finds_its_operation(void **state)
 
 static void values_are_decoded_once_after_splitting(void **state)
 {
-    struct req *r = request(*state, METHOD_GET, "plant.dps.idscope.test");
+    struct call *r = request(*state, METHOD_GET, "plant.dps.idscope.test");
     assert_ok(router_resolve(r, STR("/enrollments/a%2Fb%2541?api-version=2021-10-01")));
-    assert_text(r->segments[0], "a/b%41");
-    assert_text(r->raw_segments[0], "a%2Fb%2541");
+    assert_text(r->segments[SEGMENT_ID], "a/b%41");
+    assert_text(r->raw_segments[SEGMENT_ID], "a%2Fb%2541");
     assert_text(r->name, "plant");
     assert_text(r->api_version, "2021-10-01");
+}
+
+/* The routes of a path of words and values, one value each: all of them arrive under the name that the table gives. */
+static void every_value_has_a_name(void **state)
+{
+    static const char *const paths[] = {
+        "/subscriptions/S/resourcegroups/G/providers/Microsoft.Devices/provisioningServices/N/keys/K/listkeys",
+        "/subscriptions/S/resourcegroups/G/providers/Microsoft.Devices/provisioningServices/N/linkedHubs/H"};
+    struct call *r = request(*state, METHOD_POST, "localhost");
+    assert_ok(router_resolve(r, arena_printf(*state, "%s?api-version=2021-10-01", paths[0])));
+    assert_text(r->segments[SEGMENT_SUBSCRIPTION], "S");
+    assert_text(r->segments[SEGMENT_GROUP], "G");
+    assert_text(r->segments[SEGMENT_NAME], "N");
+    assert_text(r->segments[SEGMENT_KEY], "K");
+    r = request(*state, METHOD_GET, "localhost");
+    assert_ok(router_resolve(r, arena_printf(*state, "%s?api-version=2021-10-01", paths[1])));
+    assert_text(r->segments[SEGMENT_HOST], "H");
+    assert_null(r->segments[SEGMENT_KEY].p);
+    assert_null(r->segments[SEGMENT_SCOPE].p);
+    r = request(*state, METHOD_GET, "localhost");
+    assert_ok(router_resolve(r, STR("/0neAA/registrations/d1/operations/5.a.b?api-version=2019-03-31")));
+    assert_text(r->segments[SEGMENT_SCOPE], "0neAA");
+    assert_text(r->segments[SEGMENT_ID], "d1");
+    assert_text(r->segments[SEGMENT_OPERATION], "5.a.b");
 }
 
 static void every_route_can_be_found(void **state)
@@ -107,12 +131,13 @@ static void every_route_can_be_found(void **state)
         const struct route *route = router_at(i);
         assert_int_equal(router_index(route), i);
         assert_true((route->op != NULL) != (route->batch != NULL));
+        assert_true(router_segments_known(route));
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(route->name, router_at(j)->name);
     }
 }
 
-static const char *header_of(const struct req *r, const char *name)
+static const char *header_of(const struct call *r, const char *name)
 {
     for (size_t i = 0; i < r->header_count; i++)
         if (strcmp(r->headers[i].name, name) == 0)
@@ -122,7 +147,7 @@ static const char *header_of(const struct req *r, const char *name)
 
 static void a_wrong_method_hears_the_right_ones(void **state)
 {
-    struct req *r = request(*state, METHOD_POST, "plant.dps.idscope.test");
+    struct call *r = request(*state, METHOD_POST, "plant.dps.idscope.test");
     r->error = router_resolve(r, STR("/enrollments/d1?api-version=2021-10-01"));
     reply_finish(r);
     assert_int_equal(r->status, 405);
@@ -132,9 +157,9 @@ static void a_wrong_method_hears_the_right_ones(void **state)
 /* --- shapes ---------------------------------------------------------------------------------------------------------
  */
 
-static struct req *refused(struct arena *a, enum plane plane, err_t e)
+static struct call *refused(struct arena *a, enum plane plane, err_t e)
 {
-    struct req *r = request(a, METHOD_GET, "localhost");
+    struct call *r = request(a, METHOD_GET, "localhost");
     r->plane = plane;
     r->error = e;
     err_say(&r->log_detail, e, "for the log");
@@ -143,7 +168,7 @@ static struct req *refused(struct arena *a, enum plane plane, err_t e)
 
 static void each_plane_says_no_in_its_own_shape(void **state)
 {
-    struct req *r = refused(*state, PLANE_DEVICE, E(UNAUTHORIZED));
+    struct call *r = refused(*state, PLANE_DEVICE, E(UNAUTHORIZED));
     reply_finish(r);
     assert_int_equal(r->status, 401);
     assert_text(r->reply, "{\"errorCode\":401002,\"trackingId\":\"11111111-2222-4333-8444-555555555555\","
@@ -167,7 +192,7 @@ static void each_plane_says_no_in_its_own_shape(void **state)
 
 static void a_client_reads_its_own_fault_and_never_ours(void **state)
 {
-    struct req *r = refused(*state, PLANE_SERVICE, E(BAD_FIELD));
+    struct call *r = refused(*state, PLANE_SERVICE, E(BAD_FIELD));
     err_say(&r->detail, NULL, "registrationId: must be a text.");
     reply_finish(r);
     assert_non_null(strstr(r->reply.p, "registrationId: must be a text."));
@@ -183,7 +208,7 @@ static void whoever_is_turned_away_hears_when_to_come_back(void **state)
 {
     static const enum plane planes[] = {PLANE_DEVICE, PLANE_SERVICE, PLANE_HUB, PLANE_MANAGEMENT, PLANE_SIGN_IN};
     for (size_t i = 0; i < sizeof planes / sizeof *planes; i++) {
-        struct req *r = refused(*state, planes[i], i % 2 ? E(OVERLOADED) : E(DATABASE_RETRY));
+        struct call *r = refused(*state, planes[i], i % 2 ? E(OVERLOADED) : E(DATABASE_RETRY));
         reply_finish(r);
         assert_int_equal(r->status, 503);
         assert_in_range(header_of(r, "Retry-After")[0], '1', '9');
@@ -195,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(each_request_finds_its_operation),
         UNIT(values_are_decoded_once_after_splitting),
+        UNIT(every_value_has_a_name),
         UNIT(every_route_can_be_found),
         UNIT(a_wrong_method_hears_the_right_ones),
         UNIT(each_plane_says_no_in_its_own_shape),

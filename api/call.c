@@ -1,12 +1,12 @@
-/* req.c: what operations do with a request: read its query and body, answer it, refuse it. It must never send anything:
- * the reply stands in the request until api/server.c sends it. */
-#include "api/req.h"
+/* call.c: what operations do with a request: read its query and body, answer it, refuse it. It must never send
+ * anything: the reply stands in the request until api/server.c sends it. */
+#include "api/call.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-struct str req_query(struct req *r, const char *name)
+struct str call_query(struct call *r, const char *name)
 {
     struct str rest = r->query;
     while (rest.p) {
@@ -21,38 +21,38 @@ struct str req_query(struct req *r, const char *name)
     return (struct str){NULL, 0};
 }
 
-err_t req_reply(struct req *r, int status, struct str json)
+err_t call_reply(struct call *r, int status, struct str json)
 {
     r->status = status;
     r->reply = json;
     return NULL;
 }
 
-err_t req_reply_empty(struct req *r, int status)
+err_t call_reply_empty(struct call *r, int status)
 {
-    return req_reply(r, status, (struct str){NULL, 0});
+    return call_reply(r, status, (struct str){NULL, 0});
 }
 
-err_t req_reply_codec(struct req *r, int status, const struct codec *table, const void *from)
+err_t call_reply_codec(struct call *r, int status, const struct codec *table, const void *from)
 {
     struct text out;
     text_init(&out, r->arena, 512);
     codec_encode(&out, table, from);
-    return req_reply(r, status, text_str(&out));
+    return call_reply(r, status, text_str(&out));
 }
 
-void req_header(struct req *r, const char *name, struct str value)
+void call_header(struct call *r, const char *name, struct str value)
 {
-    assert(r->header_count < REQ_HEADERS_MAX);
+    assert(r->header_count < CALL_HEADERS_MAX);
     r->headers[r->header_count++] = (struct reply_header){name, value};
 }
 
-void req_retry_after(struct req *r, int64_t seconds)
+void call_retry_after(struct call *r, int64_t seconds)
 {
-    req_header(r, "Retry-After", arena_printf(r->arena, "%lld", (long long)seconds));
+    call_header(r, "Retry-After", arena_printf(r->arena, "%lld", (long long)seconds));
 }
 
-err_t req_decode(struct req *r, const struct codec *table, unsigned mode, void *to)
+err_t call_decode(struct call *r, const struct codec *table, unsigned mode, void *to)
 {
     return codec_read(r->arena, table, mode, r->body, to, &r->detail);
 }
@@ -62,7 +62,7 @@ static void say(struct err_detail *d, const char *format, va_list args)
     vsnprintf(d->text, sizeof d->text, format, args);
 }
 
-err_t req_fail(struct req *r, err_t e, const char *format, ...)
+err_t call_fail(struct call *r, err_t e, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -71,7 +71,7 @@ err_t req_fail(struct req *r, err_t e, const char *format, ...)
     return e;
 }
 
-err_t req_refuse(struct req *r, err_t e, const char *format, ...)
+err_t call_refuse(struct call *r, err_t e, const char *format, ...)
 {
     va_list args;
     va_start(args, format);

@@ -1,14 +1,15 @@
-/* req.h: one request, from the last byte of its body to the first of its answer. Operations (api/op) see HTTP through
- * this file only.
+/* call.h: one call of an operation: what is asked, by whom, and what is answered. A door (api/server.c is the one for
+ * HTTP) makes calls and submits them to the lanes; lanes and operations know of no door.
  *
  * An operation is a paragraph: decode, check, ask the database, reply. It runs on a lane's thread with a connection
- * (r->db) and simply blocks. It returns NULL after a req_reply…, or an error: the reply for an error is written in one
+ * (r->db) and simply blocks. It returns NULL after a call_reply…, or an error: the reply for an error is written in one
  * place (api/reply.c), in the shape of the plane, with the tracking id. Everything in a request lives in its arena. */
-#ifndef IDSCOPE_REQ_H
-#define IDSCOPE_REQ_H
+#ifndef IDSCOPE_CALL_H
+#define IDSCOPE_CALL_H
 
 #include "api/gate.h"
 #include "core/arena.h"
+#include "core/attest/presented.h"
 #include "core/cfg.h"
 #include "core/codec.h"
 #include "core/id.h"
@@ -30,12 +31,26 @@ enum credential {
 };
 enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
 
-enum { REQ_SEGMENTS_MAX = 6, REQ_HEADERS_MAX = 8 };
+enum { CALL_HEADERS_MAX = 8 };
 
-struct req;
-typedef err_t (*op_fn)(struct req *r);
-/* A batch operation answers every request of the batch (req_reply… or r->error) with one database round trip or two. */
-typedef void (*op_batch_fn)(struct db *db, struct req **reqs, size_t count);
+/* The values that paths of routes.def name in braces. The words stand in api/router.c. */
+enum segment {
+    SEGMENT_SUBSCRIPTION,
+    SEGMENT_GROUP,
+    SEGMENT_NAME,
+    SEGMENT_KEY,
+    SEGMENT_HOST,
+    SEGMENT_SCOPE,
+    SEGMENT_ID,
+    SEGMENT_OPERATION,
+    SEGMENT_COUNT
+};
+
+struct call;
+typedef err_t (*op_fn)(struct call *r);
+/* A batch operation answers every request of the batch (call_reply… or r->error) with one database round trip or two.
+ */
+typedef void (*op_batch_fn)(struct db *db, struct call **calls, size_t count);
 
 /* One line of routes.def. */
 struct route {
@@ -56,7 +71,7 @@ struct reply_header {
     struct str value;
 };
 
-struct req {
+struct call {
     struct arena *arena;
     const struct cfg *cfg;
     const struct shared *shared; /* what all requests share: api/shared.h */
@@ -68,17 +83,17 @@ struct req {
     enum plane plane;
     const struct route *route;
     enum method method;
-    struct str host;                       /* Host header, lower case, without port */
-    struct str host_port;                  /* Host header as sent, else management.D: for URLs in answers */
-    struct str name;                       /* left-most label of the host: instance or hub name, lower case */
-    struct str path;                       /* decoded, as sent, for logs (no query) */
-    struct str segments[REQ_SEGMENTS_MAX]; /* values of {…} in the pattern's order, percent-decoded once, case kept */
-    struct str raw_segments[REQ_SEGMENTS_MAX]; /* the same, not decoded */
-    struct str query;                          /* raw query text, see req_query */
+    struct str host;                        /* Host header, lower case, without port */
+    struct str host_port;                   /* Host header as sent, else management.D: for URLs in answers */
+    struct str name;                        /* left-most label of the host: instance or hub name, lower case */
+    struct str path;                        /* decoded, as sent, for logs (no query) */
+    struct str segments[SEGMENT_COUNT];     /* percent-decoded once, case kept; absent where the path has none */
+    struct str raw_segments[SEGMENT_COUNT]; /* the same, not decoded */
+    struct str query;                       /* raw query text, see call_query */
     struct str api_version;
     struct str body;
-    struct str authorization, if_match, content_type, max_item_count, continuation;
-    struct str address;           /* the device's or client's address: from the edge, or of the socket */
+    struct presented presented;
+    struct str if_match, content_type, max_item_count, continuation;
     struct str client_request_id; /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
 
     const struct gate_client *client;     /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
@@ -90,25 +105,25 @@ struct req {
     struct err_detail log_detail; /* words for the log only (why a credential was refused) */
     int status;                   /* of the reply */
     struct str reply;             /* body */
-    struct reply_header headers[REQ_HEADERS_MAX];
+    struct reply_header headers[CALL_HEADERS_MAX];
     size_t header_count;
 };
 
 /* The value of a query parameter (names ignore case), decoded; absent when it is not there. */
-struct str req_query(struct req *r, const char *name);
+struct str call_query(struct call *r, const char *name);
 
 /* Replies. The body is JSON (application/json; charset=utf-8) or empty. */
-err_t req_reply(struct req *r, int status, struct str json);
-err_t req_reply_empty(struct req *r, int status);
-err_t req_reply_codec(struct req *r, int status, const struct codec *table, const void *from);
-void req_header(struct req *r, const char *name, struct str value);
-void req_retry_after(struct req *r, int64_t seconds);
+err_t call_reply(struct call *r, int status, struct str json);
+err_t call_reply_empty(struct call *r, int status);
+err_t call_reply_codec(struct call *r, int status, const struct codec *table, const void *from);
+void call_header(struct call *r, const char *name, struct str value);
+void call_retry_after(struct call *r, int64_t seconds);
 
 /* Decodes the body into the zeroed struct `to`; says which member is wrong in r->detail. An empty body is BAD_JSON. */
-err_t req_decode(struct req *r, const struct codec *table, unsigned mode, void *to);
-/* Fails with a sentence for the client: return req_fail(r, E(BAD_FIELD), "…"). */
-err_t req_fail(struct req *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* As req_fail, but the sentence is for the log only: the client sees the error's own sentence (DECISIONS 24). */
-err_t req_refuse(struct req *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+err_t call_decode(struct call *r, const struct codec *table, unsigned mode, void *to);
+/* Fails with a sentence for the client: return call_fail(r, E(BAD_FIELD), "…"). */
+err_t call_fail(struct call *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* As call_fail, but the sentence is for the log only: the client sees the error's own sentence (DECISIONS 24). */
+err_t call_refuse(struct call *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -121,7 +121,7 @@ static struct bytes hash_or_null(const struct sha256 *hash)
 
 /* The columns of an array statement, one array per member. */
 struct choice_columns {
-    struct str *keys, *hubs, *devices, *subjects, *earlier;
+    struct str *keys, *hubs, *devices, *earlier_hubs, *earlier_devices;
     struct uuid *operations;
     struct bytes *inputs;
     int64_t *revisions, *scope_inputs, *enrollment_inputs;
@@ -133,8 +133,8 @@ static struct choice_columns choice_columns(struct arena *a, const struct db_ass
         .keys = ARENA_NEW_ARRAY(a, n, struct str),
         .hubs = ARENA_NEW_ARRAY(a, n, struct str),
         .devices = ARENA_NEW_ARRAY(a, n, struct str),
-        .subjects = ARENA_NEW_ARRAY(a, n, struct str),
-        .earlier = ARENA_NEW_ARRAY(a, n, struct str),
+        .earlier_hubs = ARENA_NEW_ARRAY(a, n, struct str),
+        .earlier_devices = ARENA_NEW_ARRAY(a, n, struct str),
         .operations = ARENA_NEW_ARRAY(a, n, struct uuid),
         .inputs = ARENA_NEW_ARRAY(a, n, struct bytes),
         .revisions = ARENA_NEW_ARRAY(a, n, int64_t),
@@ -143,10 +143,10 @@ static struct choice_columns choice_columns(struct arena *a, const struct db_ass
     };
     for (size_t i = 0; i < n; i++) {
         c.keys[i] = at[i].registration_key;
-        c.hubs[i] = at[i].hub;
-        c.devices[i] = at[i].device_id;
-        c.subjects[i] = at[i].subject;
-        c.earlier[i] = at[i].earlier_subject;
+        c.hubs[i] = at[i].target.hub;
+        c.devices[i] = at[i].target.device_id;
+        c.earlier_hubs[i] = at[i].earlier.hub;
+        c.earlier_devices[i] = at[i].earlier.device_id;
         c.operations[i] = at[i].operation;
         c.inputs[i] = hash_or_null(at[i].input);
         c.revisions[i] = at[i].revision;
@@ -171,12 +171,12 @@ err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int6
     db_i64_array(&in, c.revisions, count);
     db_text_array(&in, c.hubs, count);
     db_text_array(&in, c.devices, count);
-    db_text_array(&in, c.subjects, count);
     db_bytea_array(&in, c.inputs, count);
     db_i64_array(&in, c.scope_inputs, count);
     db_i64_array(&in, c.enrollment_inputs, count);
     db_i64(&in, remove_after_ms);
-    db_text_array(&in, c.earlier, count);
+    db_text_array(&in, c.earlier_hubs, count);
+    db_text_array(&in, c.earlier_devices, count);
     TRY(db_call(db, SQL_ASSIGN_CHOOSE, &in, DB_ONCE, &rows));
     for (size_t i = 0; i < rows_count(rows); i++)
         for (size_t k = 0; k < count; k++)
@@ -233,7 +233,8 @@ err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const 
 }
 
 struct end_columns {
-    struct str *keys, *statuses, *hubs, *devices, *messages, *left, *orphans;
+    struct str *keys, *statuses, *hubs, *devices, *messages;
+    struct str *left_hubs, *left_devices, *orphan_hubs, *orphan_devices;
     struct uuid *operations;
     int64_t *fences, *revisions, *pushed;
     int32_t *codes;
@@ -249,8 +250,10 @@ static struct end_columns end_columns_new(struct arena *a, size_t n)
         .hubs = ARENA_NEW_ARRAY(a, n, struct str),
         .devices = ARENA_NEW_ARRAY(a, n, struct str),
         .messages = ARENA_NEW_ARRAY(a, n, struct str),
-        .left = ARENA_NEW_ARRAY(a, n, struct str),
-        .orphans = ARENA_NEW_ARRAY(a, n, struct str),
+        .left_hubs = ARENA_NEW_ARRAY(a, n, struct str),
+        .left_devices = ARENA_NEW_ARRAY(a, n, struct str),
+        .orphan_hubs = ARENA_NEW_ARRAY(a, n, struct str),
+        .orphan_devices = ARENA_NEW_ARRAY(a, n, struct str),
         .operations = ARENA_NEW_ARRAY(a, n, struct uuid),
         .fences = ARENA_NEW_ARRAY(a, n, int64_t),
         .revisions = ARENA_NEW_ARRAY(a, n, int64_t),
@@ -270,14 +273,16 @@ static struct end_columns end_columns(struct arena *a, const struct db_assign_en
         c.operations[i] = at[i].operation;
         c.revisions[i] = at[i].revision;
         c.statuses[i] = word_text(registration_status_words, at[i].status);
-        c.hubs[i] = at[i].hub;
-        c.devices[i] = at[i].device_id;
+        c.hubs[i] = at[i].made.hub;
+        c.devices[i] = at[i].made.device_id;
         c.pushed[i] = at[i].pushed_version;
         c.codes[i] = at[i].error_code;
         c.messages[i] = at[i].error_message;
         c.migrate[i] = at[i].migrate;
-        c.left[i] = at[i].left_subject;
-        c.orphans[i] = at[i].orphan_subject;
+        c.left_hubs[i] = at[i].left.hub;
+        c.left_devices[i] = at[i].left.device_id;
+        c.orphan_hubs[i] = at[i].orphan.hub;
+        c.orphan_devices[i] = at[i].orphan.device_id;
         c.inputs[i] = hash_or_null(at[i].input);
     }
     return c;
@@ -298,9 +303,11 @@ static void end_args(struct db_args *in, struct arena *a, struct str id_scope, c
     db_i32_array(in, c->codes, n);
     db_text_array(in, c->messages, n);
     db_bool_array(in, c->migrate, n);
-    db_text_array(in, c->left, n);
-    db_text_array(in, c->orphans, n);
     db_bytea_array(in, c->inputs, n);
+    db_text_array(in, c->left_hubs, n);
+    db_text_array(in, c->left_devices, n);
+    db_text_array(in, c->orphan_hubs, n);
+    db_text_array(in, c->orphan_devices, n);
 }
 
 err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,

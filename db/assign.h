@@ -54,15 +54,19 @@ struct db_assign_input {
 err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_input *at,
                        size_t count);
 
+/* A device id on a hub. */
+struct db_identity {
+    struct str hub, device_id; /* hub as linked, absent: none */
+};
+
 struct db_assign_choice {
     struct str registration_key;
     struct uuid operation; /* that was looked at */
     int64_t revision;
-    struct str hub, device_id;
-    struct str subject;         /* of a removal of this identity (hub_remove) */
+    struct db_identity target;
     const struct sha256 *input; /* NULL: chosen by the inputs of before */
     int64_t scope_inputs, enrollment_inputs;
-    struct str earlier_subject; /* of the removal of an earlier target; absent: none */
+    struct db_identity earlier; /* target, to be removed */
     bool written;               /* set by the call */
 };
 err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
@@ -84,15 +88,14 @@ struct db_assign_end {
     struct uuid operation;
     int64_t revision;
     int status; /* assigned, failed, disabled; 0: the job had nothing to do */
-    struct str hub, device_id;
+    struct db_identity made;
     int64_t pushed_version; /* 0: the hub was not asked */
     int error_code;         /* 0: none */
     struct str error_message;
     bool migrate;
     const struct sha256 *input; /* as above */
-    struct str left_subject;    /* of the removal of what is left behind; absent: nothing */
-    struct str orphan_subject;  /* of the removal of the target, should the registration have gone or changed; absent:
-                                   none was made */
+    struct db_identity left;    /* behind, to be removed */
+    struct db_identity orphan;  /* that was made, to be removed should the registration have gone or changed */
     bool written;               /* set by the call */
 };
 err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,

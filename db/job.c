@@ -31,7 +31,8 @@ struct db_job *db_job_claim_rows(const struct rows *rows, struct arena *a, size_
     *ret_count = rows_count(rows);
     struct db_job *jobs = ARENA_NEW_ARRAY(a, *ret_count, struct db_job);
     for (size_t i = 0; i < *ret_count; i++)
-        jobs[i] = (struct db_job){row_text(rows, i, 0, a), row_i64(rows, i, 1), (int)row_i64(rows, i, 2)};
+        jobs[i] = (struct db_job){row_text(rows, i, 0, a), row_text(rows, i, 1, a), row_text(rows, i, 2, a),
+                                  row_i64(rows, i, 3), (int)row_i64(rows, i, 4)};
     return jobs;
 }
 
@@ -51,9 +52,11 @@ err_t db_job_done(struct db *db, struct arena *a, struct str id_scope, struct st
     if (count == 0)
         return NULL;
     struct str *subjects = ARENA_NEW_ARRAY(a, count, struct str);
+    struct str *hubs = ARENA_NEW_ARRAY(a, count, struct str);
     int64_t *fences = ARENA_NEW_ARRAY(a, count, int64_t);
     for (size_t i = 0; i < count; i++) {
         subjects[i] = at[i].subject;
+        hubs[i] = at[i].hub;
         fences[i] = at[i].fence;
     }
     struct db_args in;
@@ -61,6 +64,7 @@ err_t db_job_done(struct db *db, struct arena *a, struct str id_scope, struct st
     db_text(&in, id_scope);
     db_text(&in, kind);
     db_text_array(&in, subjects, count);
+    db_text_array(&in, hubs, count);
     db_i64_array(&in, fences, count);
     return db_call(db, SQL_JOB_DONE, &in, DB_REPEATABLE, NULL);
 }
@@ -71,12 +75,14 @@ err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struc
     if (count == 0)
         return NULL;
     struct str *subjects = ARENA_NEW_ARRAY(a, count, struct str);
+    struct str *hubs = ARENA_NEW_ARRAY(a, count, struct str);
     struct str *errors = ARENA_NEW_ARRAY(a, count, struct str);
     int64_t *fences = ARENA_NEW_ARRAY(a, count, int64_t);
     int64_t *delays = ARENA_NEW_ARRAY(a, count, int64_t);
     bool *failed = ARENA_NEW_ARRAY(a, count, bool);
     for (size_t i = 0; i < count; i++) {
         subjects[i] = at[i].job.subject;
+        hubs[i] = at[i].job.hub;
         fences[i] = at[i].job.fence;
         delays[i] = at[i].delay_ms;
         failed[i] = at[i].failed;
@@ -87,6 +93,7 @@ err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struc
     db_text(&in, id_scope);
     db_text(&in, kind);
     db_text_array(&in, subjects, count);
+    db_text_array(&in, hubs, count);
     db_i64_array(&in, fences, count);
     db_i64_array(&in, delays, count);
     db_bool_array(&in, failed, count);

@@ -6,9 +6,10 @@
 #include "db/db.h"
 
 struct db_job {
-    struct str subject;
-    int64_t fence; /* of this claim: what ends or gives back the job names it */
-    int attempt;   /* failed ones so far */
+    struct str subject, hub; /* hub: empty but for kinds whose subject is a thing on a hub */
+    struct str payload;      /* JSON; absent: none */
+    int64_t fence;           /* of this claim: what ends or gives back the job names it */
+    int attempt;             /* failed ones so far */
 };
 
 /* The next scope behind `after` that has due work; NO_ROW when there is none. */

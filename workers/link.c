@@ -1,8 +1,6 @@
-/* link.c: credentials of linked hubs and names of identities on them. It must never keep an opened key longer than the
+/* link.c: credentials of linked hubs and the paths of devices there. It must never keep an opened key longer than the
  * arena of its caller. */
 #include "workers/link.h"
-
-enum { SUBJECT_MAX = 400 };
 
 static void add(struct link_credentials *to, const char *name, struct str key_name, struct bytes key)
 {
@@ -31,28 +29,6 @@ err_t link_unseal(struct arena *a, const struct key_ring *ring, struct str id_sc
     add(ret, "primary", l->key_name, keys.primary);
     add(ret, "secondary", l->secondary_key_name, keys.secondary);
     return NULL;
-}
-
-struct str link_removal_subject(struct arena *a, struct str host, struct str device_id, struct str registration_key)
-{
-    struct str identity = arena_printf(a, "%.*s %.*s", STR_ARG(arena_lower(a, host)), STR_ARG(device_id));
-    if (str_same(arena_lower(a, device_id), registration_key) || identity.n + 1 + registration_key.n > SUBJECT_MAX)
-        return identity;
-    return arena_printf(a, "%s %.*s", identity.p, STR_ARG(registration_key));
-}
-
-bool link_removal_parse(struct arena *a, struct str subject, struct link_removal *ret)
-{
-    struct link_removal r = {.key_count = 0};
-    struct str rest = str_split(subject, ' ', &r.host);
-    struct str key = str_split(rest, ' ', &r.device_id);
-    if (!r.host.n || !r.device_id.n)
-        return false;
-    r.keys[r.key_count++] = arena_lower(a, r.device_id);
-    if (key.n)
-        r.keys[r.key_count++] = key;
-    *ret = r;
-    return true;
 }
 
 struct str link_device_path(struct arena *a, struct str device_id)

@@ -42,29 +42,30 @@ SELECT $1, u.hash, u.input
  ORDER BY u.hash
     ON CONFLICT (id_scope, hash) DO NOTHING;
 
--- Stores the choice: $1 scope, then per row: key, operation, revision, target hub and device id, subject of a removal of that same identity
--- (see below), hash of the inputs (NULL: those of before stay), versions of the inputs, subject of the removal of an earlier target or NULL;
--- $11 milliseconds until such a removal may run: no worker that still believes in the earlier target has its lease by then.
+-- Stores the choice: $1 scope, then per row: key, operation, revision, target hub and device id, hash of the inputs (NULL: those of before),
+-- versions of the inputs; $11 and $12 hub and device id of an earlier target that is to be removed, or NULL; $10 milliseconds until such a
+-- removal may run: no worker that still believes in the earlier target has its lease by then.
 -- Not written, and not answered, are rows that changed since they were looked at, and rows whose identity a removal may be deleting
 -- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran (fence 0) is taken back.
 -- name: assign_choose
 WITH wanted AS MATERIALIZED (
-        SELECT $1::text AS id_scope, 'hub_remove'::text AS removal_kind, u.*, standing.subject IS NOT NULL AS removal_stands
-          FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[],
-                      $12::text[])
-               AS u (registration_key, operation_id, revision, target_hub, target_device_id, target_subject, alloc_input, scope_inputs,
-                     enrollment_inputs, earlier_subject)
+        SELECT $1::text AS id_scope, 'hub_remove'::text AS removal_kind, u.*, lower(u.target_hub COLLATE "C") AS target_host,
+               standing.subject IS NOT NULL AS removal_stands
+          FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::bigint[],
+                      $11::text[], $12::text[])
+               AS u (registration_key, operation_id, revision, target_hub, target_device_id, alloc_input, scope_inputs, enrollment_inputs,
+                     earlier_hub, earlier_device_id)
           LEFT JOIN LATERAL (
                 SELECT subject
                   FROM idscope.job
-                 WHERE id_scope = $1 AND kind = 'hub_remove' AND subject = u.target_subject
+                 WHERE id_scope = $1 AND kind = 'hub_remove' AND subject = u.target_device_id AND hub = lower(u.target_hub COLLATE "C")
                  LIMIT 1) standing ON true
 ), taken_back AS (
         DELETE FROM idscope.job j
          USING wanted u
-         WHERE u.removal_stands AND j.id_scope = u.id_scope AND j.kind = u.removal_kind AND j.subject = u.target_subject
-           AND (j.fence = 0 OR j.due_at = 'infinity')
-        RETURNING j.subject
+         WHERE u.removal_stands AND j.id_scope = u.id_scope AND j.kind = u.removal_kind AND j.subject = u.target_device_id
+           AND j.hub = u.target_host AND (j.fence = 0 OR j.due_at = 'infinity')
+        RETURNING j.subject, j.hub
 ), chosen AS (
         UPDATE idscope.registration r
            SET target_hub = u.target_hub, target_device_id = u.target_device_id, waiting_for = NULL,
@@ -72,14 +73,19 @@ WITH wanted AS MATERIALIZED (
           FROM wanted u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
            AND r.revision = u.revision AND r.status = 'assigning'
-           AND (NOT u.removal_stands OR u.target_subject IN (SELECT subject FROM taken_back))
-        RETURNING r.registration_key, u.earlier_subject
+           AND (NOT u.removal_stands OR (u.target_device_id, u.target_host) IN (SELECT subject, hub FROM taken_back))
+        RETURNING r.registration_key, u.earlier_hub, u.earlier_device_id
 ), removed AS (
-        INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
-        SELECT DISTINCT $1, 'hub_remove', earlier_subject, now() + $11::bigint * interval '1 millisecond'
+        INSERT INTO idscope.job AS j (id_scope, kind, subject, hub, payload, due_at)
+        SELECT $1, 'hub_remove', earlier_device_id, lower(earlier_hub COLLATE "C"), jsonb_agg(registration_key),
+               now() + $10::bigint * interval '1 millisecond'
           FROM chosen
-         WHERE earlier_subject IS NOT NULL
-            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0)
+         WHERE earlier_hub IS NOT NULL
+         GROUP BY 3, 4
+         ORDER BY 3, 4
+            ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
+           SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
+               payload = idscope.keys_joined(j.payload, excluded.payload))
 SELECT registration_key FROM chosen;
 
 -- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for (for people), hash
@@ -106,16 +112,16 @@ UPDATE idscope.registration r
 
 -- Ends assignments: $1 scope, then per row: key, fence, operation, revision, status (`assigned`, `failed`, `disabled`; NULL: the job had nothing to
 -- do), hub and device id, enrollment version that the hub confirmed (0: the hub was not asked), error code (0: none) and message, whether data
--- moves with the device, subject of the removal of what is left behind, subject of the removal of the target when the registration is
--- no longer the one that it was made for; hash of the inputs by which
--- no hub could be chosen (NULL: those of before stay); $16 milliseconds until removals of targets may run.
+-- moves with the device, hash of the inputs by which no hub could be chosen (NULL: those of before stay); $14 and $15 hub and device id that
+-- are left behind, $16 and $17 those of the target, to be removed when the registration is no longer the one that it was made for; $18
+-- milliseconds until removals of targets may run.
 -- name: assign_finish
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
-                      $11::text[], $12::boolean[], $13::text[], $14::text[], $15::bytea[])
+                      $11::text[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[])
                AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
-                     migrate, left_subject, orphan_subject, alloc_input)
+                     migrate, alloc_input, left_hub, left_device_id, orphan_hub, orphan_device_id)
 ), mine AS (
         DELETE FROM idscope.job j
          USING u
@@ -142,17 +148,22 @@ WITH u AS MATERIALIZED (
            AND r.revision = u.revision AND r.status = 'assigning' AND u.status IS NOT NULL
         RETURNING r.registration_key
 ), leaving AS (
-        SELECT left_subject AS subject, now() AS due_at
+        SELECT left_device_id AS device_id, left_hub AS hub, registration_key, now() AS due_at
           FROM mine
-         WHERE left_subject IS NOT NULL AND registration_key IN (SELECT registration_key FROM written)
-         UNION
-        SELECT orphan_subject, now() + $16::bigint * interval '1 millisecond'
+         WHERE left_hub IS NOT NULL AND registration_key IN (SELECT registration_key FROM written)
+         UNION ALL
+        SELECT orphan_device_id, orphan_hub, registration_key, now() + $18::bigint * interval '1 millisecond'
           FROM mine
-         WHERE orphan_subject IS NOT NULL AND registration_key NOT IN (SELECT registration_key FROM written)
+         WHERE orphan_hub IS NOT NULL AND registration_key NOT IN (SELECT registration_key FROM written)
 ), removed AS (
-        INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
-        SELECT $1, 'hub_remove', subject, max(due_at) FROM leaving GROUP BY subject ORDER BY subject
-            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0)
+        INSERT INTO idscope.job AS j (id_scope, kind, subject, hub, payload, due_at)
+        SELECT $1, 'hub_remove', device_id, lower(hub COLLATE "C"), jsonb_agg(registration_key), max(due_at)
+          FROM leaving
+         GROUP BY 3, 4
+         ORDER BY 3, 4
+            ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
+           SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
+               payload = idscope.keys_joined(j.payload, excluded.payload))
 SELECT m.registration_key, w.registration_key IS NOT NULL
   FROM mine m
   LEFT JOIN written w ON w.registration_key = m.registration_key;

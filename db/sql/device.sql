@@ -87,6 +87,6 @@ WITH live AS MATERIALIZED (
 ), begun AS (
         INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
         SELECT id_scope, 'assign', registration_key, now() FROM written WHERE status = 'assigning'
-            ON CONFLICT (id_scope, kind, subject) DO UPDATE SET due_at = now(), fence = j.fence + 1, attempt = 0
+            ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE SET due_at = now(), fence = j.fence + 1, attempt = 0
 )
 SELECT id_scope, registration_key FROM written;

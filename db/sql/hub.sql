@@ -73,7 +73,7 @@ INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT id_scope, 'link_validate', host, now()
   FROM linked
  ORDER BY id_scope, host
-    ON CONFLICT (id_scope, kind, subject) DO UPDATE
+    ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;
 
 -- name: hub_delete

@@ -142,5 +142,5 @@ INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT $1, kind, host, now()
   FROM (VALUES ('latency_measure'), ('link_validate')) AS k (kind), unnest($2::text[]) AS h (host)
  ORDER BY kind, host
-    ON CONFLICT (id_scope, kind, subject) DO UPDATE
+    ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;

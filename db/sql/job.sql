@@ -14,7 +14,7 @@ SELECT id_scope
 -- anew begins at 0 again, and a worker that outlived its lease must not take the new one for its own.
 -- name: job_claim
 WITH due AS MATERIALIZED (
-        SELECT id_scope, kind, subject
+        SELECT id_scope, kind, subject, hub
           FROM idscope.job
          WHERE id_scope = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
          ORDER BY due_at
@@ -24,28 +24,29 @@ UPDATE idscope.job j
    SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
        fence = greatest(j.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
   FROM due
- WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject
-RETURNING j.subject, j.fence, j.attempt;
+ WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
+RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
 
--- $1 scope, $2 kind, subjects with fences.
+-- $1 scope, $2 kind, subjects with hubs and fences.
 -- name: job_done
 WITH u AS MATERIALIZED (
-        SELECT $1::text AS id_scope, $2::text AS kind, n.* FROM unnest($3::text[], $4::bigint[]) AS n (subject, fence))
+        SELECT $1::text AS id_scope, $2::text AS kind, n.* FROM unnest($3::text[], $4::text[], $5::bigint[]) AS n (subject, hub, fence))
 DELETE FROM idscope.job j
  USING u
- WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence;
+ WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
--- Gives claimed jobs back: $5 in so many milliseconds (negative: dead, until a person sets it due), $6 whether that counts as a failed
--- attempt, $7 why.
+-- Gives claimed jobs back: $6 in so many milliseconds (negative: dead, until a person sets it due), $7 whether that counts as a failed
+-- attempt, $8 why.
 -- name: job_put_back
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, $2::text AS kind, n.*
-          FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[]) AS n (subject, fence, delay_ms, failed, error))
+          FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[])
+               AS n (subject, hub, fence, delay_ms, failed, error))
 UPDATE idscope.job j
    SET due_at = CASE WHEN u.delay_ms < 0 THEN 'infinity' ELSE now() + u.delay_ms * interval '1 millisecond' END,
        attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
- WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence;
+ WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
 -- Schedules: what is due at links becomes a job, and the link's next turn moves forward. $1 milliseconds to the next turn, $2 at most.
 -- name: sweep_link_validate
@@ -63,7 +64,7 @@ WITH due AS MATERIALIZED (
          WHERE l.id_scope = due.id_scope AND l.host = due.host)
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT id_scope, 'link_validate', host, now() FROM due ORDER BY id_scope, host
-    ON CONFLICT (id_scope, kind, subject) DO NOTHING;
+    ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
 
 -- Hosts that do not answer are not timed.
 -- name: sweep_latency_measure
@@ -81,7 +82,7 @@ WITH due AS MATERIALIZED (
          WHERE l.id_scope = due.id_scope AND l.host = due.host)
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT id_scope, 'latency_measure', host, now() FROM due ORDER BY id_scope, host
-    ON CONFLICT (id_scope, kind, subject) DO NOTHING;
+    ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
 
 -- A retired scope that still has rows.
 -- name: sweep_retired_scope
@@ -90,10 +91,10 @@ SELECT id_scope FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS
 -- Each of the four takes a bounded bite from the lower end: $1 scope, $2 at most.
 -- name: sweep_purge_job
 WITH dead AS MATERIALIZED (
-        SELECT id_scope, kind, subject FROM idscope.job WHERE id_scope = $1 ORDER BY kind, subject LIMIT $2)
+        SELECT id_scope, kind, subject, hub FROM idscope.job WHERE id_scope = $1 ORDER BY kind, subject, hub LIMIT $2)
 DELETE FROM idscope.job j
  USING dead
- WHERE j.id_scope = dead.id_scope AND j.kind = dead.kind AND j.subject = dead.subject;
+ WHERE j.id_scope = dead.id_scope AND j.kind = dead.kind AND j.subject = dead.subject AND j.hub = dead.hub;
 
 -- name: sweep_purge_registration
 DELETE FROM idscope.registration

@@ -11,7 +11,6 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
 -- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this
 -- moment is taken off its hub later; the one of an assigned device stays.
--- The subject is that of link_removal_subject (workers/link.c): with the key where it does not follow from the device id.
 -- A removal that was never claimed keeps fence 0: an assignment that wants the identity again may still take it back.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
@@ -32,17 +31,14 @@ WITH live AS (
      USING gone
      WHERE j.id_scope = $1 AND j.kind = 'assign' AND j.subject = gone.registration_key),
      removal AS (
-    INSERT INTO idscope.job (id_scope, kind, subject, due_at)
-    SELECT id_scope, 'hub_remove', lower(target_hub COLLATE "C") || ' ' || target_device_id
-           || CASE WHEN lower(target_device_id COLLATE "C") = registration_key
-                     OR length(target_hub) + length(target_device_id) + length(registration_key) > 398 THEN ''
-                   ELSE ' ' || registration_key END,
-           now() + interval '60 s'
+    INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at)
+    SELECT id_scope, 'hub_remove', target_device_id, lower(target_hub COLLATE "C"), jsonb_build_array(registration_key), now() + interval '60 s'
       FROM gone
      WHERE target_hub IS NOT NULL
        AND (lower(target_hub COLLATE "C"), target_device_id) IS DISTINCT FROM (lower(assigned_hub COLLATE "C"), device_id)
-        ON CONFLICT (id_scope, kind, subject) DO UPDATE
-       SET due_at = excluded.due_at, fence = job.fence + (job.fence > 0)::int, attempt = 0, last_error = NULL)
+        ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
+       SET due_at = excluded.due_at, fence = job.fence + (job.fence > 0)::int, attempt = 0, last_error = NULL,
+           payload = idscope.keys_joined(job.payload, excluded.payload))
 SELECT EXISTS (SELECT FROM live), EXISTS (SELECT FROM gone);
 
 -- name: registration_input

@@ -103,24 +103,37 @@ COMMENT ON TABLE idscope.alloc_input IS 'Inputs of allocation choices as canonic
 
 CREATE TABLE idscope.job (
     id_scope    text COLLATE "C" NOT NULL,
-    kind        text COLLATE "C" NOT NULL CHECK (kind IN ('assign', 'link_validate', 'latency_measure', 'hub_remove')),
-    subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 400),
+    kind        text COLLATE "C" NOT NULL CHECK (kind ~ '^[a-z_]{1,32}$'),
+    subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 253),
+    hub         text COLLATE "C" NOT NULL DEFAULT '' CHECK (hub = lower(hub)),
+    payload     jsonb,
     due_at      timestamptz NOT NULL,
     fence       bigint NOT NULL DEFAULT 0 CHECK (fence >= 0),
     attempt     int NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     last_error  text CHECK (length(last_error) <= 300),
     waits_for   text[] COLLATE "C" CHECK (cardinality(waits_for) BETWEEN 1 AND 50),
     created_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (id_scope, kind, subject)
+    PRIMARY KEY (id_scope, kind, subject, hub)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE idscope.job IS 'Work that is due, running or backing off; written in the transaction of its cause; a finished job has no row. One job per subject';
-COMMENT ON COLUMN idscope.job.subject IS 'assign: registration_key; link_validate, latency_measure: host; hub_remove: host, blank, device id';
+COMMENT ON COLUMN idscope.job.kind IS 'A row of workers/jobs.def; a worker leaves kinds that it does not know alone';
+COMMENT ON COLUMN idscope.job.subject IS 'assign: registration_key; link_validate, latency_measure: host; hub_remove: device id';
+COMMENT ON COLUMN idscope.job.hub IS 'hub_remove: host of the hub that the device id is on; empty for all other kinds, whose subject says it all';
+COMMENT ON COLUMN idscope.job.payload IS 'What the work needs beside its subject. hub_remove: keys of the registrations that may stand on the identity, as an array';
 COMMENT ON COLUMN idscope.job.due_at IS 'When it may be claimed. A claim moves it to the end of the lease, so a lost worker''s job comes back by itself; infinity: dead, a person may retry it';
 COMMENT ON COLUMN idscope.job.fence IS 'Rises at each claim and each new cause; a finish names the fence it claimed, so a late worker changes nothing';
 COMMENT ON COLUMN idscope.job.waits_for IS 'assign: hosts of the hubs whose return would end the wait, in lower case; a claim clears it, NULL: none';
 COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for the back-off';
 -- Partial, so that it serves claims alone: statements that name a job by its key have one index to go by, whatever the statistics say.
 CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'infinity';
+
+-- Two causes of one removal make one job that knows the registrations of both.
+CREATE FUNCTION idscope.keys_joined(standing jsonb, more jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN standing @> more OR jsonb_array_length(standing) >= 32 THEN standing ELSE standing || more END;
+COMMENT ON FUNCTION idscope.keys_joined(jsonb, jsonb) IS 'Two arrays of registration keys as one; bounded: no tenant may grow a payload without end by giving many devices one device id';
+REVOKE ALL ON FUNCTION idscope.keys_joined(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.keys_joined(jsonb, jsonb) TO idscope_api, idscope_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_detail, idscope.registration TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;

@@ -42,7 +42,9 @@ INSERT INTO good_row VALUES
     ('registration',      '{"status": "disabled"}', 'disabled'),
     ('registration',      '{"waiting_for": "a hub"}', 'waiting for a hub'),
     ('registration',      '{"status": "assigning", "target_hub": "h", "target_device_id": "d", "assigned_hub": "g", "device_id": "d"}', 'moving to another hub'),
-    ('job',               '{"kind": "hub_remove", "subject": "h d", "due_at": "infinity"}', 'a dead job');
+    ('job',               '{"kind": "hub_remove", "subject": "d", "hub": "h", "payload": ["device-a"], "due_at": "infinity"}', 'a dead job'),
+    ('job',               '{"subject": "device-a", "hub": "h"}', 'the same subject on a hub'),
+    ('job',               '{"kind": "a_kind_of_tomorrow"}', 'a kind that nobody knows yet');
 
 SELECT is(t.says(tab, change), 'accepted', format('%s takes %s', tab, what)) FROM good_row ORDER BY tab, what;
 SELECT set_eq('SELECT DISTINCT tab FROM good_row',
@@ -196,9 +198,11 @@ INSERT INTO bad_row VALUES
     ('alloc_input_pkey', 'alloc_input', jsonb_build_object('hash', '\x' || repeat(md5('a'), 2))),
     ('alloc_input_hash_check', 'alloc_input', '{"hash": "\\x00"}'),
     ('job_pkey', 'job', '{"subject": "device-a"}'),
-    ('job_kind_check', 'job', '{"kind": "other"}'),
+    ('job_kind_check', 'job', '{"kind": ""}'),
+    ('job_kind_check', 'job', '{"kind": "two words"}'),
     ('job_subject_check', 'job', '{"subject": ""}'),
-    ('job_subject_check', 'job', jsonb_build_object('subject', repeat('s', 401))),
+    ('job_subject_check', 'job', jsonb_build_object('subject', repeat('s', 254))),
+    ('job_hub_check', 'job', '{"hub": "H.example"}'),
     ('job_last_error_check', 'job', jsonb_build_object('last_error', repeat('e', 301))),
     ('job_fence_check', 'job', '{"fence": -1}'),
     ('job_attempt_check', 'job', '{"attempt": -1}'),
@@ -249,7 +253,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
           'registration.enrollment_version', 'registration.enrollment_inputs', 'registration.scope_inputs', 'registration.alloc_input',
           'registration.checked_at',
-          'job.last_error', 'job.waits_for'],
+          'job.payload', 'job.last_error', 'job.waits_for'],
     'no other column may be NULL');
 
 -- What hangs on what when it is deleted.

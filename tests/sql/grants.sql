@@ -78,8 +78,8 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'purge_retired_hubs']);
-SELECT is(t.may(who, call), who = allowed, format('%s %s call %s', who, CASE WHEN who = allowed THEN 'may' ELSE 'may not' END, call))
+SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'keys_joined', 'purge_retired_hubs']);
+SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
         ('SELECT idscope.current_tenant()', 'idscope_api'),
         ('SELECT * FROM idscope.gate_client(gen_random_uuid())', 'idscope_api'),
@@ -87,6 +87,7 @@ SELECT is(t.may(who, call), who = allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instances(ARRAY[''x''])', 'idscope_api'),
         ('SELECT idscope.hub_deleted(''x'')', 'idscope_api'),
+        ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker')) AS f (call, allowed)
  CROSS JOIN unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who
  ORDER BY call, who;

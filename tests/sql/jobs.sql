@@ -6,15 +6,18 @@ SELECT no_plan();
 SELECT t.world();
 DELETE FROM idscope.job;
 
--- Runs a statement of db/sql by its name as the worker; what it answers is not asked.
-CREATE FUNCTION pg_temp.call(called text, VARIADIC args text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Runs a statement of db/sql by its name; what it answers is not asked.
+CREATE FUNCTION pg_temp.call_as(who text, called text, VARIADIC args text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('PREPARE one AS %s', (SELECT text FROM t.statement WHERE name = called));
-    SET LOCAL ROLE idscope_worker;
+    EXECUTE format('SET LOCAL ROLE %I', who);
     EXECUTE format('EXECUTE one (%s)', (SELECT string_agg(quote_nullable(v), ', ') FROM unnest(args) v));
     RESET ROLE;
     DEALLOCATE one;
 END
+$$;
+CREATE FUNCTION pg_temp.call(called text, VARIADIC args text[]) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_temp.call_as('idscope_worker', called, VARIADIC args)
 $$;
 -- Which jobs of the scope may be claimed now.
 CREATE FUNCTION pg_temp.due() RETURNS text[] LANGUAGE sql AS $$
@@ -53,6 +56,30 @@ SELECT pg_temp.call('job_claim', t.scope('a'), 'assign', '100', '1000');
 SELECT is((SELECT waits_for FROM idscope.job WHERE subject = 'five'), NULL, 'a claimed job waits for nothing');
 SELECT pg_temp.call('link_wake_assign', t.scope('a'), 'b.h');
 SELECT is(pg_temp.due(), '{}', 'so its hub''s return does not take it away from its worker');
+
+-- Removals: a subject is the device id, its hub a column beside it; the keys of all causes are kept.
+DELETE FROM idscope.job;
+CREATE FUNCTION pg_temp.removals() RETURNS text[] LANGUAGE sql AS $$
+    SELECT array(SELECT format('%s on %s for %s, fence %s', subject, hub, payload, fence) FROM idscope.job WHERE kind = 'hub_remove' ORDER BY 1)
+$$;
+UPDATE idscope.registration SET status = 'assigning', target_hub = 'Here.example', target_device_id = 'Device A', assigned_hub = NULL, device_id = NULL
+ WHERE id_scope = t.scope('a');
+SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-a', 'false', NULL, NULL, NULL);
+SELECT is(pg_temp.removals(), '{"Device A on here.example for [\"device-a\"], fence 0"}', 'what was being made for a deleted registration is removed later');
+SELECT t.put('registration', '{"registration_key": "device-b", "registration_id": "device-b", "target_hub": "HERE.example", "target_device_id": "Device A"}');
+SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-b', 'false', NULL, NULL, NULL);
+SELECT is(pg_temp.removals(), '{"Device A on here.example for [\"device-a\", \"device-b\"], fence 0"}', 'one removal for one identity, for whomever it was made');
+SELECT pg_temp.call('job_claim', t.scope('a'), 'hub_remove', '5', '1000');
+SELECT is((SELECT fence FROM idscope.job), 0::bigint, 'it waits for the lease of whoever may still be making it');
+UPDATE idscope.job SET due_at = now();
+INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at) VALUES (t.scope('a'), 'hub_remove', 'Device A', 'there.example', '[]', now());
+SELECT pg_temp.call('job_claim', t.scope('a'), 'hub_remove', '5', '1000');
+UPDATE idscope.job SET fence = 5;
+SELECT pg_temp.call('job_done', t.scope('a'), 'hub_remove', '{Device A}', '{there.example}', '{5}');
+SELECT pg_temp.call('job_put_back', t.scope('a'), 'hub_remove', '{Device A}', '{there.example}', '{5}', '{1000}', '{t}', '{no}');
+SELECT is((SELECT array_agg(hub || ' ' || attempt) FROM idscope.job), '{"here.example 0"}', 'the same device id on two hubs is two jobs');
+SELECT is(idscope.keys_joined('["a"]', '["a"]'), '["a"]', 'a key is remembered once');
+SELECT is(jsonb_array_length(idscope.keys_joined((SELECT jsonb_agg(n) FROM generate_series(1, 32) n), '["x"]')), 32, 'and not without end');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -20,6 +20,8 @@ static int64_t remove_after_ms(const struct assign_batch *b)
     return b->c->worker->cfg->lease_ms;
 }
 
+static const struct db_identity NOBODY = {.hub = {NULL, 0}};
+
 static bool stands_on(struct str hub, struct str device_id, struct str host, struct str id)
 {
     return hub.p && str_same_nocase(hub, host) && str_same(device_id, id);
@@ -27,32 +29,31 @@ static bool stands_on(struct str hub, struct str device_id, struct str host, str
 
 /* The removal of the stored target, when it is neither the identity that the device has nor the one that it is to get.
  */
-static struct str earlier_target(const struct assign_batch *b, const struct assign_item *item, struct str host,
-                                 struct str device_id)
+static struct db_identity earlier_target(const struct assign_item *item, struct str host, struct str device_id)
 {
     const struct db_assign_found *f = item->found;
     if (!f->target_hub.p || stands_on(f->target_hub, f->target_device_id, host, device_id) ||
         stands_on(f->assigned_hub, f->device_id, f->target_hub, f->target_device_id))
-        return (struct str){NULL, 0};
-    return link_removal_subject(b->c->arena, f->target_hub, f->target_device_id, item->job.subject);
+        return NOBODY;
+    return (struct db_identity){f->target_hub, f->target_device_id};
 }
 
-static struct str target_subject(const struct assign_batch *b, const struct assign_item *item)
+static struct db_identity target_of(const struct assign_item *item)
 {
-    return link_removal_subject(b->c->arena, item->link->host, item->device_id, item->job.subject);
+    return (struct db_identity){item->link->host_name, item->device_id};
 }
 
 /* A device that moved to another hub leaves its identity on the old one behind; one that only changed its device id
  * does not. */
-static struct str left_behind(const struct assign_batch *b, const struct assign_item *item)
+static struct db_identity left_behind(const struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
     if (!f->assigned_hub.p || str_same_nocase(f->assigned_hub, item->link->host))
-        return (struct str){NULL, 0};
-    return link_removal_subject(b->c->arena, f->assigned_hub, f->device_id, item->job.subject);
+        return NOBODY;
+    return (struct db_identity){f->assigned_hub, f->device_id};
 }
 
-static struct db_assign_end end_of(const struct assign_batch *b, const struct assign_item *item)
+static struct db_assign_end end_of(const struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
     struct db_assign_end e = {
@@ -61,11 +62,10 @@ static struct db_assign_end end_of(const struct assign_batch *b, const struct as
     case ASSIGN_MADE:
     case ASSIGN_TOLD:
         e.status = regstate_move(REG_ASSIGNING, REG_EV_HUB_MADE);
-        e.hub = item->link->host_name;
-        e.device_id = item->device_id;
+        e.made = target_of(item);
         e.pushed_version = item->step == ASSIGN_MADE ? f->enrollment_version : 0;
         e.migrate = f->migrate_device_data;
-        e.left_subject = left_behind(b, item);
+        e.left = left_behind(item);
         break;
     case ASSIGN_FAIL:
         e.status = regstate_move(REG_ASSIGNING, REG_EV_NO_HUB);
@@ -81,9 +81,9 @@ static struct db_assign_end end_of(const struct assign_batch *b, const struct as
     /* The identity may be there since the call: if the registration went or changed meanwhile, nobody else would take
      * it off. */
     if (item->called && !stands_on(f->assigned_hub, f->device_id, item->link->host, item->device_id))
-        e.orphan_subject = target_subject(b, item);
+        e.orphan = target_of(item);
     if (item->step == ASSIGN_FAIL || item->step == ASSIGN_DISABLE)
-        e.left_subject = item->called ? e.orphan_subject : earlier_target(b, item, STR(""), STR(""));
+        e.left = item->called ? e.orphan : earlier_target(item, STR(""), STR(""));
     return e;
 }
 
@@ -108,7 +108,7 @@ static err_t write_ends(struct assign_batch *b)
     size_t count = 0;
     for (size_t i = 0; i < b->count; i++)
         if (!b->items[i].written && is_end(b->items[i].step))
-            ends[count++] = end_of(b, &b->items[i]);
+            ends[count++] = end_of(&b->items[i]);
     TRY(db_assign_finish(b->c->db, a, b->id_scope, remove_after_ms(b), ends, count));
     count_ends(b, ends, count);
     return NULL;
@@ -146,19 +146,17 @@ static void mark_written(struct assign_batch *b)
 
 /* --- the transaction of the choice -------------------------------------------------------------------------------- */
 
-static struct db_assign_choice choice_of(const struct assign_batch *b, const struct assign_item *item)
+static struct db_assign_choice choice_of(const struct assign_item *item)
 {
     return (struct db_assign_choice){
         .registration_key = item->job.subject,
         .operation = item->found->operation,
         .revision = item->found->revision,
-        .hub = item->link->host_name,
-        .device_id = item->device_id,
-        .subject = target_subject(b, item),
+        .target = target_of(item),
         .input = item->input,
         .scope_inputs = item->scope_inputs,
         .enrollment_inputs = item->enrollment_inputs,
-        .earlier_subject = earlier_target(b, item, item->link->host, item->device_id),
+        .earlier = earlier_target(item, item->link->host, item->device_id),
     };
 }
 
@@ -174,7 +172,7 @@ static err_t write_choices(struct assign_batch *b)
         if (b->items[i].step != ASSIGN_PUSH)
             continue;
         of[count] = &b->items[i];
-        choices[count++] = choice_of(b, &b->items[i]);
+        choices[count++] = choice_of(&b->items[i]);
     }
     TRY(db_assign_inputs(b->c->db, a, b->id_scope, b->inputs, b->input_count));
     TRY(db_assign_choose(b->c->db, a, b->id_scope, remove_after_ms(b), choices, count));

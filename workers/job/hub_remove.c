@@ -2,6 +2,7 @@
  * up. It looks right before it calls; that nobody makes the identity again in between is db/sql/assign.sql's promise
  * (assign_choose waits for a removal that was claimed). It must never delete an identity that a registration of the
  * scope stands on. */
+#include "core/json.h"
 #include "core/killpoint.h"
 #include "core/log.h"
 #include "core/process/clock.h"
@@ -15,7 +16,6 @@ enum remove_step { REMOVE_OPEN, REMOVE_DONE, REMOVE_SKIP, REMOVE_BACK };
 
 struct removal {
     struct db_job job;
-    struct link_removal what;
     enum remove_step step;
     const struct db_link *link;
     struct link_credentials credentials;
@@ -54,17 +54,32 @@ static const struct db_link *link_of(const struct batch *b, struct str host)
     return NULL;
 }
 
+/* The registrations that may stand on the identity: those that the causes named, and the one that is called like the
+ * device. */
+static err_t keys_of(struct arena *a, const struct db_job *job, struct str **ret, size_t *ret_count)
+{
+    json_auto_t *named = NULL;
+    TRY(json_read(job->payload, NULL, &named));
+    size_t n = json_array_size(named);
+    *ret = ARENA_NEW_ARRAY(a, n + 1, struct str);
+    for (size_t i = 0; i < n; i++)
+        (*ret)[i] = arena_str(a, str_of(json_string_value(json_array_get(named, i))));
+    (*ret)[n] = arena_lower(a, job->subject);
+    *ret_count = n + 1;
+    return NULL;
+}
+
 /* What can be said without a call. */
 static err_t look(struct batch *b, struct removal *r)
 {
     struct job_context *c = b->c;
     bool named = false;
     r->step = REMOVE_SKIP;
-    if (!link_removal_parse(c->arena, r->job.subject, &r->what))
-        return NULL;
-    TRY(db_remove_is_named(c->db, c->arena, b->id_scope, r->what.keys, r->what.key_count, r->what.host,
-                           r->what.device_id, &named));
-    r->link = link_of(b, r->what.host);
+    struct str *keys;
+    size_t key_count;
+    TRY(keys_of(c->arena, &r->job, &keys, &key_count));
+    TRY(db_remove_is_named(c->db, c->arena, b->id_scope, keys, key_count, r->job.hub, r->job.subject, &named));
+    r->link = link_of(b, r->job.hub);
     if (named || !r->link)
         return NULL;
     r->step = REMOVE_OPEN;
@@ -85,7 +100,7 @@ static void start(struct batch *b, struct removal *r)
         .arena = c->arena,
         .host = r->link->host,
         .method = "DELETE",
-        .path = link_device_path(c->arena, r->what.device_id),
+        .path = link_device_path(c->arena, r->job.subject),
         .if_match_any = true,
         .credential = &r->credentials.at[r->credential],
         .timeout_ms = left_ms < c->worker->cfg->hub_timeout_ms ? left_ms : c->worker->cfg->hub_timeout_ms,
@@ -99,9 +114,9 @@ static bool enter(struct batch *b, struct removal *r)
 {
     int64_t held_ms = 0;
     for (struct removal *o = b->at; o < r; o++)
-        if (o->entered && str_same(o->what.host, r->what.host))
+        if (o->entered && str_same(o->job.hub, r->job.hub))
             return true;
-    enum hosts_word word = hosts_enter(b->c->worker->hosts, r->what.host, ENTER_WAIT_MS, &held_ms);
+    enum hosts_word word = hosts_enter(b->c->worker->hosts, r->job.hub, ENTER_WAIT_MS, &held_ms);
     r->entered = word == HOSTS_ENTERED;
     if (!r->entered)
         put_back(r, word == HOSTS_HELD_BACK ? held_ms : FULL_DELAY_MS, false, (struct str){NULL, 0});
@@ -125,16 +140,16 @@ static void take_answer(struct batch *b, struct removal *r)
     struct hosts *hosts = b->c->worker->hosts;
     int status = r->call.status;
     if (r->call.outcome != HUB_ANSWERED) {
-        put_back(r, hosts_was_slow(hosts, r->what.host, 0), true, str_of(hub_outcome_words[r->call.outcome]));
+        put_back(r, hosts_was_slow(hosts, r->job.hub, 0), true, str_of(hub_outcome_words[r->call.outcome]));
     } else if ((status >= 200 && status < 300) || status == 404) {
-        hosts_was_good(hosts, r->what.host);
+        hosts_was_good(hosts, r->job.hub);
         r->step = REMOVE_DONE;
     } else if ((status == 401 || status == 403) && r->credential + 1 < r->credentials.count) {
         r->credential++;
         start(b, r);
     } else {
         bool slow = status == 429 || status == 503;
-        put_back(r, slow ? hosts_was_slow(hosts, r->what.host, r->call.retry_after_ms) : 0, true,
+        put_back(r, slow ? hosts_was_slow(hosts, r->job.hub, r->call.retry_after_ms) : 0, true,
                  arena_printf(a, "the hub answered %d", status));
     }
 }
@@ -171,13 +186,13 @@ static void call_all(struct batch *b)
     }
     for (size_t i = 0; i < b->count; i++)
         if (b->at[i].entered)
-            hosts_leave(b->c->worker->hosts, b->at[i].what.host);
+            hosts_leave(b->c->worker->hosts, b->at[i].job.hub);
 }
 
 static void note_dead(const struct batch *b, const struct removal *r)
 {
     log_event(LOG_ERROR, "jobDead", L_CSTR("kind", "hub_remove"), L_TEXT("idScope", b->id_scope),
-              L_TEXT("subject", r->job.subject), L_TEXT("error", r->error));
+              L_TEXT("subject", r->job.subject), L_TEXT("hub", r->job.hub), L_TEXT("error", r->error));
 }
 
 static err_t finish(struct batch *b)

@@ -209,7 +209,7 @@ static const struct codec thumbprints_codec[] = {
 };
 
 #define A_ struct hub_authentication
-static const struct codec hub_authentication_codec[] = {
+const struct codec hub_authentication_codec[] = {
     CODEC_OBJECT(A_, symmetric_key, "symmetricKey", symmetric_key_codec, struct symmetric_key, 0),
     CODEC_OBJECT(A_, x509_thumbprint, "x509Thumbprint", thumbprints_codec, struct thumbprints, 0),
     CODEC_WORD(A_, type, "type", hub_auth_type_words, 0),

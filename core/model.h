@@ -140,6 +140,7 @@ struct hub_device {
     struct capabilities *capabilities;
     struct str device_scope;
 };
+extern const struct codec hub_authentication_codec[];
 extern const struct codec hub_device_codec[]; /* PUT and GET /devices/{id} */
 /* One member of a bulk POST /devices: the same plus `id`, `importMode`, `eTag`. */
 enum import_mode {

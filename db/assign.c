@@ -59,8 +59,8 @@ static void read_enrollment(const struct rows *rows, size_t i, struct arena *a, 
     ret->enrollment_inputs = row_i64(rows, i, 14);
     ret->enabled = row_bool(rows, i, 15);
     ret->wanted_device_id = row_text(rows, i, 16, a);
-    ret->primary_sealed = row_bytea(rows, i, 17, a);
-    ret->secondary_sealed = row_bytea(rows, i, 18, a);
+    ret->attestation.type = word_number(attestation_type_words, row_view(rows, i, 17));
+    ret->attestation.sealed = row_bytea(rows, i, 18, a);
     ret->policy = word_number(policy_words, row_view(rows, i, 19));
     ret->named.n = row_text_array(rows, i, 20, a, &ret->named.at);
     ret->named.set = ret->named.n > 0;

@@ -3,7 +3,7 @@
 #ifndef IDSCOPE_DB_ASSIGN_H
 #define IDSCOPE_DB_ASSIGN_H
 
-#include "core/model.h"
+#include "core/attest/attest.h"
 #include "db/job.h"
 #include "db/link.h"
 
@@ -37,7 +37,7 @@ struct db_assign_found {
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
     struct str wanted_device_id; /* absent: the registration id */
-    struct bytes primary_sealed, secondary_sealed;
+    struct attest_stored attestation;
     int policy; /* enum allocation_policy, 0: the instance's */
     struct str_list named;
     struct str named_host; /* iotHubHostName; counts as the one named hub when the list is empty */

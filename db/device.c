@@ -54,11 +54,10 @@ static int word_of(const char *const *words, struct str s)
 static struct db_register_found read_register(const struct rows *r, size_t i, struct arena *a)
 {
     return (struct db_register_found){
-        .enrolled = true,
         .enrollment_version = row_i64(r, i, 1),
         .enrollment_inputs = row_i64(r, i, 2),
         .enabled = row_bool(r, i, 3),
-        .keys = {row_bytea(r, i, 4, a), row_bytea(r, i, 5, a)},
+        .attestation = {word_of(attestation_type_words, row_view(r, i, 4)), row_bytea(r, i, 5, a)},
         .registered = !row_null(r, i, 6),
         .operation = row_uuid(r, i, 6),
         .revision = row_i64(r, i, 7),
@@ -87,8 +86,7 @@ err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device 
 static struct db_poll_found read_poll(const struct rows *r, size_t i, struct arena *a)
 {
     return (struct db_poll_found){
-        .enrolled = true,
-        .keys = {row_bytea(r, i, 1, a), row_bytea(r, i, 2, a)},
+        .attestation = {word_of(attestation_type_words, row_view(r, i, 1)), row_bytea(r, i, 2, a)},
         .registered = !row_null(r, i, 3),
         .registration_id = row_text(r, i, 3, a),
         .operation = row_uuid(r, i, 4),

@@ -3,7 +3,7 @@
 #ifndef IDSCOPE_DB_DEVICE_H
 #define IDSCOPE_DB_DEVICE_H
 
-#include "core/keypair.h"
+#include "core/attest/attest.h"
 #include "db/db.h"
 
 struct db_device {
@@ -14,10 +14,9 @@ struct db_device {
 int db_device_compare(const struct db_device *a, const struct db_device *b);
 
 struct db_register_found {
-    bool enrolled; /* false: nothing else is set */
+    struct attest_stored attestation; /* nothing: the device is not enrolled, and nothing else is set */
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
-    struct keypair_sealed keys;
     int64_t now_us; /* the database's clock, which the times below are from */
 
     bool registered; /* false: nothing below is set */
@@ -52,8 +51,7 @@ struct db_register_row {
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count);
 
 struct db_poll_found {
-    bool enrolled; /* false: nothing else is set */
-    struct keypair_sealed keys;
+    struct attest_stored attestation; /* as above */
     int64_t now_us;
     bool registered; /* false: nothing below is set */
     struct uuid operation;

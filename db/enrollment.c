@@ -42,8 +42,12 @@ static void read_row(const struct rows *r, struct arena *a, bool *ret_found, str
 {
     *ret_found = rows_count(r) == 1;
     if (*ret_found)
-        *ret = (struct enrollment_row){read_enrollment(r, a), row_bytea(r, 0, 2, a), row_bytea(r, 0, 3, a),
-                                       row_uuid(r, 0, 12), db_registration_row(r, 0, 17, a)};
+        *ret = (struct enrollment_row){
+            .enrollment = read_enrollment(r, a),
+            .attestation = {word_number(attestation_type_words, row_view(r, 0, 2)), row_bytea(r, 0, 3, a)},
+            .etag = row_uuid(r, 0, 12),
+            .registration = db_registration_row(r, 0, 17, a),
+        };
 }
 
 static void find_args(struct db_args *in, struct arena *a, struct str id_scope, struct str registration_key)
@@ -89,8 +93,8 @@ static void put_args(struct db_args *in, struct arena *a, const struct enrollmen
     db_text(in, g->registration_key);
     db_text(in, e->registration_id);
     db_text(in, e->device_id);
-    db_bytea(in, row->primary_sealed);
-    db_bytea(in, row->secondary_sealed);
+    db_text(in, word_text(attestation_type_words, row->attestation.type));
+    db_bytea(in, row->attestation.sealed);
     db_bool(in, e->provisioning_status == PROVISIONING_ENABLED);
     db_text(in, word_text(policy_words, e->allocation_policy));
     db_bool(in, e->iot_hubs.set);

@@ -2,12 +2,13 @@
 #ifndef IDSCOPE_DB_ENROLLMENT_H
 #define IDSCOPE_DB_ENROLLMENT_H
 
+#include "core/attest/attest.h"
 #include "db/registration.h"
 
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
-    struct enrollment enrollment;                  /* without attestation, etag and registration state */
-    struct bytes primary_sealed, secondary_sealed; /* p NULL in an update: as they are */
+    struct enrollment enrollment;     /* without attestation, etag and registration state */
+    struct attest_stored attestation; /* sealed.p NULL in an update: as it is */
     struct uuid etag;
     struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };

@@ -38,6 +38,7 @@ static err_t read_body(struct call *r, struct device_registration *ret)
         TRY(call_decode(r, device_registration_codec, CODEC_KEEP_UNKNOWN, ret));
     if (ret->registration_id.p && !str_same_nocase(ret->registration_id, r->segments[SEGMENT_ID]))
         return call_fail(r, E(BAD_FIELD), "registrationId: must be the registration id of the path.");
+    r->presented.tpm = ret->tpm;
     return NULL;
 }
 
@@ -51,24 +52,13 @@ static err_t check_id(struct call *r)
         ID_REGISTRATION_MAX);
 }
 
-static err_t open_keys(struct call *r, const struct db_device *device, const struct keypair_sealed *sealed,
-                       struct keypair *ret)
+/* The same work and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. */
+static err_t check_credential(struct call *r, const struct db_device *device, struct attest_stored stored)
 {
-    const struct seal_id row = {"enrollment", device->id_scope, device->registration_key};
-    return keypair_open(r->arena, r->shared->ring, &row, sealed, ret);
-}
-
-/* The same work and the same answer whether the id is unknown or the key is wrong. */
-static err_t check_credential(struct call *r, const struct db_device *device, bool enrolled,
-                              const struct keypair_sealed *sealed)
-{
-    static const uint8_t nobodys[DEVICE_KEY_BYTES];
-    struct keypair keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
-    if (enrolled)
-        TRY(open_keys(r, device, sealed, &keys));
-    TRY(attest_symmetric(r->arena, r->presented.authorization, device->id_scope, r->segments[SEGMENT_ID], &keys,
-                         r->now_us, &r->log_detail));
-    return enrolled ? NULL : call_refuse(r, E(UNAUTHORIZED), "there is no enrollment of this registration id");
+    const struct attest_row row =
+        attest_enrollment(r->shared->ring, device->id_scope, device->registration_key, stored);
+    const struct attest_claim claim = {&r->presented, r->segments[SEGMENT_ID], r->now_us};
+    return attest_check(r->arena, &row, &claim, &r->log_detail);
 }
 
 /* --- register ----------------------------------------------------------------------------------------------------- */
@@ -160,10 +150,9 @@ static void answer_group(struct group *g, const struct uuid *operation)
 static err_t check_candidate(struct candidate *c, const struct db_register_found *found)
 {
     struct call *r = c->call;
-    TRY(check_credential(r, &c->device, found->enrolled, &found->keys));
-    if (c->body.tpm.p || c->body.csr.p)
-        return call_refuse(r, E(UNAUTHORIZED),
-                           "the device sent a TPM or a certificate request; the enrollment has symmetric keys");
+    TRY(check_credential(r, &c->device, found->attestation));
+    if (c->body.csr.p)
+        return call_refuse(r, E(UNAUTHORIZED), "the device asks for a certificate, which no enrollment issues");
     return NULL;
 }
 
@@ -410,7 +399,7 @@ static err_t answer_status(struct call *r, const struct db_poll_found *f)
 static err_t check_and_answer(struct call *r, const struct db_device *device, const struct db_poll_found *f,
                               err_t (*answer)(struct call *r, const struct db_poll_found *f))
 {
-    TRY(check_credential(r, device, f->enrolled, &f->keys));
+    TRY(check_credential(r, device, f->attestation));
     return answer(r, f);
 }
 

@@ -7,37 +7,27 @@
 #include "api/op/stale.h"
 #include "api/shared.h"
 #include "core/json.h"
-#include "core/keypair.h"
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
-static struct seal_id key_row(struct call *r, struct str registration_key)
+static struct attest_row attest_row_of(struct call *r, struct str registration_key, struct attest_stored stored)
 {
-    return (struct seal_id){"enrollment", r->instance->id_scope, registration_key};
+    return attest_enrollment(r->shared->ring, r->instance->id_scope, registration_key, stored);
 }
 
-static err_t open_keys(struct call *r, struct str registration_key, const struct enrollment_row *row,
-                       struct symmetric_key *ret)
+/* What is stored and does not open is nothing that the client did: the operator has to know. */
+static err_t unopened(err_t e)
 {
-    struct keypair keys;
-    const struct seal_id id = key_row(r, registration_key);
-    const struct keypair_sealed sealed = {row->primary_sealed, row->secondary_sealed};
-    TRY(keypair_open(r->arena, r->shared->ring, &id, &sealed, &keys));
-    *ret = keypair_text(r->arena, &keys);
-    return NULL;
+    return e == E(SEAL_BROKEN) ? E(ATTESTATION_BROKEN) : e;
 }
 
-/* The attestation with its keys in clear, or with `secret` an empty block in their place. */
+/* The attestation with its keys in clear, or with `secret` without them. */
 static err_t show_attestation(struct call *r, struct str key, const struct enrollment_row *row, bool secret,
                               struct attestation **ret)
 {
-    struct attestation *a = ARENA_NEW(r->arena, struct attestation);
-    a->type = ATTEST_SYMMETRIC_KEY;
-    a->symmetric_key = ARENA_NEW(r->arena, struct symmetric_key);
-    if (!secret)
-        TRY(open_keys(r, key, row, a->symmetric_key));
-    *ret = a;
-    return NULL;
+    const struct attest_row stored = attest_row_of(r, key, row->attestation);
+    *ret = ARENA_NEW(r->arena, struct attestation);
+    return unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret));
 }
 
 static err_t reply_enrollment(struct call *r, struct str key, struct enrollment_row *row, bool secret)
@@ -81,17 +71,6 @@ err_t op_enrollment_attestation(struct call *r)
 }
 
 /* --- reading a body ----------------------------------------------------------------------------------------------- */
-
-static err_t check_attestation(struct call *r, const struct attestation *a)
-{
-    if (a->type != ATTEST_SYMMETRIC_KEY)
-        return call_fail(r, E(BAD_FIELD),
-                         "attestation.type must be symmetricKey; other kinds come in a later version.");
-    if (a->x509.p || a->tpm.p)
-        return call_fail(r, E(BAD_FIELD), "attestation.%s does not belong to attestation.type symmetricKey.",
-                         a->x509.p ? "x509" : "tpm");
-    return NULL;
-}
 
 /* Some clients send what is not set as an empty text. */
 static void drop_empty(struct str *s)
@@ -211,28 +190,13 @@ static void set_defaults(struct call *r, struct enrollment *e)
     }
 }
 
-/* An absent key of an update stays as it is (GET shows none, and clients send back what they got); an empty one is made
- * new. */
-static err_t seal_keys(struct call *r, struct str registration_key, const struct attestation *attestation, bool update,
-                       struct enrollment_row *to)
-{
-    const struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
-    const struct symmetric_key *sent = attestation->symmetric_key ? attestation->symmetric_key : &none;
-    const struct seal_id row = key_row(r, registration_key);
-    struct keypair keys;
-    TRY(keypair_read(r->arena, sent, "attestation.symmetricKey", DEVICE_KEY_BYTES, &r->detail, &keys));
-    struct keypair_sealed sealed = keypair_seal(r->arena, r->shared->ring, &row, &keys);
-    to->primary_sealed = update && !sent->primary.p ? (struct bytes){NULL, 0} : sealed.primary;
-    to->secondary_sealed = update && !sent->secondary.p ? (struct bytes){NULL, 0} : sealed.secondary;
-    return NULL;
-}
-
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 struct enrollment_write {
     struct enrollment_guard guard;
     struct uuid tag;
     enum match match;
+    struct uuid merged; /* etag of the row whose attestation a part was taken from */
     struct enrollment body;
 };
 
@@ -248,7 +212,7 @@ static err_t refusal(struct call *r, const struct enrollment_write *w, const str
     if (w->match != MATCH_ABSENT && !o->found)
         return E(ENROLLMENT_NOT_FOUND);
     if (w->match != MATCH_ABSENT && !o->matches)
-        return E(PRECONDITION_FAILED);
+        return w->match == MATCH_ANY ? E(STALE) : E(PRECONDITION_FAILED);
     if (o->unlinked.p)
         return call_fail(r, E(BAD_FIELD), "iotHubs: %.*s is not a linked hub of this instance.", STR_ARG(o->unlinked));
     return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
@@ -263,6 +227,38 @@ static void set_guard(struct call *r, struct enrollment_write *w)
     w->guard.etag = w->match == MATCH_TAG || w->match == MATCH_NEVER ? &w->tag : NULL;
 }
 
+/* What an update does not say stays as it is. Where it says a part, the row is read for the other part, and the write
+ * then holds for that state of the row only. */
+static err_t find_kept(struct call *r, struct enrollment_write *w, struct attest_stored *ret)
+{
+    bool found;
+    struct enrollment_row row;
+    TRY(db_enrollment_find(r->db, r->arena, w->guard.id_scope, w->guard.registration_key, &found, &row));
+    if (!found)
+        return E(ENROLLMENT_NOT_FOUND);
+    *ret = row.attestation;
+    if (w->match == MATCH_ANY) {
+        w->merged = row.etag;
+        w->guard.etag = &w->merged;
+    }
+    return NULL;
+}
+
+static err_t seal_attestation(struct call *r, struct enrollment_write *w, struct attest_stored *ret)
+{
+    const struct attestation *in = w->body.attestation;
+    enum attest_kept kept = w->match == MATCH_ABSENT ? ATTEST_KEEPS_NOTHING : attest_kept(in);
+    struct attest_stored before = {0};
+    if (kept == ATTEST_KEEPS_ALL) {
+        *ret = (struct attest_stored){.type = in->type};
+        return NULL;
+    }
+    if (kept == ATTEST_KEEPS_SOME)
+        TRY(find_kept(r, w, &before));
+    const struct attest_row row = attest_row_of(r, w->guard.registration_key, before);
+    return unopened(attest_seal(r->arena, &row, in, &r->detail, ret));
+}
+
 static err_t put_work(struct call *r, void *context)
 {
     struct enrollment_write *w = context;
@@ -270,7 +266,7 @@ static err_t put_work(struct call *r, void *context)
     struct enrollment_outcome outcome;
     bool update = w->match != MATCH_ABSENT;
     set_guard(r, w);
-    TRY(seal_keys(r, w->guard.registration_key, w->body.attestation, update, &row));
+    TRY(seal_attestation(r, w, &row.attestation));
     TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
     TRY(refusal(r, w, &outcome));
     return reply_enrollment(r, w->guard.registration_key, &written, false);
@@ -281,7 +277,7 @@ err_t op_enrollment_put(struct call *r)
     struct enrollment_write w = {0};
     TRY(service_registration_id(r, &w.guard.registration_key));
     TRY(call_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
-    TRY(check_attestation(r, w.body.attestation));
+    TRY(attest_form(w.body.attestation, &r->detail));
     TRY(check_ids(r, &w.body));
     TRY(check_policy(r, &w.body));
     TRY(clean_twin(r, &w.body.initial_twin));

@@ -1,19 +1,74 @@
-/* attest.h: does the credential that a device presents fit its enrollment? Pure. Individual enrollments with symmetric
- * keys; X.509 and TPM have their place beside this when they come. */
+/* attest.h: attestation, that is how a device proves who it is: one value with a type, sealed as one in its row.
+ * What differs between the types stands in attest.def and one file per type; everybody else calls these functions and
+ * knows of no type. Pure; everything that is opened lives in the arena of the caller. */
 #ifndef IDSCOPE_ATTEST_H
 #define IDSCOPE_ATTEST_H
 
-#include "core/keypair.h"
-#include "core/sas.h"
+#include "core/attest/presented.h"
+#include "core/model.h"
+#include "core/seal.h"
 
-/* A group device's key: HMAC-SHA256(key of the group, registration id). */
-struct sha256 attest_derive(struct bytes group_key, struct str registration_id);
+/* An attestation as its row holds it. */
+struct attest_stored {
+    int type;            /* enum attestation_type; ATTEST_ABSENT: a word that this program does not know */
+    struct bytes sealed; /* its canonical bytes, sealed for the row and the type; p NULL: there is none */
+};
 
-/* Checks an Authorization header against an individual enrollment's keys: well formed, resource
- * `{id_scope}/registrations/{registration_id}` (segments ignoring case), alive, skn absent or "registration", signed
- * with either key. UNAUTHORIZED otherwise; the reason goes to `d` for the log only: a device is
- * told the same for an unknown id, a wrong key and a wrong resource. */
-err_t attest_symmetric(struct arena *a, struct str authorization, struct str id_scope, struct str registration_id,
-                       const struct keypair *keys, int64_t now_us, struct err_detail *d);
+/* The same with its row and with what opens it. */
+struct attest_row {
+    const struct key_ring *ring;
+    struct seal_id id;
+    struct attest_stored stored;
+};
+/* Of an individual enrollment. Both keys in lower case. */
+struct attest_row attest_enrollment(const struct key_ring *ring, struct str id_scope, struct str registration_key,
+                                    struct attest_stored stored);
+
+/* --- what a client of the service plane sends and is shown -------------------------------------------------------- */
+
+/* Can it be stored: is its type one of attest.def, has it members of its own type only? BAD_FIELD names the member. */
+err_t attest_form(const struct attestation *in, struct err_detail *d);
+
+/* How much of the stored attestation an update leaves as it is: clients send back what a GET gave them, and it gives no
+ * secrets. `in` has passed attest_form. */
+enum attest_kept { ATTEST_KEEPS_NOTHING, ATTEST_KEEPS_SOME, ATTEST_KEEPS_ALL };
+enum attest_kept attest_kept(const struct attestation *in);
+
+/* Makes what is to be stored in the row out of what was sent. Secrets that were left out are those of row->stored, or
+ * new when it holds none; `in` has passed attest_form. BAD_FIELD names the member; SEAL_BROKEN when row->stored is
+ * needed and does not open. */
+err_t attest_seal(struct arena *a, const struct attest_row *row, const struct attestation *in, struct err_detail *d,
+                  struct attest_stored *ret);
+
+/* The attestation with its secrets in clear. SEAL_BROKEN, with the reason in `d` for the log, when its type is unknown
+ * or it does not open. */
+err_t attest_show(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
+/* The same with its secrets left out, as everybody sees it who may read the enrollment. */
+err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
+
+/* --- a device registers ------------------------------------------------------------------------------------------- */
+
+/* What a device says of itself, and when. */
+struct attest_claim {
+    const struct presented *presented;
+    struct str registration_id; /* as it was sent */
+    int64_t now_us;
+};
+
+/* Does what the device presented prove that it is the enrollment's? UNAUTHORIZED otherwise, for whatever reason; the
+ * reason goes to `d` for the log only. A row that stores nothing stands for an id that is not enrolled: the same work
+ * is done and the same error comes out. SEAL_BROKEN as above. */
+err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                   struct err_detail *d);
+
+/* What a check costs: no more than a few hashes, so that whole batches of them wait for nobody; or signatures and
+ * chains, which must not hold up the cheap ones. */
+enum attest_cost { ATTEST_CHEAP, ATTEST_DEAR };
+/* Of a type of attest.def. */
+enum attest_cost attest_cost(int type);
+
+/* What the hub that gets the device is told: how the device will prove there who it is. SEAL_BROKEN as above. */
+err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,
+                          struct hub_authentication *ret);
 
 #endif

@@ -1,25 +1,120 @@
-/* symmetric.c: does the credential that a device presents fit its enrollment? It must never tell a caller why not,
- * other than in the detail for logs: an unknown id, a wrong key and an old token look alike to a device. */
-#include "core/attest/attest.h"
+/* symmetric.c: attestation with symmetric keys: a device signs its token with one of two keys, which the hub that gets
+ * the device knows too. It must never tell a device why it was refused: an unknown id, a wrong key and an old token
+ * look alike to it. */
+#include "core/attest/type.h"
+#include "core/keypair.h"
+#include "core/sas.h"
 
-struct sha256 attest_derive(struct bytes group_key, struct str registration_id)
+enum { PART_PRIMARY, PART_SECONDARY, PARTS };
+
+/* --- stored ------------------------------------------------------------------------------------------------------- */
+
+static err_t open_keys(struct arena *a, const struct attest_row *row, struct err_detail *d, struct keypair *ret)
 {
-    return crypt_hmac_sha256(group_key, (struct bytes){(const uint8_t *)registration_id.p, registration_id.n});
+    struct bytes packed, parts[PARTS];
+    TRY(attest_open(a, row, d, &packed));
+    if (!attest_unpack(packed, parts, PARTS))
+        return err_say(d, E(SEAL_BROKEN), "the stored attestation is not in a form that this version knows");
+    *ret = (struct keypair){parts[PART_PRIMARY], parts[PART_SECONDARY]};
+    return NULL;
 }
 
-err_t attest_symmetric(struct arena *a, struct str authorization, struct str id_scope, struct str registration_id,
-                       const struct keypair *keys, int64_t now_us, struct err_detail *d)
+static const struct symmetric_key *sent_keys(const struct attestation *in)
+{
+    static const struct symmetric_key none = {{NULL, 0}, {NULL, 0}};
+    return in->symmetric_key ? in->symmetric_key : &none;
+}
+
+/* A key that is absent stays as it is; an empty one is made new. */
+static enum attest_kept kept(const struct attestation *in)
+{
+    const struct symmetric_key *sent = sent_keys(in);
+    if (sent->primary.p && sent->secondary.p)
+        return ATTEST_KEEPS_NOTHING;
+    return sent->primary.p || sent->secondary.p ? ATTEST_KEEPS_SOME : ATTEST_KEEPS_ALL;
+}
+
+static err_t pack(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,
+                  struct bytes *ret)
+{
+    const struct symmetric_key *sent = sent_keys(in);
+    struct keypair keys, before = {{NULL, 0}, {NULL, 0}};
+    if (old)
+        TRY(open_keys(a, old, d, &before));
+    TRY(keypair_read(a, sent, "attestation.symmetricKey", DEVICE_KEY_BYTES, d, &keys));
+    struct bytes parts[PARTS] = {
+        [PART_PRIMARY] = old && !sent->primary.p ? before.primary : keys.primary,
+        [PART_SECONDARY] = old && !sent->secondary.p ? before.secondary : keys.secondary,
+    };
+    *ret = attest_pack(a, parts, PARTS);
+    return NULL;
+}
+
+/* --- shown -------------------------------------------------------------------------------------------------------- */
+
+/* All of it is secret, so the row need not even be opened. */
+static err_t mask(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)
+{
+    (void)row;
+    (void)d;
+    *ret = (struct attestation){.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = ARENA_NEW(a, struct symmetric_key)};
+    return NULL;
+}
+
+static err_t show(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)
+{
+    struct keypair keys;
+    TRY(open_keys(a, row, d, &keys));
+    TRY(mask(a, row, d, ret));
+    *ret->symmetric_key = keypair_text(a, &keys);
+    return NULL;
+}
+
+static err_t hub(struct arena *a, const struct attest_row *row, struct err_detail *d, struct hub_authentication *ret)
+{
+    struct attestation shown;
+    TRY(show(a, row, d, &shown));
+    *ret = (struct hub_authentication){.type = HUB_AUTH_SAS, .symmetric_key = shown.symmetric_key};
+    return NULL;
+}
+
+/* --- checked ------------------------------------------------------------------------------------------------------ */
+
+/* The token is well formed, for this registration, alive, signed with either key, and skn is absent or "registration".
+ */
+static err_t check_token(struct arena *a, const struct attest_row *row, const struct attest_claim *c,
+                         const struct keypair *keys, struct err_detail *d)
 {
     struct sas token;
-    TRY(sas_parse(a, authorization, d, &token));
-    struct str audience = arena_printf(a, "%.*s/registrations/%.*s", STR_ARG(id_scope), STR_ARG(registration_id));
+    TRY(sas_parse(a, c->presented->authorization, d, &token));
+    struct str audience =
+        arena_printf(a, "%.*s/registrations/%.*s", STR_ARG(row->id.owner), STR_ARG(c->registration_id));
     if (!sas_covers(&token, audience))
         return err_say(d, E(UNAUTHORIZED), "the SAS token is for another resource");
     if (token.key_name.p && !str_same_nocase(token.key_name, STR("registration")))
         return err_say(d, E(UNAUTHORIZED), "skn of the SAS token is not \"registration\"");
-    if (!sas_alive(&token, now_us))
+    if (!sas_alive(&token, c->now_us))
         return err_say(d, E(UNAUTHORIZED), "the SAS token has expired");
     if (!sas_signed_with(&token, keys->primary) && !sas_signed_with(&token, keys->secondary))
         return err_say(d, E(UNAUTHORIZED), "the SAS token was signed with another key");
     return NULL;
 }
+
+/* The token of an id that is not enrolled is checked with nobody's keys. */
+static err_t check(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
+{
+    static const uint8_t nobodys[DEVICE_KEY_BYTES];
+    struct keypair keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
+    bool enrolled = row->stored.sealed.p;
+    if (enrolled)
+        TRY(open_keys(a, row, d, &keys));
+    TRY(check_token(a, row, c, &keys, d));
+    if (!enrolled)
+        return err_say(d, E(UNAUTHORIZED), "there is no enrollment of this registration id");
+    if (c->presented->tpm.p)
+        return err_say(d, E(UNAUTHORIZED), "the device sent a TPM; the enrollment has symmetric keys");
+    return NULL;
+}
+
+const struct attest_type attest_symmetric = {
+    .kept = kept, .pack = pack, .show = show, .mask = mask, .check = check, .hub = hub};

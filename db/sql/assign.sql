@@ -14,7 +14,7 @@ SELECT s.inputs_version, i.allocation_policy, now()
 -- name: assign_look
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version, r.enrollment_inputs, r.scope_inputs,
-       e.version, e.inputs_version, e.enabled, e.device_id, e.primary_sealed, e.secondary_sealed, e.allocation_policy, e.iot_hubs,
+       e.version, e.inputs_version, e.enabled, e.device_id, e.attestation_type, e.attestation_sealed, e.allocation_policy, e.iot_hubs,
        e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
@@ -24,7 +24,7 @@ SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_
          WHERE id_scope = $1 AND registration_key = u.registration_key
          LIMIT 1) r ON true
   LEFT JOIN LATERAL (
-        SELECT version, inputs_version, enabled, device_id, primary_sealed, secondary_sealed, allocation_policy, iot_hubs,
+        SELECT version, inputs_version, enabled, device_id, attestation_type, attestation_sealed, allocation_policy, iot_hubs,
                iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge
           FROM idscope.enrollment
          WHERE id_scope = $1 AND registration_key = u.registration_key

@@ -5,12 +5,12 @@
 
 -- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
 -- name: register_lookup
-SELECT u.n, e.version, e.inputs_version, e.enabled, e.primary_sealed, e.secondary_sealed,
+SELECT u.n, e.version, e.inputs_version, e.enabled, e.attestation_type, e.attestation_sealed,
        r.operation_id, r.revision, r.status, r.region, r.enrollment_version, r.enrollment_inputs, r.scope_inputs,
        r.checked_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
  CROSS JOIN LATERAL (
-        SELECT version, inputs_version, enabled, primary_sealed, secondary_sealed
+        SELECT version, inputs_version, enabled, attestation_type, attestation_sealed
           FROM idscope.enrollment
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) e
@@ -23,12 +23,12 @@ SELECT u.n, e.version, e.inputs_version, e.enabled, e.primary_sealed, e.secondar
 
 -- What a poll or a status look-up is checked against and answered from.
 -- name: poll_lookup
-SELECT u.n, e.primary_sealed, e.secondary_sealed,
+SELECT u.n, e.attestation_type, e.attestation_sealed,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
        r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
  CROSS JOIN LATERAL (
-        SELECT primary_sealed, secondary_sealed
+        SELECT attestation_type, attestation_sealed
           FROM idscope.enrollment
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) e

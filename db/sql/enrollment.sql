@@ -3,7 +3,7 @@
 
 -- name: enrollment_find
 -- $1 ID scope, $2 registration key
-SELECT e.registration_id, e.device_id, e.primary_sealed, e.secondary_sealed, e.enabled, e.allocation_policy, e.iot_hubs IS NOT NULL,
+SELECT e.registration_id, e.device_id, e.attestation_type, e.attestation_sealed, e.enabled, e.allocation_policy, e.iot_hubs IS NOT NULL,
        e.iot_hubs, e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge, e.etag, e.created_at, e.updated_at,
        d.initial_twin, d.optional_device_information,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id, r.error_code, r.error_message,
@@ -14,7 +14,7 @@ SELECT e.registration_id, e.device_id, e.primary_sealed, e.secondary_sealed, e.e
  WHERE e.id_scope = $1 AND e.registration_key = $2;
 
 -- name: enrollment_insert
--- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 and $8 sealed keys, $9 enabled,
+-- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation, $9 enabled,
 -- $10 policy, $11 hubs are named, $12 their names, $13 the same in lower case, $14 iotHubHostName, $15 update, $16 migrate, $17 edge,
 -- $18 twin, $19 device information
 WITH live AS (
@@ -26,10 +26,10 @@ WITH live AS (
      ORDER BY position
      LIMIT 1),
      written AS (
-    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, device_id, attestation_type, primary_sealed,
-                                    secondary_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment,
+    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, device_id, attestation_type, attestation_sealed,
+                                    enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment,
                                     migrate_device_data, iot_edge, etag)
-    SELECT id_scope, $4, $5, $6, 'symmetricKey', $7, $8, $9, $10, CASE WHEN $11 THEN $12::text[] END, $14, $15, $16, $17,
+    SELECT id_scope, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $11 THEN $12::text[] END, $14, $15, $16, $17,
            gen_random_uuid()
       FROM live
      WHERE NOT EXISTS (SELECT FROM unlinked)
@@ -44,7 +44,7 @@ SELECT EXISTS (SELECT FROM live), (SELECT host FROM unlinked), EXISTS (SELECT FR
        EXISTS (SELECT FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4), true;
 
 -- name: enrollment_update
--- As enrollment_insert, and $20 the etag that it must have (NULL: any). Keys that are NULL stay as they are.
+-- As enrollment_insert, and $20 the etag that it must have (NULL: any). An attestation that is NULL stays as it is.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      unlinked AS (
@@ -60,8 +60,8 @@ WITH live AS (
        FOR UPDATE),
      written AS (
     UPDATE idscope.enrollment e
-       SET registration_id = $5, device_id = $6, primary_sealed = coalesce($7, e.primary_sealed),
-           secondary_sealed = coalesce($8, e.secondary_sealed), enabled = $9, allocation_policy = $10,
+       SET registration_id = $5, device_id = $6, attestation_type = $7,
+           attestation_sealed = coalesce($8, e.attestation_sealed), enabled = $9, allocation_policy = $10,
            iot_hubs = CASE WHEN $11 THEN $12::text[] END, iot_hub_host_name = $14, update_hub_assignment = $15,
            migrate_device_data = $16, iot_edge = $17, etag = gen_random_uuid(), version = e.version + 1,
            inputs_version = e.inputs_version

@@ -12,8 +12,7 @@ CREATE TABLE idscope.enrollment (
     registration_id      text NOT NULL CONSTRAINT enrollment_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
     device_id            text CHECK (length(device_id) BETWEEN 1 AND 128),
     attestation_type     text NOT NULL CHECK (attestation_type IN ('symmetricKey')),
-    primary_sealed       bytea NOT NULL,
-    secondary_sealed     bytea NOT NULL,
+    attestation_sealed   bytea NOT NULL,
     enabled              boolean NOT NULL DEFAULT true,
     allocation_policy    text CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
     iot_hubs             text[] CHECK (cardinality(iot_hubs) <= 50),
@@ -31,6 +30,8 @@ CREATE TABLE idscope.enrollment (
 COMMENT ON TABLE idscope.enrollment IS 'Individual enrollments: how a device proves who it is and what it gets. Narrow: twins stand in enrollment_detail';
 COMMENT ON COLUMN idscope.enrollment.registration_key IS 'Registration id in lower case: registration ids ignore case';
 COMMENT ON COLUMN idscope.enrollment.device_id IS 'Wanted device id on the hub; NULL: the registration id';
+COMMENT ON COLUMN idscope.enrollment.attestation_type IS 'How the device proves who it is; says how attestation_sealed is to be read';
+COMMENT ON COLUMN idscope.enrollment.attestation_sealed IS 'Keys or certificates as one value, sealed under the key ring for this row and this type (core/attest)';
 COMMENT ON COLUMN idscope.enrollment.version IS 'Rises with each change; a register names the version its credential was checked against';
 COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation policy or named hubs change';
 

@@ -4,7 +4,7 @@
 BEGIN;
 SET LOCAL ROLE idscope_owner;
 
-SELECT id_scope, registration_key, registration_id, device_id, attestation_type, primary_sealed, secondary_sealed,
+SELECT id_scope, registration_key, registration_id, device_id, attestation_type, attestation_sealed,
        enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge,
        etag, version, inputs_version, created_at, updated_at
   FROM idscope.enrollment WHERE false;

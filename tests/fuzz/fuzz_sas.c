@@ -4,34 +4,33 @@
 #include <string.h>
 
 #include "core/attest/attest.h"
+#include "core/sas.h"
 
-/* Drawn once per run, so that no corpus can hold a token for it. */
-static struct bytes unknown_key(void)
-{
-    static uint8_t key[DEVICE_KEY_BYTES];
-    static bool drawn;
-    if (!drawn)
-        crypt_random(key, sizeof key);
-    drawn = true;
-    return (struct bytes){key, sizeof key};
-}
-
+/* Neither an enrollment with that key nor an id that is not enrolled lets it in. */
 static void is_refused(struct arena *a, struct str header, const struct sas *s)
 {
-    struct keypair keys = {unknown_key(), {NULL, 0}};
-    HOLDS(!sas_signed_with(s, keys.primary));
-    HOLDS(attest_symmetric(a, header, STR("0ne0000BEEF"), STR("line7-unit042"), &keys, 0, NULL) == E(UNAUTHORIZED));
+    const struct presented presented = {.authorization = header};
+    const struct attest_claim claim = {&presented, STR("line7-unit042"), 0};
+    struct str key = enc_base64(a, fuzz_unknown_key());
+    struct symmetric_key keys = {key, key};
+    const struct attestation sent = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &keys};
+    struct attest_row row =
+        attest_enrollment(fuzz_ring(), STR("0ne0000beef"), claim.registration_id, (struct attest_stored){0});
+    HOLDS(!sas_signed_with(s, fuzz_unknown_key()));
+    HOLDS(attest_check(a, &row, &claim, NULL) == E(UNAUTHORIZED));
+    HOLDS(!attest_seal(a, &row, &sent, NULL, &row.stored));
+    HOLDS(attest_check(a, &row, &claim, NULL) == E(UNAUTHORIZED));
 }
 
 static void can_be_made_again(struct arena *a, const struct sas *s)
 {
     struct sas again;
-    struct str token = sas_make(a, s->resource, s->key_name, unknown_key(), s->expiry_s);
+    struct str token = sas_make(a, s->resource, s->key_name, fuzz_unknown_key(), s->expiry_s);
     if (!s->resource.n || token.n > SAS_TOKEN_MAX)
         return;
     HOLDS(!sas_parse(a, token, NULL, &again));
     HOLDS(str_same(again.resource, s->resource) && str_same(again.key_name, s->key_name));
-    HOLDS(again.expiry_s == s->expiry_s && sas_signed_with(&again, unknown_key()));
+    HOLDS(again.expiry_s == s->expiry_s && sas_signed_with(&again, fuzz_unknown_key()));
     HOLDS(sas_covers(&again, s->resource));
 }
 

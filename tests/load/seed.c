@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/seal.h"
+#include "core/attest/attest.h"
 #include "fleet.h"
 
 static const char copy_statement[] =
-    "COPY idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, primary_sealed,"
-    " secondary_sealed, etag) FROM STDIN";
+    "COPY idscope.enrollment (id_scope, registration_key, registration_id, attestation_type,"
+    " attestation_sealed, etag) FROM STDIN";
 
 static struct key_ring *ring_of(struct arena *a, const char *path)
 {
@@ -35,19 +35,23 @@ static struct key_ring *ring_of(struct arena *a, const char *path)
 }
 
 static struct str sealed_hex(struct arena *a, const struct key_ring *ring, struct str scope, struct str id,
-                             uint64_t number, const char *part)
+                             uint64_t number)
 {
-    struct bytes row = seal_row(a, "enrollment", scope, id, part);
-    return enc_hex(a, seal(a, ring, row, fleet_key(a, number, part)), false);
+    struct symmetric_key keys = {enc_base64(a, fleet_key(a, number, "primary")),
+                                 enc_base64(a, fleet_key(a, number, "secondary"))};
+    const struct attestation sent = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &keys};
+    const struct attest_row row = attest_enrollment(ring, scope, id, (struct attest_stored){0});
+    struct attest_stored stored;
+    if (attest_seal(a, &row, &sent, NULL, &stored))
+        abort(); /* a key of the fleet is one of a device */
+    return enc_hex(a, stored.sealed, false);
 }
 
 static void put_row(struct arena *a, const struct key_ring *ring, struct str scope, uint64_t number)
 {
     struct str id = fleet_id(a, number);
-    struct str primary = sealed_hex(a, ring, scope, id, number, "primary");
-    struct str secondary = sealed_hex(a, ring, scope, id, number, "secondary");
     struct uuid etag = crypt_uuid4();
-    printf("%s\t%s\t%s\tsymmetricKey\t\\\\x%s\t\\\\x%s\t%s\n", scope.p, id.p, id.p, primary.p, secondary.p,
+    printf("%s\t%s\t%s\tsymmetricKey\t\\\\x%s\t%s\n", scope.p, id.p, id.p, sealed_hex(a, ring, scope, id, number).p,
            enc_uuid(a, &etag).p);
 }
 

@@ -77,8 +77,8 @@ $$;
 
 -- Rows from number `first` on: half of them in one scope, the rest over 500 scopes; every tenth device has a job.
 CREATE FUNCTION pg_temp.load(first int, last int) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, primary_sealed, secondary_sealed, etag)
-    SELECT scope, 'device-' || n, 'device-' || n, 'symmetricKey', '\x00', '\x00', md5(n::text)::uuid
+    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, attestation_sealed, etag)
+    SELECT scope, 'device-' || n, 'device-' || n, 'symmetricKey', '\x00', md5(n::text)::uuid
       FROM generate_series(first, last) n, LATERAL (SELECT '0ne' || lpad(to_hex(CASE n % 2 WHEN 0 THEN 0 ELSE n % 1000 END), 8, '0')) s (scope);
     INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region, operation_at, created_at, updated_at)
     SELECT id_scope, registration_key, registration_id, etag, 'assigning', 'local', now(), now(), now()

@@ -1,6 +1,6 @@
-/* test_sas.c: shared access signatures and the attestation of devices by symmetric key. The vectors (a derived key, a
- * device token in both spellings of the escapes, a service token) were computed apart from this code. */
-#include "core/attest/attest.h"
+/* test_sas.c: shared access signatures. The vectors (a derived key, a device token in both spellings of the escapes, a
+ * service token) were computed apart from this code. */
+#include "core/sas.h"
 
 #include "unit.h"
 
@@ -40,9 +40,9 @@ static struct sas parsed(struct arena *a, const char *header)
 
 static void a_group_device_has_the_derived_key(void **state)
 {
-    struct sha256 key = attest_derive(key_of(*state, GROUP_KEY), STR("line7-unit042"));
+    struct sha256 key = crypt_hmac_sha256(key_of(*state, GROUP_KEY), unit_bytes("line7-unit042"));
     assert_text(enc_base64(*state, (struct bytes){key.b, sizeof key.b}), DEVICE_KEY);
-    key = attest_derive(key_of(*state, GROUP_KEY), STR("line7-unit043"));
+    key = crypt_hmac_sha256(key_of(*state, GROUP_KEY), unit_bytes("line7-unit043"));
     assert_false(str_same(enc_base64(*state, (struct bytes){key.b, sizeof key.b}), STR(DEVICE_KEY)));
 }
 
@@ -206,48 +206,6 @@ static void a_token_of_ours_is_good(void **state)
     assert_null(strstr(odd.p, "skn"));
 }
 
-/* The token of line7-unit042 in 0ne0000BEEF as seen by an enrollment. */
-static err_t attest_as(void **state, const char *header, const char *scope, const char *id, const char *primary,
-                       const char *secondary, int64_t now_us, struct err_detail *d)
-{
-    struct keypair keys = {key_of(*state, primary), key_of(*state, secondary)};
-    return attest_symmetric(*state, str_of(header), str_of(scope), str_of(id), &keys, now_us, d);
-}
-
-static void either_key_of_the_enrollment_admits(void **state)
-{
-    assert_ok(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", DEVICE_KEY, SERVICE_KEY, 0, NULL));
-    assert_ok(
-        attest_as(state, UPPER "&skn=registration", "0NE0000beef", "LINE7-unit042", SERVICE_KEY, DEVICE_KEY, 0, NULL));
-    assert_ok(attest_as(state, LOWER "&skn=Registration", "0ne0000beef", "line7-unit042", SERVICE_KEY, DEVICE_KEY,
-                        EXPIRY_US, NULL));
-}
-
-static void nothing_else_admits(void **state)
-{
-    struct err_detail d;
-    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", GROUP_KEY, SERVICE_KEY, 0, &d), UNAUTHORIZED);
-    assert_says(d, "another key");
-    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", "", "", 0, &d), UNAUTHORIZED);
-    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit043", DEVICE_KEY, DEVICE_KEY, 0, &d), UNAUTHORIZED);
-    assert_says(d, "another resource");
-    assert_err(attest_as(state, UPPER, "0ne0000BEEE", "line7-unit042", DEVICE_KEY, DEVICE_KEY, 0, &d), UNAUTHORIZED);
-    assert_err(attest_as(state, UPPER "&skn=owner", "0ne0000BEEF", "line7-unit042", DEVICE_KEY, DEVICE_KEY, 0, &d),
-               UNAUTHORIZED);
-    assert_says(d, "skn");
-    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", DEVICE_KEY, DEVICE_KEY, EXPIRY_US * 2, &d),
-               UNAUTHORIZED);
-    assert_says(d, "expired");
-    assert_err(attest_as(state, "", "0ne0000BEEF", "line7-unit042", DEVICE_KEY, DEVICE_KEY, 0, &d), UNAUTHORIZED);
-}
-
-static void an_empty_key_admits_nobody(void **state)
-{
-    struct str token =
-        sas_make(*state, STR("0ne0000BEEF/registrations/d"), str_of(NULL), (struct bytes){NULL, 0}, 1893456000);
-    assert_err(attest_as(state, token.p, "0ne0000BEEF", "d", "", "", 0, NULL), UNAUTHORIZED);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,9 +218,6 @@ int main(void)
         UNIT(clocks_may_differ_by_five_minutes),
         UNIT(a_resource_covers_what_is_below_it),
         UNIT(a_token_of_ours_is_good),
-        UNIT(either_key_of_the_enrollment_admits),
-        UNIT(nothing_else_admits),
-        UNIT(an_empty_key_admits_nobody),
     };
-    return cmocka_run_group_tests_name("sas, attest", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sas", tests, NULL, NULL);
 }

@@ -114,30 +114,16 @@ static void judge(struct push *p, struct assign_item *item, int64_t code, struct
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-static err_t open_device_keys(struct push *p, const struct assign_item *item, struct symmetric_key *ret)
-{
-    struct keypair keys;
-    const struct seal_id row = {"enrollment", p->b->id_scope, item->job.subject};
-    const struct keypair_sealed sealed = {item->found->primary_sealed, item->found->secondary_sealed};
-    TRY(keypair_open(arena_of(p), p->b->c->worker->ring, &row, &sealed, &keys));
-    *ret = keypair_text(arena_of(p), &keys);
-    return NULL;
-}
-
 /* Status, credentials and capabilities: what both forms of the request share. */
 static err_t write_device(struct push *p, const struct assign_item *item, struct text *out)
 {
-    struct symmetric_key keys;
-    TRY(open_device_keys(p, item, &keys));
+    struct hub_authentication identity;
+    const struct attest_row row =
+        attest_enrollment(p->b->c->worker->ring, p->b->id_scope, item->job.subject, item->found->attestation);
+    TRY(attest_hub_identity(arena_of(p), &row, NULL, &identity));
     json_member_text(out, "status", STR("enabled"));
     json_member(out, "authentication");
-    text_add_char(out, '{');
-    json_member_text(out, "type", STR("sas"));
-    json_member(out, "symmetricKey");
-    text_add_char(out, '{');
-    json_member_text(out, "primaryKey", keys.primary);
-    json_member_text(out, "secondaryKey", keys.secondary);
-    text_add(out, STR("}}"));
+    codec_encode(out, hub_authentication_codec, &identity);
     json_member(out, "capabilities");
     text_add_char(out, '{');
     json_member_bool(out, "iotEdge", item->found->iot_edge);

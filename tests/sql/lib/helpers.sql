@@ -50,7 +50,7 @@ BEGIN
         WHEN 'link_latency' THEN jsonb_build_object('region', 'region-' || own, 'host', own || '.hub.example', 'samples_us', jsonb_build_array(5, 7),
              'tcp_p50_us', 5, 'tcp_p95_us', 7, 'count', 2, 'measured_at', moment)
         WHEN 'enrollment' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'registration_id', 'Device-' || own,
-             'attestation_type', 'symmetricKey', 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'etag', etag)
+             'attestation_type', 'symmetricKey', 'attestation_sealed', '\x01', 'etag', etag)
         WHEN 'enrollment_detail' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || who, 'initial_twin', '{}'::jsonb)
         WHEN 'registration' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'registration_id', 'Device-' || own,
              'operation_id', etag, 'status', 'assigning', 'region', 'local', 'operation_at', moment, 'created_at', moment, 'updated_at', moment)

@@ -1,0 +1,32 @@
+/* type.h: what a type of attestation is made of, for the files of core/attest alone. */
+#ifndef IDSCOPE_ATTEST_TYPE_H
+#define IDSCOPE_ATTEST_TYPE_H
+
+#include "core/attest/attest.h"
+
+/* Opens an attestation. SEAL_BROKEN, with the reason in `d`. */
+err_t attest_open(struct arena *a, const struct attest_row *row, struct err_detail *d, struct bytes *ret_packed);
+
+/* Canonical bytes: a version, then each part behind its length. Unpacking gives exactly `count` parts, which point into
+ * `packed`, or false: what is unpacked and packed again is the same bytes. */
+struct bytes attest_pack(struct arena *a, const struct bytes *parts, size_t count);
+bool attest_unpack(struct bytes packed, struct bytes *ret_parts, size_t count);
+
+/* The functions of a type, each for the one of attest.h with its name. */
+struct attest_type {
+    enum attest_kept (*kept)(const struct attestation *in);
+    /* `old`: where secrets that were left out are taken from; NULL: they are made new. */
+    err_t (*pack)(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,
+                  struct bytes *ret_packed);
+    err_t (*show)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
+    err_t (*mask)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
+    err_t (*check)(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                   struct err_detail *d);
+    err_t (*hub)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct hub_authentication *ret);
+};
+
+#define ATTEST(type, functions, cost) extern const struct attest_type attest_##functions;
+#include "core/attest/attest.def"
+#undef ATTEST
+
+#endif

@@ -1,0 +1,406 @@
+/* test_attest.c: attestation as one value: what may be stored, what an update keeps, what is shown to whom, what admits
+ * a device and what its hub is told; and that a stored value opens for its row and its type only. The tokens were
+ * computed apart from this code. */
+#include "core/attest/type.h"
+#include "core/sas.h"
+
+#include "unit.h"
+
+#define RING "7:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+#define OTHER_RING "8:Hh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIBAAA=\n"
+#define GROUP_KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="
+#define DEVICE_KEY "Nw8YjEDoTxFUqSkAaMUSaE4pAZ1U6hurqXKn0bFHri8="
+#define SERVICE_KEY "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+#define UPPER                                                                                                          \
+    "SharedAccessSignature "                                                                                           \
+    "sr=0ne0000BEEF%2Fregistrations%2Fline7-unit042&sig=%2Bxs5naWV7lFT%2F0i1T9B6sRW1QmfJU1UJLSWvUiGCH%2Bc%3D&se="      \
+    "1893456000"
+#define LOWER                                                                                                          \
+    "SharedAccessSignature "                                                                                           \
+    "sr=0ne0000BEEF%2fregistrations%2fline7-unit042&sig=L8EcPWrOdBEYP0pMrcbghlHC%2FV3wnxyHpYTgOlGj26o%3D&se="          \
+    "1893456000"
+
+static const int64_t EXPIRY_US = INT64_C(1893456000) * 1000000;
+
+static struct key_ring *ring, *other_ring; /* of the whole run */
+
+static int rings_up(void **state)
+{
+    (void)state;
+    return key_ring_parse(STR(RING), NULL, &ring) || key_ring_parse(STR(OTHER_RING), NULL, &other_ring);
+}
+
+static int rings_down(void **state)
+{
+    (void)state;
+    key_ring_free(ring);
+    key_ring_free(other_ring);
+    return 0;
+}
+
+/* An attestation as a client sends it; NULL is an absent key. */
+static struct attestation sent(struct arena *a, const char *primary, const char *secondary)
+{
+    struct symmetric_key *keys = ARENA_NEW(a, struct symmetric_key);
+    *keys = (struct symmetric_key){str_of(primary), str_of(secondary)};
+    return (struct attestation){.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = keys};
+}
+
+static struct attest_row row_of(const char *scope, const char *key, struct attest_stored stored)
+{
+    return attest_enrollment(ring, str_of(scope), str_of(key), stored);
+}
+
+static struct attest_row nothing_stored(const char *scope, const char *key)
+{
+    return row_of(scope, key, (struct attest_stored){0});
+}
+
+/* The row after a client sent the keys. */
+static struct attest_row stored(struct arena *a, const char *scope, const char *key, const char *primary,
+                                const char *secondary)
+{
+    struct attest_row row = nothing_stored(scope, key);
+    struct attestation in = sent(a, primary, secondary);
+    struct err_detail d;
+    assert_ok(attest_seal(a, &row, &in, &d, &row.stored));
+    assert_int_equal(row.stored.type, ATTEST_SYMMETRIC_KEY);
+    return row;
+}
+
+static struct symmetric_key shown(struct arena *a, const struct attest_row *row)
+{
+    struct attestation out;
+    struct err_detail d;
+    assert_ok(attest_show(a, row, &d, &out));
+    assert_int_equal(out.type, ATTEST_SYMMETRIC_KEY);
+    return *out.symmetric_key;
+}
+
+/* --- stored and shown --------------------------------------------------------------------------------------------- */
+
+static void other_kinds_are_refused_by_name(void **state)
+{
+    struct err_detail d;
+    (void)state;
+    for (int type = ATTEST_ABSENT; type <= ATTEST_NONE; type++) {
+        if (type == ATTEST_SYMMETRIC_KEY)
+            continue;
+        assert_err(attest_form(&(struct attestation){.type = type}, &d), BAD_FIELD);
+        assert_says(d, "attestation.type must be symmetricKey");
+    }
+    struct attestation in = {.type = ATTEST_SYMMETRIC_KEY};
+    assert_ok(attest_form(&in, &d));
+    in.x509 = STR("{}");
+    assert_err(attest_form(&in, &d), BAD_FIELD);
+    assert_text(str_of(d.text), "attestation.x509 does not belong to attestation.type symmetricKey.");
+    in = (struct attestation){.type = ATTEST_SYMMETRIC_KEY, .tpm = STR("{}")};
+    assert_err(attest_form(&in, &d), BAD_FIELD);
+    assert_says(d, "attestation.tpm does not belong");
+}
+
+static void keys_are_shown_as_they_were_sent(void **state)
+{
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
+    assert_text(shown(*state, &row).primary, DEVICE_KEY);
+    assert_text(shown(*state, &row).secondary, GROUP_KEY);
+}
+
+static void keys_are_left_out_for_everybody_else(void **state)
+{
+    struct attestation out;
+    struct err_detail d;
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
+    assert_ok(attest_mask(*state, &row, &d, &out));
+    assert_int_equal(out.type, ATTEST_SYMMETRIC_KEY);
+    assert_null(out.symmetric_key->primary.p);
+    assert_null(out.symmetric_key->secondary.p);
+}
+
+static void keys_that_were_left_out_are_made_new(void **state)
+{
+    struct attest_row row = nothing_stored("0ne1", "d");
+    struct err_detail d;
+    struct bytes raw;
+    assert_ok(attest_seal(*state, &row, &(struct attestation){.type = ATTEST_SYMMETRIC_KEY}, &d, &row.stored));
+    struct symmetric_key keys = shown(*state, &row);
+    assert_true(dec_base64(*state, keys.primary, &raw));
+    assert_int_equal(raw.n, DEVICE_KEY_BYTES);
+    assert_false(str_same(keys.primary, keys.secondary));
+    row = stored(*state, "0ne1", "d", DEVICE_KEY, NULL);
+    assert_text(shown(*state, &row).primary, DEVICE_KEY);
+    assert_true(dec_base64(*state, shown(*state, &row).secondary, &raw));
+    assert_int_equal(raw.n, DEVICE_KEY_BYTES);
+}
+
+static void an_update_keeps_what_it_leaves_out(void **state)
+{
+    static const struct {
+        const char *primary, *secondary;
+        enum attest_kept kept;
+        const char *primary_after, *secondary_after; /* NULL: a new one */
+    } rows[] = {
+        {NULL, NULL, ATTEST_KEEPS_ALL, DEVICE_KEY, GROUP_KEY},
+        {SERVICE_KEY, NULL, ATTEST_KEEPS_SOME, SERVICE_KEY, GROUP_KEY},
+        {NULL, SERVICE_KEY, ATTEST_KEEPS_SOME, DEVICE_KEY, SERVICE_KEY},
+        {SERVICE_KEY, DEVICE_KEY, ATTEST_KEEPS_NOTHING, SERVICE_KEY, DEVICE_KEY},
+        {"", NULL, ATTEST_KEEPS_SOME, NULL, GROUP_KEY},
+        {"", "", ATTEST_KEEPS_NOTHING, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
+        struct attestation in = sent(*state, rows[i].primary, rows[i].secondary);
+        struct err_detail d;
+        assert_int_equal(attest_kept(&in), rows[i].kept);
+        assert_ok(attest_seal(*state, &row, &in, &d, &row.stored));
+        struct symmetric_key after = shown(*state, &row);
+        if (rows[i].primary_after)
+            assert_text(after.primary, rows[i].primary_after);
+        else
+            assert_false(str_same(after.primary, STR(DEVICE_KEY)));
+        if (rows[i].secondary_after)
+            assert_text(after.secondary, rows[i].secondary_after);
+        else
+            assert_false(str_same(after.secondary, STR(GROUP_KEY)));
+    }
+    assert_int_equal(attest_kept(&(struct attestation){.type = ATTEST_SYMMETRIC_KEY}), ATTEST_KEEPS_ALL);
+}
+
+static void a_bad_key_is_named_and_nothing_is_sealed(void **state)
+{
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY), before = row;
+    struct attestation in = sent(*state, NULL, "c2hvcnQ=");
+    struct err_detail d;
+    assert_err(attest_seal(*state, &row, &in, &d, &row.stored), BAD_FIELD);
+    assert_text(str_of(d.text), "attestation.symmetricKey.secondaryKey must be base64 of 16 to 64 bytes.");
+    assert_ptr_equal(row.stored.sealed.p, before.stored.sealed.p);
+}
+
+/* --- bound to row and type ---------------------------------------------------------------------------------------- */
+
+static void is_broken(struct arena *a, const struct attest_row *row, const char *words)
+{
+    struct attestation out, part = sent(a, SERVICE_KEY, NULL);
+    struct hub_authentication identity;
+    struct presented presented = {.authorization = STR(UPPER)};
+    struct attest_claim claim = {&presented, STR("line7-unit042"), 0};
+    struct attest_stored again;
+    struct err_detail d = {""};
+    assert_err(attest_show(a, row, &d, &out), SEAL_BROKEN);
+    assert_says(d, words);
+    assert_err(attest_check(a, row, &claim, &d), SEAL_BROKEN);
+    assert_err(attest_hub_identity(a, row, &d, &identity), SEAL_BROKEN);
+    if (row->stored.type == ATTEST_SYMMETRIC_KEY)
+        assert_err(attest_seal(a, row, &part, &d, &again), SEAL_BROKEN);
+}
+
+static void a_stored_value_opens_for_its_row_only(void **state)
+{
+    struct attest_stored s = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY).stored;
+    struct attest_row scope = row_of("0ne2", "d", s), key = row_of("0ne1", "e", s), cut = row_of("0ne1", "d", s);
+    is_broken(*state, &scope, "sealed for another row");
+    is_broken(*state, &key, "sealed for another row");
+    cut.stored.sealed.n--;
+    is_broken(*state, &cut, "cannot be opened");
+    struct attest_row ours = row_of("0ne1", "d", s);
+    ours.ring = other_ring;
+    is_broken(*state, &ours, "not in the key ring");
+}
+
+static void a_type_without_a_row_in_the_table_opens_nothing(void **state)
+{
+    struct attest_stored s = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY).stored;
+    static const int types[] = {ATTEST_ABSENT, ATTEST_X509, ATTEST_TPM, ATTEST_NONE, ATTEST_NONE + 1, -1};
+    struct attestation out;
+    struct err_detail d;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct attest_row row = row_of("0ne1", "d", (struct attest_stored){types[i], s.sealed});
+        is_broken(*state, &row, "of a type that this version does not know");
+        assert_err(attest_mask(*state, &row, &d, &out), SEAL_BROKEN);
+    }
+    assert_int_equal(attest_cost(ATTEST_SYMMETRIC_KEY), ATTEST_CHEAP);
+}
+
+/* A value sealed as one type must not be read as another, even when somebody changed the column beside it. */
+static void the_type_is_part_of_the_seal(void **state)
+{
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
+    struct bytes packed, wrong = seal_row(*state, "enrollment", STR("0ne1"), STR("d"), "x509"), back;
+    struct err_detail d;
+    assert_err(unseal(*state, ring, wrong, row.stored.sealed, &back), SEAL_BROKEN);
+    assert_ok(attest_open(*state, &row, &d, &packed));
+    row.stored.sealed = seal(*state, ring, wrong, packed);
+    is_broken(*state, &row, "cannot be opened");
+}
+
+static void keys_of_another_type_are_not_taken_over(void **state)
+{
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
+    struct attestation in = sent(*state, SERVICE_KEY, NULL);
+    struct err_detail d;
+    row.stored.type = ATTEST_TPM;
+    assert_ok(attest_seal(*state, &row, &in, &d, &row.stored));
+    assert_text(shown(*state, &row).primary, SERVICE_KEY);
+    assert_false(str_same(shown(*state, &row).secondary, STR(GROUP_KEY)));
+}
+
+/* --- canonical bytes ---------------------------------------------------------------------------------------------- */
+
+static void what_is_packed_is_unpacked(void **state)
+{
+    const struct bytes in[] = {unit_bytes("first"), {NULL, 0}, unit_bytes("third")};
+    struct bytes out[3], packed = attest_pack(*state, in, 3);
+    assert_int_equal(packed.n, 1 + 4 + 5 + 4 + 4 + 5);
+    assert_memory_equal(packed.p,
+                        "\x01\x00\x00\x00\x05"
+                        "first",
+                        10);
+    assert_true(attest_unpack(packed, out, 3));
+    for (size_t i = 0; i < 3; i++)
+        assert_true(crypt_same(in[i], out[i]));
+    assert_false(attest_unpack(packed, out, 2));
+}
+
+static void garbled_bytes_are_not_unpacked(void **state)
+{
+    const struct bytes in[] = {unit_bytes("first"), unit_bytes("second")};
+    struct bytes out[3], packed = attest_pack(*state, in, 2);
+    uint8_t *copy = arena_alloc(*state, packed.n + 1);
+    memcpy(copy, packed.p, packed.n);
+    for (size_t n = 0; n < packed.n; n++)
+        assert_false(attest_unpack((struct bytes){copy, n}, out, 2));
+    assert_false(attest_unpack((struct bytes){copy, packed.n + 1}, out, 2));
+    copy[0] = 2; /* a version to come */
+    assert_false(attest_unpack((struct bytes){copy, packed.n}, out, 2));
+    copy[0] = 1;
+    copy[1] = 0xff; /* a length beyond the end */
+    assert_false(attest_unpack((struct bytes){copy, packed.n}, out, 2));
+}
+
+/* Sealed for the right row and yet in no form that the type knows: a newer version wrote it. */
+static void a_form_of_another_version_is_not_read(void **state)
+{
+    struct attest_row row = nothing_stored("0ne1", "d");
+    const struct bytes part = unit_bytes("only one");
+    struct bytes identity = seal_row(*state, "enrollment", STR("0ne1"), STR("d"), "symmetricKey");
+    row.stored =
+        (struct attest_stored){ATTEST_SYMMETRIC_KEY, seal(*state, ring, identity, attest_pack(*state, &part, 1))};
+    is_broken(*state, &row, "not in a form that this version knows");
+}
+
+/* --- a device registers ------------------------------------------------------------------------------------------- */
+
+/* The token of line7-unit042 in 0ne0000BEEF as seen by an enrollment. */
+static err_t attest_as(void **state, const char *header, const char *scope, const char *id, const char *primary,
+                       const char *secondary, int64_t now_us, struct err_detail *d)
+{
+    const struct presented presented = {.authorization = str_of(header)};
+    const struct attest_claim claim = {&presented, str_of(id), now_us};
+    struct attest_row row = stored(*state, scope, arena_lower(*state, str_of(id)).p, primary, secondary);
+    return attest_check(*state, &row, &claim, d);
+}
+
+static void either_key_of_the_enrollment_admits(void **state)
+{
+    assert_ok(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", DEVICE_KEY, SERVICE_KEY, 0, NULL));
+    assert_ok(
+        attest_as(state, UPPER "&skn=registration", "0NE0000beef", "LINE7-unit042", SERVICE_KEY, DEVICE_KEY, 0, NULL));
+    assert_ok(attest_as(state, LOWER "&skn=Registration", "0ne0000beef", "line7-unit042", SERVICE_KEY, DEVICE_KEY,
+                        EXPIRY_US, NULL));
+}
+
+static void nothing_else_admits(void **state)
+{
+    struct err_detail d;
+    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", GROUP_KEY, SERVICE_KEY, 0, &d), UNAUTHORIZED);
+    assert_says(d, "another key");
+    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", "", "", 0, &d), UNAUTHORIZED);
+    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit043", DEVICE_KEY, DEVICE_KEY, 0, &d), UNAUTHORIZED);
+    assert_says(d, "another resource");
+    assert_err(attest_as(state, UPPER, "0ne0000BEEE", "line7-unit042", DEVICE_KEY, DEVICE_KEY, 0, &d), UNAUTHORIZED);
+    assert_err(attest_as(state, UPPER "&skn=owner", "0ne0000BEEF", "line7-unit042", DEVICE_KEY, DEVICE_KEY, 0, &d),
+               UNAUTHORIZED);
+    assert_says(d, "skn");
+    assert_err(attest_as(state, UPPER, "0ne0000BEEF", "line7-unit042", DEVICE_KEY, DEVICE_KEY, EXPIRY_US * 2, &d),
+               UNAUTHORIZED);
+    assert_says(d, "expired");
+    assert_err(attest_as(state, "", "0ne0000BEEF", "line7-unit042", DEVICE_KEY, DEVICE_KEY, 0, &d), UNAUTHORIZED);
+}
+
+/* Keys of no bytes cannot be stored by a client; were one stored all the same, it would admit nobody. */
+static void an_empty_key_admits_nobody(void **state)
+{
+    struct str token =
+        sas_make(*state, STR("0ne0000BEEF/registrations/d"), str_of(NULL), (struct bytes){NULL, 0}, 1893456000);
+    const struct presented presented = {.authorization = token};
+    const struct attest_claim claim = {&presented, STR("d"), 0};
+    const struct bytes empty[2] = {{NULL, 0}, {NULL, 0}};
+    struct attest_row row = nothing_stored("0ne0000BEEF", "d");
+    struct bytes identity = seal_row(*state, "enrollment", STR("0ne0000BEEF"), STR("d"), "symmetricKey");
+    row.stored =
+        (struct attest_stored){ATTEST_SYMMETRIC_KEY, seal(*state, ring, identity, attest_pack(*state, empty, 2))};
+    assert_err(attest_check(*state, &row, &claim, NULL), UNAUTHORIZED);
+}
+
+/* Its token is checked with keys that anybody may guess, so the check must not be the last word. */
+static void an_id_that_is_not_enrolled_is_never_admitted(void **state)
+{
+    static const uint8_t nobodys[DEVICE_KEY_BYTES];
+    struct str token = sas_make(*state, STR("0ne1/registrations/d"), str_of(NULL),
+                                (struct bytes){nobodys, sizeof nobodys}, 1893456000);
+    const struct presented presented = {.authorization = token}, strangers = {.authorization = STR(UPPER)};
+    struct attest_row row = nothing_stored("0ne1", "d");
+    struct err_detail d;
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("d"), 0}, &d), UNAUTHORIZED);
+    assert_says(d, "no enrollment");
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("d"), 0}, &d), UNAUTHORIZED);
+}
+
+static void a_tpm_does_not_fit_symmetric_keys(void **state)
+{
+    const struct presented presented = {.authorization = STR(UPPER), .tpm = STR("{}")};
+    const struct attest_claim claim = {&presented, STR("line7-unit042"), 0};
+    struct attest_row row = stored(*state, "0ne0000beef", "line7-unit042", DEVICE_KEY, GROUP_KEY);
+    struct err_detail d;
+    assert_err(attest_check(*state, &row, &claim, &d), UNAUTHORIZED);
+    assert_says(d, "TPM");
+}
+
+static void the_hub_is_told_both_keys(void **state)
+{
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
+    struct hub_authentication identity;
+    struct err_detail d;
+    struct text json;
+    assert_ok(attest_hub_identity(*state, &row, &d, &identity));
+    text_init(&json, *state, 256);
+    codec_encode(&json, hub_authentication_codec, &identity);
+    assert_text(text_str(&json), "{\"symmetricKey\":{\"primaryKey\":\"" DEVICE_KEY "\",\"secondaryKey\":\"" GROUP_KEY
+                                 "\"},\"type\":\"sas\"}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT(other_kinds_are_refused_by_name),
+        UNIT(keys_are_shown_as_they_were_sent),
+        UNIT(keys_are_left_out_for_everybody_else),
+        UNIT(keys_that_were_left_out_are_made_new),
+        UNIT(an_update_keeps_what_it_leaves_out),
+        UNIT(a_bad_key_is_named_and_nothing_is_sealed),
+        UNIT(a_stored_value_opens_for_its_row_only),
+        UNIT(a_type_without_a_row_in_the_table_opens_nothing),
+        UNIT(the_type_is_part_of_the_seal),
+        UNIT(keys_of_another_type_are_not_taken_over),
+        UNIT(what_is_packed_is_unpacked),
+        UNIT(garbled_bytes_are_not_unpacked),
+        UNIT(a_form_of_another_version_is_not_read),
+        UNIT(either_key_of_the_enrollment_admits),
+        UNIT(nothing_else_admits),
+        UNIT(an_empty_key_admits_nobody),
+        UNIT(an_id_that_is_not_enrolled_is_never_admitted),
+        UNIT(a_tpm_does_not_fit_symmetric_keys),
+        UNIT(the_hub_is_told_both_keys),
+    };
+    return cmocka_run_group_tests_name("attest", tests, rings_up, rings_down);
+}

@@ -16,6 +16,7 @@
 #include "api/shared.h"
 #include "core/log.h"
 #include "core/process/clock.h"
+#include "core/process/metric.h"
 #include "db/gate.h"
 
 enum { IDLE_MS = 1000, DOWN_MS = 100, STOP_MS = 1000 };
@@ -316,15 +317,10 @@ bool lanes_ready(const struct lanes *l)
 
 void lanes_metrics(const struct lanes *l, struct text *out)
 {
-    text_add(
-        out,
-        STR("# HELP idscope_queue_depth Requests that hold a place in a queue.\n# TYPE idscope_queue_depth gauge\n"));
+    struct metric m = metric_begin(out, "idscope_queue_depth", "Requests that hold a place in a queue.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
-        text_printf(out, "idscope_queue_depth{lane=\"%s\"} %zu\n", class_words[class], queue_depth(l->queues[class]));
-    text_add(
-        out,
-        STR("# HELP idscope_database_up Lanes with a connection to the database.\n# TYPE idscope_database_up gauge\n"));
+        metric_count(&m, queue_depth(l->queues[class]), METRIC_LABELS({"lane", class_words[class]}));
+    m = metric_begin(out, "idscope_database_up", "Lanes with a connection to the database.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
-        text_printf(out, "idscope_database_up{lane=\"%s\"} %zu\n", class_words[class],
-                    lanes_up(l, (enum lane_class) class));
+        metric_count(&m, lanes_up(l, (enum lane_class) class), METRIC_LABELS({"lane", class_words[class]}));
 }

@@ -16,6 +16,7 @@
 #include "core/process/clock.h"
 #include "core/process/health.h"
 #include "core/process/keyfile.h"
+#include "core/process/log_sink.h"
 
 enum {
     EXIT_BAD_CONFIG = 78,
@@ -100,6 +101,7 @@ static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
 static void write_metrics(void *context, struct text *out)
 {
     const struct api *api = context;
+    log_sink_metrics(out);
     metrics_write(out);
     if (!api->ready)
         return;
@@ -136,7 +138,7 @@ static err_t open_lanes(struct api *api, const sigset_t *signals, struct err_det
         *ret_asked_to_stop = e && asked_to_stop(signals);
         if (e != E(DATABASE_UNAVAILABLE) || clock_span_us() > end_us || *ret_asked_to_stop)
             return e;
-        log_event(LOG_WARN, "database_awaited", L_CSTR("detail", d->text));
+        log_event(LOG_WARN, "databaseAwaited", L_CSTR("detail", d->text));
         usleep(DATABASE_RETRY_US);
     }
 }
@@ -160,12 +162,12 @@ static int run(struct api *api, const sigset_t *signals)
     struct err_detail d = {""};
     err_t e = load_settings(api, &d);
     if (e)
-        return failed(code_of(e), "bad_configuration", &d);
+        return failed(code_of(e), "badConfiguration", &d);
     if (open_lanes(api, signals, &d, &asked))
-        return asked ? EXIT_SUCCESS : failed(EXIT_FAILURE, "database_failed", &d);
+        return asked ? EXIT_SUCCESS : failed(EXIT_FAILURE, "databaseFailed", &d);
     lanes_start(api->lanes);
     if (server_start(api->server, api->lanes, &d))
-        return failed(EXIT_FAILURE, "server_failed", &d);
+        return failed(EXIT_FAILURE, "serverFailed", &d);
     api->ready = true;
     log_event(LOG_INFO, "started", L_CSTR("version", IDSCOPE_VERSION), L_TEXT("domain", api->cfg.domain));
     sigwait(signals, &signal_number);
@@ -198,17 +200,18 @@ int main(int argc, char **argv)
     enum log_level level = LOG_INFO;
     sigset_t signals;
     api.arena = arena_new();
-    log_init("api", level);
+    const struct log_sink *sink = log_sink_start(STDERR_FILENO);
+    log_init("api", level, sink);
     err_t e = cfg_read(api.arena, CFG_API, argv, environ, &api.cfg, &ask, &words, &d);
     if (!e && words[0])
         e = err_say(&d, E(BAD_CONFIG), "%s is no setting.", words[0]);
     if (!e && !log_level_of(api.cfg.log_level, &level))
         e = err_say(&d, E(BAD_CONFIG), "log_level must be debug, info, warn or error.");
-    int code = e ? failed(EXIT_BAD_CONFIG, "bad_configuration", &d) : EXIT_SUCCESS;
+    int code = e ? failed(EXIT_BAD_CONFIG, "badConfiguration", &d) : EXIT_SUCCESS;
     if (!e && ask != CFG_RUN)
         code = after_asking(api.arena, ask);
     if (!e && ask == CFG_RUN) {
-        log_init("api", level);
+        log_init("api", level, sink);
         mallopt(M_ARENA_MAX, MALLOC_ARENAS);
         mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
         block_signals(&signals);
@@ -218,5 +221,6 @@ int main(int argc, char **argv)
         log_event(LOG_INFO, "stopped", L_NUM("code", code));
     }
     arena_free(api.arena);
+    log_sink_stop();
     return code;
 }

@@ -2,10 +2,10 @@
  * where it counts. */
 #include "api/metrics.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 
 #include "api/router.h"
+#include "core/process/metric.h"
 
 enum { ROUTES_MAX = 128, CLASSES = 6, SIZES = 10 };
 
@@ -31,32 +31,35 @@ void metrics_batch(size_t size)
     atomic_fetch_add_explicit(&batched, size, memory_order_relaxed);
 }
 
-static void write_requests(struct text *out, const char *operation, _Atomic uint64_t counts[CLASSES])
+static void write_requests(const struct metric *m, const char *operation, _Atomic uint64_t counts[CLASSES])
 {
+    static const char *const words[CLASSES] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
     for (int class = 0; class < CLASSES; class ++) {
         uint64_t n = atomic_load_explicit(&counts[class], memory_order_relaxed);
         if (n)
-            text_printf(out, "idscope_requests_total{operation=\"%s\",status=\"%dxx\"} %" PRIu64 "\n", operation, class,
-                        n);
+            metric_count(m, n, METRIC_LABELS({"operation", operation}, {"status", words[class]}));
     }
+}
+
+static void write_batches(struct text *out)
+{
+    uint64_t bounds[SIZES], counts[SIZES];
+    for (int slot = 0; slot < SIZES; slot++) {
+        bounds[slot] = UINT64_C(1) << slot;
+        counts[slot] = atomic_load_explicit(&batches[slot], memory_order_relaxed);
+    }
+    struct metric m =
+        metric_begin(out, "idscope_batch_size", "Requests of the device plane per database batch.", METRIC_HISTOGRAM);
+    metric_histogram(&m, bounds, counts, SIZES, atomic_load_explicit(&batched, memory_order_relaxed));
 }
 
 void metrics_write(struct text *out)
 {
-    text_add(out, STR("# HELP idscope_requests_total Requests answered, by operation and status class (0xx: the client "
-                      "was gone).\n"
-                      "# TYPE idscope_requests_total counter\n"));
+    struct metric m =
+        metric_begin(out, "idscope_requests_total",
+                     "Requests answered, by operation and status class (0xx: the client was gone).", METRIC_COUNTER);
     for (size_t i = 0; i < router_count(); i++)
-        write_requests(out, router_at(i)->name, requests[i]);
-    write_requests(out, "none", requests[ROUTES_MAX]);
-    text_add(out, STR("# HELP idscope_batch_size Requests of the device plane per database batch.\n"
-                      "# TYPE idscope_batch_size histogram\n"));
-    uint64_t total = 0;
-    for (int slot = 0; slot < SIZES; slot++) {
-        total += atomic_load_explicit(&batches[slot], memory_order_relaxed);
-        text_printf(out, "idscope_batch_size_bucket{le=\"%u\"} %" PRIu64 "\n", 1U << slot, total);
-    }
-    text_printf(out, "idscope_batch_size_bucket{le=\"+Inf\"} %" PRIu64 "\nidscope_batch_size_count %" PRIu64 "\n",
-                total, total);
-    text_printf(out, "idscope_batch_size_sum %" PRIu64 "\n", atomic_load_explicit(&batched, memory_order_relaxed));
+        write_requests(&m, router_at(i)->name, requests[i]);
+    write_requests(&m, "none", requests[ROUTES_MAX]);
+    write_batches(out);
 }

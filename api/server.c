@@ -26,6 +26,7 @@
 #include "api/router.h"
 #include "core/log.h"
 #include "core/process/clock.h"
+#include "core/process/metric.h"
 
 enum {
     EDGE_POOL = 48 * 1024, /* a request's head with a client's chain in it */
@@ -459,7 +460,7 @@ static void on_complaint(void *context, const char *format, va_list args)
     char words[LOG_DETAIL_MAX];
     vsnprintf(words, sizeof words, format, args);
     words[strcspn(words, "\r\n")] = '\0';
-    log_event(LOG_INFO, "http_refused", L_CSTR("detail", words));
+    log_event(LOG_INFO, "httpRefused", L_CSTR("detail", words));
 }
 
 static bool is_stranger(const struct listener *l, struct MHD_Connection *connection)
@@ -470,7 +471,7 @@ static bool is_stranger(const struct listener *l, struct MHD_Connection *connect
 
 static void log_stranger(void)
 {
-    log_event(LOG_WARN, "edge_peer_refused",
+    log_event(LOG_WARN, "edgePeerRefused",
               L_CSTR("detail", "a process of another user connected to the edge listener"));
 }
 
@@ -688,10 +689,7 @@ size_t server_in_flight(const struct server *s)
 
 void server_metrics(const struct server *s, struct text *out)
 {
-    text_printf(out,
-                "# HELP idscope_requests_in_flight Requests between their first line and the end of their reply.\n"
-                "# TYPE idscope_requests_in_flight gauge\nidscope_requests_in_flight %zu\n"
-                "# HELP idscope_arenas Arenas that requests hold.\n"
-                "# TYPE idscope_arenas gauge\nidscope_arenas %zu\n",
-                s->in_flight, s->arenas);
+    metric_one(out, "idscope_requests_in_flight", "Requests between their first line and the end of their reply.",
+               METRIC_GAUGE, s->in_flight);
+    metric_one(out, "idscope_arenas", "Arenas that requests hold.", METRIC_GAUGE, s->arenas);
 }

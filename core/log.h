@@ -1,4 +1,4 @@
-/* log.h: one JSON object per line on standard error. `core` and `db` never call it; programs do, once at the
+/* log.h: one JSON object per line, handed to a sink. `core` and `db` never call it; programs do, once at the
  * end of each request and job, and for events of the process. Values are escaped; secrets have no way in:
  * nothing may log headers, SAS tokens, keys or query strings of webhooks. Safe to call from any thread. */
 #ifndef IDSCOPE_LOG_H
@@ -19,7 +19,15 @@ struct log_field {
 #define L_CSTR(name, c) ((struct log_field){(name), LOG_TEXT, str_of(c), 0})
 #define L_NUM(name, n) ((struct log_field){(name), LOG_NUMBER, {NULL, 0}, (int64_t)(n)})
 
-void log_init(const char *program, enum log_level least); /* before any thread starts */
+/* Where lines go and what time it is. */
+struct log_sink {
+    int64_t (*now_us)(void); /* wall clock */
+    /* Takes one whole line, newline included. Called by any thread, and must never block; the text is the caller's. */
+    void (*take)(struct str line);
+};
+
+/* Before any thread starts. Until then, and with a sink of NULL, nothing is said. */
+void log_init(const char *program, enum log_level least, const struct log_sink *sink);
 /* "debug", "info", "warn" or "error", any case. */
 bool log_level_of(struct str word, enum log_level *ret);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count);

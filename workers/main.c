@@ -1,6 +1,5 @@
 /* main.c: wires idscope-worker together: settings, key ring, threads, health. Foreground, JSON logs on stderr.
  * Exit codes: 0 stopped as asked, 1 start me again, 78 a setting is wrong and starting again will not help. */
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +10,8 @@
 #include "core/process/clock.h"
 #include "core/process/health.h"
 #include "core/process/keyfile.h"
+#include "core/process/log_sink.h"
+#include "core/process/metric.h"
 #include "workers/loop.h"
 
 enum { EXIT_BAD_CONFIG = 78, DATABASE_WAIT_MS = 60000, DATABASE_RETRY_US = 500000, LAST_WRITES_MS = 2000 };
@@ -41,36 +42,34 @@ static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
     return ready && atomic_load(&p->worker.threads_up) == atomic_load(&p->worker.threads);
 }
 
-static void write_outcome(struct text *out, enum job_kind kind, const char *outcome, _Atomic int64_t *n)
+static void write_outcomes(const struct metric *m, enum job_kind kind, struct kind_stats *s)
 {
-    text_printf(out, "idscope_jobs_total{kind=\"%s\",outcome=\"%s\"} %" PRId64 "\n", job_kind_name(kind).p, outcome,
-                atomic_load(n));
+    const struct {
+        const char *outcome;
+        _Atomic int64_t *n;
+    } rows[] = {{"done", &s->done},
+                {"failed", &s->failed},
+                {"retried", &s->retried},
+                {"dropped", &s->dropped},
+                {"dead", &s->dead}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        metric_count(m, (uint64_t)atomic_load(rows[i].n),
+                     METRIC_LABELS({"kind", job_kind_name(kind).p}, {"outcome", rows[i].outcome}));
 }
 
 static void write_metrics(void *context, struct text *out)
 {
     struct program *p = context;
-    text_add(
-        out,
-        STR("# HELP idscope_jobs_total Jobs, by kind and what became of them.\n# TYPE idscope_jobs_total counter\n"));
-    for (enum job_kind k = 0; k < JOB_KINDS; k++) {
-        struct kind_stats *s = &p->worker.stats[k];
-        write_outcome(out, k, "done", &s->done);
-        write_outcome(out, k, "failed", &s->failed);
-        write_outcome(out, k, "retried", &s->retried);
-        write_outcome(out, k, "dropped", &s->dropped);
-        write_outcome(out, k, "dead", &s->dead);
-    }
-    text_add(out, STR("# HELP idscope_job_busy_seconds_total Time spent on groups of jobs.\n# TYPE "
-                      "idscope_job_busy_seconds_total counter\n"));
+    log_sink_metrics(out);
+    struct metric m = metric_begin(out, "idscope_jobs_total", "Jobs, by kind and what became of them.", METRIC_COUNTER);
     for (enum job_kind k = 0; k < JOB_KINDS; k++)
-        text_printf(out, "idscope_job_busy_seconds_total{kind=\"%s\"} %.6f\n", job_kind_name(k).p,
-                    (double)atomic_load(&p->worker.stats[k].busy_us) / 1e6);
-    text_printf(
-        out,
-        "# HELP idscope_threads_up Threads whose database answered last time.\n# TYPE idscope_threads_up gauge\n"
-        "idscope_threads_up %d\n",
-        atomic_load(&p->worker.threads_up));
+        write_outcomes(&m, k, &p->worker.stats[k]);
+    m = metric_begin(out, "idscope_job_busy_seconds_total", "Time spent on groups of jobs.", METRIC_COUNTER);
+    for (enum job_kind k = 0; k < JOB_KINDS; k++)
+        metric_number(&m, (double)atomic_load(&p->worker.stats[k].busy_us) / 1e6,
+                      METRIC_LABELS({"kind", job_kind_name(k).p}));
+    metric_one(out, "idscope_threads_up", "Threads whose database answered last time.", METRIC_GAUGE,
+               (uint64_t)atomic_load(&p->worker.threads_up));
 }
 
 /* --- start and stop ----------------------------------------------------------------------------------------------- */
@@ -170,7 +169,8 @@ static int after_asking(struct arena *a, enum cfg_ask ask)
     return EXIT_SUCCESS;
 }
 
-static err_t read_settings(struct program *p, char **argv, enum cfg_ask *ret_ask, struct err_detail *d)
+static err_t read_settings(struct program *p, const struct log_sink *sink, char **argv, enum cfg_ask *ret_ask,
+                           struct err_detail *d)
 {
     char **words;
     enum log_level level = LOG_INFO;
@@ -179,7 +179,7 @@ static err_t read_settings(struct program *p, char **argv, enum cfg_ask *ret_ask
         return err_say(d, E(BAD_CONFIG), "%s is no setting.", words[0]);
     if (!log_level_of(p->cfg.log_level, &level))
         return err_say(d, E(BAD_CONFIG), "log_level must be debug, info, warn or error.");
-    log_init("worker", level);
+    log_init("worker", level, sink);
     return NULL;
 }
 
@@ -192,8 +192,9 @@ int main(int argc, char **argv)
     sigset_t signals;
     int code;
     p.arena = arena_new();
-    log_init("worker", LOG_INFO);
-    if (read_settings(&p, argv, &ask, &d)) {
+    const struct log_sink *sink = log_sink_start(STDERR_FILENO);
+    log_init("worker", LOG_INFO, sink);
+    if (read_settings(&p, sink, argv, &ask, &d)) {
         code = failed(EXIT_BAD_CONFIG, "badConfiguration", &d);
     } else if (ask != CFG_RUN) {
         code = after_asking(p.arena, ask);
@@ -205,5 +206,6 @@ int main(int argc, char **argv)
         log_event(LOG_INFO, "stopped", L_NUM("code", code));
     }
     arena_free(p.arena);
+    log_sink_stop();
     return code;
 }

@@ -72,7 +72,7 @@ const HOMES = [
   [/\bMHD_\w+\s*\(/, /^api\/(server|peer)\.c$/, 'libmicrohttpd is api/server.c\'s'],
   [/\bcurl_\w+\s*\(/, /^workers\/hub_client\.c$/, 'libcurl is workers/hub_client.c\'s'],
   [/\bjwt_(?:new|decode|encode|add|set|get|free|del)\w*\s*\(/, /^core\/jwt\.c$/, 'libjwt is core/jwt.c\'s'],
-  [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers|core\/process)\/|^core\/(log|killpoint)\.c$/, 'core has no clock and no sockets'],
+  [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers|core\/process)\/|^core\/killpoint\.c$/, 'core has no clock and no sockets'],
 ];
 // The exception of one line: `free(text); /* from jwt_encode_str */` for what a library handed over, `/* allowed: why */` for the rest.
 const EXCUSE = /\/\*\s*(?:from\s+\w+|allowed:\s+\S.{5,})/;
@@ -92,6 +92,32 @@ function homes() {
     });
   }
   return { bad, note: `${HOMES.length} rules, ${excuses} lines excused with a reason` };
+}
+
+// --- words of the log and of /metrics ---------------------------------------------------------------------------------------------------
+
+// One style for the names of events and of their fields; and the format of /metrics has one writer.
+const LOGGED = /\blog_(?:event|fields)\(([^;]*?)(?:,\s*L_|,\s*\(const|\);)/g;
+const FIELD = /\bL_(?:TEXT|CSTR|NUM)\(\s*("[^"]*")/g;
+
+function names() {
+  const bad = [];
+  let count = 0;
+  for (const file of programs) {
+    const at = (index) => text(file).slice(0, index).split('\n').length;
+    for (const [pattern, what] of [[LOGGED, 'event'], [FIELD, 'field']]) {
+      for (const match of text(file).matchAll(pattern)) {
+        for (const [name] of match[1].matchAll(/"[^"]*"/g)) {
+          count++;
+          if (!/^"[a-z][a-zA-Z0-9]*"$/.test(name)) bad.push(`${file}:${at(match.index)}: ${what} ${name}: names of the log are camelCase`);
+        }
+      }
+    }
+    for (const match of text(file).matchAll(/# (?:HELP|TYPE) /g)) {
+      if (file !== 'core/process/metric.c') bad.push(`${file}:${at(match.index)}: the format of /metrics is core/process/metric.c's`);
+    }
+  }
+  return { bad, note: `${count} names of events and their fields` };
 }
 
 // --- function length ------------------------------------------------------------------------------------------------------------------
@@ -231,7 +257,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, functions, heads, routes, demo, suppressions, mutants]) {
+for (const rule of [layers, homes, names, functions, heads, routes, demo, suppressions, mutants]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

@@ -79,9 +79,9 @@ function compiling({ test, files }) {
   if (!c || !/\bmake\b/.test(test)) return 'true';
   const verb = /\bmake\b[^&|;]*?\b(flow|crash|tsan)\b/.exec(test);
   const flavor = /FLAVOR=(\w+)/.exec(test)?.[1] ?? { flow: 'asan', crash: 'crash', tsan: 'tsan' }[verb?.[1]] ?? 'release';
-  const programs = [...new Set(test.match(/\bbuild\/\w+\/tests\/\S+/g))].join(' ');
+  const named = [...new Set(test.match(/\bbuild\/\w+\/tests\/\S+/g))].join(' ');
   const units = /\bmake\b[^&|;]*\bunit\b/.test(test) ? 'unit-programs' : '';
-  return `make -s --no-print-directory FLAVOR=${flavor} build ${units} ${programs}`;
+  return `make -s --no-print-directory FLAVOR=${flavor} ${named || units || 'build'}`;
 }
 
 // --- the verdicts -----------------------------------------------------------------------------------------------------------------------

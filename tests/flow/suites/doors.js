@@ -110,7 +110,7 @@ describe('doors: heads', () => {
 
   test('what the HTTP library answers by itself is logged', async () => {
     await DOORS.plain(`${line('/')}X: ${'x'.repeat(100000)}\r\n\r\n`);
-    await until('the refusal to be logged', () => stack.events('api').some((event) => event.event === 'http_refused'), { timeoutMs: 5000 });
+    await until('the refusal to be logged', () => stack.events('api').some((event) => event.event === 'httpRefused'), { timeoutMs: 5000 });
   });
 
   test('a drain waits for none of them', async () => {

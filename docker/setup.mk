@@ -1,6 +1,6 @@
 # setup.mk: the verbs for setting up and for the local stack. The work is done by the scripts of docker/local/; what can
-# be set on the command line (EDGE_PORT, DOMAIN, EXTRA_NAMES, PLAIN_PORT, VAR, …) is listed in docker/local/settings.sh.
-export FLAVOR VAR EDGE_PORT EDGE_ADDRESS DOMAIN EXTRA_NAMES PLAIN_PORT API_COUNT WORKER_COUNT API_ARGS WORKER_ARGS
+# be set on the command line (EDGE_PORT, DOMAIN, EXTRA_NAMES, TLS_PROFILE, VAR, …) is listed in docker/local/settings.sh.
+export FLAVOR VAR EDGE_PORT EDGE_ADDRESS DOMAIN EXTRA_NAMES TLS_PROFILE PLAIN_PORT API_COUNT WORKER_COUNT API_ARGS WORKER_ARGS
 
 .PHONY: deps run stop hosts clean-var migrate
 

@@ -40,6 +40,6 @@ done
 hand 0444 admin/tls/ca.pem worker/ca.pem
 hand 0400 admin/edge-secret api/edge-secret
 hand 0400 admin/edge-secret edge/edge-secret
-for file in ca.pem names.crtlist server.pem.ecdsa server.pem.rsa; do
+for file in ca.pem modern.crtlist compatible.crtlist server.pem.ecdsa server.pem.rsa; do
     hand 0400 admin/tls/$file edge/$file
 done

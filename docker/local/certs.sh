@@ -60,8 +60,10 @@ fresh() {
 }
 
 if ! [ -s ca.key ] || ! [ -s ca.pem ]; then make_ca; fi
-# A browser would ask its user for a certificate if management.D did.
-printf 'server.pem [verify none] management.%s\n' "$domain" > names.crtlist
+# What the edge shows in each TLS profile. A browser would ask its user for a certificate if management.D did.
+for profile in modern:server.pem compatible:server.pem.rsa; do
+    printf '%s\n%s [verify none] management.%s\n' "${profile#*:}" "${profile#*:}" "$domain" > "${profile%%:*}.crtlist"
+done
 
 san=$(san_of)
 if ! fresh "$san"; then

@@ -48,7 +48,7 @@ launch() {
             if [ "$1" = pipe ]; then
                 rm -f "$0.pipe" && mkfifo "$0.pipe"
                 cat "$0.pipe" &
-                exec >"$0.pipe" 2>&1
+                exec >"$0.pipe" 2>&1 3>&1
                 rm -f "$0.pipe"
             fi
             shift

@@ -13,6 +13,7 @@ DOMAIN=${DOMAIN:-idscope.localhost}
 EDGE_PORT=${EDGE_PORT:-8443}
 EDGE_ADDRESS=${EDGE_ADDRESS:-}       # where the edge listens; empty: loopback only
 EXTRA_NAMES=${EXTRA_NAMES:-}         # further names in the server certificates
+TLS_PROFILE=${TLS_PROFILE:-modern}   # or compatible, for clients that know TLS 1.2 with other curves or CBC suites only
 PLAIN_PORT=${PLAIN_PORT:-}           # plain listener of api1 (api2: the next port …); empty: none
 API_COUNT=${API_COUNT:-1}            # 1 to 4
 WORKER_COUNT=${WORKER_COUNT:-1}

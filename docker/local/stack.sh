@@ -203,7 +203,8 @@ edge_environment() {
     local dir name i=0
     dir=$(sockets)
     printf 'IDSCOPE_EDGE_BIND=%s\n' "$(edge_binds)"
-    printf 'IDSCOPE_EDGE_TLS=%s\nIDSCOPE_EDGE_ADMIN=%s\n' "$VAR/tls" "$dir/edge/admin.sock"
+    printf 'IDSCOPE_EDGE_TLS=%s\nIDSCOPE_EDGE_TLS_PROFILE=%s\n' "$VAR/tls" "$TLS_PROFILE"
+    printf 'IDSCOPE_EDGE_ADMIN=%s\n' "$dir/edge/admin.sock"
     printf 'IDSCOPE_EDGE_PER_ADDRESS=%s\n' "${EDGE_PER_ADDRESS:-6000}"
     printf 'IDSCOPE_EDGE_RATE_PER_ADDRESS=%s\n' "${EDGE_RATE_PER_ADDRESS:-100000}"
     for name in $(numbered api "$API_COUNT"); do
@@ -234,10 +235,12 @@ start_edge() {
     local environment command haproxy reload=()
     haproxy=$(PATH=$PATH:/usr/sbin:/sbin command -v haproxy) || die "haproxy is not installed: make deps"
     mapfile -t environment <<<"$(edge_environment)"
-    command=(/usr/bin/env -i "${environment[@]}" "$haproxy" -db -f "$ROOT/docker/edge/haproxy.cfg")
+    command=(/usr/bin/env -i "${environment[@]}" "$haproxy" -q -db -f "$ROOT/docker/edge/haproxy.cfg")
     if fresh edge "$VAR/tls/names" "${command[@]}" && ! [ "$ROOT/docker/edge/haproxy.cfg" -nt "$VAR/run/edge.pid" ]; then
         return 0
     fi
+    env -i "${environment[@]}" "$haproxy" -c -f "$ROOT/docker/edge/haproxy.cfg" >"$VAR/log/edge.check" 2>&1 ||
+        { cat "$VAR/log/edge.check" >&2; die "the edge does not take its configuration; what it says stands above"; }
     edge_prefix
     if running edge && [ "$(cat "$VAR/run/edge.command")" = "${command[*]}" ]; then
         # Same sockets, new files: the new process takes the listeners over and the old one ends with its last client.

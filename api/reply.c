@@ -1,4 +1,4 @@
-/* reply.c: error shapes and common headers of the planes (dps-wire 0, 1.2, 3.8; azure-cli 2). It must never show a
+/* reply.c: error shapes and common headers of the planes (wire.md 0, 1.2, 3.8, A2). It must never show a
  * client the words that were meant for the log, or what a 5xx was about. */
 #include "api/reply.h"
 

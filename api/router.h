@@ -1,5 +1,5 @@
-/* router.h: which plane and which operation a request belongs to: by its Host header, method and path alone (DECISIONS
- * 1, 2, 5). Knows no HTTP library and asks nobody, so it runs before anything waits or is looked up. */
+/* router.h: which plane and which operation a request belongs to: by its Host header, method and path alone
+ * (decisions.md 1, 2, 5). Knows no HTTP library and asks nobody, so it runs before anything waits or is looked up. */
 #ifndef IDSCOPE_ROUTER_H
 #define IDSCOPE_ROUTER_H
 

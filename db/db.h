@@ -92,7 +92,7 @@ struct db_batch_call {
 };
 err_t db_pipeline(struct db *db, const struct db_batch_call *calls, size_t count, struct rows **ret_rows);
 
-/* tx.h's work: BEGIN, set the tenant when given, run `work`, COMMIT; ROLLBACK when `work` fails. A DATABASE_RETRY is
+/* BEGIN, set the tenant when given, run `work`, COMMIT; ROLLBACK when `work` fails. A DATABASE_RETRY is
  * tried again up to three times, so `work` must only change the database and its own arena. */
 err_t db_tx(struct db *db, const struct uuid *tenant, err_t (*work)(struct db *db, void *context), void *context);
 

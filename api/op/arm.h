@@ -22,7 +22,7 @@ err_t arm_check_place(const struct arm_target *t, const struct place_found *foun
 /* Names that new resources may not have: BAD_ID naming the rule. `what`: "hub", "instance". */
 err_t arm_check_new_name(struct call *r, const char *what, struct str name);
 
-/* If-Match of a management request; absent also where az sends the repr of a dictionary (azure-cli.md 4, rule 6). */
+/* If-Match of a management request; absent also where az sends the repr of a dictionary (wire.md A4, rule 6). */
 struct str arm_if_match(const struct call *r);
 /* The etag of a resource as clients see it. */
 struct str arm_etag(struct arena *a, const struct uuid *etag);

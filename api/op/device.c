@@ -1,6 +1,6 @@
-/* device.c: the device plane: register, poll, status look-up (dps-wire 4; DECISIONS 13, 20–24). These operations take
- * whole batches: one look-up for all, credentials checked here, one write and one commit for all. What happens to a
- * device is decided in `decide`; which hub it gets is the worker's business. It must never tell a device why it was
+/* device.c: the device plane: register, poll, status look-up (wire.md 4; decisions.md 13, 20 to 24). These operations
+ * take whole batches: one look-up for all, credentials checked here, one write and one commit for all. What happens to
+ * a device is decided in `decide`; which hub it gets is the worker's business. It must never tell a device why it was
  * refused, nor answer before the row is durable. */
 #include <stdlib.h>
 
@@ -175,8 +175,8 @@ static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
     return now_us - then_us > seconds * 1000000;
 }
 
-/* Configuration re-opens an assignment, weather never does (DECISIONS 21). The hub is asked again when nobody asked it
- * for long, or when the device is back so soon that its hub seems to refuse it (22). */
+/* Configuration re-opens an assignment, weather never does (decisions.md 21). The hub is asked again when nobody asked
+ * it for long, or when the device is back so soon that its hub seems to refuse it (22). */
 static bool still_holds(const struct call *r, const struct db_register_found *f)
 {
     bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version &&
@@ -331,7 +331,7 @@ void op_register(struct db *db, struct call **calls, size_t count)
 
 /* --- poll and status look-up -------------------------------------------------------------------------------------- */
 
-/* Older SDKs know no other word for a second registration with the same hub (dps-wire 7.3). */
+/* Older SDKs know no other word for a second registration with the same hub (wire.md 7.3). */
 static int substatus_for(const struct call *r, int substatus)
 {
     bool old = str_same(r->api_version, STR("2019-03-31"));

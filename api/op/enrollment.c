@@ -1,4 +1,4 @@
-/* enrollment.c: individual enrollments (dps-wire 3.2, 3.5; DECISIONS 13, 15): which bodies are good, when a write
+/* enrollment.c: individual enrollments (wire.md 3.2, 3.5; decisions.md 13, 15): which bodies are good, when a write
  * happens, which answer shows keys. It must never show a key but in the answers to PUT and attestationmechanism. */
 #include "db/enrollment.h"
 
@@ -106,7 +106,7 @@ static err_t check_hubs(struct call *r, const struct str_list *hubs)
     return NULL;
 }
 
-/* DECISIONS 15; iotHubHostName counts as one named hub. */
+/* decisions.md 15; iotHubHostName counts as one named hub. */
 static err_t check_policy(struct call *r, const struct enrollment *e)
 {
     bool same = e->iot_hubs.n == 1 && str_same_nocase(e->iot_hubs.at[0], e->iot_hub_host_name);
@@ -200,7 +200,7 @@ struct enrollment_write {
     struct enrollment body;
 };
 
-/* Why nothing was written, in the order of dps-wire 3.2; NULL when it was. */
+/* Why nothing was written, in the order of wire.md 3.2; NULL when it was. */
 static err_t refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
 {
     if (!o->live)

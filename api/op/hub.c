@@ -1,4 +1,4 @@
-/* hub.c: built-in hubs as resources of the management plane (dps-wire 2): made, listed, their keys shown, deleted.
+/* hub.c: built-in hubs as resources of the management plane (wire.md 2): made, listed, their keys shown, deleted.
  * Their devices are hub_device.c's. */
 #include "api/op/arm.h"
 #include "api/op/later.h"

@@ -1,4 +1,4 @@
-/* hub_bulk.c: many devices of a built-in hub in one call (dps-wire 7.5): each kind of change is one statement and one
+/* hub_bulk.c: many devices of a built-in hub in one call (wire.md 7.5): each kind of change is one statement and one
  * commit, however many devices it touches. A device that is refused refuses no other. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* hub_device.c: the registry of a built-in hub, one device at a time (dps-wire 7.5, sdk-clients 5): what a linked hub
+/* hub_device.c: the registry of a built-in hub, one device at a time (wire.md 7.5, N5): what a linked hub
  * offers to whoever holds a policy's key. It must never show or store a key of another hub, and never write without the
  * hub's live version. */
 #include "api/op/hub_device.h"

@@ -1,4 +1,4 @@
-/* instance.c: provisioning service instances as resources of the management plane (dps-wire 1): made, configured,
+/* instance.c: provisioning service instances as resources of the management plane (wire.md 1): made, configured,
  * listed, their keys shown, deleted. What an array of linked hubs means is links.c's. */
 #include "db/instance.h"
 
@@ -129,7 +129,7 @@ struct instance_put {
     bool created, inputs_changed;
 };
 
-/* The one refusal in the provider's own shape (dps-wire 1.2). */
+/* The one refusal in the provider's own shape (wire.md 1.2). */
 static err_t refuse_sku(struct call *r)
 {
     static const struct str sentence =

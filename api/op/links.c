@@ -1,5 +1,5 @@
-/* links.c: an instance's linked hubs (DECISIONS 7, 10; dps-wire 1.4, 1.5). It decides which credential a link has after
- * a PUT. It must never show a key, nor let a masked one replace a real one. */
+/* links.c: an instance's linked hubs (decisions.md 7, 10; wire.md 1.4, 1.5). It decides which credential a link has
+ * after a PUT. It must never show a key, nor let a masked one replace a real one. */
 #include "api/op/links.h"
 
 #include "api/op/arm.h"

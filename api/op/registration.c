@@ -1,5 +1,5 @@
-/* registration.c: registrations as the service plane sees them: read, forget, explain (dps-wire 3, DESIGN "Allocation
- * is a pure function"). It must never explain from anything but what was stored at the choice. */
+/* registration.c: registrations as the service plane sees them: read, forget, explain (wire.md 3). It must
+ * never explain from anything but what was stored at the choice. */
 #include "core/alloc.h"
 
 #include "api/op/op.h"

@@ -1,5 +1,5 @@
 /* resource_codec.h: the resources of the management plane as C structs, and the tables that name their members on the
- * wire (dps-wire 1.3–1.6, 2). Read with CODEC_NO_CASE: templates spell members in many ways. A member `properties` is
+ * wire (wire.md 1.3 to 1.6, 2). Read with CODEC_NO_CASE: templates spell members in many ways. A member `properties` is
  * read through its own table and written as text, because what clients put there and nobody here understands is kept
  * and given back. */
 #ifndef IDSCOPE_RESOURCE_CODEC_H

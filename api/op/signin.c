@@ -1,6 +1,6 @@
-/* signin.c: client credentials → access token, and the documents that tell clients where to sign in (azure-cli.md 2, 3;
- * DECISIONS 3, 4). It decides which secrets and scopes get a token. It must never tell whether the id or the secret was
- * wrong, nor answer 400 to either: clients keep and replay that. */
+/* signin.c: client credentials → access token, and the documents that tell clients where to sign in (wire.md A2, A3;
+ * decisions.md 3, 4). It decides which secrets and scopes get a token. It must never tell whether the id or the secret
+ * was wrong, nor answer 400 to either: clients keep and replay that. */
 #include "api/op/op.h"
 #include "api/shared.h"
 #include "core/json.h"

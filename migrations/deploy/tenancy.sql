@@ -43,7 +43,7 @@ CREATE TABLE idscope.service_principal (
     disabled_at    timestamptz,
     PRIMARY KEY (tenant_id, client_id)
 );
-COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id and a secret (DECISIONS: the client id selects the tenant)';
+COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id and a secret (the client id selects the tenant: decisions.md 4)';
 COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: sign-in is refused, rows stay';
 COMMENT ON COLUMN idscope.service_principal.secret_sha256 IS 'SHA-256 of the secret, which is 32 random bytes: nothing to guess, so no slow hash';
 

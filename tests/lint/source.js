@@ -1,5 +1,5 @@
 // source.js: rules of this project that no compiler knows: layers, calls that have one home, function length, head comments, the route
-// table against openapi.yaml, the demo's independence, suppressions with reasons, mutants that still fit.
+// table against openapi.yaml, the demo's independence, suppressions with reasons, what comments cite, mutants that still fit.
 // Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
 // an exception stands on its own line of the source, with its reason, and is counted.
 'use strict';
@@ -247,6 +247,44 @@ function suppressions() {
   return { bad, note: `${total}; each with a reason` };
 }
 
+// --- citations --------------------------------------------------------------------------------------------------------------------------
+
+// What a file says for people. Pages are that from end to end.
+const COMMENTS = [[/\.(c|h|def)$/, /\/\*[^]*?\*\//g], [/\.js$/, /^\s*\/\/.*$/gm], [/\.sql$/, /--.*$/gm], [/\.(sh|mk|awk|cfg|yml)$|(Make|Docker)file$/, /^\s*#.*$/gm], [/\.md$/, /[^]+/g]];
+const NAMED = /(?<![\w$*.<])[\w./-]*\w\.(?:c|h|def|sql|js|sh|awk|mk|cfg|yml|yaml|md)\b(?!\.|>)/g;
+const PAGES = 'api/contract/';
+// `wire.md 3.2, A4` and `decisions.md 20 to 24`: a page of the contract, cited by the numbers of its headings.
+const NUMBER = /[A-Z]?\d+(?:\.\d+)?/;
+const CITED = new RegExp(`\\b(\\w+\\.md)((?:\\s+|,\\s+|\\s+(?:and|to)\\s+)${NUMBER.source}(?:(?:,\\s+|\\s+(?:and|to)\\s+)${NUMBER.source})*)?`, 'g');
+
+const there = (file, name) => [name, path.join(path.dirname(file), name)].some((at) => files.includes(at)) || files.some((at) => at.endsWith(`/${name}`));
+// Line breaks within a comment and its margin become blanks, so that a list may be wrapped; every character keeps its place.
+const unwrapped = (words) => words.replace(/\n[ \t]*(?:\*|\/\/|#|--)?/g, (gap) => ' '.repeat(gap.length));
+
+function citations() {
+  const bad = [];
+  const headings = new Map(files.filter((file) => file.startsWith(PAGES) && file.endsWith('.md')).map((page) => [path.basename(page), new Set([...text(page).matchAll(/^#+ ([A-Z]?\d+(?:\.\d+)?) /gm)].map((match) => match[1]))]));
+  let count = 0;
+  for (const file of files) {
+    const pattern = (COMMENTS.find(([name]) => name.test(file)) || [])[1];
+    if (!pattern) continue;
+    const line = (at) => text(file).slice(0, at).split('\n').length;
+    for (const comment of text(file).matchAll(pattern)) {
+      for (const name of comment[0].matchAll(NAMED)) if (!there(file, name[0])) bad.push(`${file}:${line(comment.index + name.index)}: ${name[0]} is not in this tree`);
+    }
+    for (const { index, 1: page, 2: numbers } of unwrapped(text(file)).matchAll(CITED)) {
+      if (!headings.has(page) || (!numbers && file.endsWith('.md'))) continue;
+      const wanted = [...(numbers || '').matchAll(new RegExp(NUMBER.source, 'g'))].map((match) => match[0]);
+      count += wanted.length;
+      const missing = wanted.filter((number) => !headings.get(page).has(number));
+      if (missing.length > 0) bad.push(`${file}:${line(index)}: ${page} has no heading ${missing.join(', ')}`);
+      if (wanted.length === 0) bad.push(`${file}:${line(index)}: ${page} is cited without a heading`);
+    }
+  }
+  if (count === 0) bad.push(`${PAGES}: nothing cites it`);
+  return { bad, note: `${count} headings and every file that a comment names are there` };
+}
+
 // --- mutants ----------------------------------------------------------------------------------------------------------------------------
 
 // A planted break that no longer fits its file tests nothing: who changes the line mends the mutant.
@@ -257,7 +295,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, names, functions, heads, routes, demo, suppressions, mutants]) {
+for (const rule of [layers, homes, names, functions, heads, routes, demo, suppressions, citations, mutants]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

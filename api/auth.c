@@ -7,33 +7,17 @@
 #include "api/shared.h"
 #include "core/sas.h"
 
-static const struct str https = {"https://", 8};
-
 /* --- bearer tokens ------------------------------------------------------------------------------------------------ */
 
-/* Is the audience a URL of `host`? The port is ignored. */
-static bool is_url_of(struct str audience, struct str host)
-{
-    if (!str_starts(audience, https))
-        return false;
-    struct str rest = {audience.p + https.n, audience.n - https.n};
-    if (rest.n && rest.p[rest.n - 1] == '/')
-        rest.n--;
-    return str_same_nocase(id_host_without_port(rest), host);
-}
-
+/* Names of ours, whatever name the caller reached us by; on the service plane that is a name of ours. */
 static bool audience_good(struct call *r, struct str audience)
 {
-    struct str management = arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain));
-    const struct str everywhere[] = {r->host, management, STR("localhost")};
-    const struct str on_management[] = {STR("management.azure.com"), STR("management.core.windows.net")};
-    for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
-        if (is_url_of(audience, everywhere[i]))
-            return true;
-    if (r->plane == PLANE_SERVICE)
-        return is_url_of(audience, STR("azure-devices-provisioning.net"));
-    for (size_t i = 0; i < sizeof on_management / sizeof *on_management; i++)
-        if (is_url_of(audience, on_management[i]))
+    bool service = r->plane == PLANE_SERVICE;
+    const struct str good[] = {id_management_host(r->arena, r->cfg->domain), STR("localhost"),
+                               service ? r->host : STR("management.azure.com"),
+                               service ? STR("azure-devices-provisioning.net") : STR("management.core.windows.net")};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (str_same_nocase(id_url_host(audience), good[i]))
             return true;
     return false;
 }
@@ -86,9 +70,8 @@ static err_t find_client(struct call *r, const struct jwt_claims *claims)
 static err_t check_bearer(struct call *r, struct str token, int role)
 {
     struct jwt_claims claims;
-    struct str issuer = arena_printf(r->arena, "https://management.%.*s/adfs", STR_ARG(r->cfg->domain));
     TRY(verify(r, token, &claims));
-    if (!str_same(claims.issuer, issuer))
+    if (!str_same(claims.issuer, id_issuer(r->arena, r->cfg->domain)))
         return call_fail(r, E(INVALID_TOKEN), "The bearer token is of another issuer.");
     if (!audience_good(r, claims.audience))
         return call_fail(r, E(INVALID_TOKEN), "The bearer token is for another audience.");

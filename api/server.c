@@ -221,7 +221,7 @@ static void read_headers(struct exchange *x)
     struct call *r = x->call;
     r->host_port = header(x, "Host");
     if (!r->host_port.n) /* no name is given: the one that URLs in answers may hold */
-        r->host_port = arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain));
+        r->host_port = id_management_host(r->arena, r->cfg->domain);
     r->host = arena_lower(r->arena, id_host_without_port(r->host_port));
     peer_presented(&x->listener->peer, r->arena, header_of, x, &r->presented);
     if (!x->listener->peer.edge)

@@ -150,6 +150,42 @@ struct str id_host_without_port(struct str host)
     return bare_ipv6 ? host : name;
 }
 
+struct str id_management_host(struct arena *a, struct str domain)
+{
+    return arena_printf(a, "management.%.*s", STR_ARG(domain));
+}
+
+struct str id_service_host(struct arena *a, struct str instance, struct str domain)
+{
+    return arena_printf(a, "%.*s.dps.%.*s", STR_ARG(instance), STR_ARG(domain));
+}
+
+struct str id_device_host(struct arena *a, struct str domain)
+{
+    return id_service_host(a, STR("global"), domain);
+}
+
+struct str id_hub_host(struct arena *a, struct str hub, struct str domain)
+{
+    return arena_printf(a, "%.*s.hub.%.*s", STR_ARG(hub), STR_ARG(domain));
+}
+
+struct str id_issuer(struct arena *a, struct str domain)
+{
+    return arena_printf(a, "https://%s/adfs", id_management_host(a, domain).p);
+}
+
+struct str id_url_host(struct str url)
+{
+    static const struct str https = {"https://", 8};
+    if (!str_starts(url, https))
+        return (struct str){NULL, 0};
+    struct str rest = {url.p + https.n, url.n - https.n};
+    if (rest.n && rest.p[rest.n - 1] == '/')
+        rest.n--;
+    return id_host_without_port(rest);
+}
+
 /* What stands before `.{kind}.{domain}`, absent when the host does not end so. */
 static struct str name_before(struct str host, const char *kind, struct str domain)
 {

@@ -26,6 +26,15 @@ bool id_location(struct arena *a, struct str in, struct str *ret);
 /* Cuts a trailing :port (and the brackets of an IPv6 literal are kept). */
 struct str id_host_without_port(struct str host);
 
+/* The names of this deployment, whose domain is D. Host names are said here and in id_plane_of only. */
+struct str id_management_host(struct arena *a, struct str domain);                   /* management.D */
+struct str id_device_host(struct arena *a, struct str domain);                       /* global.dps.D */
+struct str id_service_host(struct arena *a, struct str instance, struct str domain); /* {instance}.dps.D */
+struct str id_hub_host(struct arena *a, struct str hub, struct str domain);          /* {hub}.hub.D */
+struct str id_issuer(struct arena *a, struct str domain);                            /* of access tokens */
+/* The host of `https://host[:port][/]`, absent when it is no such URL. */
+struct str id_url_host(struct str url);
+
 /* Which plane a Host header belongs to, by its suffix alone, whether or not the name exists: `*.hub.D` hub,
  * `*.dps.D` service and device, everything else management. A port does not count. */
 enum id_plane { ID_PLANE_MANAGEMENT, ID_PLANE_SERVICE, ID_PLANE_HUB };

@@ -198,6 +198,18 @@ err_t db_sweep_alloc_input(struct db *db, struct arena *a, struct str *scope, in
     return count_call(db, SQL_SWEEP_ALLOC_INPUT, &in, ret_gone);
 }
 
+err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most)
+{
+    struct rows *rows ROWS_CLEANUP = NULL;
+    struct db_args in;
+    db_args_init(&in, a);
+    db_i64(&in, *hub);
+    db_i64(&in, at_most);
+    TRY(db_call(db, SQL_SWEEP_HUB_DEVICE_COUNT, &in, DB_ONCE, &rows));
+    *hub = rows_count(rows) ? row_i64(rows, 0, 0) : 0;
+    return NULL;
+}
+
 err_t db_sweep_latency(struct db *db, int64_t *ret_gone)
 {
     return count_call(db, SQL_SWEEP_LATENCY, NULL, ret_gone);

@@ -49,6 +49,9 @@ err_t db_sweep_retired_scope(struct db *db, struct arena *a, int at_most, int64_
 err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 /* Clears old inputs of choices of the next scope behind *scope, which it moves; NO_ROW when the round is over. */
 err_t db_sweep_alloc_input(struct db *db, struct arena *a, struct str *scope, int at_most, int64_t *ret_gone);
+/* Folds changes of the counts of the first hub behind *hub that has any; *hub becomes that hub, or 0 behind the last.
+ */
+err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most);
 err_t db_sweep_latency(struct db *db, int64_t *ret_gone);
 
 #endif

@@ -44,6 +44,18 @@ static err_t purge(struct worker *w, struct db *db, struct arena *a, bool of_hub
     return NULL;
 }
 
+/* Counts of the hubs that were written to, a bite each. */
+static err_t fold_counts(struct worker *w, struct db *db, struct arena *a)
+{
+    int64_t hub = 0;
+    for (int i = 0; i < BITES_PER_SWEEP && !atomic_load(&w->stopping); i++) {
+        TRY(db_sweep_hub_device_count(db, a, &hub, BITE));
+        if (!hub)
+            break;
+    }
+    return NULL;
+}
+
 /* One scope per sweep, a round every ten minutes. */
 static err_t sweep_inputs(struct worker *w, struct db *db, struct arena *a)
 {
@@ -69,5 +81,6 @@ err_t sweep(struct worker *w, struct db *db, struct arena *a)
     TRY(schedule_links(w, db, a));
     TRY(purge(w, db, a, false));
     TRY(purge(w, db, a, true));
+    TRY(fold_counts(w, db, a));
     return sweep_inputs(w, db, a);
 }

@@ -47,7 +47,7 @@ static void write_hub(struct call *r, const struct hub_row *h, struct text *out)
     struct hub_properties properties = {
         .state = STR("Active"),
         .provisioning_state = STR("Succeeded"),
-        .host_name = arena_printf(r->arena, "%.*s.hub.%.*s", STR_ARG(h->name), STR_ARG(r->cfg->domain)),
+        .host_name = id_hub_host(r->arena, h->name, r->cfg->domain),
         .locations = location,
         .public_network_access = STR("Enabled"),
     };

@@ -34,8 +34,8 @@ static void write_instance(struct call *r, const struct instance_row *i, struct 
         .allocation_policy = i->allocation_policy,
         .public_network_access = STR("Enabled"),
         .iot_hubs = write_links(r, i),
-        .service_host = arena_printf(r->arena, "%.*s.dps.%.*s", STR_ARG(i->name), STR_ARG(r->cfg->domain)),
-        .device_host = arena_printf(r->arena, "global.dps.%.*s", STR_ARG(r->cfg->domain)),
+        .service_host = id_service_host(r->arena, i->name, r->cfg->domain),
+        .device_host = id_device_host(r->arena, r->cfg->domain),
         .id_scope = i->id_scope_text,
     };
     struct sku sku = {STR("S1"), STR("Standard"), {true, i->sku_capacity}};

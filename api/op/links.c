@@ -175,7 +175,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
     bool there;
     struct arena *a = p->r->arena;
     TRY(find_hub(p, &hub));
-    struct str host = arena_printf(a, "%.*s.hub.%.*s", STR_ARG(hub.find.name_key), STR_ARG(p->r->cfg->domain));
+    struct str host = id_hub_host(a, hub.find.name_key, p->r->cfg->domain);
     p->stored = find_stored(s, host);
     bool same_hub = p->stored && str_same(p->stored->hub_key, hub.find.name_key);
     struct str policy = p->in->access_policy.n ? p->in->access_policy
@@ -185,7 +185,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
     if (!there)
         return call_fail(p->r, E(BAD_FIELD), "%s: there is no such hub.", member(p, "hubResourceId"));
     TRY(check_beside(p, host));
-    p->row.host_name = arena_printf(a, "%.*s.hub.%.*s", STR_ARG(target.hub_name), STR_ARG(p->r->cfg->domain));
+    p->row.host_name = id_hub_host(a, target.hub_name, p->r->cfg->domain);
     *ret_default_location = target.location;
     if (same_hub && str_same_nocase(policy, p->stored->key_name)) {
         keep_stored(p);

@@ -20,6 +20,27 @@ static struct str below(const struct call *r, const char *path)
     return arena_printf(r->arena, "%s%s", base_url(r).p, path);
 }
 
+/* Are tokens issued for this URL? For names of ours, and for those that clients made for Azure know. */
+static bool is_audience(const struct call *r, struct str url)
+{
+    struct str host = id_url_host(url), instance;
+    const struct str known[] = {id_management_host(r->arena, r->cfg->domain), STR("localhost"),
+                                STR("management.azure.com"), STR("management.core.windows.net"),
+                                STR("azure-devices-provisioning.net")};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_same_nocase(host, known[i]))
+            return true;
+    return host.p && id_plane_of(r->arena, host, r->cfg->domain, &instance) == ID_PLANE_SERVICE;
+}
+
+/* What a client is to ask tokens for: this deployment as it was reached, where that is a name of ours. */
+static struct str own_audience(const struct call *r)
+{
+    struct str root = below(r, "/");
+    return is_audience(r, root) ? root
+                                : arena_printf(r->arena, "https://%s/", id_management_host(r->arena, r->cfg->domain).p);
+}
+
 struct metadata_authentication {
     struct str login_endpoint, tenant, identity_provider;
     struct str_list audiences;
@@ -78,8 +99,9 @@ static err_t reply_old_metadata(struct call *r, struct metadata_authentication *
 err_t op_metadata_endpoints(struct call *r)
 {
     struct str root = below(r, "/");
+    struct str audience = own_audience(r);
     struct metadata_authentication authentication = {.login_endpoint = below(r, "/adfs"),
-                                                     .audiences = {.at = &root, .n = 1, .set = true}};
+                                                     .audiences = {.at = &audience, .n = 1, .set = true}};
     if (str_starts(r->api_version, STR("2015-01-01")))
         return reply_old_metadata(r, &authentication);
     authentication.tenant = STR("adfs");
@@ -113,18 +135,13 @@ static const struct codec openid_codec[] = {
     CODEC_END,
 };
 
-static struct str issuer(const struct call *r)
-{
-    return arena_printf(r->arena, "https://management.%.*s/adfs", STR_ARG(r->cfg->domain));
-}
-
 err_t op_openid_configuration(struct call *r)
 {
     struct str token = STR("token"), subject = STR("pairwise"), algorithm = STR("ES256"),
                grant = STR("client_credentials");
     struct str methods[] = {STR("client_secret_post"), STR("client_secret_basic")};
     struct openid o = {
-        issuer(r),
+        id_issuer(r->arena, r->cfg->domain),
         below(r, "/adfs/oauth2/authorize"),
         below(r, "/adfs/oauth2/token"),
         below(r, "/adfs/discovery/keys"),
@@ -245,24 +262,10 @@ static struct str without_end(struct str s, struct str end)
 /* "https://management.D//.default" → "https://management.D"; absent unless tokens are issued for that address. */
 static struct str audience_of(struct call *r, const struct token_request *t)
 {
-    static const struct str https = {"https://", 8};
     struct str wanted = without_end(str_trim(t->scope.n ? t->scope : t->resource), STR("/.default"));
     while (wanted.n && wanted.p[wanted.n - 1] == '/')
         wanted.n--;
-    if (!str_starts(wanted, https) || wanted.n > SCOPE_MAX)
-        return (struct str){NULL, 0};
-    struct str host = id_host_without_port((struct str){wanted.p + https.n, wanted.n - https.n});
-    const struct str known[] = {r->host,
-                                arena_printf(r->arena, "management.%.*s", STR_ARG(r->cfg->domain)),
-                                STR("localhost"),
-                                STR("management.azure.com"),
-                                STR("management.core.windows.net"),
-                                STR("azure-devices-provisioning.net")};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (str_same_nocase(host, known[i]))
-            return wanted;
-    bool ours = str_ends_nocase(host, arena_printf(r->arena, ".dps.%.*s", STR_ARG(r->cfg->domain)));
-    return ours ? wanted : (struct str){NULL, 0};
+    return wanted.n <= SCOPE_MAX && is_audience(r, wanted) ? wanted : (struct str){NULL, 0};
 }
 
 static err_t sign(struct call *r, struct str audience, struct str *ret_token)
@@ -271,7 +274,7 @@ static err_t sign(struct call *r, struct str audience, struct str *ret_token)
     struct token_key_view view;
     int64_t now_s = r->now_us / 1000000;
     struct jwt_claims claims = {
-        .issuer = issuer(r),
+        .issuer = id_issuer(r->arena, r->cfg->domain),
         .audience = audience,
         .subject = enc_uuid(r->arena, &r->client->client_id),
         .tenant_id = enc_uuid(r->arena, &r->client->tenant_id),

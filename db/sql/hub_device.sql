@@ -1,5 +1,6 @@
 -- hub_device.sql: the registry behind a built-in hub. Writes serve a whole call at once: arrays in the order of the ids (so that two calls
--- never wait for each other in a ring), one statement, one commit; each joins the live registry row on the version it was checked against.
+-- never wait for each other in a ring), one statement, one commit; each joins the live registry row on the version it was checked against,
+-- and adds what it changed to the hub's counts.
 
 -- name: hub_device_find
 -- $1 hub, $2 device
@@ -31,7 +32,10 @@ WITH live AS (
            unnest($3::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::boolean[])
            AS u (device_id, status, reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge)
         ON CONFLICT (hub_id, device_id) DO NOTHING
-    RETURNING device_id)
+    RETURNING hub_id, device_id, status),
+     counted AS (
+    INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
+    SELECT hub_id, count(*), count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id)
 SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY[]::text[];
 
 -- name: hub_device_update
@@ -40,14 +44,14 @@ SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY[]:
 WITH live AS (
     SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
      found AS MATERIALIZED (
-    SELECT u.*, d.generation AS old_generation, d.revision AS old_revision, d.primary_sealed AS old_primary,
-           d.secondary_sealed AS old_secondary
+    SELECT u.*, d.generation AS old_generation, d.revision AS old_revision, d.status AS old_status,
+           d.primary_sealed AS old_primary, d.secondary_sealed AS old_secondary
       FROM live,
            unnest($3::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::boolean[],
                   $13::boolean[], $14::bigint[], $15::bigint[])
            AS u (device_id, status, reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge,
                  keep_keys, generation, revision),
-           LATERAL (SELECT generation, revision, primary_sealed, secondary_sealed
+           LATERAL (SELECT generation, revision, status, primary_sealed, secondary_sealed
                       FROM idscope.hub_device
                      WHERE hub_id = live.hub_id AND device_id = u.device_id
                      LIMIT 1 FOR UPDATE) d),
@@ -66,7 +70,14 @@ WITH live AS (
            primary_sealed = excluded.primary_sealed, secondary_sealed = excluded.secondary_sealed,
            primary_thumbprint = excluded.primary_thumbprint, secondary_thumbprint = excluded.secondary_thumbprint,
            iot_edge = excluded.iot_edge
-    RETURNING device_id)
+    RETURNING d.hub_id, d.device_id, d.status),
+     counted AS (
+    INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
+    SELECT hub_id, 0, sum(CASE written.status WHEN 'enabled' THEN 1 ELSE -1 END)
+      FROM written
+      JOIN found USING (device_id)
+     WHERE written.status <> old_status
+     GROUP BY hub_id)
 SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
 
 -- name: hub_device_delete
@@ -85,11 +96,14 @@ WITH live AS (
     DELETE FROM idscope.hub_device d
      USING found f
      WHERE d.hub_id = $1 AND d.device_id = f.device_id AND f.matches
-    RETURNING d.device_id)
+    RETURNING d.hub_id, d.device_id, d.status),
+     counted AS (
+    INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
+    SELECT hub_id, -count(*), -count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id)
 SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
 
 -- name: hub_device_count
 -- $1 hub
-SELECT count(*), count(*) FILTER (WHERE status = 'enabled')
-  FROM idscope.hub_device
+SELECT coalesce(sum(devices), 0)::bigint AS devices, coalesce(sum(enabled), 0)::bigint AS enabled
+  FROM idscope.hub_device_count
  WHERE hub_id = $1;

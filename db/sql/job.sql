@@ -140,6 +140,28 @@ DELETE FROM idscope.alloc_input i
  USING old
  WHERE i.id_scope = old.id_scope AND i.hash = old.hash AND i.created_at < now() - interval '1 day';
 
+-- Changes of a hub's counts become one row: of the hub behind $1 that has any, at most $2 of them. Answers the hub; no row: there is none.
+-- name: sweep_hub_device_count
+WITH next AS MATERIALIZED (
+        SELECT hub_id FROM idscope.hub_device_count WHERE n > 0 AND hub_id > $1 ORDER BY hub_id LIMIT 1
+), bite AS MATERIALIZED (
+        SELECT c.hub_id, c.n
+          FROM idscope.hub_device_count c
+          JOIN next ON next.hub_id = c.hub_id
+         WHERE c.n > 0
+         LIMIT $2
+           FOR UPDATE OF c SKIP LOCKED
+), gone AS (
+        DELETE FROM idscope.hub_device_count c
+         USING bite
+         WHERE c.hub_id = bite.hub_id AND c.n = bite.n
+        RETURNING c.hub_id, c.devices, c.enabled
+), folded AS (
+        INSERT INTO idscope.hub_device_count AS c (hub_id, n, devices, enabled)
+        SELECT hub_id, 0, sum(devices), sum(enabled) FROM gone GROUP BY hub_id
+            ON CONFLICT (hub_id, n) DO UPDATE SET devices = c.devices + excluded.devices, enabled = c.enabled + excluded.enabled)
+SELECT hub_id FROM next;
+
 -- Latency figures of hosts that nobody measures any more.
 -- name: sweep_latency
 DELETE FROM idscope.link_latency WHERE measured_at < now() - interval '7 days';

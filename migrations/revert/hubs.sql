@@ -5,6 +5,7 @@ BEGIN;
 
 DROP FUNCTION idscope.purge_retired_hubs(int);
 DROP FUNCTION idscope.gate_hub(text);
+DROP TABLE idscope.hub_device_count;
 DROP TABLE idscope.hub_device;
 DROP TABLE idscope.hub_policy;
 DROP TABLE idscope.hub;

@@ -14,6 +14,8 @@ SELECT tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secon
 SELECT hub_id, device_id, generation, revision, status, status_reason, status_at, auth_type, primary_sealed,
        secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge
   FROM idscope.hub_device WHERE false;
+SELECT hub_id, n, devices, enabled
+  FROM idscope.hub_device_count WHERE false;
 
 DO $$
 DECLARE
@@ -38,6 +40,8 @@ BEGIN
         ('idscope_api', 'hub', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_policy', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_device', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'hub_device_count', 'SELECT INSERT'),
+        ('idscope_worker', 'hub_device_count', 'SELECT INSERT DELETE'),
         ('idscope_api', 'hub_registry', 'SELECT INSERT'),
         ('idscope_worker', 'hub_policy', 'SELECT')
       ) AS needed (who, tab, rights)
@@ -49,6 +53,7 @@ BEGIN
 
     SELECT string_agg(format('%s: UPDATE of %s.%s', who, tab, one), ', ') INTO wrong
       FROM (VALUES
+        ('idscope_worker', 'hub_device_count', 'devices enabled'),
         ('idscope_api', 'hub_registry', 'hub_key version retired_at')
       ) AS needed (who, tab, cols)
       CROSS JOIN LATERAL regexp_split_to_table(cols, ' ') AS one

@@ -106,6 +106,8 @@ INSERT INTO bad_row VALUES
     ('hub_policy_rights_check', 'hub_policy', '{"rights": 0}'),
     ('hub_policy_rights_check', 'hub_policy', '{"rights": 16}'),
     ('hub_device_pkey', 'hub_device', jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub WHERE hub_key = 'hub-a'), 'device_id', 'Device-a')),
+    ('hub_device_count_pkey', 'hub_device_count', jsonb_build_object('n', ascii('a'))),
+    ('hub_device_count_n_check', 'hub_device_count', '{"n": -1}'),
     ('hub_device_device_id_check', 'hub_device', '{"device_id": ""}'),
     ('hub_device_device_id_check', 'hub_device', jsonb_build_object('device_id', repeat('d', 129))),
     ('hub_device_status_check', 'hub_device', '{"status": "Enabled"}'),

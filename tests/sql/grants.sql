@@ -18,6 +18,7 @@ INSERT INTO expected VALUES
     ('hub',               'SIUD', '',     ''),
     ('hub_policy',        'SIUD', 'S',    ''),
     ('hub_device',        'SIUD', '',     ''),
+    ('hub_device_count',  'SI',   'SID',  ''),
     ('scope',             'SI',   'S',    ''),
     ('instance',          'SIUD', 'S',    ''),
     ('instance_policy',   'SIUD', '',     ''),
@@ -34,6 +35,7 @@ INSERT INTO expected_columns VALUES
     ('idscope_admin',  'service_principal', '{disabled_at,secret_sha256}'),
     ('idscope_api',    'hub_registry',      '{hub_key,retired_at,version}'),
     ('idscope_api',    'scope',             '{inputs_version,retired_at,version}'),
+    ('idscope_worker', 'hub_device_count',  '{devices,enabled}'),
     ('idscope_worker', 'scope',             '{purged_at}'),
     ('idscope_worker', 'linked_hub',        '{last_good_at,next_check_at,next_latency_at,reason,slow_until,state,state_since}');
 

@@ -118,6 +118,8 @@ SELECT array_agg(id_scope ORDER BY id_scope, registration_key) AS scopes, array_
        array_agg(etag ORDER BY id_scope, registration_key) AS operations
   FROM (SELECT id_scope, registration_key, etag FROM idscope.enrollment WHERE substr(registration_key, 8)::int % 7813 = 1) e;
 SELECT is((SELECT cardinality(keys) FROM batch), 128, 'a batch of 128 devices');
+INSERT INTO idscope.hub_device (hub_id, device_id, generation, auth_type) SELECT 7, 'device-' || n, 1, 'none' FROM generate_series(1, 100000) n;
+INSERT INTO idscope.hub_device_count (hub_id, n, devices, enabled) SELECT 7, n, 200, 200 FROM generate_series(0, 499) n;
 CREATE TEMP TABLE call AS
 SELECT 'register_lookup' AS name, format('EXECUTE register_lookup (%L, %L)', scopes, keys) AS call, 128::bigint AS wanted, 128 * 2 * 6 AS at_most FROM batch
 UNION ALL
@@ -127,6 +129,9 @@ UNION ALL
 SELECT 'register_write', format('EXECUTE register_write (%L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', scopes, keys, keys, ones, ones, trues,
                                 operations, ones, operations, array_fill('assigning'::text, ARRAY[128]), keys, trues), 128, 128 * 60
   FROM batch, (SELECT array_fill(1, ARRAY[128]) AS ones, array_fill(true, ARRAY[128]) AS trues) f
+UNION ALL
+-- A hub of 100,000 devices with 500 changes that no sweep has folded yet.
+SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;

@@ -2,7 +2,7 @@
 'use strict';
 
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, expect, each, sas, fresh, refusedHub, sharedScene, scene, until } = require('../kit');
+const { assert, idscope, expect, each, sas, fresh, refusedHub, sharedScene, scene, stack, until } = require('../kit');
 
 const at = (id) => `/devices/${encodeURIComponent(id)}`;
 const keys = () => ({ type: 'sas', symmetricKey: { primaryKey: sas.newKey(), secondaryKey: sas.newKey() } });
@@ -127,6 +127,20 @@ describe('hub: bulk, lists, statistics', { concurrency: 4 }, () => {
     const bulk = ['a', 'b', 'c'].map((id) => ({ id, importMode: 'create', status: id === 'a' ? 'disabled' : 'enabled' }));
     expect('bulk', await idscope.hub(made.hubs[0], 'POST', '/devices', { body: bulk }), 200);
     assert.deepEqual(expect('devices', await idscope.hub(made.hubs[0], 'GET', '/statistics/devices'), 200), { totalDeviceCount: 3, enabledDeviceCount: 2, disabledDeviceCount: 1 });
+    // Each kind of change, also by the worker, and refused ones; then once more when the sweep has folded the changes.
+    const change = (id, method, body, headers = { 'If-Match': '*' }) => idscope.hub(made.hubs[0], method, at(id), { body, headers });
+    expect('enable', await change('a', 'PUT', { deviceId: 'a', status: 'enabled' }), 200);
+    expect('disable', await change('b', 'PUT', { deviceId: 'b', status: 'disabled' }), 200);
+    expect('again', await change('b', 'PUT', { deviceId: 'b', status: 'disabled' }), 200);
+    refusedHub(await change('b', 'PUT', { deviceId: 'b', status: 'enabled' }, {}), 409, 'DeviceAlreadyExists');
+    refusedHub(await change('b', 'PUT', { deviceId: 'b', status: 'enabled' }, { 'If-Match': '"stale"' }), 412, 'PreconditionFailed');
+    assert.equal((await change('c', 'DELETE')).status, 204);
+    refusedHub(await change('c', 'DELETE'), 404, 'DeviceNotFound');
+    await made.registered();
+    const counts = { totalDeviceCount: 3, enabledDeviceCount: 2, disabledDeviceCount: 1 };
+    assert.deepEqual(expect('changed', await idscope.hub(made.hubs[0], 'GET', '/statistics/devices'), 200), counts);
+    await until('the changes to be folded', async () => (await stack.sql('SELECT count(*) FROM idscope.hub_device_count WHERE n > 0')) === '0');
+    assert.deepEqual(expect('folded', await idscope.hub(made.hubs[0], 'GET', '/statistics/devices'), 200), counts);
     assert.deepEqual(expect('service', await idscope.hub(made.hubs[0], 'GET', '/statistics/service'), 200), { connectedDeviceCount: 0 });
   });
 });

@@ -78,6 +78,20 @@ describe('management: sign-in and discovery', { concurrency: 4 }, () => {
     assert.equal(await ask({ scope: `${AUDIENCE}/.default` }, { Authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }), AUDIENCE);
   });
 
+  test('a name that only the caller calls us by is no audience', async () => {
+    const host = 'anything.example';
+    const at = (method, path, options) => idscope.https.request(method, idscope.managementHost, path, { ...options, headers: { ...options.headers, Host: host } });
+    const form = (scope) => new URLSearchParams({ grant_type: 'client_credentials', client_id: idscope.env.IDSCOPE_CLIENT_ID, client_secret: idscope.env.IDSCOPE_CLIENT_SECRET, scope }).toString();
+    const ask = (scope) => at('POST', '/adfs/oauth2/token', { body: form(scope), headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+    for (const scope of [`https://${host}/.default`, `https://${host}:443/.default`, `https://management.${idscope.domain}.example/.default`, `https://x${idscope.managementHost}/.default`,
+      'https:///.default', `http://${idscope.managementHost}/.default`, `https://hub.hub.${idscope.domain}/.default`]) assert.equal((await ask(scope)).status, 401, scope);
+    const discovered = expect('discover', await at('GET', '/metadata/endpoints?api-version=2015-01-01', {}), 200).authentication.audiences;
+    assert.deepEqual(discovered, [`https://management.${idscope.domain}/`]);
+    // A token for a name of ours is good under any name that reaches us.
+    const { access_token: token } = expect('ask', await ask(`${discovered[0]}/.default`), 200);
+    assert.equal((await at('GET', '/subscriptions?api-version=2021-04-01', { headers: { Authorization: `Bearer ${token}` } })).status, 200);
+  });
+
   test('a wrong secret, an unknown client and a foreign scope are 401, never 400', async () => {
     const cases = [[{ client_secret: 'wrong' }, 'invalid_client'], [{ client_id: crypto.randomUUID() }, 'invalid_client'], [{ client_id: 'no guid' }, 'invalid_client'],
       [{ scope: 'https://graph.microsoft.com/.default' }, 'invalid_scope']];

@@ -39,6 +39,8 @@ BEGIN
              'key_name', 'Policy-' || own, 'rights', 3, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
         WHEN 'hub_device' THEN jsonb_build_object('hub_id', 1, 'device_id', 'Device-' || own, 'generation', 1, 'auth_type', 'sas',
              'primary_sealed', '\x01', 'secondary_sealed', '\x02')
+        WHEN 'hub_device_count' THEN jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub_registry WHERE hub_key = 'hub-' || who),
+             'n', ascii(own), 'devices', 1, 'enabled', 1)
         WHEN 'scope' THEN jsonb_build_object('id_scope', '0ne1111111' || right(md5(own), 1))
         WHEN 'instance' THEN jsonb_build_object('name_key', 'inst-' || own, 'name', 'Inst-' || own, 'id_scope', '0ne1111111' || right(md5(own), 1),
              'id_scope_text', '0ne1111111' || upper(right(md5(own), 1)), 'tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
@@ -96,7 +98,7 @@ $$;
 CREATE FUNCTION t.world() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     who text;
-    shared CONSTANT text[] := ARRAY['hub_registry', 'hub', 'hub_policy'];
+    shared CONSTANT text[] := ARRAY['hub_registry', 'hub', 'hub_policy', 'hub_device_count'];
     tab text;
 BEGIN
     FOREACH who IN ARRAY ARRAY['a', 'b'] LOOP

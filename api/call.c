@@ -4,7 +4,58 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+
+#include "api/shared.h"
+
+static _Atomic size_t alive;
+
+struct call *call_new(struct arena *a, const struct shared *shared, const struct uuid *tracking)
+{
+    struct call *c = ARENA_NEW(a, struct call);
+    c->arena = a;
+    c->shared = shared;
+    c->cfg = shared->cfg;
+    c->tracking = *tracking;
+    c->tracking_id = enc_uuid(a, tracking);
+    atomic_fetch_add(&alive, 1);
+    return c;
+}
+
+struct arena *call_end(struct call *c)
+{
+    struct arena *a = c->arena;
+    atomic_fetch_sub(&alive, 1);
+    arena_reset(a);
+    return a;
+}
+
+void call_free(struct call *c)
+{
+    atomic_fetch_sub(&alive, 1);
+    arena_free(c->arena);
+}
+
+size_t call_count(void)
+{
+    return alive;
+}
+
+struct call *call_stand_in(const struct call *c)
+{
+    struct arena *a = arena_new();
+    struct call *s = call_new(a, c->shared, &c->tracking);
+    s->door = c->door;
+    s->work = c->work;
+    s->now_us = c->now_us;
+    s->plane = c->plane;
+    s->route = c->route;
+    s->method = c->method;
+    s->client_request_id = arena_str(a, c->client_request_id);
+    s->presented.address = arena_str(a, c->presented.address);
+    return s;
+}
 
 struct str call_query(struct call *r, const char *name)
 {

@@ -8,6 +8,7 @@
 #define IDSCOPE_CALL_H
 
 #include "api/gate.h"
+#include "api/queue.h"
 #include "core/arena.h"
 #include "core/attest/presented.h"
 #include "core/cfg.h"
@@ -66,13 +67,24 @@ struct route {
     bool api_version; /* api-version is required */
 };
 
+/* Where a call stands with the lanes, and who wants it back. */
+enum lane_class { LANE_DEVICE, LANE_SERVICE, LANE_HUB, LANE_MANAGEMENT, LANE_CLASSES };
+struct lane_work {
+    struct queue_item item;
+    enum lane_class class;
+    int64_t submitted_us, begun_us; /* monotonic; begun 0: not yet */
+    void (*done)(struct call *c);
+};
+
 struct reply_header {
     const char *name;
     struct str value;
 };
 
 struct call {
-    struct arena *arena;
+    struct arena *arena; /* in which the call lives as well */
+    void *door;          /* what the door wants to find again in its `done` */
+    struct lane_work work;
     const struct cfg *cfg;
     const struct shared *shared; /* what all requests share: api/shared.h */
     struct db *db;               /* the lane's connection, while an operation runs */
@@ -100,6 +112,9 @@ struct call {
     const struct gate_instance *instance; /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
     const struct gate_hub *hub;           /* CREDENTIAL_HUB */
 
+    const char *owner_kind; /* for the log: "idScope", "tenant" or "hub"; NULL while unknown */
+    struct str owner;
+
     err_t error;                  /* what went wrong, for reply and log */
     struct err_detail detail;     /* words for the client */
     struct err_detail log_detail; /* words for the log only (why a credential was refused) */
@@ -108,6 +123,17 @@ struct call {
     struct reply_header headers[CALL_HEADERS_MAX];
     size_t header_count;
 };
+
+/* A call with a tracking id, in an arena that was made for it. */
+struct call *call_new(struct arena *a, const struct shared *shared, const struct uuid *tracking);
+/* Takes the call's arena, emptied, for another one; or gives it back with all that is in it. */
+struct arena *call_end(struct call *c);
+void call_free(struct call *c);
+/* Calls that hold an arena, whoever owns them. */
+size_t call_count(void);
+/* Another call that answers in its stead, in an arena of its own, with no more than a refusal needs. May be made while
+ * a lane runs `c`: it reads what no operation changes. */
+struct call *call_stand_in(const struct call *c);
 
 /* The value of a query parameter (names ignore case), decoded; absent when it is not there. */
 struct str call_query(struct call *r, const char *name);

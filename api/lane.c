@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "api/auth.h"
 #include "api/metrics.h"
@@ -19,30 +20,43 @@
 #include "core/process/metric.h"
 #include "db/gate.h"
 
-enum { IDLE_MS = 1000, DOWN_MS = 100, STOP_MS = 1000 };
+enum {
+    IDLE_MS = 1000,
+    DOWN_MS = 100,
+    STOP_MS = 1000,
+    WATCH_US = 100000,
+    LATE_AT_ONCE = 64,
+    STUCK_US = 3000000, /* a lane that hears nothing from its database for so long is not ready */
+};
 
 static const char *const class_words[LANE_CLASSES] = {"device", "service", "hub", "management"};
 
+/* What a lane runs stands in `held`, which it shares with the watch: whoever takes a call out of it, under the lock,
+ * answers it. A call that the watch took (NULL now) is still the lane's to free. */
 struct lane {
     struct lanes *lanes;
     enum lane_class class;
     struct db *db;
     pthread_t thread;
     _Atomic bool up;
+    _Atomic int64_t busy_since_us; /* monotonic; 0: idle */
+    pthread_mutex_t lock;
+    struct call *held[LANE_BATCH_MAX];
+    size_t held_count;
 };
 
 struct lanes {
     struct arena *arena;
     const struct shared *shared;
-    void (*done)(struct lane_work *w);
     struct queue *queues[LANE_CLASSES];
     int *bands; /* of each route */
     struct lane *lanes;
     size_t count, started;
+    pthread_t watch; /* runs when lanes do */
     _Atomic bool stopping;
 };
 
-/* --- one request -------------------------------------------------------------------------------------------------- */
+/* --- in ----------------------------------------------------------------------------------------------------------- */
 
 static enum lane_class class_of(enum plane plane)
 {
@@ -78,50 +92,139 @@ static struct str fairness_key(struct call *r)
                                                : r->presented.address;
 }
 
-bool lanes_reserve(struct lanes *l, struct lane_work *w)
+static struct call *call_of(struct queue_item *item)
 {
-    w->class = class_of(w->call->plane);
-    w->reserved_us = clock_span_us();
-    return queue_reserve(l->queues[w->class], fairness_key(w->call), l->bands[router_index(w->call->route)], &w->item);
+    return (struct call *)((char *)item - offsetof(struct call, work.item));
 }
 
-void lanes_push(struct lanes *l, struct lane_work *w)
+/* Answers a call that nobody else holds. */
+static void turn_away(struct call *c, const char *why)
 {
-    queue_push(l->queues[w->class], &w->item);
+    c->error = call_refuse(c, E(OVERLOADED), "%s", why);
+    reply_finish(c);
+    c->work.done(c);
 }
 
-static struct lane_work *work_of(struct queue_item *item)
+void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
 {
-    return (struct lane_work *)((char *)item - offsetof(struct lane_work, item));
+    int64_t now_us = clock_span_us(), until_us = now_us + c->cfg->request_timeout_ms * 1000;
+    c->work = (struct lane_work){.class = class_of(c->plane), .submitted_us = now_us, .done = done};
+    struct queue *q = l->queues[c->work.class];
+    if (queue_reserve(q, fairness_key(c), l->bands[router_index(c->route)], until_us, &c->work.item))
+        queue_push(q, &c->work.item);
+    else
+        turn_away(c, "no place in the queue");
 }
 
-static void note_owner(struct lane_work *w)
+/* --- what is held ------------------------------------------------------------------------------------------------- */
+
+static void hold(struct lane *lane, struct call **calls, size_t count)
 {
-    const struct call *r = w->call;
+    int64_t wall_us = clock_wall_us(), span_us = clock_span_us();
+    pthread_mutex_lock(&lane->lock);
+    for (size_t i = 0; i < count; i++) {
+        calls[i]->work.begun_us = span_us;
+        calls[i]->now_us = wall_us;
+        calls[i]->db = lane->db;
+        lane->held[i] = calls[i];
+    }
+    lane->held_count = count;
+    pthread_mutex_unlock(&lane->lock);
+}
+
+static bool still_holds(struct lane *lane, size_t i)
+{
+    pthread_mutex_lock(&lane->lock);
+    bool holds = lane->held[i];
+    pthread_mutex_unlock(&lane->lock);
+    return holds;
+}
+
+/* False: the watch has answered in the meantime. */
+static bool let_go(struct lane *lane, size_t i)
+{
+    pthread_mutex_lock(&lane->lock);
+    bool held = lane->held[i];
+    lane->held[i] = NULL;
+    pthread_mutex_unlock(&lane->lock);
+    return held;
+}
+
+/* Takes the calls whose time is over, and makes those that answer in their stead. */
+static size_t take_late(struct lane *lane, struct call **ret, int64_t now_us)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&lane->lock);
+    for (size_t i = 0; i < lane->held_count; i++) {
+        if (lane->held[i] && lane->held[i]->work.item.until_us <= now_us) {
+            ret[count++] = call_stand_in(lane->held[i]);
+            lane->held[i] = NULL;
+        }
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return count;
+}
+
+/* --- the watch ---------------------------------------------------------------------------------------------------- */
+
+static void end_waiting(struct queue *q, int64_t now_us)
+{
+    struct queue_item *items[LATE_AT_ONCE];
+    size_t count;
+    while ((count = queue_take_late(q, items, LATE_AT_ONCE, now_us)))
+        for (size_t i = 0; i < count; i++)
+            turn_away(call_of(items[i]), "not run: it waited too long");
+}
+
+static void end_running(struct lane *lane, int64_t now_us)
+{
+    struct call *late[LANE_BATCH_MAX];
+    size_t count = take_late(lane, late, now_us);
+    for (size_t i = 0; i < count; i++)
+        turn_away(late[i], "given up: the database did not answer in time");
+}
+
+static void *watch_run(void *context)
+{
+    struct lanes *l = context;
+    while (!l->stopping) {
+        usleep(WATCH_US);
+        int64_t now_us = clock_span_us();
+        for (int class = 0; class < LANE_CLASSES; class ++)
+            end_waiting(l->queues[class], now_us);
+        for (size_t i = 0; i < l->count; i++)
+            end_running(&l->lanes[i], now_us);
+    }
+    return NULL;
+}
+
+/* --- one call ----------------------------------------------------------------------------------------------------- */
+
+static void note_owner(struct call *r)
+{
     if (r->instance) {
-        w->owner_kind = "idScope";
-        w->owner = arena_str(r->arena, r->instance->id_scope_text);
+        r->owner_kind = "idScope";
+        r->owner = arena_str(r->arena, r->instance->id_scope_text);
     } else if (r->hub) {
-        w->owner_kind = "hub";
-        w->owner = arena_str(r->arena, r->hub->name);
+        r->owner_kind = "hub";
+        r->owner = arena_str(r->arena, r->hub->name);
     } else if (r->client) {
-        w->owner_kind = "tenant";
-        w->owner = enc_uuid(r->arena, &r->client->tenant_id);
+        r->owner_kind = "tenant";
+        r->owner = enc_uuid(r->arena, &r->client->tenant_id);
     }
 }
 
-/* False when the request is answered already: it waited too long, or its credential was refused. */
-static bool begin(struct lane *lane, struct lane_work *w, int64_t wall_us, int64_t span_us)
+/* A statement may take half of a call's time; so a call that has waited for as long could end too late. */
+static bool waited_too_long(const struct call *r)
 {
-    struct call *r = w->call;
-    w->begun_us = span_us;
-    r->db = lane->db;
-    r->now_us = wall_us;
-    if (lane->lanes->stopping || span_us - w->reserved_us > r->cfg->request_timeout_ms * 1000)
-        r->error = call_refuse(r, E(OVERLOADED), "not run: it waited too long, or the service stops");
-    else
-        r->error = auth_check(r);
-    return !r->error;
+    return r->work.begun_us > r->work.item.until_us - r->cfg->request_timeout_ms * 1000 / 2;
+}
+
+static err_t admit(struct lane *lane, struct call *r)
+{
+    if (lane->lanes->stopping || waited_too_long(r))
+        return call_refuse(r, E(OVERLOADED), "not run: it waited too long, or the service stops");
+    return auth_check(r);
 }
 
 static bool is_database_error(err_t e)
@@ -130,25 +233,28 @@ static bool is_database_error(err_t e)
            e == E(UNIQUE_VIOLATION);
 }
 
-static void end(struct lane *lane, struct lane_work *w)
+static void end(struct lane *lane, struct call *r, size_t i)
 {
-    struct call *r = w->call;
     if (is_database_error(r->error) && !r->log_detail.text[0])
         err_say(&r->log_detail, r->error, "%s", db_message(lane->db));
-    note_owner(w);
+    note_owner(r);
     auth_release(r);
     r->db = NULL;
     reply_finish(r);
-    lane->lanes->done(w);
+    if (let_go(lane, i))
+        r->work.done(r);
+    else
+        call_free(r);
 }
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
-static void run_single(struct lane *lane, struct lane_work *w)
+static void run_single(struct lane *lane, struct call *r)
 {
-    if (begin(lane, w, clock_wall_us(), clock_span_us()))
-        w->call->error = w->call->route->op(w->call);
-    end(lane, w);
+    r->error = admit(lane, r);
+    if (!r->error && still_holds(lane, 0))
+        r->error = r->route->op(r);
+    end(lane, r, 0);
 }
 
 /* Runs alone what a batch failed at, for a reason that is not the client's and not that the database is away. The
@@ -164,28 +270,29 @@ static void run_again(struct lane *lane, struct call *r)
 }
 
 /* One look-up for all the ID scopes of a batch. */
-static void read_scopes(struct lane *lane, struct queue_item **items, size_t count, int64_t wall_us)
+static void read_scopes(struct lane *lane, struct call **calls, size_t count)
 {
     struct str keys[LANE_BATCH_MAX];
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct call *r = work_of(items[i])->call;
+        const struct call *r = calls[i];
         if (presented_any(&r->presented) && id_scope_valid(r->segments[SEGMENT_SCOPE]))
             keys[n++] = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
     }
-    gate_read_scopes(lane->lanes->shared->gate, lane->db, keys, n, wall_us);
+    gate_read_scopes(lane->lanes->shared->gate, lane->db, keys, n, calls[0]->now_us);
 }
 
-static void run_batch(struct lane *lane, struct queue_item **items, size_t count)
+static void run_batch(struct lane *lane, struct call **calls, size_t count)
 {
     struct call *good[LANE_BATCH_MAX];
     size_t n = 0;
-    int64_t wall_us = clock_wall_us(), span_us = clock_span_us();
-    if (work_of(items[0])->call->route->credential == CREDENTIAL_DEVICE)
-        read_scopes(lane, items, count, wall_us);
-    for (size_t i = 0; i < count; i++)
-        if (begin(lane, work_of(items[i]), wall_us, span_us))
-            good[n++] = work_of(items[i])->call;
+    if (calls[0]->route->credential == CREDENTIAL_DEVICE)
+        read_scopes(lane, calls, count);
+    for (size_t i = 0; i < count; i++) {
+        calls[i]->error = admit(lane, calls[i]);
+        if (!calls[i]->error && still_holds(lane, i))
+            good[n++] = calls[i];
+    }
     if (n) {
         metrics_batch(n);
         good[0]->route->batch(lane->db, good, n);
@@ -194,7 +301,19 @@ static void run_batch(struct lane *lane, struct queue_item **items, size_t count
         if (good[i]->error && !good[i]->error->http_status && good[i]->instance)
             run_again(lane, good[i]);
     for (size_t i = 0; i < count; i++)
-        end(lane, work_of(items[i]));
+        end(lane, calls[i], i);
+}
+
+static void run(struct lane *lane, struct queue_item **items, size_t count)
+{
+    struct call *calls[LANE_BATCH_MAX];
+    for (size_t i = 0; i < count; i++)
+        calls[i] = call_of(items[i]);
+    hold(lane, calls, count);
+    if (calls[0]->route->batch)
+        run_batch(lane, calls, count);
+    else
+        run_single(lane, calls[0]);
 }
 
 static void *lane_run(void *context)
@@ -205,13 +324,13 @@ static void *lane_run(void *context)
     size_t at_most = lane->class == LANE_DEVICE ? (size_t)lane->lanes->shared->cfg->batch_max : 1;
     while (!queue_is_done(q)) {
         size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
-        if (!count)
-            (void)db_gate_ping(lane->db); /* idle: only to know whether the database is there, and to come back to it */
-        else if (work_of(items[0])->call->route->batch)
-            run_batch(lane, items, count);
+        lane->busy_since_us = clock_span_us();
+        if (count)
+            run(lane, items, count);
         else
-            run_single(lane, work_of(items[0]));
+            (void)db_gate_ping(lane->db); /* idle: only to know whether the database is there, and to come back to it */
         lane->up = db_is_up(lane->db);
+        lane->busy_since_us = 0;
     }
     return NULL;
 }
@@ -240,18 +359,19 @@ static err_t open_lane(struct lanes *l, enum lane_class class, struct err_detail
     lane->lanes = l;
     lane->class = class;
     lane->up = true;
+    pthread_mutex_init(&lane->lock, NULL);
     l->count++;
     return NULL;
 }
 
-err_t lanes_open(const struct shared *shared, void (*done)(struct lane_work *w), struct err_detail *d,
-                 struct lanes **ret)
+err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes **ret)
 {
     const struct cfg *cfg = shared->cfg;
+    db_statements_end(cfg->request_timeout_ms / 2);
     const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->service_lanes, cfg->hub_lanes, cfg->management_lanes};
     struct arena *a = arena_new();
     struct lanes *l = ARENA_NEW(a, struct lanes);
-    *l = (struct lanes){.arena = a, .shared = shared, .done = done, .bands = number_bands(a)};
+    *l = (struct lanes){.arena = a, .shared = shared, .bands = number_bands(a)};
     l->lanes = ARENA_NEW_ARRAY(a, (size_t)(wanted[0] + wanted[1] + wanted[2] + wanted[3]), struct lane);
     for (int class = 0; class < LANE_CLASSES; class ++) {
         l->queues[class] = queue_new((size_t)cfg->queue_max);
@@ -274,6 +394,8 @@ void lanes_start(struct lanes *l)
         crypt_must(pthread_create(&lane->thread, NULL, lane_run, lane) == 0, "starting a lane's thread");
         pthread_setname_np(lane->thread, class_words[lane->class]);
     }
+    crypt_must(pthread_create(&l->watch, NULL, watch_run, l) == 0, "starting the watch");
+    pthread_setname_np(l->watch, "watch");
 }
 
 void lanes_stop(struct lanes *l)
@@ -282,6 +404,8 @@ void lanes_stop(struct lanes *l)
     db_hurry(STOP_MS); /* a database that is frozen must not keep us */
     for (int class = 0; class < LANE_CLASSES; class ++)
         queue_close(l->queues[class]);
+    if (l->started)
+        pthread_join(l->watch, NULL);
     for (; l->started; l->started--)
         pthread_join(l->lanes[l->started - 1].thread, NULL);
 }
@@ -290,8 +414,10 @@ void lanes_free(struct lanes *l)
 {
     if (!l)
         return;
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
         db_close(l->lanes[i].db);
+        pthread_mutex_destroy(&l->lanes[i].lock);
+    }
     for (int class = 0; class < LANE_CLASSES; class ++)
         queue_free(l->queues[class]);
     arena_free(l->arena);
@@ -299,11 +425,18 @@ void lanes_free(struct lanes *l)
 
 /* --- what others may know ----------------------------------------------------------------------------------------- */
 
+static bool is_up(const struct lane *lane, int64_t now_us)
+{
+    int64_t since_us = lane->busy_since_us;
+    return lane->up && (!since_us || now_us - since_us < STUCK_US);
+}
+
 static size_t lanes_up(const struct lanes *l, enum lane_class class)
 {
     size_t up = 0;
+    int64_t now_us = clock_span_us();
     for (size_t i = 0; i < l->count; i++)
-        up += l->lanes[i].class == class && l->lanes[i].up;
+        up += l->lanes[i].class == class && is_up(&l->lanes[i], now_us);
     return up;
 }
 
@@ -320,7 +453,7 @@ void lanes_metrics(const struct lanes *l, struct text *out)
     struct metric m = metric_begin(out, "idscope_queue_depth", "Requests that hold a place in a queue.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
         metric_count(&m, queue_depth(l->queues[class]), METRIC_LABELS({"lane", class_words[class]}));
-    m = metric_begin(out, "idscope_database_up", "Lanes with a connection to the database.", METRIC_GAUGE);
+    m = metric_begin(out, "idscope_database_up", "Lanes with a connection to a database that answers.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
         metric_count(&m, lanes_up(l, (enum lane_class) class), METRIC_LABELS({"lane", class_words[class]}));
 }

@@ -1,43 +1,30 @@
-/* lane.h: the threads that run operations. A lane is one thread with one PostgreSQL connection; a class of lanes shares
- * a queue, so that a storm on one plane does not starve the others. */
+/* lane.h: the threads that run calls. A lane is one thread with one PostgreSQL connection; a class of lanes shares a
+ * queue, so that a storm on one plane does not starve the others. One more thread, the watch, waits for nothing: it
+ * keeps the time of all calls, also of those whose lane is held up by the database. */
 #ifndef IDSCOPE_LANE_H
 #define IDSCOPE_LANE_H
 
-#include "api/queue.h"
 #include "api/call.h"
 
-enum lane_class { LANE_DEVICE, LANE_SERVICE, LANE_HUB, LANE_MANAGEMENT, LANE_CLASSES };
 enum { LANE_BATCH_MAX = 512 };
 
 struct lanes;
 
-/* Beside each request that goes to a lane. */
-struct lane_work {
-    struct queue_item item;
-    struct call *call;
-    enum lane_class class;
-    int64_t reserved_us, begun_us; /* monotonic */
-    const char *owner_kind;        /* for the log: "idScope", "tenant" or "hub"; NULL while unknown */
-    struct str owner;
-};
-
-/* Opens the connections. `done` is called on a lane's thread when the reply of a request is complete; the lane does not
- * touch it afterwards. */
-err_t lanes_open(const struct shared *shared, void (*done)(struct lane_work *w), struct err_detail *d,
-                 struct lanes **ret);
+/* Opens the connections. */
+err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes **ret);
 void lanes_start(struct lanes *l);
 
-/* Reserves a place in the queue of the request's class; false when there is none (503). w->call is routed. */
-bool lanes_reserve(struct lanes *l, struct lane_work *w);
-/* Hands over a request with a place. */
-void lanes_push(struct lanes *l, struct lane_work *w);
+/* Runs a call that is routed, and ends it with a complete reply: the operation's, or 503 when there is no place in the
+ * queue (at once) or when request_timeout_ms are over. The lanes own the call from here on; `done` gives a call back,
+ * exactly once, on whatever thread: the caller's own, a lane's or the watch's. After a time-out that is a stand-in
+ * with the same door, while the lane still holds the call itself, and frees it. */
+void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c));
 
-/* From now on requests that wait are answered 503 unrun, and no new ones are taken; returns when all lanes have ended.
- */
+/* From now on calls that wait are answered 503 unrun, and no new ones are taken; returns when all lanes have ended. */
 void lanes_stop(struct lanes *l);
 void lanes_free(struct lanes *l); /* after lanes_stop, or when never started; NULL is allowed */
 
-/* Has every class a connection to the database? As of each lane's last call, which is at most a second ago. */
+/* Has every class a lane with a connection to a database that answers? */
 bool lanes_ready(const struct lanes *l);
 void lanes_metrics(const struct lanes *l, struct text *out);
 

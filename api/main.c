@@ -134,7 +134,7 @@ static err_t open_lanes(struct api *api, const sigset_t *signals, struct err_det
 {
     int64_t end_us = clock_span_us() + DATABASE_WAIT_S * INT64_C(1000000);
     for (;;) {
-        err_t e = lanes_open(&api->shared, server_reply, d, &api->lanes);
+        err_t e = lanes_open(&api->shared, d, &api->lanes);
         *ret_asked_to_stop = e && asked_to_stop(signals);
         if (e != E(DATABASE_UNAVAILABLE) || clock_span_us() > end_us || *ret_asked_to_stop)
             return e;

@@ -108,7 +108,7 @@ static void drop_if_idle(struct queue *q, struct queue_key *k)
     q->free = k;
 }
 
-bool queue_reserve(struct queue *q, struct str key, int band, struct queue_item *item)
+bool queue_reserve(struct queue *q, struct str key, int band, int64_t until_us, struct queue_item *item)
 {
     uint64_t hash = hash_of(q, key);
     pthread_mutex_lock(&q->lock);
@@ -119,7 +119,7 @@ bool queue_reserve(struct queue *q, struct str key, int band, struct queue_item 
         if (has_place) {
             k->held++;
             q->held++;
-            *item = (struct queue_item){NULL, k, band};
+            *item = (struct queue_item){NULL, k, band, until_us};
         }
         drop_if_idle(q, k);
     }
@@ -178,21 +178,42 @@ static int next_band(const struct queue *q)
     return -1;
 }
 
-static struct queue_item *take_one(struct queue *q, int band)
+/* The first item of a key that has some. */
+static struct queue_item *take_first(struct queue *q, struct queue_key *k, int band)
 {
-    struct queue_key *k = q->rings[band];
     struct lineup *l = &k->bands[band];
     struct queue_item *item = l->first;
     l->first = item->next;
     item->next = NULL;
-    if (l->first)
-        q->rings[band] = l->next;
-    else
+    if (!l->first)
         leave_ring(&q->rings[band], k, band);
     k->held--;
     q->held--;
     drop_if_idle(q, k);
     return item;
+}
+
+/* Of the key whose turn it is, which then goes to the end. */
+static struct queue_item *take_one(struct queue *q, int band)
+{
+    struct queue_key *k = q->rings[band];
+    if (k->bands[band].first->next)
+        q->rings[band] = k->bands[band].next;
+    return take_first(q, k, band);
+}
+
+/* A key of the band whose first item's time is over. */
+static struct queue_key *find_late(const struct queue *q, int band, int64_t now_us)
+{
+    struct queue_key *k = q->rings[band];
+    if (!k)
+        return NULL;
+    do {
+        if (k->bands[band].first->until_us <= now_us)
+            return k;
+        k = k->bands[band].next;
+    } while (k != q->rings[band]);
+    return NULL;
 }
 
 static struct timespec after_ms(int ms)
@@ -221,6 +242,18 @@ size_t queue_take(struct queue *q, struct queue_item **ret, size_t at_most, int 
         while (count < at_most && q->rings[band])
             ret[count++] = take_one(q, band);
     }
+    pthread_mutex_unlock(&q->lock);
+    return count;
+}
+
+size_t queue_take_late(struct queue *q, struct queue_item **ret, size_t at_most, int64_t now_us)
+{
+    size_t count = 0;
+    struct queue_key *k;
+    pthread_mutex_lock(&q->lock);
+    for (int band = 0; band < QUEUE_BANDS_MAX; band++)
+        while (count < at_most && (k = find_late(q, band, now_us)))
+            ret[count++] = take_first(q, k, band);
     pthread_mutex_unlock(&q->lock);
     return count;
 }

@@ -19,18 +19,22 @@ struct queue_item {
     struct queue_item *next;
     struct queue_key *key;
     int band;
+    int64_t until_us; /* monotonic: from then on queue_take_late gives it out */
 };
 
 struct queue *queue_new(size_t places);
 void queue_free(struct queue *q);
 
-/* Reserves a place; false when there is none. `key` is any text, of which a keyed hash is kept. */
-bool queue_reserve(struct queue *q, struct str key, int band, struct queue_item *item);
+/* Reserves a place; false when there is none. `key` is any text, of which a keyed hash is kept. Items of one key and
+ * band are pushed in the order of their until_us. */
+bool queue_reserve(struct queue *q, struct str key, int band, int64_t until_us, struct queue_item *item);
 /* Puts an item with a reserved place in. Cannot fail. */
 void queue_push(struct queue *q, struct queue_item *item);
 /* Waits for items and takes up to `at_most` of one band; bands that wait take turns. Gives 0 when `wait_ms` is over or
  * the queue is closed and empty. */
 size_t queue_take(struct queue *q, struct queue_item **ret, size_t at_most, int wait_ms);
+/* Takes up to `at_most` of the items whose time is over, of any band. Never waits. */
+size_t queue_take_late(struct queue *q, struct queue_item **ret, size_t at_most, int64_t now_us);
 /* Wakes all takers; from now on nothing can be reserved, but what holds a place is still pushed and taken. */
 void queue_close(struct queue *q);
 bool queue_is_done(struct queue *q); /* closed, and no place is held any more */

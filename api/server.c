@@ -69,7 +69,7 @@ struct server {
         _Atomic bool woken; /* and said so already: one wake-up serves a whole batch */
     } listeners[2];
     _Atomic bool draining, stopping;
-    _Atomic size_t in_flight, arenas; /* requests, and arenas that they hold */
+    _Atomic size_t in_flight;
 };
 
 /* One connection and the request that it is at. It lives as long as the connection, so what a request took is given
@@ -81,8 +81,7 @@ struct exchange {
     struct exchange *next_free;
     struct exchange *older, *newer; /* while `arriving` */
     bool arriving;
-    struct call *call; /* NULL between requests; in an arena of its own */
-    struct lane_work work;
+    struct call *call; /* NULL between requests, and the lanes' while IN_LANE */
     enum { AT_HEAD, AT_BODY, IN_LANE } state;
     struct str target;
     struct text body;
@@ -168,9 +167,16 @@ static void cut_those_that_left(struct listener *l)
 
 /* --- the head ----------------------------------------------------------------------------------------------------- */
 
+/* As libmicrohttpd has it, which is until the reply is sent; what the call keeps is copied (`kept`), since a lane may
+ * hold on to it for longer. */
 static struct str header(const struct exchange *x, const char *name)
 {
     return str_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
+}
+
+static struct str kept(const struct exchange *x, const char *name)
+{
+    return arena_str(x->call->arena, header(x, name));
 }
 
 static struct str header_of(const void *exchange, const char *name)
@@ -208,28 +214,27 @@ static struct str socket_address(struct exchange *x)
 /* The client's own id comes back when it asked for that, and when it is harmless to repeat. */
 static struct str echoed_request_id(const struct exchange *x)
 {
-    struct str id = header(x, "x-ms-client-request-id");
+    struct str id = kept(x, "x-ms-client-request-id");
     bool wanted = str_same_nocase(header(x, "x-ms-return-client-request-id"), STR("true"));
     for (size_t i = 0; wanted && i < id.n; i++)
         wanted = id.p[i] > ' ' && id.p[i] < 0x7f;
     return wanted && id.n <= REQUEST_ID_MAX ? id : (struct str){NULL, 0};
 }
 
-/* Texts of headers stay where libmicrohttpd has them, which is until the reply is sent. */
 static void read_headers(struct exchange *x)
 {
     struct call *r = x->call;
-    r->host_port = header(x, "Host");
+    r->host_port = kept(x, "Host");
     if (!r->host_port.n) /* no name is given: the one that URLs in answers may hold */
         r->host_port = id_management_host(r->arena, r->cfg->domain);
     r->host = arena_lower(r->arena, id_host_without_port(r->host_port));
     peer_presented(&x->listener->peer, r->arena, header_of, x, &r->presented);
     if (!x->listener->peer.edge)
         r->presented.address = socket_address(x);
-    r->if_match = header(x, "If-Match");
-    r->content_type = header(x, "Content-Type");
-    r->max_item_count = header(x, "x-ms-max-item-count");
-    r->continuation = header(x, "x-ms-continuation");
+    r->if_match = kept(x, "If-Match");
+    r->content_type = kept(x, "Content-Type");
+    r->max_item_count = kept(x, "x-ms-max-item-count");
+    r->continuation = kept(x, "x-ms-continuation");
     r->client_request_id = echoed_request_id(x);
 }
 
@@ -320,6 +325,18 @@ static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *s
     return MHD_YES;
 }
 
+/* The reply is complete, on whatever thread. */
+static void on_done(struct call *r)
+{
+    struct exchange *x = r->door;
+    struct listener *l = x->listener;
+    const uint64_t one = 1;
+    x->call = r;
+    MHD_resume_connection(x->connection); /* from here on the exchange may be gone */
+    if (!atomic_exchange(&l->woken, true))
+        crypt_must(write(l->wake_fd, &one, sizeof one) == sizeof one, "waking a listener");
+}
+
 static enum MHD_Result body_complete(struct exchange *x)
 {
     struct call *r = x->call;
@@ -327,43 +344,27 @@ static enum MHD_Result body_complete(struct exchange *x)
         r->body = text_str(&x->body);
     end_arrival(x);
     r->now_us = clock_wall_us();
-    if (!r->error && !lanes_reserve(x->listener->server->lanes, &x->work))
-        r->error = call_refuse(r, E(OVERLOADED), "no place in the queue");
     if (r->error)
         return send_error(x);
     x->state = IN_LANE;
     MHD_suspend_connection(x->connection);
-    lanes_push(x->listener->server->lanes, &x->work);
+    lanes_submit(x->listener->server->lanes, r, on_done);
     return MHD_YES;
-}
-
-void server_reply(struct lane_work *w)
-{
-    struct exchange *x = (struct exchange *)((char *)w - offsetof(struct exchange, work));
-    struct listener *l = x->listener;
-    const uint64_t one = 1;
-    MHD_resume_connection(x->connection); /* from here on the exchange may be gone */
-    if (!atomic_exchange(&l->woken, true))
-        crypt_must(write(l->wake_fd, &one, sizeof one) == sizeof one, "waking a listener");
 }
 
 /* --- callbacks of libmicrohttpd ----------------------------------------------------------------------------------- */
 
 static struct arena *take_arena(struct listener *l)
 {
-    atomic_fetch_add(&l->server->arenas, 1);
     return l->spare_count ? l->spare[--l->spare_count] : arena_new();
 }
 
-static void give_arena(struct listener *l, struct arena *a)
+static void give_arena(struct listener *l, struct call *r)
 {
-    atomic_fetch_sub(&l->server->arenas, 1);
-    if (l->spare_count == SPARE_ARENAS) {
-        arena_free(a);
-        return;
-    }
-    arena_reset(a);
-    l->spare[l->spare_count++] = a;
+    if (l->spare_count < SPARE_ARENAS)
+        l->spare[l->spare_count++] = call_end(r);
+    else
+        call_free(r);
 }
 
 static struct uuid take_id(struct listener *l)
@@ -383,19 +384,6 @@ static struct exchange *exchange_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
-static struct call *request_new(struct listener *l)
-{
-    struct arena *a = take_arena(l);
-    struct call *r = ARENA_NEW(a, struct call);
-    r->arena = a;
-    r->cfg = l->server->shared->cfg;
-    r->shared = l->server->shared;
-    r->now_us = clock_wall_us();
-    r->tracking = take_id(l);
-    r->tracking_id = enc_uuid(a, &r->tracking);
-    return r;
-}
-
 /* The first that is heard of a request: its target, before anything of it was decoded. libmicrohttpd would list the
  * parameters in the connection's pool, which some hundreds of them exhaust, and then answer by itself. The router reads
  * them from our copy, so it is left none to list. */
@@ -406,8 +394,11 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     if (!x)
         return NULL;
     char *query = strchr((char *)(uintptr_t)target, '?');
-    struct call *r = request_new(l);
-    *x = (struct exchange){.listener = l, .connection = connection, .call = r, .work = {.call = r}};
+    const struct uuid tracking = take_id(l);
+    struct call *r = call_new(take_arena(l), l->server->shared, &tracking);
+    *x = (struct exchange){.listener = l, .connection = connection, .call = r};
+    r->door = x;
+    r->now_us = clock_wall_us();
     x->target = arena_str(r->arena, str_of(target));
     x->begun_us = clock_span_us();
     begin_arrival(x);
@@ -426,13 +417,13 @@ static const char *plane_word(enum plane plane)
 static void log_request(const struct exchange *x, const struct call *r)
 {
     int64_t now_us = clock_span_us();
-    int64_t queued_us = x->work.begun_us ? x->work.begun_us - x->work.reserved_us : 0;
+    int64_t queued_us = r->work.begun_us ? r->work.begun_us - r->work.submitted_us : 0;
     const char *detail = r->log_detail.text[0] ? r->log_detail.text : r->detail.text[0] ? r->detail.text : NULL;
     log_event(r->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", r->tracking_id),
               L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", plane_word(r->plane)),
               L_NUM("status", r->status), L_CSTR("error", r->error ? r->error->name : NULL),
               L_CSTR("detail", r->error ? detail : NULL), L_TEXT("address", r->presented.address),
-              L_TEXT(x->work.owner_kind ? x->work.owner_kind : "owner", x->work.owner), L_NUM("queuedUs", queued_us),
+              L_TEXT(r->owner_kind ? r->owner_kind : "owner", r->owner), L_NUM("queuedUs", queued_us),
               L_NUM("totalUs", now_us - x->begun_us));
 }
 
@@ -449,7 +440,7 @@ static void finish(struct exchange *x)
         r->error = call_refuse(r, E(BAD_REQUEST), "the head did not arrive whole, or is no HTTP");
     metrics_request(r->route, r->status);
     log_request(x, r);
-    give_arena(x->listener, r->arena);
+    give_arena(x->listener, r);
     atomic_fetch_sub(&x->listener->server->in_flight, 1);
 }
 
@@ -691,5 +682,5 @@ void server_metrics(const struct server *s, struct text *out)
 {
     metric_one(out, "idscope_requests_in_flight", "Requests between their first line and the end of their reply.",
                METRIC_GAUGE, s->in_flight);
-    metric_one(out, "idscope_arenas", "Arenas that requests hold.", METRIC_GAUGE, s->arenas);
+    metric_one(out, "idscope_arenas", "Arenas that calls hold.", METRIC_GAUGE, call_count());
 }

@@ -13,9 +13,6 @@ struct server;
 err_t server_open(const struct shared *shared, struct str edge_secret, struct err_detail *d, struct server **ret);
 err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d);
 
-/* What lanes call when the reply of a request is complete. */
-void server_reply(struct lane_work *w);
-
 /* Stops accepting, answers what is under way with Connection: close, and returns when nothing is under way or drain_ms
  * are over. */
 void server_drain(struct server *s);

@@ -20,8 +20,9 @@ enum {
     BACKOFF_MAX_MS = 2000,
     TX_TRIES = 3,
     TX_PAUSE_MS = 8,
-    ANSWER_MAX_MS = 35000, /* beyond the server's own time-out: it is frozen, or the way to it is */
-    WAIT_SLICE_MS = 100,   /* how often a waiting call looks whether the program wants to end */
+    STATEMENT_MS = 30000,
+    ANSWER_MARGIN_MS = 5000, /* beyond the server's own time-out: it is frozen, or the way to it is */
+    WAIT_SLICE_MS = 100,     /* how often a waiting call looks whether the program wants to end */
 };
 
 /* What the server says that a prepared statement takes, so that a wrong parameter is found before it is sent. */
@@ -62,6 +63,13 @@ static _Atomic int64_t last_ms = INT64_MAX;
 void db_hurry(int64_t most_ms)
 {
     atomic_store(&last_ms, monotonic_ms() + most_ms);
+}
+
+static _Atomic int64_t statement_ms = STATEMENT_MS;
+
+void db_statements_end(int64_t after_ms)
+{
+    atomic_store(&statement_ms, after_ms);
 }
 
 /* --- messages and errors ------------------------------------------------------------------------------------------ */
@@ -135,7 +143,7 @@ static err_t failure(struct db *db, const char *where, const PGresult *r)
  * is left. */
 static bool answered(PGconn *conn)
 {
-    int64_t end_ms = monotonic_ms() + ANSWER_MAX_MS;
+    int64_t end_ms = monotonic_ms() + atomic_load(&statement_ms) + ANSWER_MARGIN_MS;
     while (PQisBusy(conn)) {
         int unsent = PQflush(conn);
         int64_t now_ms = monotonic_ms();
@@ -202,10 +210,12 @@ static err_t run_plain(struct db *db, const char *where, const char *sql)
  * join that does that is left to it: the others read a whole index as soon as the statistics make that look cheap. */
 static err_t set_session(struct db *db)
 {
-    TRY(run_plain(
-        db, "session settings",
-        "SET timezone = 'UTC'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';"
-        "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
+    TRY(run_plain(db, "session settings",
+                  "SET timezone = 'UTC'; SET idle_in_transaction_session_timeout = '30s';"
+                  "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
+    struct err_detail limit;
+    err_say(&limit, NULL, "SET statement_timeout = %lld", (long long)atomic_load(&statement_ms));
+    TRY(run_plain(db, "session settings", limit.text));
     if (db->use != DB_USE_LANE)
         return NULL;
     return run_plain(db, "session settings",

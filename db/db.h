@@ -30,6 +30,9 @@ enum db_use {
 err_t db_open(const char *url, const char *application_name, enum db_use use, struct err_detail *d, struct db **ret);
 void db_close(struct db *db);       /* NULL is allowed */
 bool db_is_up(const struct db *db); /* as of the last call */
+/* On connections that are opened from now on the server ends a statement after so long; 30 s unless told otherwise. A
+ * server that is frozen is given up a little later. */
+void db_statements_end(int64_t after_ms);
 /* The program ends: no call of any connection waits for longer than this, and none opens a connection again.
  * Thread-safe. */
 void db_hurry(int64_t most_ms);

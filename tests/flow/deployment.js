@@ -55,9 +55,13 @@ class Deployment {
 
   // The numbers that a part shows of itself, by name and labels as they are written: {'idscope_arenas': 0, …}.
   async metrics(part) {
-    const address = fs.readFileSync(path.join(this.folder, `run/${part}.health`), 'utf8');
-    const text = await (await fetch(`http://${address}/metrics`)).text();
+    const text = await (await fetch(`http://${this.health(part)}/metrics`)).text();
     return Object.fromEntries(text.split('\n').filter((line) => line && !line.startsWith('#')).map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+  }
+
+  // ADDRESS:PORT at which a part says how it is.
+  health(part) {
+    return fs.readFileSync(path.join(this.folder, `run/${part}.health`), 'utf8');
   }
 
   pid(part) {

@@ -8,6 +8,7 @@
 #include "unit.h"
 
 enum { PLACES = 16, QUARTER = PLACES / 4, NO_WAIT_MS = 0 };
+static const int64_t NEVER_US = INT64_MAX;
 
 static int queue_up(void **state)
 {
@@ -25,7 +26,7 @@ static int queue_down(void **state)
 
 static bool put(struct queue *q, const char *key, int band, struct queue_item *item)
 {
-    if (!queue_reserve(q, str_of(key), band, item))
+    if (!queue_reserve(q, str_of(key), band, NEVER_US, item))
         return false;
     queue_push(q, item);
     return true;
@@ -43,6 +44,27 @@ static void one_of_each_key_in_turn(void **state)
     const struct queue_item *wanted[] = {&storm[0], &calm[0], &storm[1], &calm[1], &storm[2]};
     for (int i = 0; i < 5; i++)
         assert_ptr_equal(got[i], wanted[i]);
+}
+
+static void what_is_late_is_given_out_apart(void **state)
+{
+    struct queue *q = *state;
+    struct queue_item early[2], late[2], *got[8];
+    assert_true(queue_reserve(q, STR("a"), 0, 10, &early[0]) && queue_reserve(q, STR("a"), 0, 30, &late[0]));
+    assert_true(queue_reserve(q, STR("b"), 1, 20, &early[1]) && queue_reserve(q, STR("c"), 0, 30, &late[1]));
+    queue_push(q, &early[0]);
+    queue_push(q, &late[0]);
+    queue_push(q, &early[1]);
+    queue_push(q, &late[1]);
+    assert_int_equal(queue_take_late(q, got, 8, 9), 0);
+    assert_int_equal(queue_take_late(q, got, 8, 20), 2);
+    assert_ptr_equal(got[0], &early[0]);
+    assert_ptr_equal(got[1], &early[1]);
+    assert_int_equal(queue_depth(q), 2);
+    assert_int_equal(queue_take(q, got, 8, NO_WAIT_MS), 2);
+    assert_ptr_equal(got[0], &late[0]);
+    assert_ptr_equal(got[1], &late[1]);
+    assert_int_equal(queue_take_late(q, got, 8, 99), 0);
 }
 
 static void a_turn_is_kept_between_takes(void **state)
@@ -88,7 +110,7 @@ static void a_reserved_place_is_taken(void **state)
 {
     struct queue *q = *state;
     struct queue_item item, *got;
-    assert_true(queue_reserve(q, STR("a"), 0, &item));
+    assert_true(queue_reserve(q, STR("a"), 0, NEVER_US, &item));
     assert_int_equal(queue_depth(q), 1);
     assert_int_equal(queue_take(q, &got, 1, NO_WAIT_MS), 0);
 }
@@ -117,9 +139,9 @@ static void a_closed_queue_gives_what_it_holds(void **state)
     struct queue *q = *state;
     struct queue_item in, reserved, late, *got;
     assert_true(put(q, "a", 0, &in));
-    assert_true(queue_reserve(q, STR("a"), 0, &reserved));
+    assert_true(queue_reserve(q, STR("a"), 0, NEVER_US, &reserved));
     queue_close(q);
-    assert_false(queue_reserve(q, STR("b"), 0, &late));
+    assert_false(queue_reserve(q, STR("b"), 0, NEVER_US, &late));
     assert_int_equal(queue_take(q, &got, 1, NO_WAIT_MS), 1);
     assert_false(queue_is_done(q));
     queue_push(q, &reserved);
@@ -191,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         QUEUE(one_of_each_key_in_turn),
+        QUEUE(what_is_late_is_given_out_apart),
         QUEUE(a_turn_is_kept_between_takes),
         QUEUE(a_key_gets_a_quarter_and_others_get_in),
         QUEUE(a_full_queue_has_no_place),

@@ -16,6 +16,7 @@ unit       | unit-coverage                        | ^\[  (PASSED|FAILED)  \] [0-
 unit-asan  | unit FLAVOR=asan                     | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: 
 sql        | sql                                  | ^(All tests successful|Files=|Result:)
 edge       | edge                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]
+stack      | stack                                | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]
 flow       | flow                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]|^flow: 
 crash      | crash CRASH_DEVICES=5000             | ^crash: 
 fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z]+: 

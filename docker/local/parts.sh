@@ -32,9 +32,10 @@ running() {
 # file that it logs to, and would write over what is in it.
 PREFIX=()
 launch() {
-    local name=$1 log=file
+    local name=$1 log=file reader=''
     shift
     if [ "$name" = edge ]; then log=pipe; fi
+    if am_root; then reader=${AS_PROGRAM_USER[*]}; fi
     rm -f "$VAR/run/$name.pid"
     printf '%s\n' "$*" > "$VAR/run/$name.command"
     (
@@ -47,12 +48,12 @@ launch() {
             echo $$ > "$0.pid.new" && mv "$0.pid.new" "$0.pid"
             if [ "$1" = pipe ]; then
                 rm -f "$0.pipe" && mkfifo "$0.pipe"
-                cat "$0.pipe" &
+                $2 cat <"$0.pipe" &
                 exec >"$0.pipe" 2>&1 3>&1
                 rm -f "$0.pipe"
             fi
-            shift
-            exec "$@"' "$VAR/run/$name" $log "$@" </dev/null >>"$VAR/log/$name.log" 2>&1
+            shift 2
+            exec "$@"' "$VAR/run/$name" $log "$reader" "$@" </dev/null >>"$VAR/log/$name.log" 2>&1
     ) &
     wait_for 100 "$name to begin" test -s "$VAR/run/$name.pid"
 }
@@ -68,12 +69,14 @@ wait_for() {
     die "waited $((tenths / 10)) s in vain for $what"
 }
 
-# wait_ready NAME COMMAND…: until COMMAND succeeds; gives up as soon as the process of NAME is gone
+# wait_ready NAME COMMAND…: until COMMAND succeeds; gives up as soon as the process of NAME is gone (check_ports says so when
+# somebody was quicker than it)
 wait_ready() {
     local name=$1 deadline=$((SECONDS + START_TIMEOUT_S))
     shift
     until "$@" >/dev/null 2>&1; do
         if ! running "$name"; then
+            check_ports "$name"
             tail -n 15 "$VAR/log/$name.log" >&2
             die "$name ended at its start; the end of $VAR/log/$name.log stands above"
         fi
@@ -124,6 +127,19 @@ kill_part() {
     # shellcheck disable=SC2086 # a list of numbers
     kill -KILL "$pid" $children 2>/dev/null || true
     wait_for 300 "$name to die" ended "$name"
+}
+
+# holder PORT ADDRESS: who listens there, as far as this user may know: nothing, or a few words
+holder() {
+    local listener known='users:\(\("([^"]*)",pid=([0-9]*)'
+    listener=$(ss -Hltnp "sport = :$1" | awk -v address="$2" '
+        { at = $4; sub(/:[0-9]+$/, "", at) }
+        at == address || at == "0.0.0.0" || at == "*" || at == "[::]" || address == "0.0.0.0"' | head -n 1)
+    if [[ $listener =~ $known ]]; then
+        echo "${BASH_REMATCH[1]} (pid ${BASH_REMATCH[2]})"
+    elif [ -n "$listener" ]; then
+        echo "a process of another user"
+    fi
 }
 
 # answers PORT [ADDRESS]: does anybody listen there?

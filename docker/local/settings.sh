@@ -38,8 +38,11 @@ pg_bin() {
     if [ -n "$bin" ]; then dirname "$bin"; else pg_config --bindir; fi
 }
 
-# PostgreSQL refuses root: then it runs as `postgres`, and the edge, which faces the network, as `haproxy`.
+# As root, nothing of the stack stays root: PostgreSQL runs as `postgres`, the edge as `haproxy`, api and worker as a user of
+# the number that they have in containers, which needs no account.
+PROGRAM_USER=10001
 am_root() { [ "$(id -u)" = 0 ]; }
+AS_PROGRAM_USER=(setpriv "--reuid=$PROGRAM_USER" "--regid=$PROGRAM_USER" --clear-groups --no-new-privs --)
 as_database_user() {
     if am_root; then
         (cd / && exec setpriv --reuid=postgres --regid=postgres --init-groups -- "$@")

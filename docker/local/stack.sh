@@ -21,6 +21,71 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 numbered() { seq -f "$1%g" 1 "$2"; }
 
+# ------------------------------------------------------------------------------------------------- before a start
+
+# is_number NAME FROM TO: the setting of that name is one between them
+is_number() {
+    if [[ ${!1} =~ ^[0-9]{1,5}$ ]] && ((10#${!1} >= $2 && 10#${!1} <= $3)); then return 0; fi
+    die "$1=${!1}: a number from $2 to $3 is wanted"
+}
+
+check_settings() {
+    is_number EDGE_PORT 1 65535
+    if [ -n "$PLAIN_PORT" ]; then is_number PLAIN_PORT 1 65535; fi
+    is_number API_COUNT 1 4
+    is_number WORKER_COUNT 1 9
+    case $TLS_PROFILE in modern | compatible) ;; *) die "TLS_PROFILE=$TLS_PROFILE: modern or compatible is wanted" ;; esac
+}
+
+check_tools() {
+    local tool PATH=$PATH:/usr/sbin:/sbin
+    for tool in setsid flock setpriv ss curl openssl psql sqitch haproxy "$(pg_bin)"/{initdb,postgres,pg_isready}; do
+        command -v "$tool" >/dev/null || die "$tool is not installed: make deps"
+    done
+    for tool in "$BUILD"/idscope-{api,worker,admin}; do
+        [ -x "$tool" ] || die "$tool is not built: make build FLAVOR=$FLAVOR"
+    done
+}
+
+check_rights() {
+    local user
+    if am_root; then
+        for user in postgres haproxy; do
+            id "$user" >/dev/null 2>&1 || die "there is no user $user, as whom a part runs when root starts it: make deps"
+        done
+    fi
+    [ -w "$VAR" ] || die "this user may not write in $VAR: choose another folder with VAR=…"
+    [ -w /tmp ] || die "this user may not write in /tmp, where the sockets are"
+    running edge || (edge_prefix)
+}
+
+# The ports that the process NAME listens on: port, address, and the setting that moves it.
+ports_of() {
+    local number=${1#api}
+    case $1 in
+        edge) edge_binds | tr ',' '\n' | sed -E 's/^(ipv[46]@)?(.*):([0-9]+)$/\3 \2 EDGE_PORT/; s/ ::1 / [::1] /' && echo ;;
+        api*) if [ -n "$PLAIN_PORT" ]; then echo "$((PLAIN_PORT + number - 1)) 127.0.0.1 PLAIN_PORT"; fi ;;
+    esac
+}
+
+# check_ports NAME: each of them is free, or NAME's already
+check_ports() {
+    local port address setting who
+    while read -r port address setting; do
+        if running "$1" && grep -qw "$port" "$VAR/run/$1.command"; then continue; fi
+        who=$(holder "$port" "$address")
+        if [ -n "$who" ]; then die "port $port is taken by $who: choose another one with $setting=…"; fi
+    done < <(ports_of "$1")
+}
+
+# What a start can know beforehand, while nothing runs yet that would have to be taken back.
+look_ahead() {
+    check_settings
+    check_tools
+    check_rights
+    each check_ports edge api
+}
+
 # ------------------------------------------------------------------------------------------------- folders
 
 make_folders() {
@@ -35,11 +100,13 @@ make_folders() {
     mkdir -p "$dir"/{pg,edge}
     if am_root; then
         chmod 711 "$dir"
-        chown postgres "$dir/pg"
-        chgrp haproxy "$dir/edge"
-        chmod 2750 "$dir/edge" # setgid: the api's sockets belong to the edge's group
+        chown "$PROGRAM_USER:haproxy" "$dir/edge" # setgid: who makes a socket there lets the other side's group in
+        chmod 2750 "$dir/edge"
+        chown "postgres:$PROGRAM_USER" "$dir/pg"
+        chmod 2710 "$dir/pg"
+    else
+        chmod 700 "$dir/pg"
     fi
-    chmod 700 "$dir/pg"
 }
 
 # ------------------------------------------------------------------------------------------------- postgres
@@ -78,7 +145,7 @@ start_postgres() {
     local data command try
     data=$(readlink -f "$VAR/pg")
     # shellcheck disable=SC2206 # POSTGRES_ARGS is a list
-    command=("$(pg_bin)/postgres" -D "$data" -k "$(sockets)/pg" -c listen_addresses= -c unix_socket_permissions=0700
+    command=("$(pg_bin)/postgres" -D "$data" -k "$(sockets)/pg" -c listen_addresses= -c unix_socket_permissions=0770
         -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=4GB -c log_line_prefix='%m [%p] %u@%d '
         -c log_min_messages=warning $POSTGRES_ARGS)
     if am_root; then command=(setpriv --reuid=postgres --regid=postgres --init-groups -- "${command[@]}"); fi
@@ -126,15 +193,30 @@ make_keys() (
 
 # ------------------------------------------------------------------------------------------------- api and worker
 
+# for_programs FILE MODE: where api and worker find FILE: there, or, as root, as a copy that their user can read whatever folder
+# the clone lies in.
+for_programs() {
+    local copy
+    if ! am_root; then
+        echo "$1"
+        return 0
+    fi
+    copy=$(sockets)/programs/$(basename "$1")
+    mkdir -p "$(dirname "$copy")"
+    cmp -s "$1" "$copy" || install -o root -g "$PROGRAM_USER" -m "$2" "$1" "$copy"
+    echo "$copy"
+}
+
 # run_program NAME COMMAND…: starts it unless it runs already. Of the caller's environment it gets only what sanitizers and
 # kill points read.
 run_program() {
     local name=$1 program=$2 variable
     shift
+    set -- "$(for_programs "$program" 755)" "${@:2}"
+    if am_root; then set -- "${AS_PROGRAM_USER[@]}" "$@"; fi
     if fresh "$name" "$program" "$@"; then return 0; fi
-    [ -x "$program" ] || die "$program is not built: make build FLAVOR=$FLAVOR"
     stop_part "$name"
-    PREFIX=(/usr/bin/env -i "PATH=$PATH" "HOME=${HOME:-/}" TZ=UTC LANG=C.UTF-8)
+    PREFIX=(/usr/bin/env -i "PATH=$PATH" HOME=/ TZ=UTC LANG=C.UTF-8)
     for variable in {A,UB,L,T}SAN_OPTIONS IDSCOPE_KILL_{POINT,LOG,ONE_IN,SIGNAL}; do
         if [ -n "${!variable:-}" ]; then PREFIX+=("$variable=${!variable}"); fi
     done
@@ -142,12 +224,14 @@ run_program() {
     PREFIX=()
 }
 
+key_ring() { for_programs "$VAR/keys/ring" 640; }
+
 healthy() { curl -fsS -m 2 -o /dev/null "http://$(cat "$VAR/run/$1.health")/readyz"; }
 
 start_api() {
     local name=$1 uid=-1 command
     if am_root; then uid=$(id -u haproxy); fi
-    command=("$BUILD/idscope-api" --database-url="$(database_url idscope_api)" --key-ring-file="$VAR/keys/ring"
+    command=("$BUILD/idscope-api" --database-url="$(database_url idscope_api)" --key-ring-file="$(key_ring)"
         --domain="$DOMAIN" --edge-listen="unix:$(sockets)/edge/$name.sock" --edge-uid="$uid"
         --health-listen="$(health_address "$name")")
     if [ -n "$PLAIN_PORT" ]; then command+=(--plain-listen="127.0.0.1:$((PLAIN_PORT + ${name#api} - 1))"); fi
@@ -159,8 +243,8 @@ start_worker() {
     local name=$1
     # shellcheck disable=SC2086 # a list
     run_program "$name" "$BUILD/idscope-worker" --database-url="$(database_url idscope_worker)" \
-        --key-ring-file="$VAR/keys/ring" --domain="$DOMAIN" --edge-address="$(edge_host):$EDGE_PORT" \
-        --ca-file="$VAR/tls/ca.pem" --health-listen="$(health_address "$name")" $WORKER_ARGS
+        --key-ring-file="$(key_ring)" --domain="$DOMAIN" --edge-address="$(edge_host):$EDGE_PORT" \
+        --ca-file="$(for_programs "$VAR/tls/ca.pem" 644)" --health-listen="$(health_address "$name")" $WORKER_ARGS
 }
 
 # ------------------------------------------------------------------------------------------------- edge
@@ -247,7 +331,7 @@ start_edge() {
         reload=(-x "$(sockets)/edge/admin.sock" -sf "$(part_pid edge)")
     else
         stop_part edge
-        if answers "$EDGE_PORT" "$(edge_host)"; then die "port $EDGE_PORT is taken: choose another one with EDGE_PORT=…"; fi
+        check_ports edge
     fi
     launch edge "${command[@]}" "${reload[@]}"
     PREFIX=()
@@ -330,11 +414,39 @@ stack_env() {
 
 write_private() { (umask 077 && cat > "$VAR/$1.new" && mv "$VAR/$1.new" "$VAR/$1"); }
 
+# Whoever of this stack is there, in the order in which it is stopped.
+processes() {
+    local file name
+    for file in "$VAR"/run/{edge,worker*,api*,postgres}.pid; do
+        name=$(basename "$file" .pid)
+        if [ -e "$file" ] && running "$name"; then echo "$name:$(part_pid "$name")"; fi
+    done
+}
+
+# take_back PROCESSES: at the end of a start that failed, stops what is not among them: what it began itself
+take_back() {
+    local status=$? process
+    trap - EXIT
+    [ "$status" = 0 ] && return 0
+    for process in $(processes); do
+        if ! grep -qx "$process" <<<"$1"; then stop_one "${process%%:*}"; fi
+    done
+    if [ -z "$1" ]; then forget_run; fi
+    say "idscope: what this start began is stopped again" >&2
+    exit "$status"
+}
+
 start() {
-    make_folders
+    local before
+    mkdir -p "$VAR/run" 2>/dev/null || die "this user may not make the folder $VAR/run: choose another one with VAR=…"
     exec 9>"$VAR/run/lock"
     flock 9
-    running edge || (edge_prefix) # before anything is started: may this user have the port?
+    look_ahead
+    before=$(processes)
+    # shellcheck disable=SC2064 # what runs now
+    trap "take_back '$before'" EXIT
+    trap 'exit 130' INT TERM HUP
+    make_folders
     make_cluster
     start_postgres
     make_schema
@@ -345,6 +457,7 @@ start() {
     each await_part api worker edge
     dev_env | write_private dev.env
     stack_env | write_private run/stack.env
+    trap - EXIT INT TERM HUP
     report
 }
 
@@ -358,19 +471,21 @@ report() {
     fi
 }
 
+# What a stack of which nothing runs keeps of its processes.
+forget_run() {
+    local dir
+    dir=$(sockets || true)
+    case $dir in /tmp/idscope.??????) if [ -O "$dir" ]; then rm -rf "$dir"; fi ;; esac
+    rm -f "$VAR"/run/*.{pid,born,command} "$VAR"/run/{sockets,stack.env}
+}
+
 stop() {
-    local file name dir
+    local process
     [ -d "$VAR/run" ] || return 0
     exec 9>"$VAR/run/lock"
     flock 9
-    if running edge; then stop_one edge; fi
-    for file in "$VAR"/run/{worker,api}*.pid "$VAR/run/postgres.pid"; do
-        name=$(basename "$file" .pid)
-        if [ -e "$file" ]; then stop_one "$name"; fi
-    done
-    dir=$(sockets || true)
-    case $dir in /tmp/idscope.??????) if [ -O "$dir" ]; then rm -rf "$dir"; fi ;; esac
-    rm -f "$VAR"/run/{edge.pid,edge.born,edge.command,sockets,stack.env}
+    for process in $(processes); do stop_one "${process%%:*}"; done
+    forget_run
 }
 
 # Takes the data, the keys and the certificates away; the programs must have been stopped.

@@ -43,6 +43,8 @@ class Killer {
   async arm(point, oneIn = 1, signal = 'KILL', name = POINTS[point]) {
     const env = { IDSCOPE_KILL_POINT: point, IDSCOPE_KILL_LOG: this.file, IDSCOPE_KILL_ONE_IN: String(oneIn), IDSCOPE_KILL_SIGNAL: signal };
     const before = this.logged(point);
+    fs.closeSync(fs.openSync(this.file, 'a'));
+    fs.chmodSync(this.file, 0o666); // whoever the program runs as
     try {
       await this.stack.startPart(name, env);
     } catch (error) {

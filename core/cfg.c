@@ -222,31 +222,3 @@ struct str cfg_help(struct arena *a, enum cfg_program program)
                      "  --version, --help\n"));
     return text_str(&t);
 }
-
-static void add_programs(struct text *t, int programs)
-{
-    static const char *const names[] = {"api", "worker", "admin"};
-    const char *between = "";
-    for (int i = 0; i < 3; i++) {
-        if (!(programs & 1 << i))
-            continue;
-        text_printf(t, "%s%s", between, names[i]);
-        between = ", ";
-    }
-}
-
-struct str cfg_markdown(struct arena *a)
-{
-    struct text t;
-    text_init(&t, a, 8192);
-    text_add(&t,
-             STR("| setting | programs | default | from | to | meaning |\n| --- | --- | --- | --- | --- | --- |\n"));
-    for (size_t i = 0; i < SETTINGS; i++) {
-        const struct setting *s = &settings[i];
-        text_printf(&t, "| `%s` | ", s->member);
-        add_programs(&t, s->programs);
-        text_printf(&t, " | %s%s%s | %" PRId64 " | %" PRId64 " | %s |\n", *s->def ? "`" : "", s->def,
-                    *s->def ? "`" : "", s->min, s->max, s->sentence);
-    }
-    return text_str(&t);
-}

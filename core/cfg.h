@@ -28,8 +28,7 @@ enum cfg_ask { CFG_RUN, CFG_HELP, CFG_VERSION, CFG_CHECK };
  * commands needs which is for admin to say. */
 err_t cfg_read(struct arena *a, enum cfg_program program, char **argv, char **env, struct cfg *ret,
                enum cfg_ask *ret_ask, char ***ret_words, struct err_detail *d);
-/* The text of --help for one program, and the reference as Markdown rows for all (used by `make docs`). */
+/* The text of --help for one program. */
 struct str cfg_help(struct arena *a, enum cfg_program program);
-struct str cfg_markdown(struct arena *a);
 
 #endif

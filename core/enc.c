@@ -233,17 +233,6 @@ struct str enc_time_iso(struct arena *a, int64_t us)
                         t.tm_hour, t.tm_min, t.tm_sec, left);
 }
 
-struct str enc_time_rfc1123(struct arena *a, int64_t us)
-{
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    struct tm t;
-    calendar(us, &t);
-    return arena_printf(a, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday, months[t.tm_mon],
-                        t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
-}
-
 bool dec_i64(struct str in, int64_t min, int64_t max, int64_t *ret)
 {
     bool negative = in.n && *in.p == '-';

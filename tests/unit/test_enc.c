@@ -113,8 +113,6 @@ static void times(void **state)
     assert_text(enc_time_iso(*state, 0), "1970-01-01T00:00:00.0000000Z");
     assert_text(enc_time_iso(*state, -1), "1969-12-31T23:59:59.9999990Z");
     assert_text(enc_time_iso(*state, 951782400000000), "2000-02-29T00:00:00.0000000Z");
-    assert_text(enc_time_rfc1123(*state, 1772439330999999), "Mon, 02 Mar 2026 08:15:30 GMT");
-    assert_text(enc_time_rfc1123(*state, 2082758400000000), "Tue, 01 Jan 2036 00:00:00 GMT");
 }
 
 static void whole_numbers(void **state)

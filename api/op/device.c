@@ -52,7 +52,7 @@ static err_t check_id(struct call *r)
         ID_REGISTRATION_MAX);
 }
 
-/* The same work and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. */
+/* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. */
 static err_t check_credential(struct call *r, const struct db_device *device, struct attest_stored stored)
 {
     const struct attest_row row =

@@ -2,8 +2,6 @@
  * these to their row and type. It must never open what was sealed for another row or as another type. */
 #include "core/attest/type.h"
 
-#include <string.h>
-
 enum { PACK_VERSION = 1, LENGTH_BYTES = 4 };
 
 static const struct {
@@ -87,19 +85,20 @@ static struct bytes identity(struct arena *a, const struct attest_row *row, int 
 
 err_t attest_open(struct arena *a, const struct attest_row *row, struct err_detail *d, struct bytes *ret_packed)
 {
-    err_t e = unseal(a, row->ring, identity(a, row, row->stored.type), row->stored.sealed, ret_packed);
-    return e ? err_say(d, e,
-                       "the stored attestation cannot be opened: it was sealed for another row, or under a key "
-                       "that is not in the key ring")
-             : NULL;
+    if (!unseal(a, row->ring, identity(a, row, row->stored.type), row->stored.sealed, ret_packed))
+        return NULL;
+    return err_say(d, E(SEAL_BROKEN),
+                   "the stored attestation cannot be opened: it was sealed for another row, or under a key that is not "
+                   "in the key ring");
 }
 
-/* The functions of a stored attestation. */
-static err_t find_type(const struct attest_row *row, struct err_detail *d, const struct attest_type **ret)
+/* The functions of a stored attestation; NULL, with the reason in `d`, when they are not known. */
+static const struct attest_type *find_type(const struct attest_row *row, struct err_detail *d)
 {
-    *ret = type_of(row->stored.type);
-    return *ret ? NULL
-                : err_say(d, E(SEAL_BROKEN), "the stored attestation is of a type that this version does not know");
+    const struct attest_type *type = type_of(row->stored.type);
+    if (!type)
+        err_say(d, E(SEAL_BROKEN), "the stored attestation is of a type that this version does not know");
+    return type;
 }
 
 /* --- what a client of the service plane sends and is shown -------------------------------------------------------- */
@@ -119,7 +118,7 @@ err_t attest_form(const struct attestation *in, struct err_detail *d)
 
 enum attest_kept attest_kept(const struct attestation *in)
 {
-    return type_of(in->type)->kept(in);
+    return types[in->type].type->kept(in);
 }
 
 err_t attest_seal(struct arena *a, const struct attest_row *row, const struct attestation *in, struct err_detail *d,
@@ -127,23 +126,21 @@ err_t attest_seal(struct arena *a, const struct attest_row *row, const struct at
 {
     struct bytes packed;
     bool has_old = row->stored.sealed.p && row->stored.type == in->type;
-    TRY(type_of(in->type)->pack(a, in, has_old ? row : NULL, d, &packed));
+    TRY(types[in->type].type->pack(a, in, has_old ? row : NULL, d, &packed));
     *ret = (struct attest_stored){in->type, seal(a, row->ring, identity(a, row, in->type), packed)};
     return NULL;
 }
 
 err_t attest_show(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)
 {
-    const struct attest_type *type;
-    TRY(find_type(row, d, &type));
-    return type->show(a, row, d, ret);
+    const struct attest_type *type = find_type(row, d);
+    return type ? type->show(a, row, d, ret) : E(SEAL_BROKEN);
 }
 
 err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)
 {
-    const struct attest_type *type;
-    TRY(find_type(row, d, &type));
-    return type->mask(a, row, d, ret);
+    const struct attest_type *type = find_type(row, d);
+    return type ? type->mask(a, row, d, ret) : E(SEAL_BROKEN);
 }
 
 /* --- a device registers ------------------------------------------------------------------------------------------- */
@@ -151,16 +148,14 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d)
 {
-    const struct attest_type *type = &attest_symmetric; /* whose work is done for an id that is not enrolled */
-    if (row->stored.sealed.p)
-        TRY(find_type(row, d, &type));
-    return type->check(a, row, claim, d);
+    /* For an id that is not enrolled the work of the commonest type is done. */
+    const struct attest_type *type = row->stored.sealed.p ? find_type(row, d) : &attest_symmetric;
+    return type ? type->check(a, row, claim, d) : E(SEAL_BROKEN);
 }
 
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,
                           struct hub_authentication *ret)
 {
-    const struct attest_type *type;
-    TRY(find_type(row, d, &type));
-    return type->hub(a, row, d, ret);
+    const struct attest_type *type = find_type(row, d);
+    return type ? type->hub(a, row, d, ret) : E(SEAL_BROKEN);
 }

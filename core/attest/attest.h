@@ -56,8 +56,8 @@ struct attest_claim {
 };
 
 /* Does what the device presented prove that it is the enrollment's? UNAUTHORIZED otherwise, for whatever reason; the
- * reason goes to `d` for the log only. A row that stores nothing stands for an id that is not enrolled: the same work
- * is done and the same error comes out. SEAL_BROKEN as above. */
+ * reason goes to `d` for the log only. A row that stores nothing stands for an id that is not enrolled: what was
+ * presented is checked all the same, and refused whatever comes out. SEAL_BROKEN as above. */
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
 

@@ -174,12 +174,13 @@ err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instan
     return NULL;
 }
 
-err_t db_scope_issue(struct db *db, struct arena *a, struct str id_scope, bool *ret_issued)
+err_t db_scope_issue(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, bool *ret_issued)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
     db_args_init(&in, a);
     db_text(&in, id_scope);
+    db_uuid(&in, tenant);
     TRY(db_call(db, SQL_SCOPE_ISSUE, &in, DB_ONCE, &rows));
     *ret_issued = rows_count(rows) == 1;
     return NULL;

@@ -63,7 +63,7 @@ struct instance_locked {
 };
 err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instance, struct instance_locked *ret);
 /* *ret_issued is false when this ID scope was issued before. */
-err_t db_scope_issue(struct db *db, struct arena *a, struct str id_scope, bool *ret_issued);
+err_t db_scope_issue(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, bool *ret_issued);
 /* UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i);
 err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i);

@@ -3,17 +3,23 @@
 
 #include "db/row.h"
 
-err_t db_job_next_scope(struct db *db, struct arena *a, struct str kind, struct str after, struct str *ret_scope)
+err_t db_job_due_scopes(struct db *db, struct arena *a, struct str kind, struct str after, int at_most,
+                        struct db_due_scope **ret, size_t *ret_count)
 {
     struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, kind);
     db_text(&in, after);
-    TRY(db_call(db, SQL_JOB_NEXT_SCOPE, &in, DB_REPEATABLE, &rows));
-    if (rows_count(rows) == 0)
-        return E(NO_ROW);
-    *ret_scope = row_text(rows, 0, 0, a);
+    db_i64(&in, at_most);
+    TRY(db_call(db, SQL_JOB_DUE_SCOPES, &in, DB_REPEATABLE, &rows));
+    size_t count = rows_count(rows);
+    struct db_due_scope *at = ARENA_NEW_ARRAY(a, count, struct db_due_scope);
+    for (size_t i = 0; i < count; i++)
+        at[i] = (struct db_due_scope){row_text(rows, i, 0, a), row_uuid(rows, i, 1), row_bool(rows, i, 2),
+                                      row_time(rows, i, 3)};
+    *ret = at;
+    *ret_count = count;
     return NULL;
 }
 

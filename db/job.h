@@ -12,8 +12,16 @@ struct db_job {
     int attempt;             /* failed ones so far */
 };
 
-/* The next scope behind `after` that has due work; NO_ROW when there is none. */
-err_t db_job_next_scope(struct db *db, struct arena *a, struct str kind, struct str after, struct str *ret_scope);
+/* A scope that has living jobs of a kind. */
+struct db_due_scope {
+    struct str id_scope;
+    struct uuid tenant; /* all zeros: nobody's any more */
+    bool due;
+    int64_t due_us; /* of the job that is due first */
+};
+/* The next scopes behind `after`, by their names; at_most of them mean that there may be more. */
+err_t db_job_due_scopes(struct db *db, struct arena *a, struct str kind, struct str after, int at_most,
+                        struct db_due_scope **ret, size_t *ret_count);
 
 struct db_job_claim {
     struct str id_scope, kind;

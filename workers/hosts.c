@@ -6,17 +6,13 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "core/crypt.h"
 #include "core/process/clock.h"
+#include "workers/schedule.h"
 
 enum {
     HOSTS_MAX = 512,
-    THREADS_PER_HOST = 2,
-    THREADS_PER_SLOW_HOST = 1, /* one tries whether it is well again */
-    HOLD_FIRST_MS = 1000,
-    HOLD_MAX_MS = 15000,
-    HOLD_ASKED_MAX_MS = 60000,
-    NO_BULK_MS = 600000,
+    TURNS_PER_HOST = 2,
+    TURNS_PER_SLOW_HOST = 1, /* one tries whether it is well again */
 };
 
 struct host {
@@ -66,7 +62,7 @@ static struct host *entry(struct hosts *h, struct str host)
 
 static int places(const struct host *e)
 {
-    return e->slow_times ? THREADS_PER_SLOW_HOST : THREADS_PER_HOST;
+    return e->slow_times ? TURNS_PER_SLOW_HOST : TURNS_PER_HOST;
 }
 
 /* With the lock held: waits until somebody leaves some host or the time is over. */
@@ -123,26 +119,12 @@ void hosts_was_good(struct hosts *h, struct str host)
     pthread_mutex_unlock(&h->lock);
 }
 
-/* Doubles while the host stays slow; a quarter at random keeps workers from coming back all at once. */
-static int64_t hold_ms(const struct host *e, int64_t retry_ms)
-{
-    uint8_t random;
-    crypt_random(&random, sizeof random);
-    int64_t hold = HOLD_FIRST_MS << (e->slow_times < 5 ? e->slow_times : 5);
-    if (hold > HOLD_MAX_MS)
-        hold = HOLD_MAX_MS;
-    if (retry_ms > hold)
-        hold = retry_ms < HOLD_ASKED_MAX_MS ? retry_ms : HOLD_ASKED_MAX_MS;
-    return hold + hold * random / 1024;
-}
-
 int64_t hosts_was_slow(struct hosts *h, struct str host, int64_t retry_ms)
 {
-    int64_t hold = HOLD_FIRST_MS;
     pthread_mutex_lock(&h->lock);
     struct host *e = entry(h, host);
+    int64_t hold = hold_ms(HOLD_host_slow, e ? e->slow_times : 0, retry_ms);
     if (e) {
-        hold = hold_ms(e, retry_ms);
         e->held_until_ms = clock_ms() + hold;
         e->slow_times++;
     }
@@ -164,6 +146,6 @@ void hosts_found_no_bulk(struct hosts *h, struct str host)
     pthread_mutex_lock(&h->lock);
     struct host *e = entry(h, host);
     if (e)
-        e->no_bulk_until_ms = clock_ms() + NO_BULK_MS;
+        e->no_bulk_until_ms = clock_ms() + PAUSE_host_lacks_bulk_MS;
     pthread_mutex_unlock(&h->lock);
 }

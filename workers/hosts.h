@@ -1,4 +1,4 @@
-/* hosts.h: what the process knows about the hosts that it calls: how many threads are at one, and until when a slow one
+/* hosts.h: what the process knows about the hosts that it calls: how many turns are at one, and until when a slow one
  * is left in peace. Shared by all threads; forgotten at restart. */
 #ifndef IDSCOPE_HOSTS_H
 #define IDSCOPE_HOSTS_H
@@ -12,7 +12,7 @@ struct hosts *hosts_new(struct arena *a);
 enum hosts_word { HOSTS_ENTERED, HOSTS_HELD_BACK, HOSTS_FULL };
 
 /* Takes a place at the host, waiting up to wait_ms for one. HELD_BACK: the host was slow a moment ago, *ret_ms is how
- * long it is still left in peace. FULL: enough threads are there already. Keys are host names in lower case. */
+ * long it is still left in peace. FULL: enough turns are there already. Keys are host names in lower case. */
 enum hosts_word hosts_enter(struct hosts *h, struct str host, int64_t wait_ms, int64_t *ret_ms);
 void hosts_leave(struct hosts *h, struct str host);
 /* The host answered in time; or it timed out, or asked to slow down (retry_ms: as long as it said, 0: it did not).

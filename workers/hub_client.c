@@ -12,7 +12,7 @@
 enum {
     REPLY_MAX = 1 << 20,
     CONNECT_TIMEOUT_MS = 3000,
-    CONNECTIONS_MAX = 64,
+    CONNECTIONS_MAX = 128, /* every credential of every link of an instance at once */
     TOKENS_MAX = 64,
     TOKEN_LIFE_S = 1200,
     TOKEN_RENEW_S = 600,
@@ -46,11 +46,16 @@ struct hub_client {
     CURLM *multi;
     struct token *tokens;
     size_t next_token;
+    struct hub_transfer *first; /* of the open calls, the one that was started last */
+    size_t open;
 };
 
-/* libcurl's side of one call. */
+/* The client's side of one open call. */
 struct hub_transfer {
     struct hub_client *client;
+    struct hub_call *call;
+    struct hub_transfer *next, *before;
+    bool over; /* ended by us, and not yet handed back */
     CURL *easy;
     struct curl_slist *headers, *connect_to;
     struct text reply;
@@ -143,6 +148,13 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+static void give_up(struct hub_transfer *t)
+{
+    t->over = true;
+    t->call->outcome = HUB_CANCELLED;
+    t->call->status = 0;
+}
+
 /* --- starting ----------------------------------------------------------------------------------------------------- */
 
 static void add_header(struct hub_transfer *t, const char *line)
@@ -229,19 +241,31 @@ static void set_callbacks(struct hub_call *call)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call->transfer);
 }
 
-void hub_client_start(struct hub_client *c, struct hub_call *call)
+static void open_call(struct hub_client *c, struct hub_call *call)
 {
     struct hub_transfer *t = ARENA_NEW(call->arena, struct hub_transfer);
-    t->client = c;
-    t->easy = curl_easy_init();
+    *t = (struct hub_transfer){.client = c, .call = call, .next = c->first, .easy = curl_easy_init()};
     text_init(&t->reply, call->arena, 1024);
+    if (c->first)
+        c->first->before = t;
+    c->first = t;
+    c->open++;
     call->transfer = t;
+}
+
+void hub_client_start(struct hub_client *c, struct hub_call *call)
+{
+    open_call(c, call);
+    if (call->timeout_ms <= 0) {
+        give_up(call->transfer);
+        return;
+    }
     set_headers(c, call);
     set_place(c, call);
     set_method(call);
     set_bounds(c, call);
     set_callbacks(call);
-    curl_multi_add_handle(c->multi, t->easy);
+    curl_multi_add_handle(c->multi, call->transfer->easy);
 }
 
 /* --- ending ------------------------------------------------------------------------------------------------------- */
@@ -292,6 +316,13 @@ static void read_times(struct hub_call *call)
 static void release(struct hub_client *c, struct hub_call *call)
 {
     struct hub_transfer *t = call->transfer;
+    if (t->before)
+        t->before->next = t->next;
+    else
+        c->first = t->next;
+    if (t->next)
+        t->next->before = t->before;
+    c->open--;
     curl_multi_remove_handle(c->multi, t->easy);
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->headers);
@@ -312,6 +343,20 @@ static void conclude(struct hub_client *c, struct hub_call *call, CURLcode code)
     release(c, call);
 }
 
+/* One that was ended by us. */
+static struct hub_call *given_up(struct hub_client *c)
+{
+    for (struct hub_transfer *t = c->first; t; t = t->next) {
+        if (!t->over)
+            continue;
+        struct hub_call *call = t->call;
+        release(c, call);
+        return call;
+    }
+    return NULL;
+}
+
+/* One that libcurl ended. */
 static struct hub_call *ended(struct hub_client *c)
 {
     int left;
@@ -333,19 +378,25 @@ struct hub_call *hub_client_next(struct hub_client *c, int64_t wait_ms)
     int64_t until_ms = clock_ms() + wait_ms;
     for (;;) {
         int running = 0;
+        struct hub_call *call = given_up(c);
+        if (call)
+            return call;
         curl_multi_perform(c->multi, &running);
-        struct hub_call *call = ended(c);
+        call = ended(c);
         int64_t left_ms = until_ms - clock_ms();
-        if (call || running == 0 || left_ms <= 0)
+        if (call || c->open == 0 || left_ms <= 0)
             return call;
         curl_multi_poll(c->multi, NULL, 0, left_ms < WAIT_SLICE_MS ? (int)left_ms : WAIT_SLICE_MS, NULL);
     }
 }
 
-void hub_client_cancel(struct hub_client *c, struct hub_call *call)
+size_t hub_client_open(const struct hub_client *c)
 {
-    if (!call->transfer)
-        return;
-    release(c, call);
-    call->outcome = HUB_CANCELLED;
+    return c->open;
+}
+
+void hub_client_give_up(struct hub_client *c)
+{
+    for (struct hub_transfer *t = c->first; t; t = t->next)
+        give_up(t);
 }

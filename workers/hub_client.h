@@ -70,11 +70,13 @@ struct hub_call {
     struct hub_transfer *transfer; /* the client's */
 };
 
-/* Starts the call. It comes back from hub_client_next, exactly once. */
+/* Starts the call. It comes back from hub_client_next, exactly once; with no time (timeout_ms 0), as HUB_CANCELLED. */
 void hub_client_start(struct hub_client *c, struct hub_call *call);
 /* The next call that ended, waiting up to wait_ms for one; NULL: none. */
 struct hub_call *hub_client_next(struct hub_client *c, int64_t wait_ms);
-/* Ends a running call (HUB_CANCELLED); it does not come back any more. */
-void hub_client_cancel(struct hub_client *c, struct hub_call *call);
+/* How many calls were started and have not come back. */
+size_t hub_client_open(const struct hub_client *c);
+/* Ends all open calls now: they come back as HUB_CANCELLED. */
+void hub_client_give_up(struct hub_client *c);
 
 #endif

@@ -1,73 +1,60 @@
-/* loop.c: the threads of the worker: walking scopes, waiting, draining. It must not know what a job does. */
+/* loop.c: the threads of the worker: looking for work, turns, sweeps, draining. One thread at a time looks, with the
+ * lead; who finds work hands the lead on and does it. It must never know what a job does. */
 #include "workers/loop.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
-#include "core/crypt.h"
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "db/job.h"
 
 enum {
-    THREADS_MAX = 16 + JOB_KINDS + 1,
-    ROUNDS_PER_SCOPE = 4,
+    THREADS_MAX = POOL_SLOTS_MAX + 1,
+    ROUNDS_PER_TURN = 4,
     TURN_MS = 1000,
+    PAGE = 64, /* scopes that are looked at together */
     STOP_SLICE_MS = 50,
     LEASE_MARGIN_PERCENT = 20
 };
 
-struct kind_row {
-    const char *name;
-    job_function *work;
-    int claim;
-    int64_t first_ms, longest_ms;
-    int attempts;
-};
+_Static_assert((int)JOB_KINDS <= (int)POOL_KINDS_MAX, "the pool has room for every kind");
 
-static const struct kind_row kinds[] = {
-#define JOB(kind, claim, first_ms, longest_ms, attempts, sentence)                                                     \
-    {#kind, job_##kind, claim, first_ms, longest_ms, attempts},
+static job_function *const functions[] = {
+#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_##kind,
 #include "workers/jobs.def"
-#undef JOB
 };
 
-struct thread {
-    pthread_t id;
+/* The way of one kind through all scopes that have work, again and again; of whoever has the lead. */
+struct walk {
+    struct pool_scope page[PAGE];
+    size_t count;
+    char last[POOL_SCOPE_MAX]; /* scope of the page; empty at the start of a round */
+    bool more;                 /* scopes may stand behind the page */
+    bool busy;                 /* something was due in this round */
+    int64_t next_ms, wait_ms;  /* when the next round begins; how long it is waited between rounds */
+};
+
+struct turn {
+    enum job_kind kind;
+    struct pool_scope scope;
+    int slot;
+};
+
+static struct {
     struct worker *worker;
-    enum job_kind kind; /* JOB_KINDS: the sweeper */
-    struct db *db;
-    bool up;
-};
+    pthread_mutex_t lock; /* of what stands below */
+    pthread_cond_t lead_left;
+    bool led;
+    struct pool *pool;
+    struct hub_client *clients[POOL_SLOTS_MAX]; /* not in use; the one that was used last comes first */
+    size_t client_count;
 
-static struct thread threads[THREADS_MAX];
-static size_t thread_count;
-
-struct str job_kind_name(enum job_kind kind)
-{
-    return str_of(kinds[kind].name);
-}
-
-int job_claim_limit(enum job_kind kind)
-{
-    return kinds[kind].claim;
-}
-
-int64_t job_backoff_ms(enum job_kind kind, int attempt)
-{
-    uint8_t random;
-    crypt_random(&random, sizeof random);
-    int64_t delay = kinds[kind].first_ms << (attempt < 16 ? attempt : 16);
-    if (delay > kinds[kind].longest_ms)
-        delay = kinds[kind].longest_ms;
-    return delay - delay * random / 1024;
-}
-
-bool job_is_over(enum job_kind kind, int attempt)
-{
-    return kinds[kind].attempts > 0 && attempt >= kinds[kind].attempts;
-}
+    struct walk walks[JOB_KINDS]; /* of whoever has the lead */
+    pthread_t threads[THREADS_MAX];
+    size_t thread_count;
+} loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .lead_left = PTHREAD_COND_INITIALIZER};
 
 int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms)
 {
@@ -76,41 +63,41 @@ int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms)
     return by_lease < by_drain ? by_lease : by_drain;
 }
 
-/* --- one thread --------------------------------------------------------------------------------------------------- */
-
-static void pause_ms(const struct worker *w, int64_t ms)
+void job_give_db(struct job_context *c)
 {
-    for (int64_t until = clock_ms() + ms; !atomic_load(&w->stopping);) {
-        int64_t left = until - clock_ms();
-        if (left <= 0)
-            return;
+    if (c->db)
+        connections_give(c->worker->connections, c->db);
+    c->db = NULL;
+}
+
+void job_take_db(struct job_context *c)
+{
+    if (!c->db)
+        c->db = connections_take(c->worker->connections);
+}
+
+static bool is_stopping(void)
+{
+    return atomic_load(&loop.worker->stopping);
+}
+
+static void pause_until(int64_t until_ms)
+{
+    for (int64_t left; !is_stopping() && (left = until_ms - clock_ms()) > 0;) {
         left = left < STOP_SLICE_MS ? left : STOP_SLICE_MS;
         struct timespec t = {0, (long)left * 1000000};
         nanosleep(&t, NULL);
     }
 }
 
-/* Says once that the database is lost, and once that it is back. */
-static void note_database(struct thread *t, err_t e)
+static void note_error(const struct job_context *c, const char *kind, struct str id_scope, err_t e)
 {
-    bool up = e != E(DATABASE_UNAVAILABLE);
-    if (up == t->up)
-        return;
-    t->up = up;
-    atomic_fetch_add(&t->worker->threads_up, up ? 1 : -1);
-    const char *kind = t->kind == JOB_KINDS ? "sweep" : kinds[t->kind].name;
-    log_event(up ? LOG_INFO : LOG_WARN, up ? "databaseBack" : "databaseLost", L_CSTR("kind", kind),
-              L_CSTR("message", up ? "" : db_message(t->db)));
+    if (e && e != E(DATABASE_UNAVAILABLE))
+        log_event(LOG_ERROR, "jobError", L_CSTR("kind", kind), L_TEXT("idScope", id_scope), L_CSTR("error", e->name),
+                  L_CSTR("message", db_message(c->db)));
 }
 
-static void note_error(struct thread *t, struct str id_scope, err_t e)
-{
-    if (e == NULL || e == E(DATABASE_UNAVAILABLE))
-        return;
-    const char *kind = t->kind == JOB_KINDS ? "sweep" : kinds[t->kind].name;
-    log_event(LOG_ERROR, "jobError", L_CSTR("kind", kind), L_TEXT("idScope", id_scope), L_CSTR("error", e->name),
-              L_CSTR("message", db_message(t->db)));
-}
+/* --- a turn ------------------------------------------------------------------------------------------------------- */
 
 static void note_group(const struct job_context *c, struct str id_scope, int64_t busy_us)
 {
@@ -131,131 +118,241 @@ static void note_group(const struct job_context *c, struct str id_scope, int64_t
 
 /* A scope with much work gets a few rounds, or one that takes long (its hubs may be silent), then the others have their
  * turn. */
-static err_t work_on_scope(struct thread *t, struct job_context *c, struct str id_scope, int64_t *ret_claimed)
+static void work(struct job_context *c, struct str id_scope)
 {
     err_t e = NULL;
     int64_t turn_ends_ms = clock_ms() + TURN_MS;
-    *ret_claimed = 0;
-    for (int round = 0; round < ROUNDS_PER_SCOPE && !e && !atomic_load(&t->worker->stopping); round++) {
+    for (int round = 0; round < ROUNDS_PER_TURN && !e && !is_stopping(); round++) {
         int64_t start_us = clock_span_us();
         arena_reset(c->arena);
         c->counts = (struct job_counts){0};
-        e = kinds[c->kind].work(c, id_scope);
-        *ret_claimed += c->counts.claimed;
+        e = functions[c->kind](c, id_scope);
         if (c->counts.claimed > 0)
             note_group(c, id_scope, clock_span_us() - start_us);
-        if (c->counts.claimed < kinds[c->kind].claim || clock_ms() >= turn_ends_ms)
+        if (c->counts.claimed < job_claim_limit(c->kind) || clock_ms() >= turn_ends_ms)
             break;
     }
-    note_error(t, id_scope, e);
-    return e;
+    note_error(c, job_kind_name(c->kind).p, id_scope, e);
 }
 
-struct walk {
-    char scope[32];  /* the last one that was worked on; empty at the start of a round */
-    int64_t claimed; /* in this round */
-};
-
-/* One step of the walk; *ret_idle when a whole round found nothing to do. */
-static err_t step(struct thread *t, struct job_context *c, struct walk *w, bool *ret_idle)
+static struct hub_client *take_client(void)
 {
-    struct str scope;
-    *ret_idle = false;
+    pthread_mutex_lock(&loop.lock);
+    struct hub_client *client = loop.client_count > 0 ? loop.clients[--loop.client_count] : NULL;
+    pthread_mutex_unlock(&loop.lock);
+    return client ? client : hub_client_new(&loop.worker->hub);
+}
+
+static void end_turn(const struct turn *t, struct hub_client *client)
+{
+    pthread_mutex_lock(&loop.lock);
+    loop.clients[loop.client_count++] = client;
+    pool_end(loop.pool, t->slot, clock_ms());
+    pthread_mutex_unlock(&loop.lock);
+    atomic_fetch_sub(&loop.worker->stats[t->kind].running, 1);
+}
+
+static void run_turn(struct job_context *c, const struct turn *t)
+{
+    c->kind = t->kind;
+    c->client = take_client();
+    work(c, str_of(t->scope.id_scope));
+    job_give_db(c);
+    end_turn(t, c->client);
+}
+
+/* --- looking for work --------------------------------------------------------------------------------------------- */
+
+static void take_lead(void)
+{
+    pthread_mutex_lock(&loop.lock);
+    while (loop.led)
+        pthread_cond_wait(&loop.lead_left, &loop.lock);
+    loop.led = true;
+    pthread_mutex_unlock(&loop.lock);
+}
+
+static void leave_lead(void)
+{
+    pthread_mutex_lock(&loop.lock);
+    loop.led = false;
+    pthread_cond_signal(&loop.lead_left);
+    pthread_mutex_unlock(&loop.lock);
+}
+
+static void copy_scope(char to[POOL_SCOPE_MAX], struct str id_scope)
+{
+    size_t n = id_scope.n < POOL_SCOPE_MAX ? id_scope.n : POOL_SCOPE_MAX - 1;
+    memset(to, 0, POOL_SCOPE_MAX);
+    memcpy(to, id_scope.p, n);
+}
+
+/* The scopes behind the last page. */
+static err_t next_page(struct job_context *c, enum job_kind kind, struct walk *k)
+{
+    struct db_due_scope *at;
+    size_t count;
     arena_reset(c->arena);
-    err_t e = db_job_next_scope(t->db, c->arena, job_kind_name(t->kind), str_of(w->scope), &scope);
-    if (e == E(NO_ROW)) {
-        *ret_idle = w->claimed == 0;
-        *w = (struct walk){.claimed = 0};
-        return NULL;
-    }
-    TRY(e);
-    int64_t claimed;
-    memset(w->scope, 0, sizeof w->scope);
-    memcpy(w->scope, scope.p, scope.n < sizeof w->scope ? scope.n : sizeof w->scope - 1);
-    e = work_on_scope(t, c, str_of(w->scope), &claimed);
-    w->claimed += claimed;
-    return e;
-}
-
-static void run_jobs(struct thread *t)
-{
-    struct worker *w = t->worker;
-    struct job_context c = {
-        .worker = w, .kind = t->kind, .db = t->db, .client = hub_client_new(&w->hub), .arena = arena_new()};
-    struct walk walk = {.claimed = 0};
-    int64_t wait_ms = w->cfg->poll_min_ms;
-    while (!atomic_load(&w->stopping)) {
-        bool idle;
-        err_t e = step(t, &c, &walk, &idle);
-        note_database(t, e);
-        if (!e && !idle) {
-            wait_ms = w->cfg->poll_min_ms;
+    TRY(db_job_due_scopes(c->db, c->arena, job_kind_name(kind), str_of(k->last), PAGE, &at, &count));
+    k->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!at[i].due)
             continue;
-        }
-        pause_ms(w, wait_ms);
-        wait_ms = wait_ms * 2 < w->cfg->poll_max_ms ? wait_ms * 2 : w->cfg->poll_max_ms;
+        struct pool_scope *s = &k->page[k->count++];
+        *s = (struct pool_scope){.tenant = at[i].tenant, .due_us = at[i].due_us};
+        copy_scope(s->id_scope, at[i].id_scope);
     }
-    hub_client_free(c.client);
-    arena_free(c.arena);
-}
-
-static void run_sweeps(struct thread *t)
-{
-    struct arena *a ARENA_CLEANUP = arena_new();
-    while (!atomic_load(&t->worker->stopping)) {
-        err_t e = sweep(t->worker, t->db, a);
-        note_database(t, e);
-        note_error(t, STR(""), e);
-        arena_reset(a);
-        pause_ms(t->worker, t->worker->cfg->sweep_ms);
-    }
-}
-
-static void *run(void *context)
-{
-    struct thread *t = context;
-    if (t->kind == JOB_KINDS)
-        run_sweeps(t);
-    else
-        run_jobs(t);
-    db_close(t->db);
+    k->more = count == PAGE;
+    k->busy = k->busy || k->count > 0;
+    if (count > 0)
+        copy_scope(k->last, at[count - 1].id_scope);
     return NULL;
+}
+
+/* Whose turn it is among the page's scopes; the slot is taken. */
+static bool begin_turn(enum job_kind kind, struct walk *k, struct turn *ret)
+{
+    int64_t now_ms = clock_ms();
+    pthread_mutex_lock(&loop.lock);
+    size_t i = pool_choose(loop.pool, kind, k->page, k->count, now_ms);
+    bool found = i < k->count;
+    if (found) {
+        *ret = (struct turn){kind, k->page[i], pool_begin(loop.pool, kind, &k->page[i], now_ms)};
+        k->page[i] = k->page[--k->count];
+    }
+    pthread_mutex_unlock(&loop.lock);
+    if (found)
+        atomic_fetch_add(&loop.worker->stats[kind].running, 1);
+    return found;
+}
+
+/* A round that found nothing due is followed by a longer wait. */
+static void end_round(struct walk *k)
+{
+    const struct cfg *cfg = loop.worker->cfg;
+    k->wait_ms = k->busy || k->wait_ms == 0 ? cfg->poll_min_ms : k->wait_ms * 2;
+    k->wait_ms = k->wait_ms < cfg->poll_max_ms ? k->wait_ms : cfg->poll_max_ms;
+    k->next_ms = clock_ms() + k->wait_ms;
+    k->count = 0;
+    k->busy = k->more = false;
+    memset(k->last, 0, sizeof k->last);
+}
+
+/* Goes on with the walk until a turn may begin or the round is over. What may not begin now is passed over: it comes
+ * again in the next round. */
+static err_t walk_on(struct job_context *c, enum job_kind kind, struct turn *ret, bool *ret_found)
+{
+    struct walk *k = &loop.walks[kind];
+    *ret_found = begin_turn(kind, k, ret);
+    if (*ret_found || (!k->more && clock_ms() < k->next_ms))
+        return NULL;
+    do {
+        TRY(next_page(c, kind, k));
+        *ret_found = begin_turn(kind, k, ret);
+    } while (!*ret_found && k->more);
+    if (!*ret_found)
+        end_round(k);
+    return NULL;
+}
+
+static int64_t next_round_ms(void)
+{
+    int64_t next_ms = INT64_MAX;
+    for (int kind = 0; kind < JOB_KINDS; kind++)
+        next_ms = loop.walks[kind].next_ms < next_ms ? loop.walks[kind].next_ms : next_ms;
+    return next_ms;
+}
+
+/* One look at every kind. */
+static err_t look(struct job_context *c, struct turn *ret, bool *ret_found)
+{
+    int order[JOB_KINDS];
+    *ret_found = false;
+    pthread_mutex_lock(&loop.lock);
+    pool_order(loop.pool, clock_ms(), order);
+    pthread_mutex_unlock(&loop.lock);
+    for (int i = 0; i < JOB_KINDS && !*ret_found; i++)
+        TRY(walk_on(c, (enum job_kind)order[i], ret, ret_found));
+    return NULL;
+}
+
+/* Looks until there is work or the worker stops; with work, c->db is set. */
+static bool find_turn(struct job_context *c, struct turn *ret)
+{
+    bool found = false;
+    while (!found && !is_stopping()) {
+        job_take_db(c);
+        err_t e = look(c, ret, &found);
+        note_error(c, "any", STR(""), e);
+        if (found)
+            break;
+        job_give_db(c);
+        pause_until(e ? clock_ms() + loop.worker->cfg->poll_max_ms : next_round_ms());
+    }
+    return found;
 }
 
 /* --- all threads -------------------------------------------------------------------------------------------------- */
 
-static err_t start_thread(struct worker *w, enum job_kind kind, struct err_detail *d)
+static void *run_slot(void *context)
 {
-    struct thread *t = &threads[thread_count];
-    *t = (struct thread){.worker = w, .kind = kind, .up = true};
-    TRY(db_open(w->cfg->database_url.p, "idscope-worker", DB_USE_LANE, d, &t->db));
-    if (pthread_create(&t->id, NULL, run, t) != 0) {
-        db_close(t->db);
-        return err_say(d, E(INTERNAL), "A thread cannot be started: %s.", strerror(errno));
+    struct job_context c = {.worker = context, .arena = arena_new()};
+    while (!is_stopping()) {
+        struct turn t;
+        take_lead();
+        bool found = find_turn(&c, &t);
+        leave_lead();
+        if (found)
+            run_turn(&c, &t);
     }
-    thread_count++;
-    atomic_fetch_add(&w->threads, 1);
-    atomic_fetch_add(&w->threads_up, 1);
+    arena_free(c.arena);
+    return NULL;
+}
+
+static void *run_sweeps(void *context)
+{
+    struct job_context c = {.worker = context, .arena = arena_new()};
+    while (!is_stopping()) {
+        job_take_db(&c);
+        err_t e = sweep(c.worker, c.db, c.arena);
+        note_error(&c, "sweep", STR(""), e);
+        job_give_db(&c);
+        arena_reset(c.arena);
+        pause_until(clock_ms() + c.worker->cfg->sweep_ms);
+    }
+    arena_free(c.arena);
+    return NULL;
+}
+
+static err_t start_thread(void *(*run)(void *), struct err_detail *d)
+{
+    if (pthread_create(&loop.threads[loop.thread_count], NULL, run, loop.worker) != 0)
+        return err_say(d, E(INTERNAL), "A thread cannot be started: %s.", strerror(errno));
+    loop.thread_count++;
     return NULL;
 }
 
 err_t loop_start(struct worker *w, struct err_detail *d)
 {
+    int slots = (int)w->cfg->job_slots;
+    TRY(connections_open(w->arena, w->cfg->database_url.p, (int)w->cfg->job_connections, d, &w->connections));
     atomic_store(&w->stopping, false);
-    atomic_store(&w->threads, 0);
-    atomic_store(&w->threads_up, 0);
-    for (int i = 0; i < w->cfg->assign_threads; i++)
-        TRY(start_thread(w, JOB_assign, d));
-    for (enum job_kind kind = JOB_assign + 1; kind <= JOB_KINDS; kind++)
-        TRY(start_thread(w, kind, d));
-    return NULL;
+    loop.worker = w;
+    loop.pool = pool_new(w->arena, slots, job_pool_kinds(), JOB_KINDS);
+    for (int i = 0; i < slots; i++)
+        TRY(start_thread(run_slot, d));
+    return start_thread(run_sweeps, d);
 }
 
 void loop_stop(struct worker *w)
 {
     atomic_store(&w->stop_by_ms, clock_ms() + w->cfg->drain_ms);
     atomic_store(&w->stopping, true);
-    for (size_t i = 0; i < thread_count; i++)
-        pthread_join(threads[i].id, NULL);
-    thread_count = 0;
+    for (size_t i = 0; i < loop.thread_count; i++)
+        pthread_join(loop.threads[i], NULL);
+    for (size_t i = 0; i < loop.client_count; i++)
+        hub_client_free(loop.clients[i]);
+    loop.thread_count = loop.client_count = 0;
+    connections_close(w->connections);
+    w->connections = NULL;
 }

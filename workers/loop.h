@@ -1,6 +1,6 @@
-/* loop.h: the threads of the worker and what they share. A thread works on one kind of job with a connection and a
- * client of its own: it walks the scopes that have due work, fair between tenants, and hands each to the kind's
- * function, which claims, works and ends the jobs. */
+/* loop.h: the slots of the worker and what they share. A slot is a thread that works on one turn at a time: of some
+ * kind of job, for some ID scope, as pool.h shares them out. It hands the scope to the kind's function, which claims,
+ * works and ends the jobs. */
 #ifndef IDSCOPE_LOOP_H
 #define IDSCOPE_LOOP_H
 
@@ -8,17 +8,11 @@
 
 #include "core/cfg.h"
 #include "core/seal.h"
-#include "db/db.h"
+#include "workers/connections.h"
 #include "workers/frozen.h"
 #include "workers/hosts.h"
 #include "workers/hub_client.h"
-
-enum job_kind {
-#define JOB(kind, claim, first_ms, longest_ms, attempts, sentence) JOB_##kind,
-#include "workers/jobs.def"
-#undef JOB
-    JOB_KINDS
-};
+#include "workers/schedule.h"
 
 /* What became of the jobs of one group. */
 struct job_counts {
@@ -30,6 +24,7 @@ struct job_counts {
 
 struct kind_stats {
     _Atomic int64_t groups, busy_us, done, failed, retried, dropped, dead;
+    _Atomic int running; /* slots */
 };
 
 struct worker {
@@ -38,28 +33,27 @@ struct worker {
     struct hub_client_settings hub;
     struct hosts *hosts;
     struct frozen *frozen;
+    struct arena *arena; /* of the process */
+    struct connections *connections;
     struct kind_stats stats[JOB_KINDS];
     _Atomic int64_t swept;
-    _Atomic int threads, threads_up; /* threads_up: whose database answered last time */
     atomic_bool stopping;
     _Atomic int64_t stop_by_ms; /* monotonic; once stopping */
 };
 
-/* One thread's view: what a job function gets. */
+/* One turn's view: what a job function gets. */
 struct job_context {
     struct worker *worker;
     enum job_kind kind;
-    struct db *db;
+    struct db *db; /* NULL while the turn waits for hubs (calls.h) */
     struct hub_client *client;
     struct arena *arena; /* of this group */
     struct job_counts counts;
 };
 
-struct str job_kind_name(enum job_kind kind);
-int job_claim_limit(enum job_kind kind);
-int64_t job_backoff_ms(enum job_kind kind, int attempt);
-/* True when this many failed attempts are too many. */
-bool job_is_over(enum job_kind kind, int attempt);
+/* Lends the turn's connection to others, and takes one again. */
+void job_give_db(struct job_context *c);
+void job_take_db(struct job_context *c);
 /* The time until which calls of a group that was claimed at claimed_ms may run: before its lease ends, and before the
  * drain does. */
 int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
@@ -67,11 +61,10 @@ int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
 /* Claims and works on jobs of one scope. c->counts tells what became of them; claimed == job_claim_limit asks for
  * another round. */
 typedef err_t job_function(struct job_context *c, struct str id_scope);
-#define JOB(kind, claim, first_ms, longest_ms, attempts, sentence) job_function job_##kind;
+#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_function job_##kind;
 #include "workers/jobs.def"
-#undef JOB
 
-/* Starts all threads; BAD_CONFIG, DATABASE_… when the first connection cannot be made. */
+/* Starts all threads; BAD_CONFIG, DATABASE_… when a connection cannot be made. */
 err_t loop_start(struct worker *w, struct err_detail *d);
 /* Asks all threads to end what they do within drain_ms, and waits for them. */
 void loop_stop(struct worker *w);

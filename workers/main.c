@@ -39,7 +39,7 @@ static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
     struct program *p = context;
     bool ready = atomic_load(&p->ready);
     *ret_why_not = ready ? STR("the database cannot be reached") : STR("starting or draining");
-    return ready && atomic_load(&p->worker.threads_up) == atomic_load(&p->worker.threads);
+    return ready && connections_up(p->worker.connections);
 }
 
 static void write_outcomes(const struct metric *m, enum job_kind kind, struct kind_stats *s)
@@ -68,8 +68,10 @@ static void write_metrics(void *context, struct text *out)
     for (enum job_kind k = 0; k < JOB_KINDS; k++)
         metric_number(&m, (double)atomic_load(&p->worker.stats[k].busy_us) / 1e6,
                       METRIC_LABELS({"kind", job_kind_name(k).p}));
-    metric_one(out, "idscope_threads_up", "Threads whose database answered last time.", METRIC_GAUGE,
-               (uint64_t)atomic_load(&p->worker.threads_up));
+    m = metric_begin(out, "idscope_jobs_running", "Slots that are busy with a kind of job.", METRIC_GAUGE);
+    for (enum job_kind k = 0; k < JOB_KINDS; k++)
+        metric_count(&m, (uint64_t)atomic_load(&p->worker.stats[k].running),
+                     METRIC_LABELS({"kind", job_kind_name(k).p}));
 }
 
 /* --- start and stop ----------------------------------------------------------------------------------------------- */
@@ -98,6 +100,7 @@ static err_t load_settings(struct program *p, struct err_detail *d)
     TRY(check_ca_file(&p->cfg, d));
     TRY(outgoing_parse(p->cfg.outgoing_allow, d, &w->hub.outgoing));
     w->cfg = &p->cfg;
+    w->arena = p->arena;
     w->ring = p->ring;
     w->hub.domain = p->cfg.domain;
     w->hub.edge_address = p->cfg.edge_address;

@@ -175,7 +175,7 @@ static err_t issue_scope(struct db *db, struct instance_put *p)
         bool issued;
         p->row.id_scope_text = id_scope_new(p->r->arena);
         p->row.id_scope = arena_lower(p->r->arena, p->row.id_scope_text);
-        TRY(db_scope_issue(db, p->r->arena, p->row.id_scope, &issued));
+        TRY(db_scope_issue(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, &issued));
         if (issued)
             return NULL;
     }

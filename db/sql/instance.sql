@@ -31,8 +31,8 @@ SELECT id_scope, location, etag, allocation_policy
    FOR UPDATE;
 
 -- name: scope_issue
--- $1 ID scope. No row: it was issued before, to whomever.
-INSERT INTO idscope.scope (id_scope) VALUES ($1) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope;
+-- $1 ID scope, $2 tenant. No row: it was issued before, to whomever.
+INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($1, $2) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope;
 
 -- name: scope_touch
 -- $1 ID scope, $2 something that allocation depends on was configured
@@ -137,10 +137,10 @@ SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_s
                          IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed)) AS c (same));
 
 -- name: linked_jobs
--- $1 ID scope, $2 hosts with a new credential, in order
+-- $1 ID scope, $2 hosts with a new credential, in order. A first validation goes before repeated ones: it is due as if it had waited long.
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
-SELECT $1, kind, host, now()
-  FROM (VALUES ('latency_measure'), ('link_validate')) AS k (kind), unnest($2::text[]) AS h (host)
+SELECT $1, kind, host, now() - waited
+  FROM (VALUES ('latency_measure', interval '0'), ('link_validate', interval '1 hour')) AS k (kind, waited), unnest($2::text[]) AS h (host)
  ORDER BY kind, host
     ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;

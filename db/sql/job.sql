@@ -2,13 +2,27 @@
 -- table, and what keeps tenants from starving each other). Every change of a claimed job names the fence of its claim; where the fence has
 -- risen, somebody else has the job or its cause came anew, and nothing happens.
 
--- The next scope behind $2 that has due work of kind $1. (The comparison with infinity lets the index of living jobs serve.)
--- name: job_next_scope
-SELECT id_scope
-  FROM idscope.job
- WHERE kind = $1 AND id_scope > $2 AND due_at <= now() AND due_at < 'infinity'
- ORDER BY id_scope
- LIMIT 1;
+-- The next scopes behind $2 with living jobs of kind $1, in order, at most $3: with the tenant, whether work is due, and since when. Each costs
+-- one look-up in the index of living jobs, however many jobs of a scope back off; who has got $3 rows goes on behind the last of them.
+-- name: job_due_scopes
+WITH RECURSIVE walk AS (
+    (SELECT id_scope, due_at
+       FROM idscope.job
+      WHERE kind = $1 AND id_scope > $2 AND due_at < 'infinity'
+      ORDER BY id_scope, due_at
+      LIMIT 1)
+    UNION ALL
+    SELECT n.id_scope, n.due_at
+      FROM walk w
+     CROSS JOIN LATERAL (SELECT id_scope, due_at
+                           FROM idscope.job
+                          WHERE kind = $1 AND id_scope > w.id_scope AND due_at < 'infinity'
+                          ORDER BY id_scope, due_at
+                          LIMIT 1) n)
+SELECT w.id_scope, s.issued_to, w.due_at <= now(), w.due_at
+  FROM (SELECT id_scope, due_at FROM walk LIMIT $3) w
+  LEFT JOIN idscope.scope s ON s.id_scope = w.id_scope
+ ORDER BY w.id_scope;
 
 -- $1 scope, $2 kind, $3 at most, $4 lease in milliseconds. The new fence is the time, so that it never repeats: a job that ended and came
 -- anew begins at 0 again, and a worker that outlived its lease must not take the new one for its own.

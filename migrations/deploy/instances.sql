@@ -7,6 +7,7 @@ SET LOCAL ROLE idscope_owner;
 
 CREATE TABLE idscope.scope (
     id_scope        text COLLATE "C" PRIMARY KEY CHECK (id_scope ~ '^0ne[0-9a-f]{8}$'),
+    issued_to       uuid NOT NULL,
     version         bigint NOT NULL DEFAULT 1,
     inputs_version  bigint NOT NULL DEFAULT 1,
     issued_at       timestamptz NOT NULL DEFAULT now(),
@@ -15,6 +16,7 @@ CREATE TABLE idscope.scope (
 );
 COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead for ever';
 COMMENT ON COLUMN idscope.scope.id_scope IS 'In lower case: ID scopes ignore case';
+COMMENT ON COLUMN idscope.scope.issued_to IS 'The tenant: workers share their time between tenants by it; outlives the instance, so it references nothing';
 COMMENT ON COLUMN idscope.scope.version IS 'Rises with every change of the instance; every write that was checked against the instance names it';
 COMMENT ON COLUMN idscope.scope.inputs_version IS 'Rises when something that allocation depends on was configured: policy, links, weights, drain flags. Never by link states or latencies';
 COMMENT ON COLUMN idscope.scope.purged_at IS 'When the last row of a retired scope was deleted';

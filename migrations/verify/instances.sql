@@ -4,7 +4,7 @@
 BEGIN;
 SET LOCAL ROLE idscope_owner;
 
-SELECT id_scope, version, inputs_version, issued_at, retired_at, purged_at
+SELECT id_scope, issued_to, version, inputs_version, issued_at, retired_at, purged_at
   FROM idscope.scope WHERE false;
 SELECT name_key, id_scope, id_scope_text, tenant_id, subscription_id, resource_group_key, name, location, tags,
        sku_capacity, allocation_policy, properties, etag, created_at, updated_at

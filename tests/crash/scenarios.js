@@ -126,14 +126,14 @@ class Scenarios {
     const [device, witness] = await this.fleet.enroll(2, 'stale');
     await this.stack.stopPart('worker');
     const args = this.stack.settings.WORKER_ARGS;
-    this.stack.settings.WORKER_ARGS = `${args} --assign-threads=1 --lease-ms=2000`;
+    this.stack.settings.WORKER_ARGS = `${args} --job-slots=1 --lease-ms=2000`;
     const first = await this.freezing('worker1');
     this.fleet.release([device]);
     await first.stands();
     await this.stack.startPart('worker2');
     await this.fleet.settled();
     await this.stack.stopPart('worker2');
-    this.stack.settings.WORKER_ARGS = `${args} --assign-threads=1 --lease-ms=60000`;
+    this.stack.settings.WORKER_ARGS = `${args} --job-slots=1 --lease-ms=60000`;
     const second = await this.freezing('worker2');
     this.fleet.release([device]);
     await second.stands();

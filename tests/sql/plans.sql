@@ -16,7 +16,7 @@ INSERT INTO wanted VALUES
     ('register_lookup', 'idscope_api', '{enrollment,registration}'),
     ('register_write',  'idscope_api', '{enrollment,registration,scope}'),
     ('poll_lookup',     'idscope_api', '{enrollment,registration}'),
-    ('job_next_scope',  'idscope_worker', '{job}'),
+    ('job_due_scopes',  'idscope_worker', '{job,scope}'),
     ('job_claim',       'idscope_worker', '{job}'),
     ('job_done',        'idscope_worker', '{job}'),
     ('job_put_back',    'idscope_worker', '{job}'),
@@ -64,8 +64,8 @@ CREATE FUNCTION pg_temp.faults(called text, who text, tab text) RETURNS text[] L
     SELECT CASE WHEN NOT EXISTS (SELECT FROM scan) THEN ARRAY['no access at all']
            ELSE ARRAY(SELECT format('%s, %s', kind, cond) FROM scan
                        WHERE kind NOT IN ('Index Scan', 'Index Only Scan', 'Bitmap Heap Scan')
-                          OR cond NOT LIKE CASE called WHEN 'job_next_scope' THEN '%(id_scope > %' ELSE '%(id_scope = %' END
-                          OR CASE tab WHEN 'job' THEN NOT (cond LIKE '%(kind = %' AND cond ~ '\((due_at <=|(j\.)?subject =) ')
+                          OR cond NOT LIKE CASE WHEN called = 'job_due_scopes' AND tab = 'job' THEN '%(id_scope > %' ELSE '%(id_scope = %' END
+                          OR CASE tab WHEN 'job' THEN NOT (cond LIKE '%(kind = %' AND (called = 'job_due_scopes' OR cond ~ '\((due_at <=|(j\.)?subject =) '))
                                       WHEN 'scope' THEN false
                                       ELSE cond NOT LIKE '%(registration_key = %' END)
            END
@@ -95,7 +95,7 @@ SELECT pg_temp.load(1, 3000);
 SELECT pg_temp.check_plans('3,000 rows, never analyzed');
 ANALYZE idscope.enrollment, idscope.registration, idscope.job;
 SELECT pg_temp.check_plans('3,000 rows, analyzed');
-INSERT INTO idscope.scope (id_scope) SELECT DISTINCT '0ne' || lpad(to_hex(CASE n % 2 WHEN 0 THEN 0 ELSE n % 1000 END), 8, '0') FROM generate_series(1, 1000) n;
+INSERT INTO idscope.scope (id_scope, issued_to) SELECT DISTINCT '0ne' || lpad(to_hex(CASE n % 2 WHEN 0 THEN 0 ELSE n % 1000 END), 8, '0'), '00000000-0000-0000-0000-00000000000a'::uuid FROM generate_series(1, 1000) n;
 SELECT pg_temp.load(3001, 1000000);
 SELECT pg_temp.check_plans('1,000,000 rows, statistics of 3,000');
 ANALYZE idscope.enrollment, idscope.registration, idscope.job, idscope.scope;

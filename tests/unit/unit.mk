@@ -21,7 +21,9 @@ unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 
 # The table of routes names every operation, so the router comes with all of them.
 $(OUT)/tests/unit/test_queue:  $(call objs,api/queue.c)
-$(OUT)/tests/unit/test_hosts:  $(call objs,workers/hosts.c)
+$(OUT)/tests/unit/test_hosts:  $(call objs,workers/hosts.c workers/schedule.c)
+$(OUT)/tests/unit/test_pool:   $(call objs,workers/pool.c)
+$(OUT)/tests/unit/test_schedule: $(call objs,workers/schedule.c)
 $(OUT)/tests/unit/test_outgoing: $(call objs,workers/outgoing.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a

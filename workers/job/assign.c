@@ -10,8 +10,6 @@
 #include "core/process/clock.h"
 #include "core/state.h"
 
-enum { REMOVAL_STANDS_MS = 250 };
-
 /* --- what goes to the database ------------------------------------------------------------------------------------ */
 
 /* Removals of targets wait until no worker that believes in the target has its lease. */
@@ -180,7 +178,7 @@ static err_t write_choices(struct assign_batch *b)
         if (choices[i].written)
             continue;
         of[i]->unchanged = false;
-        assign_postpone(of[i], (struct str){NULL, 0}, REMOVAL_STANDS_MS, false);
+        assign_postpone(of[i], (struct str){NULL, 0}, PAUSE_removal_stands_MS, false);
     }
     return NULL;
 }

@@ -4,33 +4,46 @@
 #include <string.h>
 
 #include "core/json.h"
-#include "core/process/clock.h"
+#include "workers/calls.h"
 #include "workers/job/assign.h"
 
 enum {
     ENTER_WAIT_MS = 300,
-    FULL_DELAY_MS = 150,
-    CALL_MIN_MS = 200,
     FLIPS_MAX = 3,
-    SLICE_MS = 200,  /* how often the deadline is looked at */
-    GATHER_MS = 20,  /* what ends within this time is written together */
     WORDS_MAX = 200, /* of what a hub said */
     CODE_BAD_DEVICE = 400004,
     STATUS_PART = 1000, /* a hub's error code begins with its HTTP status */
     CODE_QUOTA = 403002,
 };
 
+/* What was found out about a link, to be written when there is a connection. */
+struct trouble {
+    bool noted, validate;
+    int64_t hold_ms;
+};
+
 /* All items of one hub. */
 struct push {
     struct assign_batch *b;
+    struct calls *calls;
     const struct db_link *link;
     struct assign_item **items;
     size_t count;
     struct link_credentials credentials;
     size_t credential; /* in use */
-    bool entered, single, done;
+    bool begun, single, done;
+    struct trouble trouble;
     struct assign_item *one; /* of a single call */
     struct hub_call call;
+};
+
+/* All hubs of a batch. */
+struct pushes {
+    struct assign_batch *b;
+    void (*ended)(struct assign_batch *b);
+    struct calls calls;
+    struct push *at;
+    size_t count;
 };
 
 static struct arena *arena_of(const struct push *p)
@@ -65,7 +78,7 @@ static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, 
 static void stand_back_one(struct assign_item *item)
 {
     item->step = ASSIGN_WAIT;
-    item->delay_ms = FULL_DELAY_MS;
+    item->delay_ms = PAUSE_host_full_MS;
 }
 
 /* Gives back what nothing was found out about: not an attempt, due at once. */
@@ -202,30 +215,19 @@ static struct assign_item *first_open(const struct push *p)
     return NULL;
 }
 
-static int64_t time_left_ms(const struct push *p)
-{
-    return job_deadline_ms(p->b->c->worker, p->b->claimed_ms) - clock_ms();
-}
-
 static void start_call(struct push *p, const char *method, struct str path, struct str body, bool if_match_any)
 {
-    int64_t most_ms = p->b->c->worker->cfg->hub_timeout_ms, left_ms = time_left_ms(p);
-    if (left_ms < CALL_MIN_MS) {
-        release_all(p);
-        return;
-    }
     p->call = (struct hub_call){
-        .arena = arena_of(p),
         .host = p->link->host,
         .method = method,
         .path = path,
         .body = body,
         .if_match_any = if_match_any,
         .credential = &p->credentials.at[p->credential],
-        .timeout_ms = left_ms < most_ms ? left_ms : most_ms,
+        .timeout_ms = p->b->c->worker->cfg->hub_timeout_ms,
         .owner = p,
     };
-    hub_client_start(p->b->c->client, &p->call);
+    calls_start(p->calls, &p->call);
 }
 
 static void start_single(struct push *p)
@@ -328,11 +330,9 @@ static struct str message_of(struct push *p)
 /* The hub cannot be worked with for the moment: silence, or an answer that asks for less. */
 static void note_trouble(struct push *p, struct str sentence, bool slow)
 {
-    struct job_context *c = p->b->c;
-    int64_t hold_ms = slow ? hosts_was_slow(hosts_of(p), p->link->host, p->call.retry_after_ms) : 0;
-    bool validate = p->call.status != 429;
-    (void)db_link_trouble(c->db, c->arena, p->b->id_scope, p->link->host, hold_ms, validate);
-    postpone_all(p, sentence, hold_ms, true);
+    int64_t held_ms = slow ? hosts_was_slow(hosts_of(p), p->link->host, p->call.retry_after_ms) : 0;
+    p->trouble = (struct trouble){.noted = true, .validate = p->call.status != 429, .hold_ms = held_ms};
+    postpone_all(p, sentence, held_ms, true);
 }
 
 static void take_silence(struct push *p)
@@ -390,7 +390,9 @@ static void take_answer(struct push *p)
 {
     int status = p->call.status;
     bool by_device = (p->single || status == 501) && status != 503;
-    if (p->call.outcome != HUB_ANSWERED)
+    if (p->call.outcome == HUB_CANCELLED)
+        release_all(p);
+    else if (p->call.outcome != HUB_ANSWERED)
         take_silence(p);
     else if (status == 401 || (status == 403 && !says(p, "403002")) || (status == 404 && says(p, "IotHubNotFound")))
         take_refusal(p);
@@ -428,9 +430,9 @@ static void first_call(struct push *p)
 static void begin(struct push *p, int64_t wait_ms)
 {
     int64_t held_ms = 0;
-    enum hosts_word word = hosts_enter(hosts_of(p), p->link->host, wait_ms, &held_ms);
-    p->entered = word == HOSTS_ENTERED;
-    if (p->entered)
+    enum hosts_word word = calls_enter(p->calls, p->link->host, wait_ms, &held_ms);
+    p->begun = word == HOSTS_ENTERED;
+    if (p->begun)
         first_call(p);
     else if (word == HOSTS_HELD_BACK)
         postpone_all(p, arena_printf(arena_of(p), "Waiting for %s, which was slow a moment ago.", p->link->host_name.p),
@@ -439,87 +441,72 @@ static void begin(struct push *p, int64_t wait_ms)
         stand_back(p);
 }
 
-static void end(struct push *p)
+static struct push *push_of(struct pushes *s, const struct db_link *link)
 {
-    if (p->entered)
-        hosts_leave(hosts_of(p), p->link->host);
-    p->entered = false;
-}
-
-static struct push *push_of(struct push *all, size_t *count, struct assign_batch *b, const struct db_link *link)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (all[i].link == link)
-            return &all[i];
-    struct push *p = &all[(*count)++];
-    *p = (struct push){.b = b, .link = link, .items = ARENA_NEW_ARRAY(b->c->arena, b->count, struct assign_item *)};
+    for (size_t i = 0; i < s->count; i++)
+        if (s->at[i].link == link)
+            return &s->at[i];
+    struct push *p = &s->at[s->count++];
+    *p = (struct push){.b = s->b,
+                       .calls = &s->calls,
+                       .link = link,
+                       .items = ARENA_NEW_ARRAY(s->b->c->arena, s->b->count, struct assign_item *)};
     return p;
 }
 
-static struct push *group_by_hub(struct assign_batch *b, size_t *ret_count)
+static void group_by_hub(struct pushes *s)
 {
-    struct push *all = ARENA_NEW_ARRAY(b->c->arena, b->count, struct push);
-    *ret_count = 0;
+    struct assign_batch *b = s->b;
+    s->at = ARENA_NEW_ARRAY(b->c->arena, b->count, struct push);
     for (size_t i = 0; i < b->count; i++) {
         if (!is_open(&b->items[i]))
             continue;
-        struct push *p = push_of(all, ret_count, b, b->items[i].link);
+        struct push *p = push_of(s, b->items[i].link);
         p->items[p->count++] = &b->items[i];
     }
-    return all;
 }
 
 /* Hubs that have room are called first, so that nobody waits behind one that is full. */
-static void begin_all(struct push *all, size_t count)
+static void begin_all(struct pushes *s)
 {
     for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < count; i++) {
-            if (!all[i].entered && !all[i].done)
-                begin(&all[i], round * ENTER_WAIT_MS);
-            if (all[i].done)
-                end(&all[i]);
+        for (size_t i = 0; i < s->count; i++) {
+            struct push *p = &s->at[i];
+            if (!p->begun && !p->done)
+                begin(p, round * ENTER_WAIT_MS);
+            if (p->done)
+                calls_leave(&s->calls, p->link->host);
         }
 }
 
-static size_t count_running(const struct push *all, size_t count)
+static void take_ended(struct hub_call *call)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        n += !all[i].done;
-    return n;
+    struct push *p = call->owner;
+    take_answer(p);
+    if (p->done)
+        calls_leave(p->calls, p->link->host);
 }
 
-static void give_up(struct push *all, size_t count)
+/* What is known by now. A word about a link that cannot be written is no loss: the next call finds it out again. */
+static void write_known(void *context)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].done)
-            continue;
-        hub_client_cancel(all[i].b->c->client, &all[i].call);
-        release_all(&all[i]);
-        end(&all[i]);
+    struct pushes *s = context;
+    struct job_context *c = s->b->c;
+    for (size_t i = 0; i < s->count; i++) {
+        struct trouble *t = &s->at[i].trouble;
+        if (t->noted)
+            (void)db_link_trouble(c->db, c->arena, s->b->id_scope, s->at[i].link->host, t->hold_ms, t->validate);
+        t->noted = false;
     }
+    s->ended(s->b);
 }
 
 void assign_push(struct assign_batch *b, void (*ended)(struct assign_batch *b))
 {
-    size_t count;
-    struct push *all = group_by_hub(b, &count);
-    begin_all(all, count);
-    bool unwritten = count_running(all, count) < count;
-    while (count_running(all, count) > 0) {
-        struct hub_call *call = hub_client_next(b->c->client, unwritten ? GATHER_MS : SLICE_MS);
-        if (call) {
-            struct push *p = call->owner;
-            take_answer(p);
-            if (p->done)
-                end(p);
-            unwritten = unwritten || p->done;
-        } else if (job_deadline_ms(b->c->worker, b->claimed_ms) <= clock_ms()) {
-            give_up(all, count);
-        } else if (unwritten) {
-            ended(b);
-            unwritten = false;
-        }
-    }
-    ended(b);
+    struct pushes s = {.b = b, .ended = ended};
+    group_by_hub(&s);
+    calls_begin(&s.calls, b->c, b->claimed_ms);
+    begin_all(&s);
+    calls_run(&s.calls, take_ended, write_known, &s);
+    calls_end(&s.calls);
 }

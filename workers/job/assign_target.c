@@ -5,7 +5,7 @@
 #include "core/alloc.h"
 #include "workers/job/assign.h"
 
-enum { PENDING_MS = 300, CODE_NO_HUB = 400208, CODE_REFUSED = 400209 };
+enum { CODE_NO_HUB = 400208, CODE_REFUSED = 400209 };
 
 static const struct db_link *link_of(const struct assign_batch *b, struct str host)
 {
@@ -174,7 +174,7 @@ static void take_choice(struct assign_batch *b, struct assign_item *item, const 
         push_to(b, item, &b->scope.links[choice->hub - in->hubs]); /* inputs keep the order of the links */
         break;
     case ALLOC_WAIT:
-        assign_postpone(item, choice->sentence, pending ? PENDING_MS : backoff(item), !pending);
+        assign_postpone(item, choice->sentence, pending ? PAUSE_link_pending_MS : backoff(item), !pending);
         break;
     case ALLOC_ALL_INVALID:
         if (b->scope.now_us - all_invalid_since_us(b, in) >= grace_us)

@@ -7,14 +7,16 @@
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "db/assign.h"
+#include "workers/calls.h"
 #include "workers/link.h"
-#include "workers/loop.h"
 
-enum { UNREACHABLE_MS = 15000, SLICE_MS = 200, FULL_DELAY_MS = 300, ENTER_WAIT_MS = 20 };
+enum { ENTER_WAIT_MS = 20 };
 
 enum remove_step { REMOVE_OPEN, REMOVE_DONE, REMOVE_SKIP, REMOVE_BACK };
 
+struct batch;
 struct removal {
+    struct batch *b;
     struct db_job job;
     enum remove_step step;
     const struct db_link *link;
@@ -22,7 +24,7 @@ struct removal {
     size_t credential;
     struct hub_call call;
     int64_t delay_ms;
-    bool entered, failed;
+    bool failed;
     struct str error;
 };
 
@@ -30,6 +32,7 @@ struct batch {
     struct job_context *c;
     struct str id_scope;
     int64_t claimed_ms;
+    struct calls calls;
     struct db_link *links;
     size_t link_count;
     struct removal *at;
@@ -84,43 +87,32 @@ static err_t look(struct batch *b, struct removal *r)
         return NULL;
     r->step = REMOVE_OPEN;
     if (r->link->state == LINK_UNREACHABLE)
-        put_back(r, UNREACHABLE_MS, false, STR("the hub does not answer"));
+        put_back(r, PAUSE_remove_silent_MS, false, STR("the hub does not answer"));
     return NULL;
 }
 
 static void start(struct batch *b, struct removal *r)
 {
     struct job_context *c = b->c;
-    int64_t left_ms = job_deadline_ms(c->worker, b->claimed_ms) - clock_ms();
-    if (left_ms <= SLICE_MS) {
-        put_back(r, 0, false, (struct str){NULL, 0});
-        return;
-    }
     r->call = (struct hub_call){
-        .arena = c->arena,
         .host = r->link->host,
         .method = "DELETE",
         .path = link_device_path(c->arena, r->job.subject),
         .if_match_any = true,
         .credential = &r->credentials.at[r->credential],
-        .timeout_ms = left_ms < c->worker->cfg->hub_timeout_ms ? left_ms : c->worker->cfg->hub_timeout_ms,
+        .timeout_ms = c->worker->cfg->hub_timeout_ms,
         .owner = r,
     };
-    hub_client_start(c->client, &r->call);
+    calls_start(&b->calls, &r->call);
 }
 
-/* The first removal at a host takes a place there for all of the batch. */
 static bool enter(struct batch *b, struct removal *r)
 {
     int64_t held_ms = 0;
-    for (struct removal *o = b->at; o < r; o++)
-        if (o->entered && str_same(o->job.hub, r->job.hub))
-            return true;
-    enum hosts_word word = hosts_enter(b->c->worker->hosts, r->job.hub, ENTER_WAIT_MS, &held_ms);
-    r->entered = word == HOSTS_ENTERED;
-    if (!r->entered)
-        put_back(r, word == HOSTS_HELD_BACK ? held_ms : FULL_DELAY_MS, false, (struct str){NULL, 0});
-    return r->entered;
+    enum hosts_word word = calls_enter(&b->calls, r->job.hub, ENTER_WAIT_MS, &held_ms);
+    if (word != HOSTS_ENTERED)
+        put_back(r, word == HOSTS_HELD_BACK ? held_ms : PAUSE_host_full_MS, false, (struct str){NULL, 0});
+    return word == HOSTS_ENTERED;
 }
 
 static void begin(struct batch *b, struct removal *r)
@@ -134,12 +126,16 @@ static void begin(struct batch *b, struct removal *r)
         start(b, r);
 }
 
-static void take_answer(struct batch *b, struct removal *r)
+static void take_answer(struct hub_call *call)
 {
+    struct removal *r = call->owner;
+    struct batch *b = r->b;
     struct arena *a = b->c->arena;
     struct hosts *hosts = b->c->worker->hosts;
     int status = r->call.status;
-    if (r->call.outcome != HUB_ANSWERED) {
+    if (r->call.outcome == HUB_CANCELLED) {
+        put_back(r, 0, false, (struct str){NULL, 0});
+    } else if (r->call.outcome != HUB_ANSWERED) {
         put_back(r, hosts_was_slow(hosts, r->job.hub, 0), true, str_of(hub_outcome_words[r->call.outcome]));
     } else if ((status >= 200 && status < 300) || status == 404) {
         hosts_was_good(hosts, r->job.hub);
@@ -154,39 +150,13 @@ static void take_answer(struct batch *b, struct removal *r)
     }
 }
 
-static size_t count_open(const struct batch *b)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < b->count; i++)
-        n += b->at[i].step == REMOVE_OPEN;
-    return n;
-}
-
-static void give_up(struct batch *b)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct removal *r = &b->at[i];
-        if (r->step != REMOVE_OPEN)
-            continue;
-        hub_client_cancel(b->c->client, &r->call);
-        put_back(r, 0, false, (struct str){NULL, 0});
-    }
-}
-
 static void call_all(struct batch *b)
 {
+    calls_begin(&b->calls, b->c, b->claimed_ms);
     for (size_t i = 0; i < b->count; i++)
         begin(b, &b->at[i]);
-    while (count_open(b) > 0) {
-        struct hub_call *call = hub_client_next(b->c->client, SLICE_MS);
-        if (call)
-            take_answer(b, call->owner);
-        else if (job_deadline_ms(b->c->worker, b->claimed_ms) <= clock_ms())
-            give_up(b);
-    }
-    for (size_t i = 0; i < b->count; i++)
-        if (b->at[i].entered)
-            hosts_leave(b->c->worker->hosts, b->at[i].job.hub);
+    calls_run(&b->calls, take_answer, NULL, NULL);
+    calls_end(&b->calls);
 }
 
 static void note_dead(const struct batch *b, const struct removal *r)
@@ -234,6 +204,7 @@ err_t job_hub_remove(struct job_context *c, struct str id_scope)
     TRY(db_link_find(c->db, c->arena, id_scope, (struct str){NULL, 0}, &b.links, &b.link_count));
     b.at = ARENA_NEW_ARRAY(c->arena, b.count, struct removal);
     for (size_t i = 0; i < b.count; i++) {
+        b.at[i].b = &b;
         b.at[i].job = jobs[i];
         TRY(look(&b, &b.at[i]));
     }

@@ -7,56 +7,67 @@
 #include "core/process/clock.h"
 #include "db/job.h"
 #include "db/link.h"
-#include "workers/loop.h"
+#include "workers/calls.h"
 
-enum { CONNECTS = 3, SAMPLES_KEPT = 100, TIMEOUT_MS = 5000, SLICE_MS = 200, YOUNG_PERCENT = 80, US_MAX = 2000000000 };
+enum { CONNECTS = 3, SAMPLES_KEPT = 100, TIMEOUT_MS = 5000, YOUNG_PERCENT = 80, US_MAX = 2000000000 };
 
+/* One host. */
 struct measurement {
+    struct job_context *c;
+    struct calls *calls;
+    struct str host;
+    bool young; /* measured a moment ago: not again */
+    int64_t *old;
+    size_t old_count;
+    struct hub_call call;
     int64_t samples_us[CONNECTS + SAMPLES_KEPT];
     size_t count;
     int64_t tls_us, http_us;
 };
 
-/* One call, alone, so that calls of our own do not wait for each other in the figures. */
-static bool run_call(struct job_context *c, struct hub_call *call)
+/* The calls of a host follow each other, so that they do not wait for each other in the figures. */
+static void start_connect(struct measurement *m)
 {
-    hub_client_start(c->client, call);
-    int64_t until_ms = clock_ms() + call->timeout_ms + SLICE_MS;
-    while (clock_ms() < until_ms && !atomic_load(&c->worker->stopping))
-        if (hub_client_next(c->client, SLICE_MS))
-            return call->outcome == HUB_ANSWERED;
-    hub_client_cancel(c->client, call);
-    return false;
-}
-
-static bool run_connect(struct job_context *c, struct str host, bool connect_only, struct hub_call *call)
-{
-    *call = (struct hub_call){
-        .arena = c->arena,
-        .host = host,
+    m->call = (struct hub_call){
+        .host = m->host,
         .method = "GET",
         .path = STR("/statistics/service?api-version=" HUB_API_VERSION),
         .timeout_ms = TIMEOUT_MS,
         .fresh = true,
-        .connect_only = connect_only,
+        .connect_only = m->count > 0,
+        .owner = m,
     };
-    return run_call(c, call) && call->connect_us > 0;
+    calls_start(m->calls, &m->call);
 }
 
-/* The first connect is the one that goes on to TLS and HTTP. False when the host does not answer. */
-static bool measure(struct job_context *c, struct str host, struct measurement *m)
+/* A host of which one connect fails has no figure. */
+static void take_connect(struct hub_call *call)
 {
-    for (int i = 0; i < CONNECTS; i++) {
-        struct hub_call call;
-        if (!run_connect(c, host, i > 0, &call))
-            return false;
-        if (i == 0) {
-            m->tls_us = call.tls_us;
-            m->http_us = call.http_us;
-        }
-        m->samples_us[m->count++] = call.connect_us;
+    struct measurement *m = call->owner;
+    if (call->outcome != HUB_ANSWERED || call->connect_us <= 0) {
+        m->count = 0;
+        return;
     }
-    return true;
+    if (m->count == 0) {
+        m->tls_us = call->tls_us;
+        m->http_us = call->http_us;
+    }
+    m->samples_us[m->count++] = call->connect_us;
+    if (m->count < CONNECTS)
+        start_connect(m);
+}
+
+static void measure_all(struct job_context *c, struct measurement *at, size_t count, int64_t claimed_ms)
+{
+    struct calls calls;
+    calls_begin(&calls, c, claimed_ms);
+    for (size_t i = 0; i < count; i++) {
+        at[i].calls = &calls;
+        if (!at[i].young)
+            start_connect(&at[i]);
+    }
+    calls_run(&calls, take_connect, NULL, NULL);
+    calls_end(&calls);
 }
 
 static int by_size(const void *a, const void *b)
@@ -94,13 +105,13 @@ static void append_to(struct measurement *m, const int64_t *old, size_t old_coun
     m->count -= cut;
 }
 
-static err_t write_measurement(struct job_context *c, struct str host, struct measurement *m, const int64_t *old,
-                               size_t old_count)
+static err_t write_measurement(struct measurement *m)
 {
-    append_to(m, old, old_count < SAMPLES_KEPT ? old_count : SAMPLES_KEPT);
+    struct job_context *c = m->c;
+    append_to(m, m->old, m->old_count < SAMPLES_KEPT ? m->old_count : SAMPLES_KEPT);
     const struct db_latency l = {
         .region = c->worker->cfg->region,
-        .host = host,
+        .host = m->host,
         .samples_us = m->samples_us,
         .sample_count = m->count,
         .p50_us = percentile(c->arena, m->samples_us, m->count, 50),
@@ -111,20 +122,22 @@ static err_t write_measurement(struct job_context *c, struct str host, struct me
     return db_latency_write(c->db, c->arena, &l);
 }
 
-static err_t measure_host(struct job_context *c, struct str host)
+static err_t look(struct job_context *c, struct str host, struct measurement *ret)
 {
     int64_t young_ms = c->worker->cfg->latency_check_s * 1000 * YOUNG_PERCENT / 100;
-    int64_t *old = NULL;
-    size_t old_count;
-    bool young;
-    struct measurement m = {.count = 0};
-    TRY(db_latency_find(c->db, c->arena, c->worker->cfg->region, host, young_ms, &old, &old_count, &young));
-    if (young || !measure(c, host, &m)) {
-        c->counts.dropped++;
+    *ret = (struct measurement){.c = c, .host = host};
+    return db_latency_find(c->db, c->arena, c->worker->cfg->region, host, young_ms, &ret->old, &ret->old_count,
+                           &ret->young);
+}
+
+static err_t finish(struct measurement *m)
+{
+    if (m->count == 0) {
+        m->c->counts.dropped++;
         return NULL;
     }
-    TRY(write_measurement(c, host, &m, old, old_count));
-    c->counts.done++;
+    TRY(write_measurement(m));
+    m->c->counts.done++;
     return NULL;
 }
 
@@ -133,13 +146,16 @@ err_t job_latency_measure(struct job_context *c, struct str id_scope)
 {
     const struct db_job_claim claim = {id_scope, job_kind_name(JOB_latency_measure),
                                        job_claim_limit(JOB_latency_measure), c->worker->cfg->lease_ms};
+    int64_t claimed_ms = clock_ms();
     struct db_job *jobs;
     size_t count;
     TRY(db_job_claim(c->db, c->arena, &claim, &jobs, &count));
     c->counts.claimed = (int64_t)count;
-    for (size_t i = 0; i < count; i++) {
-        TRY(measure_host(c, jobs[i].subject));
-        TRY(db_job_done(c->db, c->arena, id_scope, job_kind_name(JOB_latency_measure), &jobs[i], 1));
-    }
-    return NULL;
+    struct measurement *at = ARENA_NEW_ARRAY(c->arena, count, struct measurement);
+    for (size_t i = 0; i < count; i++)
+        TRY(look(c, jobs[i].subject, &at[i]));
+    measure_all(c, at, count, claimed_ms);
+    for (size_t i = 0; i < count; i++)
+        TRY(finish(&at[i]));
+    return db_job_done(c->db, c->arena, id_scope, job_kind_name(JOB_latency_measure), jobs, count);
 }

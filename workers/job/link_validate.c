@@ -8,10 +8,10 @@
 #include "core/process/clock.h"
 #include "core/state.h"
 #include "db/job.h"
+#include "workers/calls.h"
 #include "workers/link.h"
-#include "workers/loop.h"
 
-enum { SOON_FIRST_MS = 2000, SOON_MAX_MS = 30000, SLICE_MS = 200, CALLS_PER_CREDENTIAL = 2 };
+enum { CALLS_PER_CREDENTIAL = 2 };
 
 /* What one call, or both of a credential, showed. */
 enum verdict { VERDICT_NONE, VERDICT_GOOD, VERDICT_REFUSED, VERDICT_FAILED, VERDICT_BUSY };
@@ -21,12 +21,13 @@ struct probe {
     enum verdict verdict;
     struct str why;
     struct hub_call calls[CALLS_PER_CREDENTIAL];
-    int running;
+    int started;
 };
 
 /* One link under validation. */
 struct link_check {
     struct job_context *c;
+    struct calls *calls;
     struct str id_scope;
     struct db_job job;
     const struct db_link *link;
@@ -39,56 +40,55 @@ struct link_check {
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-static void start_call(struct probe *p, size_t which, const char *method, struct str path, int64_t timeout_ms)
+/* The calls of a probe follow each other, on one connection: who is silent is asked no more. */
+static void start_call(struct probe *p, const char *method, struct str path)
 {
     struct link_check *k = p->check;
-    p->calls[which] = (struct hub_call){
-        .arena = k->c->arena,
+    struct hub_call *call = &p->calls[p->started++];
+    *call = (struct hub_call){
         .host = k->link->host,
         .method = method,
         .path = path,
-        .if_match_any = which > 0,
+        .if_match_any = p->started > 1,
         .credential = &k->credentials.at[p - k->probes],
-        .timeout_ms = timeout_ms,
+        .timeout_ms = k->c->worker->cfg->hub_timeout_ms,
         .owner = p,
     };
-    hub_client_start(k->c->client, &p->calls[which]);
-    p->running++;
+    calls_start(k->calls, call);
 }
 
-static void start_probe(struct link_check *k, size_t which)
+static void start_read(struct probe *p)
 {
-    struct arena *a = k->c->arena;
+    start_call(p, "GET", STR("/statistics/service?api-version=" HUB_API_VERSION));
+}
+
+static void start_delete(struct probe *p)
+{
+    struct arena *a = p->check->c->arena;
     struct uuid nobody = crypt_uuid4();
-    struct probe *p = &k->probes[which];
-    int64_t timeout_ms = k->c->worker->cfg->hub_timeout_ms;
-    p->check = k;
-    start_call(p, 0, "GET", STR("/statistics/service?api-version=" HUB_API_VERSION), timeout_ms);
-    start_call(p, 1, "DELETE", link_device_path(a, arena_printf(a, "idscope-probe-%s", enc_uuid(a, &nobody).p)),
-               timeout_ms);
+    start_call(p, "DELETE", link_device_path(a, arena_printf(a, "idscope-probe-%s", enc_uuid(a, &nobody).p)));
+}
+
+static void take_answer(struct hub_call *call)
+{
+    struct probe *p = call->owner;
+    if (p->started < CALLS_PER_CREDENTIAL && call->outcome == HUB_ANSWERED)
+        start_delete(p);
 }
 
 static void run_probes(struct job_context *c, struct link_check *at, size_t count, int64_t claimed_ms)
 {
-    int running = 0;
-    for (size_t i = 0; i < count; i++)
+    struct calls calls;
+    calls_begin(&calls, c, claimed_ms);
+    for (size_t i = 0; i < count; i++) {
+        at[i].calls = &calls;
         for (size_t k = 0; k < at[i].credentials.count; k++) {
-            start_probe(&at[i], k);
-            running += CALLS_PER_CREDENTIAL;
-        }
-    while (running > 0) {
-        struct hub_call *call = hub_client_next(c->client, SLICE_MS);
-        if (call) {
-            ((struct probe *)call->owner)->running--;
-            running--;
-        } else if (job_deadline_ms(c->worker, claimed_ms) <= clock_ms()) {
-            break;
+            at[i].probes[k].check = &at[i];
+            start_read(&at[i].probes[k]);
         }
     }
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < at[i].credentials.count; k++)
-            for (size_t n = 0; n < CALLS_PER_CREDENTIAL; n++)
-                hub_client_cancel(c->client, &at[i].probes[k].calls[n]);
+    calls_run(&calls, take_answer, NULL, NULL);
+    calls_end(&calls);
 }
 
 /* --- judging ------------------------------------------------------------------------------------------------------ */
@@ -189,15 +189,17 @@ static void conclude(struct link_check *k)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* A link that is not well is tried again sooner, at growing distances while its state lasts. */
+/* A link that is not well is tried again sooner, at growing distances while its state lasts; one whose hub is silent
+ * in the end less often than one that is well, for silence costs more than an answer. */
 static int64_t next_ms(const struct link_check *k)
 {
     int64_t regular_ms = k->c->worker->cfg->link_check_s * 1000;
     if (k->state == LINK_VALID || k->state == LINK_DEGRADED)
         return regular_ms - (int64_t)(crypt_uuid4().b[0]) * regular_ms / 2560;
     int64_t lasted_ms = k->state == k->link->state ? (clock_wall_us() - k->link->state_since_us) / 1000 : 0;
-    int64_t soon_ms = lasted_ms / 4 > SOON_FIRST_MS ? lasted_ms / 4 : SOON_FIRST_MS;
-    soon_ms = soon_ms < SOON_MAX_MS ? soon_ms : SOON_MAX_MS;
+    if (k->state == LINK_UNREACHABLE)
+        return pace_ms(PACE_link_silent, lasted_ms);
+    int64_t soon_ms = pace_ms(PACE_link_refused, lasted_ms);
     return soon_ms < regular_ms ? soon_ms : regular_ms;
 }
 

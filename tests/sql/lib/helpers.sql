@@ -41,7 +41,7 @@ BEGIN
              'primary_sealed', '\x01', 'secondary_sealed', '\x02')
         WHEN 'hub_device_count' THEN jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub_registry WHERE hub_key = 'hub-' || who),
              'n', ascii(own), 'devices', 1, 'enabled', 1)
-        WHEN 'scope' THEN jsonb_build_object('id_scope', '0ne1111111' || right(md5(own), 1))
+        WHEN 'scope' THEN jsonb_build_object('id_scope', '0ne1111111' || right(md5(own), 1), 'issued_to', t.tenant(who))
         WHEN 'instance' THEN jsonb_build_object('name_key', 'inst-' || own, 'name', 'Inst-' || own, 'id_scope', '0ne1111111' || right(md5(own), 1),
              'id_scope_text', '0ne1111111' || upper(right(md5(own), 1)), 'tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
              'resource_group_key', 'group-' || who, 'location', 'westeurope', 'allocation_policy', 'hashed', 'etag', etag)

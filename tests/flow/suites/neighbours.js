@@ -1,0 +1,141 @@
+// neighbours.js: what one tenant's hubs do to another tenant: nothing. Hubs that take TLS and stay silent, hubs that answer after seconds, and
+// meanwhile the new instance and the new device of somebody else.
+'use strict';
+
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { describe, test, before, after } = require('node:test');
+const { Stranger } = require('../../lib/stranger');
+const { assert, idscope, second, Idscope, each, fresh, names, scene, sleep, until, admin } = require('../kit');
+
+const ADDRESS = '127.0.0.101';
+const AIM_MS = 2000; // on a machine that is not busy otherwise
+const LIMIT_MS = 15000;
+
+async function newTenant() {
+  const tenant = await admin('create-tenant', fresh('neighbour'));
+  const { IDSCOPE_SUBSCRIPTION_ID } = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'neighbour');
+  const client = await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, 'neighbour', 'owner');
+  return new Idscope({ ...idscope.env, ...tenant, IDSCOPE_SUBSCRIPTION_ID, ...client });
+}
+
+// A host of the stranger's, as a tenant would link it: anybody may name any host. "*.second.test" is what the certificate is for.
+function stray(manner) {
+  const host = `${fresh(manner)}.second.test`;
+  names(ADDRESS, host);
+  const key = crypto.randomBytes(32).toString('base64');
+  return { host, location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${key}` };
+}
+
+// An instance of `of` for each list of hubs, in a group of its own.
+async function instances(t, of, lists) {
+  const group = fresh('load');
+  await of.createGroup(group);
+  t.after(() => of.deleteGroup(group));
+  return each(lists, 8, async (hubs) => ({ group, hubs, ...(await of.createInstance(group, fresh('dps'), { allocationPolicy: 'Hashed', iotHubs: hubs.map((hub) => Idscope.link(hub)) })) }));
+}
+
+// From the instance's PUT to the device's hub, several times; the longest.
+async function longestStart(t, rounds) {
+  let longest = 0;
+  for (let i = 0; i < rounds; i++) {
+    const began = Date.now();
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.enroll();
+    const state = await made.register(device, { timeoutMs: 4 * LIMIT_MS });
+    assert.equal(state.status, 'assigned');
+    longest = Math.max(longest, Date.now() - began);
+  }
+  return longest;
+}
+
+describe('neighbours', () => {
+  let other;
+  let stranger;
+
+  before(async () => {
+    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
+    await stranger.start();
+    other = await newTenant();
+  });
+  after(() => stranger.stop());
+
+  const everyHostCalled = (hubs) => until('every host to be called', () => hubs.every((hub) => stranger.calls.has(hub.host)), { timeoutMs: 120000 });
+
+  test('thirty silent hubs of one tenant, each of an instance of its own, do not keep another tenant\'s new instance and device waiting', async (t) => {
+    const hubs = Array.from({ length: 30 }, () => stray('silent'));
+    await instances(t, other, hubs.map((hub) => [hub]));
+    const longest = await longestStart(t, 5);
+    t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS})`);
+    assert.ok(longest < LIMIT_MS, `${longest} ms`);
+    await everyHostCalled(hubs); // nor are the silent ones forgotten
+  });
+
+  test('thirty silent hubs of one instance do not keep that tenant\'s other instance waiting', async (t) => {
+    const hubs = Array.from({ length: 30 }, () => stray('silent'));
+    await instances(t, idscope, [hubs]);
+    const longest = await longestStart(t, 5);
+    t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS})`);
+    assert.ok(longest < LIMIT_MS, `${longest} ms`);
+    await everyHostCalled(hubs);
+  });
+
+  test('twelve instances of one tenant on hubs that answer after seven seconds do not keep another tenant\'s devices waiting', async (t) => {
+    stranger.delayMs = 0;
+    const loaded = await instances(t, other, Array.from({ length: 12 }, () => [stray('slow')]));
+    for (const { group, name } of loaded) await until('the link to be valid', async () => (await other.linkedHubs(group, name))[0].properties.state === 'valid');
+    const made = await scene(t, { hubs: 1 });
+    await made.registered();
+    stranger.delayMs = 7000;
+    t.after(() => { stranger.delayMs = 0; });
+    const load = each(loaded, 12, async (instance) => {
+      for (let i = 0; i < 3; i++) {
+        const device = await other.enroll(instance, fresh('device'));
+        await other.startRegister(instance.idScope, device);
+      }
+    });
+    await load;
+    await until('a slow hub to be called', () => loaded.some(({ hubs }) => stranger.calls.get(hubs[0].host).some((call) => call.method === 'POST')));
+    let longest = 0;
+    for (const end = Date.now() + 10000; Date.now() < end; await sleep(100)) {
+      const began = Date.now();
+      await made.registered();
+      longest = Math.max(longest, Date.now() - began);
+    }
+    const start = await longestStart(t, 2);
+    t.diagnostic(`longest assignment ${longest} ms, start ${start} ms (aim ${AIM_MS})`);
+    assert.ok(Math.max(longest, start) < LIMIT_MS, `${longest} ms, ${start} ms`);
+  });
+
+  test('one silent hub of an instance does not keep the devices of its other hub waiting', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const hub = stray('slow');
+    stranger.delayMs = 0;
+    await made.relink([Idscope.link(made.hubs[0]), Idscope.link(hub)]);
+    await made.linkState(hub.host, 'valid');
+    stranger.delayMs = 3600000;
+    t.after(() => { stranger.delayMs = 0; });
+    const stuck = await Promise.all(Array.from({ length: 8 }, () => made.enroll({ iotHubs: [hub.host] })));
+    await Promise.all(stuck.map((device) => made.start(device)));
+    let longest = 0;
+    for (let i = 0; i < 10; i++) {
+      const began = Date.now();
+      const device = await made.registered({ iotHubs: [made.hubs[0].host] });
+      assert.equal(device.state.assignedHub, made.hubs[0].host);
+      longest = Math.max(longest, Date.now() - began);
+    }
+    t.diagnostic(`longest assignment ${longest} ms (aim ${AIM_MS})`);
+    assert.ok(longest < LIMIT_MS, `${longest} ms`);
+  });
+
+  test('a link that stays silent is tried less and less often', async (t) => {
+    const [hub, instance] = await instances(t, other, [[stray('silent')]]).then(([one]) => [one.hubs[0], one]);
+    const probes = () => (stranger.calls.get(hub.host) || []).map((call) => call.at);
+    await until('the link to be unreachable', async () => (await other.linkedHubs(instance.group, instance.name))[0].properties.state === 'unreachable');
+    const gaps = () => probes().slice(1).map((time, i) => time - probes()[i]);
+    // A link that is well is validated every three seconds (run.sh); a probe of a silent one takes four.
+    await until('a gap of ten seconds between two probes', () => Math.max(...gaps()) >= 10000, { timeoutMs: 60000 });
+    assert.ok(gaps().at(-1) > gaps()[0], `gaps between probes: ${gaps().join(', ')} ms`);
+  });
+});

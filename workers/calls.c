@@ -1,0 +1,107 @@
+/* calls.c: the loop around the calls of a turn. It must never judge an answer, nor wait with a database connection in
+ * its hand. */
+#include "workers/calls.h"
+
+#include "core/process/clock.h"
+
+enum {
+    SLICE_MS = 200,    /* how often the deadline is looked at */
+    GATHER_MS = 20,    /* what ends within this time is handed on together */
+    CALL_MIN_MS = 200, /* with less time left no call is begun */
+};
+
+struct calls_place {
+    struct str host;
+    bool entered;
+    struct calls_place *next;
+};
+
+void calls_begin(struct calls *s, struct job_context *c, int64_t claimed_ms)
+{
+    *s = (struct calls){.c = c, .claimed_ms = claimed_ms};
+    job_give_db(c);
+}
+
+/* --- places ------------------------------------------------------------------------------------------------------- */
+
+static struct calls_place *place_at(struct calls *s, struct str host)
+{
+    for (struct calls_place *p = s->places; p; p = p->next)
+        if (str_same(p->host, host))
+            return p;
+    struct calls_place *p = ARENA_NEW(s->c->arena, struct calls_place);
+    *p = (struct calls_place){.host = host, .next = s->places};
+    s->places = p;
+    return p;
+}
+
+enum hosts_word calls_enter(struct calls *s, struct str host, int64_t wait_ms, int64_t *ret_ms)
+{
+    struct calls_place *p = place_at(s, host);
+    enum hosts_word word = p->entered ? HOSTS_ENTERED : hosts_enter(s->c->worker->hosts, host, wait_ms, ret_ms);
+    p->entered = word == HOSTS_ENTERED;
+    return word;
+}
+
+static void leave(struct calls *s, struct calls_place *p)
+{
+    if (p->entered)
+        hosts_leave(s->c->worker->hosts, p->host);
+    p->entered = false;
+}
+
+void calls_leave(struct calls *s, struct str host)
+{
+    leave(s, place_at(s, host));
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+
+static int64_t left_ms(const struct calls *s)
+{
+    return job_deadline_ms(s->c->worker, s->claimed_ms) - clock_ms();
+}
+
+void calls_start(struct calls *s, struct hub_call *call)
+{
+    int64_t left = left_ms(s);
+    call->arena = s->c->arena;
+    if (call->timeout_ms > left)
+        call->timeout_ms = left < CALL_MIN_MS ? 0 : left;
+    hub_client_start(s->c->client, call);
+}
+
+static void hand_on(struct calls *s, void (*gathered)(void *context), void *context)
+{
+    if (!gathered)
+        return;
+    job_take_db(s->c);
+    gathered(context);
+    job_give_db(s->c);
+}
+
+void calls_run(struct calls *s, void (*answered)(struct hub_call *call), void (*gathered)(void *context), void *context)
+{
+    struct hub_client *client = s->c->client;
+    bool news = gathered != NULL;
+    while (hub_client_open(client) > 0) {
+        struct hub_call *call = hub_client_next(client, news ? GATHER_MS : SLICE_MS);
+        if (call) {
+            answered(call);
+            news = gathered != NULL;
+        } else if (left_ms(s) <= 0) {
+            hub_client_give_up(client);
+        } else if (news) {
+            hand_on(s, gathered, context);
+            news = false;
+        }
+    }
+    hand_on(s, gathered, context);
+}
+
+void calls_end(struct calls *s)
+{
+    for (struct calls_place *p = s->places; p; p = p->next)
+        leave(s, p);
+    job_take_db(s->c);
+}

@@ -1,0 +1,38 @@
+/* calls.h: the calls of one turn of a job: many hubs at once, one loop. The turn takes places at hosts, starts calls,
+ * and is told of each that ended, where it may start more; when the deadline comes, or the worker's drain ends, all
+ * that still run are given up. Meanwhile the turn holds no database connection: others use it.
+ *
+ *     calls_begin(&s, c, claimed_ms);
+ *     calls_enter(&s, host, …); calls_start(&s, &call); …
+ *     calls_run(&s, answered, NULL, NULL);
+ *     calls_end(&s);
+ */
+#ifndef IDSCOPE_CALLS_H
+#define IDSCOPE_CALLS_H
+
+#include "workers/loop.h"
+
+struct calls_place;
+struct calls {
+    struct job_context *c;
+    int64_t claimed_ms;         /* monotonic: the deadline goes by it */
+    struct calls_place *places; /* at hosts */
+};
+
+/* From here to calls_end there is no c->db. */
+void calls_begin(struct calls *s, struct job_context *c, int64_t claimed_ms);
+/* Takes a place at the host for this turn, as hosts_enter does; a turn takes one, however often it asks. */
+enum hosts_word calls_enter(struct calls *s, struct str host, int64_t wait_ms, int64_t *ret_ms);
+/* Leaves before the turn's end. Nothing, when it is not there. */
+void calls_leave(struct calls *s, struct str host);
+/* Starts the call, for which the caller has set all that is asked; its time is cut to the deadline. It comes back
+ * through calls_run, exactly once; as HUB_CANCELLED when there is no time left. */
+void calls_start(struct calls *s, struct hub_call *call);
+/* Runs until no call is open. `answered` gets each that ended (call->owner is the caller's), and may start more.
+ * `gathered`, NULL or called with c->db set and `context` when some ended and others still run, and at the end. */
+void calls_run(struct calls *s, void (*answered)(struct hub_call *call), void (*gathered)(void *context),
+               void *context);
+/* Leaves all hosts and takes a database connection again. */
+void calls_end(struct calls *s);
+
+#endif

@@ -427,12 +427,12 @@ processes() {
 take_back() {
     local status=$? process
     trap - EXIT
-    [ "$status" = 0 ] && return 0
     for process in $(processes); do
-        if ! grep -qx "$process" <<<"$1"; then stop_one "${process%%:*}"; fi
+        if grep -qx "$process" <<<"$1"; then continue; fi
+        say "idscope: ${process%%:*} is stopped again" >&2
+        stop_one "${process%%:*}"
     done
     if [ -z "$1" ]; then forget_run; fi
-    say "idscope: what this start began is stopped again" >&2
     exit "$status"
 }
 

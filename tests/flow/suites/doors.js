@@ -4,7 +4,10 @@
 
 const fs = require('node:fs');
 const net = require('node:net');
-const { spawn } = require('node:child_process');
+const os = require('node:os');
+const path = require('node:path');
+const tls = require('node:tls');
+const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
 const { assert, stack, idscope, until } = require('../kit');
 
@@ -81,6 +84,17 @@ const REFUSED = [
   ['a client that leaves before the answer', `${line('/metadata/endpoints?api-version=2015-01-01')}\r\n`, { stay: false }],
 ];
 
+// Key and certificate of a device, with so many bytes that nobody reads.
+function paddedIdentity(bytes) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'idscope-doors.'));
+  const [key, cert] = ['key', 'cert'].map((name) => path.join(folder, name));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=padded', '-keyout', key, '-out', cert,
+    '-addext', `1.2.3.4=ASN1:UTF8String:${'x'.repeat(bytes)}`], { stdio: 'ignore' });
+  const identity = { key: fs.readFileSync(key), cert: fs.readFileSync(cert) };
+  fs.rmSync(folder, { recursive: true });
+  return identity;
+}
+
 const atRest = () => until('nothing to be in flight', async () => {
   const { idscope_requests_in_flight: requests, idscope_arenas: arenas } = await stack.metrics('api1');
   assert.ok(requests !== undefined && arenas !== undefined);
@@ -107,6 +121,18 @@ describe('doors: heads', () => {
     const ids = answers.map((text) => ['api', /x-ms-request-id: (\S+)/.exec(text)[1]]);
     ids.push(['edge', through.headers['x-ms-request-id']]); // the first that sees it says so, and logs it
     await until('the refusals to be logged', () => ids.every(([who, id]) => stack.events(who).some((event) => event.trackingId === id && event.status === 400)), { timeoutMs: 5000 });
+  });
+
+  test('all that the edge lets pass is answered by the api and not by its HTTP library', async () => {
+    const host = `global.dps.${idscope.domain}`;
+    const start = `GET /${'x'.repeat(7000)}?${'a=b&'.repeat(99)}a HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${Array.from({ length: 92 }, (_, i) => `X-${i}: y\r\n`).join('')}`;
+    const largest = `${start}Z: ${'z'.repeat(16300 - start.length)}\r\n\r\n`;
+    const answer = await send(tls.connect({ host: '127.0.0.1', port: 443, servername: host, ...paddedIdentity(11500) }), largest);
+    assert.match(answer, /^HTTP\/1\.1 404 [^]*"errorCode":404/);
+    const id = /x-ms-request-id: (\S+)/.exec(answer)[1];
+    await until('its line in the log', () => stack.events('api').some((event) => event.trackingId === id && event.event === 'request'), { timeoutMs: 5000 });
+    const cookies = await send(tls.connect({ host: '127.0.0.1', port: 443, servername: HOST }), `${line('/portal')}Connection: close\r\nCookie: ${'a;'.repeat(7000)}\r\n\r\n`);
+    assert.match(cookies, /^HTTP\/1\.1 400 [^]*x-ms-request-id: [^]*"message":"The service could not read the request\."/);
   });
 
   test('what the HTTP library answers by itself is logged', async () => {

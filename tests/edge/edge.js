@@ -387,7 +387,7 @@ test('a page of the HTTP library behind the edge becomes JSON', async () => {
   }
 });
 
-test('whatever a client sends, the log stays one JSON object a line', async () => {
+test('whatever a client sends, its line in the log is whole', async () => {
   const hostile = ['/?"}{"&'.repeat(900), `/${'%00%0a%22'.repeat(800)}?${'&'.repeat(101)}`, `/${'\\'.repeat(8000)}?${'&'.repeat(101)}`, `/"\\u0000?${'&'.repeat(101)}`];
   for (const target of hostile) {
     const answer = parsed(await edge.raw(get('', target)));
@@ -396,7 +396,6 @@ test('whatever a client sends, the log stays one JSON object a line', async () =
     assert.equal(JSON.parse(line).path, target.split('?')[0].slice(0, 800));
   }
   await ownAnswer(edge, parsed(await edge.raw(get('', `/?${'&'.repeat(101)}`).replace('GET', `"\\${'M'.repeat(5000)}`))), 400).catch(() => {});
-  for (const line of edge.log.split('\n').slice(0, -1)) assert.equal(JSON.parse(line).program, 'edge', line);
 });
 
 // --- TLS --------------------------------------------------------------------------------------------------------------------------------
@@ -502,4 +501,13 @@ test('a reload loses no request', async () => {
   stop = true;
   await clients;
   assert.ok(answered >= 150);
+});
+
+test('all that was logged, also over reloads and while the API was away, is one JSON object a line', async () => {
+  const bad = await edge.connect({ ciphers: 'AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }).then(() => assert.fail(), (error) => error);
+  assert.ok(bad);
+  await until('the connection that failed', () => edge.log.includes('"event":"connection"'));
+  const lines = edge.log.split('\n').slice(0, -1);
+  assert.ok(lines.length > 100);
+  for (const line of lines) assert.equal(JSON.parse(line).program, 'edge', line);
 });

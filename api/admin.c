@@ -173,7 +173,7 @@ static err_t bootstrap(struct run *run)
     err_t e = db_admin_tenant_find(run->db, run->arena, name, &tenant);
     if (e != E(NO_ROW))
         return e;
-    e = db_tx(run->db, NULL, bootstrap_in_tx, run);
+    e = db_tx(run->db, bootstrap_in_tx, run);
     if (e != E(UNIQUE_VIOLATION))
         return e;
     run->out.n = 0;

@@ -106,6 +106,7 @@ static err_t check_sas(struct call *r, const struct gate_policy *policies, size_
         return call_refuse(r, E(UNAUTHORIZED), "the SAS token was signed with another key");
     if ((policy->rights & r->route->right) != r->route->right)
         return call_refuse(r, E(UNAUTHORIZED), "the policy lacks a right that the operation needs");
+    r->policy = arena_str(r->arena, policy->name);
     return NULL;
 }
 

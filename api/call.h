@@ -111,6 +111,7 @@ struct call {
     const struct gate_client *client;     /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
     const struct gate_instance *instance; /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
     const struct gate_hub *hub;           /* CREDENTIAL_HUB */
+    struct str policy;                    /* of the instance or hub that the SAS token was signed by */
 
     const char *owner_kind; /* for the log: "idScope", "tenant" or "hub"; NULL while unknown */
     struct str owner;

@@ -214,6 +214,22 @@ static void note_owner(struct call *r)
     }
 }
 
+/* On whose behalf the operation runs; a batch runs on behalf of none of its calls. */
+static void act(struct lane *lane, const struct call *r)
+{
+    struct db_actor actor = {.tracking_id = r->tracking_id, .operation = str_of(r->route->name)};
+    if (r->client) {
+        actor.kind = "client";
+        actor.tenant = r->client->tenant_id;
+        actor.id = enc_uuid(r->arena, &r->client->client_id);
+    } else if (r->instance || r->hub) {
+        actor.kind = r->instance ? "instancePolicy" : "hubPolicy";
+        actor.tenant = r->instance ? r->instance->tenant_id : r->hub->tenant_id;
+        actor.id = arena_printf(r->arena, "%.*s/%.*s", STR_ARG(r->name), STR_ARG(r->policy));
+    }
+    db_act(lane->db, actor.kind ? &actor : NULL);
+}
+
 /* A statement may take half of a call's time; so a call that has waited for as long could end too late. */
 static bool waited_too_long(const struct call *r)
 {
@@ -229,8 +245,8 @@ static err_t admit(struct lane *lane, struct call *r)
 
 static bool is_database_error(err_t e)
 {
-    return e == E(DATABASE_STATEMENT) || e == E(DATABASE_UNAVAILABLE) || e == E(DATABASE_RETRY) ||
-           e == E(UNIQUE_VIOLATION);
+    return e == E(DATABASE_STATEMENT) || e == E(DATABASE_UNAVAILABLE) || e == E(DATABASE_TIMEOUT) ||
+           e == E(DATABASE_RETRY) || e == E(UNIQUE_VIOLATION);
 }
 
 static void end(struct lane *lane, struct call *r, size_t i)
@@ -252,6 +268,7 @@ static void end(struct lane *lane, struct call *r, size_t i)
 static void run_single(struct lane *lane, struct call *r)
 {
     r->error = admit(lane, r);
+    act(lane, r);
     if (!r->error && still_holds(lane, 0))
         r->error = r->route->op(r);
     end(lane, r, 0);

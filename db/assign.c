@@ -23,9 +23,9 @@ err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim 
     db_args_init(&scope, a);
     db_text(&scope, c->id_scope);
     db_link_find_args(&links, a, c->id_scope, (struct str){NULL, 0});
-    const struct db_batch_call calls[] = {{SQL_JOB_CLAIM, &claim}, {SQL_ASSIGN_SCOPE, &scope}, {SQL_LINK_FIND, &links}};
+    const struct db_call calls[] = {{SQL_JOB_CLAIM, &claim}, {SQL_ASSIGN_SCOPE, &scope}, {SQL_LINK_FIND, &links}};
     struct rows *rows[3];
-    TRY(db_pipeline(db, calls, 3, rows));
+    TRY(db_run(db, calls, 3, DB_ONCE, rows));
     *ret_jobs = db_job_claim_rows(rows[0], a, ret_count);
     *ret_scope = (struct db_assign_scope){.alive = false};
     read_scope(rows[1], ret_scope);
@@ -110,8 +110,8 @@ err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, cons
     db_text(&store, id_scope);
     db_bytea_array(&store, hashes, count);
     db_text_array(&store, texts, count);
-    const struct db_batch_call calls[] = {{SQL_ASSIGN_INPUTS_RENEW, &renew}, {SQL_ASSIGN_INPUTS, &store}};
-    return db_pipeline(db, calls, 2, NULL);
+    const struct db_call calls[] = {{SQL_ASSIGN_INPUTS_RENEW, &renew}, {SQL_ASSIGN_INPUTS, &store}};
+    return db_run(db, calls, 2, DB_ONCE, NULL);
 }
 
 static struct bytes hash_or_null(const struct sha256 *hash)

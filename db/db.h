@@ -1,11 +1,12 @@
 /* db.h: one PostgreSQL connection with every statement of db/sql prepared on it.
  *
  * A `struct db` belongs to one thread. Values travel in binary. SQLSTATE is read in db.c only, and becomes an err_t:
- *   unique violation → UNIQUE_VIOLATION, serialization failure and deadlock → DATABASE_RETRY, lost connection,
- * shutdown, statement time-out → DATABASE_UNAVAILABLE, anything else → DATABASE_STATEMENT (its message in db_message,
- * for the log). A lost connection is opened again by the next call (with back-off: until the back-off ends, calls fail
- * at once with DATABASE_UNAVAILABLE), statements prepared anew. Nothing is retried here but statements called with
- * DB_REPEATABLE, once. A statement that does not fit the schema makes db_open fail: the program stops at start, not at
+ *   unique violation → UNIQUE_VIOLATION, serialization failure and deadlock → DATABASE_RETRY, a time-out of the
+ * database's own (statement, lock, idle transaction) → DATABASE_TIMEOUT, lost connection and shutdown →
+ * DATABASE_UNAVAILABLE, anything else → DATABASE_STATEMENT (its message in db_message, for the log). A lost connection
+ * is opened again by the next call (with back-off: until the back-off ends, calls fail at once with
+ * DATABASE_UNAVAILABLE), statements prepared anew. What is tried again is said in one place, run.c. A statement that
+ * does not fit the schema, or the row that reads it (spec.h), makes db_open fail: the program stops at start, not at
  * three in the morning. */
 #ifndef IDSCOPE_DB_H
 #define IDSCOPE_DB_H
@@ -28,8 +29,9 @@ enum db_use {
  * sentence is in `d` and *ret is untouched. Session settings: timezone UTC, statement_timeout,
  * idle_in_transaction_session_timeout, synchronous_commit is left alone. */
 err_t db_open(const char *url, const char *application_name, enum db_use use, struct err_detail *d, struct db **ret);
-void db_close(struct db *db);       /* NULL is allowed */
-bool db_is_up(const struct db *db); /* as of the last call */
+void db_close(struct db *db); /* NULL is allowed */
+/* The database answered the last call, be it with an error. */
+bool db_is_up(const struct db *db);
 /* On connections that are opened from now on the server ends a statement after so long; 30 s unless told otherwise. A
  * server that is frozen is given up a little later. */
 void db_statements_end(int64_t after_ms);
@@ -58,45 +60,86 @@ void db_bytea(struct db_args *in, struct bytes b);      /* p NULL is NULL */
 void db_uuid(struct db_args *in, const struct uuid *u); /* NULL allowed */
 void db_i64(struct db_args *in, int64_t n);             /* int8 */
 void db_i32(struct db_args *in, int32_t n);             /* int4 */
-void db_i64_opt(struct db_args *in, bool set, int64_t n);
-void db_i32_opt(struct db_args *in, bool set, int32_t n);
 void db_bool(struct db_args *in, bool b);
-void db_bool_opt(struct db_args *in, bool set, bool b);
 void db_time(struct db_args *in, int64_t us);                           /* timestamptz; 0 is NULL */
 void db_text_array(struct db_args *in, const struct str *at, size_t n); /* absent elements are NULL */
+/* One parameter for each column of the row, out of one struct; and one array for each, out of many. */
+void db_row_args(struct db_args *in, const struct db_row *row, const void *from);
+void db_array_args(struct db_args *in, const struct db_row *row, const void *first, size_t count);
+
+/* Until all files speak in rows: */
+void db_i32_opt(struct db_args *in, bool set, int32_t n);
 void db_bytea_array(struct db_args *in, const struct bytes *at, size_t n);
 void db_uuid_array(struct db_args *in, const struct uuid *at, size_t n);
 void db_i64_array(struct db_args *in, const int64_t *at, size_t n);
 void db_i32_array(struct db_args *in, const int32_t *at, size_t n);
 void db_bool_array(struct db_args *in, const bool *at, size_t n);
-void db_time_array(struct db_args *in, const int64_t *at_us, size_t n); /* 0 is NULL */
+
+/* --- who acts ----------------------------------------------------------------------------------------------------- */
+
+/* On whose behalf work is done. Row-level security lets it see its tenant's rows, and idscope.note() writes it down. */
+struct db_actor {
+    struct uuid tenant;
+    const char *kind;       /* what `id` names: audit_event.actor_kind */
+    struct str id;          /* client id, policy name, … */
+    struct str tracking_id; /* of the request; absent: there is none */
+    struct str operation;   /* as in routes.def and the log */
+};
+/* Set by whoever begins the work, for all calls until the next one; NULL: nobody acts. The actor is copied. It travels
+ * with the statements that are marked `as actor` in db/sql (one set_config in the same round trip) and with no other.
+ */
+void db_act(struct db *db, const struct db_actor *actor);
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-struct rows; /* a result; read with row.h; freed with rows_free (or ROWS_CLEANUP) */
+struct rows; /* one result */
 
+/* DB_REPEATABLE: done twice is as good as done once, so it is run again when the connection was lost meanwhile. */
 enum db_flag { DB_ONCE = 0, DB_REPEATABLE = 1 };
 
-/* Runs one statement as its own transaction (one commit). *ret_rows may be asked for with NULL when no rows are wanted.
- */
+struct db_call {
+    enum sql_id statement;
+    const struct db_args *in; /* NULL: it takes none */
+};
+/* Runs statements in one round trip; outside of db_tx as one transaction: all succeed or none. What lost against
+ * another transaction is run again. ret_rows[i] belongs to calls[i] and is NULL after an error; ret_rows NULL: no rows
+ * are wanted. */
+err_t db_run(struct db *db, const struct db_call *calls, size_t count, enum db_flag flag, struct rows **ret_rows);
+
+/* db_run of one statement. */
 err_t db_call(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag,
               struct rows **ret_rows);
+/* The same, and no rows are wanted; the first row, if there is one, read into *ret; all rows, read into an array:
+ * `ret_array` is a pointer to a pointer to structs. `size` is that of the struct; texts go to the arena of `in`. */
+err_t db_do(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag);
+err_t db_first(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, bool *ret_found,
+               void *ret, size_t size);
+err_t db_all(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, void *ret_array,
+             size_t size, size_t *ret_count);
 
-/* The same in a transaction that knows the tenant: set_config('idscope.tenant', …, true) and the statement travel as
- * one pipeline, one round trip, one commit. For tables with row-level security. */
-err_t db_tenant_call(struct db *db, const struct uuid *tenant, enum sql_id statement, const struct db_args *in,
-                     enum db_flag flag, struct rows **ret_rows);
+/* BEGIN, run `work`, COMMIT; ROLLBACK when `work` fails. What lost against another transaction is tried again as a
+ * whole, so `work` must only change the database and its own arena. */
+err_t db_tx(struct db *db, err_t (*work)(struct db *db, void *context), void *context);
 
-/* Runs several statements in one pipeline as one implicit transaction; all succeed or none. ret_rows[i] belongs to
- * calls[i]. */
-struct db_batch_call {
-    enum sql_id statement;
-    const struct db_args *in;
+/* --- rows --------------------------------------------------------------------------------------------------------- */
+
+size_t rows_count(const struct rows *r);
+int64_t rows_affected(const struct rows *r); /* of INSERT, UPDATE, DELETE without RETURNING */
+/* Reads a row as the head of its statement says (`-> row`). `size`: of the struct that is filled. */
+void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size);
+void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count);
+
+void rows_free(struct rows *r); /* NULL is allowed */
+void rows_cleanup(struct rows **r);
+#define ROWS_CLEANUP __attribute__((cleanup(rows_cleanup)))
+
+/* The results of one db_run of several statements, freed together: `struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+ * TRY(db_run(db, calls, 3, DB_ONCE, r.of));`. */
+enum { DB_CALLS_MAX = 8 };
+struct rows_set {
+    struct rows *of[DB_CALLS_MAX];
 };
-err_t db_pipeline(struct db *db, const struct db_batch_call *calls, size_t count, struct rows **ret_rows);
-
-/* BEGIN, set the tenant when given, run `work`, COMMIT; ROLLBACK when `work` fails. A DATABASE_RETRY is
- * tried again up to three times, so `work` must only change the database and its own arena. */
-err_t db_tx(struct db *db, const struct uuid *tenant, err_t (*work)(struct db *db, void *context), void *context);
+void rows_set_cleanup(struct rows_set *s);
+#define ROWS_SET_CLEANUP __attribute__((cleanup(rows_set_cleanup)))
 
 #endif

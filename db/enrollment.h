@@ -7,8 +7,9 @@
 
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
-    struct enrollment enrollment;     /* without attestation, etag and registration state */
-    struct attest_stored attestation; /* sealed.p NULL in an update: as it is */
+    struct enrollment enrollment; /* without attestation, etag and registration state */
+    enum tri update_hub_assignment, migrate_device_data, iot_edge; /* of its objects; not for callers */
+    struct attest_stored attestation;                              /* sealed.p NULL in an update: as it is */
     struct uuid etag;
     struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };

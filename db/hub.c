@@ -22,7 +22,7 @@ err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct p
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
     db_find_args(&in, a, f);
-    TRY(db_placed(db, a, f->at, &(struct db_batch_call){SQL_HUB_FIND, &in}, 1, ret_found, &rows));
+    TRY(db_placed(db, a, f->at, &(struct db_call){SQL_HUB_FIND, &in}, 1, ret_found, &rows));
     *ret_more = rows_count(rows) > DB_PAGE;
     *ret_count = *ret_more ? DB_PAGE : rows_count(rows);
     *ret = ARENA_NEW_ARRAY(a, *ret_count, struct hub_row);
@@ -46,8 +46,8 @@ err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, st
     db_find_args(&find, a, hub);
     hub_args(&in, a, hub);
     db_text(&in, key_name_key);
-    TRY(db_placed(db, a, hub->at, (struct db_batch_call[]){{SQL_HUB_FIND, &find}, {SQL_HUB_POLICY_FIND, &in}}, 2,
-                  ret_found, rows));
+    TRY(db_placed(db, a, hub->at, (struct db_call[]){{SQL_HUB_FIND, &find}, {SQL_HUB_POLICY_FIND, &in}}, 2, ret_found,
+                  rows));
     *ret_hub = rows_count(rows[0]) == 1;
     *ret_count = db_policy_rows(rows[1], a, ret);
     rows_free(rows[0]);
@@ -62,7 +62,7 @@ err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, stru
     struct rows *rows ROWS_CLEANUP = NULL;
     hub_args(&in, a, hub);
     db_text(&in, etag);
-    TRY(db_placed(db, a, hub->at, &(struct db_batch_call){SQL_HUB_DELETE, &in}, 1, ret_found, &rows));
+    TRY(db_placed(db, a, hub->at, &(struct db_call){SQL_HUB_DELETE, &in}, 1, ret_found, &rows));
     *ret_gone = rows_count(rows) > 0;
     return NULL;
 }

@@ -111,13 +111,8 @@ static void etag_args(struct db_args *in, struct arena *a, const struct hub_devi
 static err_t write_devices(struct db *db, struct arena *a, enum sql_id statement, const struct db_args *in,
                            struct hub_devices_outcome *ret)
 {
-    enum { TRIES = 3 };
     struct rows *rows ROWS_CLEANUP = NULL;
-    err_t e = E(DATABASE_RETRY);
-    for (int i = 0; e == E(DATABASE_RETRY) && i < TRIES; i++)
-        e = db_call(db, statement, in, DB_ONCE, &rows);
-    if (e)
-        return e;
+    TRY(db_call(db, statement, in, DB_ONCE, &rows));
     ret->live = row_bool(rows, 0, 0);
     ret->written_count = row_text_array(rows, 0, 1, a, &ret->written);
     ret->found_count = row_text_array(rows, 0, 2, a, &ret->found);

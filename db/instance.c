@@ -54,7 +54,7 @@ err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, 
     db_uuid(&in, tenant);
     db_text_array(&in, id_scopes, scope_count);
     db_text(&in, host);
-    TRY(db_tenant_call(db, tenant, SQL_LINKED_FIND, &in, DB_REPEATABLE, &rows));
+    TRY(db_call(db, SQL_LINKED_FIND, &in, DB_REPEATABLE, &rows));
     *ret_count = rows_count(rows);
     *ret = ARENA_NEW_ARRAY(a, *ret_count, struct linked_row);
     for (size_t i = 0; i < *ret_count; i++)
@@ -96,7 +96,7 @@ err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, str
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
     db_find_args(&in, a, f);
-    TRY(db_placed(db, a, f->at, &(struct db_batch_call){SQL_INSTANCE_FIND, &in}, 1, ret_found, &rows));
+    TRY(db_placed(db, a, f->at, &(struct db_call){SQL_INSTANCE_FIND, &in}, 1, ret_found, &rows));
     *ret_more = rows_count(rows) > DB_PAGE;
     *ret_count = *ret_more ? DB_PAGE : rows_count(rows);
     *ret = ARENA_NEW_ARRAY(a, *ret_count, struct instance_row);
@@ -121,9 +121,8 @@ err_t db_instance_policies(struct db *db, struct arena *a, const struct find *in
     db_find_args(&find, a, instance);
     instance_args(&in, a, instance);
     db_text(&in, key_name_key);
-    TRY(db_placed(db, a, instance->at,
-                  (struct db_batch_call[]){{SQL_INSTANCE_FIND, &find}, {SQL_INSTANCE_POLICY_FIND, &in}}, 2, ret_found,
-                  rows));
+    TRY(db_placed(db, a, instance->at, (struct db_call[]){{SQL_INSTANCE_FIND, &find}, {SQL_INSTANCE_POLICY_FIND, &in}},
+                  2, ret_found, rows));
     *ret_id_scope = rows_count(rows[0]) ? row_text(rows[0], 0, 3, a) : (struct str){NULL, 0};
     *ret_count = db_policy_rows(rows[1], a, ret);
     rows_free(rows[0]);
@@ -138,7 +137,7 @@ err_t db_instance_delete(struct db *db, struct arena *a, const struct find *inst
     struct rows *rows ROWS_CLEANUP = NULL;
     instance_args(&in, a, instance);
     db_text(&in, etag);
-    TRY(db_placed(db, a, instance->at, &(struct db_batch_call){SQL_INSTANCE_DELETE, &in}, 1, ret_found, &rows));
+    TRY(db_placed(db, a, instance->at, &(struct db_call){SQL_INSTANCE_DELETE, &in}, 1, ret_found, &rows));
     *ret_id_scope = rows_count(rows) ? row_text(rows, 0, 0, a) : (struct str){NULL, 0};
     return NULL;
 }

@@ -2,30 +2,22 @@
  * forget one. */
 #include "db/registration.h"
 
-#include "db/word.h"
+DB_ROW(registration, struct registration_row, COL(struct registration_row, state.registration_id, TEXT),
+       COL_AS(struct registration_row, operation, UUID, "operation_id"), COL(struct registration_row, revision, I64),
+       COL_WORD(struct registration_row, state.status, registration_status_words),
+       COL_WORD(struct registration_row, state.substatus, registration_substatus_words),
+       COL(struct registration_row, state.assigned_hub, TEXT), COL(struct registration_row, state.device_id, TEXT),
+       COL(struct registration_row, state.error_code, OPT_I64), COL(struct registration_row, state.error_message, TEXT),
+       COL_AS(struct registration_row, state.created_us, TIME, "created_at"),
+       COL_AS(struct registration_row, state.updated_us, TIME, "updated_at"));
 
-struct registration_row db_registration_row(const struct rows *r, size_t row, int column, struct arena *a)
-{
-    struct registration_row reg = {
-        .operation = row_uuid(r, row, column + 1),
-        .revision = row_i64(r, row, column + 2),
-        .state =
-            {
-                .registration_id = row_text(r, row, column, a),
-                .status = word_number(registration_status_words, row_view(r, row, column + 3)),
-                .substatus = word_number(registration_substatus_words, row_view(r, row, column + 4)),
-                .assigned_hub = row_text(r, row, column + 5, a),
-                .device_id = row_text(r, row, column + 6, a),
-                .error_code = {!row_null(r, row, column + 7), row_i64(r, row, column + 7)},
-                .error_message = row_text(r, row, column + 8, a),
-                .created_us = row_time(r, row, column + 10),
-                .updated_us = row_time(r, row, column + 11),
-            },
-    };
-    if (reg.state.status == REG_ASSIGNING)
-        reg.state.error_message = row_text(r, row, column + 9, a);
-    return reg;
-}
+struct outcome {
+    bool live, gone;
+};
+DB_ROW(registration_outcome, struct outcome, COL(struct outcome, live, BOOL), COL(struct outcome, gone, BOOL));
+
+DB_ROW(registration_input, struct registration_input, COL(struct registration_input, registration_id, TEXT),
+       COL(struct registration_input, hash, BYTEA), COL(struct registration_input, input, TEXT));
 
 /* Scope and key: what every statement of one device begins with. */
 static void device_args(struct db_args *in, struct arena *a, struct str id_scope, struct str registration_key)
@@ -39,13 +31,8 @@ err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, 
                            bool *ret_found, struct registration_row *ret)
 {
     struct db_args in;
-    struct rows *rows ROWS_CLEANUP = NULL;
     device_args(&in, a, id_scope, registration_key);
-    TRY(db_call(db, SQL_REGISTRATION_FIND, &in, DB_REPEATABLE, &rows));
-    *ret_found = rows_count(rows) == 1;
-    if (*ret_found)
-        *ret = db_registration_row(rows, 0, 0, a);
-    return NULL;
+    return db_first(db, SQL_REGISTRATION_FIND, &in, DB_REPEATABLE, ret_found, ret, sizeof *ret);
 }
 
 void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g,
@@ -64,17 +51,13 @@ void db_registration_delete_args(struct db_args *in, struct arena *a, const stru
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,
                              bool *ret_gone)
 {
-    enum { TRIES = 3 };
     struct db_args in;
-    struct rows *rows ROWS_CLEANUP = NULL;
+    struct outcome o;
+    bool found;
     db_registration_delete_args(&in, a, g, false, NULL);
-    err_t e = E(DATABASE_RETRY);
-    for (int i = 0; e == E(DATABASE_RETRY) && i < TRIES; i++)
-        e = db_call(db, SQL_REGISTRATION_DELETE, &in, DB_ONCE, &rows);
-    if (e)
-        return e;
-    *ret_live = row_bool(rows, 0, 0);
-    *ret_gone = row_bool(rows, 0, 1);
+    TRY(db_first(db, SQL_REGISTRATION_DELETE, &in, DB_ONCE, &found, &o, sizeof o));
+    *ret_live = o.live;
+    *ret_gone = o.gone;
     return NULL;
 }
 
@@ -82,11 +65,6 @@ err_t db_registration_input(struct db *db, struct arena *a, struct str id_scope,
                             bool *ret_found, struct registration_input *ret)
 {
     struct db_args in;
-    struct rows *rows ROWS_CLEANUP = NULL;
     device_args(&in, a, id_scope, registration_key);
-    TRY(db_call(db, SQL_REGISTRATION_INPUT, &in, DB_REPEATABLE, &rows));
-    *ret_found = rows_count(rows) == 1;
-    if (*ret_found)
-        *ret = (struct registration_input){row_text(rows, 0, 0, a), row_bytea(rows, 0, 1, a), row_text(rows, 0, 2, a)};
-    return NULL;
+    return db_first(db, SQL_REGISTRATION_INPUT, &in, DB_REPEATABLE, ret_found, ret, sizeof *ret);
 }

@@ -3,7 +3,7 @@
 #define IDSCOPE_DB_REGISTRATION_H
 
 #include "core/model.h"
-#include "db/row.h"
+#include "db/db.h"
 
 /* A registration with what its etag is made from. */
 struct registration_row {
@@ -12,10 +12,6 @@ struct registration_row {
     struct uuid operation;
     int64_t revision;
 };
-
-enum { DB_REGISTRATION_COLUMNS = 12 };
-/* Reads the columns of registration_find, which may stand from `column` on in a larger row. */
-struct registration_row db_registration_row(const struct rows *r, size_t row, int column, struct arena *a);
 
 err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                            bool *ret_found, struct registration_row *ret);

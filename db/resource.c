@@ -19,16 +19,16 @@ void db_find_args(struct db_args *in, struct arena *a, const struct find *f)
     db_i64(in, DB_PAGE + 1);
 }
 
-err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_batch_call *calls, size_t count,
+err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_call *calls, size_t count,
                 struct place_found *ret_found, struct rows **ret_rows)
 {
     struct db_args in;
-    struct db_batch_call all[DB_TENANT_CALLS_MAX];
-    struct rows *rows[DB_TENANT_CALLS_MAX];
+    struct db_call all[DB_CALLS_MAX];
+    struct rows *rows[DB_CALLS_MAX];
     db_place_args(&in, a, at);
-    all[0] = (struct db_batch_call){SQL_PLACE, &in};
+    all[0] = (struct db_call){SQL_PLACE, &in};
     memcpy(all + 1, calls, count * sizeof *calls);
-    TRY(db_tenant_pipeline(db, a, &at->tenant_id, all, count + 1, rows));
+    TRY(db_run(db, all, count + 1, DB_ONCE, rows));
     *ret_found = (struct place_found){row_bool(rows[0], 0, 0), row_text(rows[0], 0, 1, a)};
     rows_free(rows[0]);
     for (size_t i = 0; i < count; i++)
@@ -90,7 +90,7 @@ err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct
     db_text(&in, f->name_key);
     db_text(&in, f->after);
     db_i64(&in, DB_PAGE + 1);
-    TRY(db_placed(db, a, f->at, &(struct db_batch_call){SQL_GROUP_FIND, &in}, 1, ret_found, &rows));
+    TRY(db_placed(db, a, f->at, &(struct db_call){SQL_GROUP_FIND, &in}, 1, ret_found, &rows));
     *ret_more = rows_count(rows) > DB_PAGE;
     *ret_count = *ret_more ? DB_PAGE : rows_count(rows);
     *ret = ARENA_NEW_ARRAY(a, *ret_count, struct group_row);
@@ -108,7 +108,7 @@ err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const
     db_text(&in, g->name);
     db_text(&in, g->location);
     db_json(&in, g->tags);
-    TRY(db_placed(db, a, at, &(struct db_batch_call){SQL_GROUP_PUT, &in}, 1, ret_found, &rows));
+    TRY(db_placed(db, a, at, &(struct db_call){SQL_GROUP_PUT, &in}, 1, ret_found, &rows));
     *ret_written = rows_count(rows) == 1;
     if (*ret_written) {
         *ret_created = row_bool(rows, 0, 3);
@@ -124,10 +124,10 @@ err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, st
     db_place_args(&inside, a, at);
     db_text(&inside, (struct str){NULL, 0});
     db_text(&inside, (struct str){NULL, 0});
-    const struct db_batch_call calls[] = {{SQL_GROUP_LOCK, &group},
-                                          {SQL_INSTANCE_DELETE, &inside},
-                                          {SQL_HUB_DELETE, &inside},
-                                          {SQL_GROUP_DELETE, &group}};
+    const struct db_call calls[] = {{SQL_GROUP_LOCK, &group},
+                                    {SQL_INSTANCE_DELETE, &inside},
+                                    {SQL_HUB_DELETE, &inside},
+                                    {SQL_GROUP_DELETE, &group}};
     struct rows *rows[4];
     TRY(db_placed(db, a, at, calls, 4, ret_found, rows));
     for (int i = 0; i < 4; i++)

@@ -31,7 +31,7 @@ void db_place_args(struct db_args *in, struct arena *a, const struct place *at);
 void db_find_args(struct db_args *in, struct arena *a, const struct find *f);
 
 /* `calls` behind a look at the place, in one transaction and one round trip. */
-err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_batch_call *calls, size_t count,
+err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_call *calls, size_t count,
                 struct place_found *ret_found, struct rows **ret_rows);
 /* The place alone. */
 err_t db_place(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found);

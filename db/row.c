@@ -1,12 +1,13 @@
 /* row.c: reading binary results of libpq. A reader that meets another type than its name says ends the program: that is
  * a statement and a caller that do not fit each other, whatever the data, and the first test of that statement shows
  * it. It must never guess. */
-#include "db/row.h"
-
-#include <libpq-fe.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "db/conn.h"
+#include "db/row.h"
 
 enum oid {
     OID_BOOL = 16,
@@ -31,7 +32,7 @@ static const int64_t epoch_2000_us = INT64_C(946684800000000);
 
 static const PGresult *result(const struct rows *r)
 {
-    return (const PGresult *)r;
+    return r->result;
 }
 
 static unsigned type_of(const struct rows *r, int column)
@@ -62,17 +63,49 @@ size_t rows_count(const struct rows *r)
 
 int64_t rows_affected(const struct rows *r)
 {
-    return strtoll(PQcmdTuples((PGresult *)(uintptr_t)r), NULL, 10);
+    return strtoll(PQcmdTuples(r->result), NULL, 10);
+}
+
+/* NULL in SQL is p NULL; an empty value is not. */
+static struct bytes value_at(const struct rows *r, size_t i, int column)
+{
+    if (PQgetisnull(r->result, (int)i, column))
+        return (struct bytes){NULL, 0};
+    return (struct bytes){(const uint8_t *)PQgetvalue(r->result, (int)i, column),
+                          (size_t)PQgetlength(r->result, (int)i, column)};
+}
+
+void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size)
+{
+    assert(r->row && r->row->size == size);
+    for (size_t c = 0; c < r->row->count; c++)
+        db_col_read(&r->row->cols[c], value_at(r, i, r->prepared->at[c]), a, ret);
+}
+
+void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count)
+{
+    *ret_count = rows_count(r);
+    char *all = arena_array(a, *ret_count, size);
+    for (size_t i = 0; i < *ret_count; i++)
+        rows_read(r, i, a, all + i * size, size);
+    *(void **)ret_array = all;
 }
 
 void rows_free(struct rows *r)
 {
-    PQclear((PGresult *)r);
+    if (r)
+        PQclear(r->result);
 }
 
 void rows_cleanup(struct rows **r)
 {
     rows_free(*r);
+}
+
+void rows_set_cleanup(struct rows_set *s)
+{
+    for (size_t i = 0; i < DB_CALLS_MAX; i++)
+        rows_free(s->of[i]);
 }
 
 bool row_null(const struct rows *r, size_t row, int column)

@@ -6,12 +6,6 @@
 
 #include "db/db.h"
 
-size_t rows_count(const struct rows *r);
-int64_t rows_affected(const struct rows *r); /* of INSERT, UPDATE, DELETE without RETURNING */
-void rows_free(struct rows *r);              /* wipes nothing: sealed values need no wiping; NULL is allowed */
-void rows_cleanup(struct rows **r);
-#define ROWS_CLEANUP __attribute__((cleanup(rows_cleanup)))
-
 bool row_null(const struct rows *r, size_t row, int column);
 struct str row_text(const struct rows *r, size_t row, int column, struct arena *a); /* text, json; NULL is absent */
 struct str row_view(const struct rows *r, size_t row, int column);                  /* text only */

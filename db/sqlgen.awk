@@ -1,27 +1,46 @@
 # sqlgen.awk: turns the named statements of db/sql/*.sql into an enum (header) and a table of name and text (source).
-# A statement begins at a line `-- name: NAME` and ends before the next such line or the end of its file. Comment lines
-# stay out of the text that is sent; a trailing semicolon is cut.
+# A statement begins at a line `-- name: NAME [-> ROW] [as actor]` and ends before the next such line or the end of its file.
+# ROW is the row that reads its result (db/spec.h), which must then be defined somewhere as row_ROW. `as actor` has the statement
+# told who acts (db_act): it reads or writes what row-level security guards, or calls idscope.note(). Comment lines stay out of
+# the text that is sent; a trailing semicolon is cut.
 function flush(   i) {
     if (name == "") return
     sub(/[ \n]*;[ \n]*$/, "", text)
-    names[count] = name; texts[count] = text; count++
+    names[count] = name; texts[count] = text; rows[count] = row; actors[count] = actor; count++
     name = ""; text = ""
+}
+function fail(why) { print "sqlgen: " why > "/dev/stderr"; exit 1 }
+# The words behind the name.
+function read_head(   i) {
+    name = $3; row = ""; actor = 0
+    if (name in seen) fail(name " stands twice")
+    seen[name] = 1
+    for (i = 4; i <= NF; i++)
+        if ($i == "->" && i < NF) row = $(++i)
+        else if ($i == "as" && $(i + 1) == "actor") { actor = 1; i++ }
+        else fail(name ": what does " $i " mean?")
 }
 BEGIN { count = 0; name = "" }
 FNR == 1 { flush() }
-/^-- name: / { flush(); name = $3; if (name in seen) { print "sqlgen: " name " stands twice" > "/dev/stderr"; exit 1 } seen[name] = 1; next }
+/^-- name: / { flush(); read_head(); next }
 /^[ \t]*--/ { next }
 name != "" && NF > 0 { text = text (text == "" ? "" : "\n") $0 }
 END {
     flush()
     print "/* Made by db/sqlgen.awk from db/sql. */" > header
-    print "#ifndef IDSCOPE_SQL_GEN_H\n#define IDSCOPE_SQL_GEN_H\nenum sql_id {" > header
+    print "#ifndef IDSCOPE_SQL_GEN_H\n#define IDSCOPE_SQL_GEN_H\n#include \"db/spec.h\"\nenum sql_id {" > header
     for (i = 0; i < count; i++) printf "    SQL_%s,\n", toupper(names[i]) > header
-    print "    SQL_COUNT\n};\nstruct sql_text { const char *name, *text; };\nextern const struct sql_text sql_texts[SQL_COUNT];\n#endif" > header
+    print "    SQL_COUNT\n};\nstruct sql_text {\n    const char *name, *text;\n    const struct db_row *row;\n    bool as_actor;\n};" > header
+    print "extern const struct sql_text sql_texts[SQL_COUNT];" > header
+    for (i = 0; i < count; i++) if (rows[i] != "" && !(rows[i] in declared)) {
+        declared[rows[i]] = 1
+        printf "extern const struct db_row row_%s;\n", rows[i] > header
+    }
+    print "#endif" > header
     print "/* Made by db/sqlgen.awk from db/sql. */\n#include \"sql_gen.h\"\nconst struct sql_text sql_texts[SQL_COUNT] = {" > source
     for (i = 0; i < count; i++) {
         gsub(/\\/, "\\\\", texts[i]); gsub(/"/, "\\\"", texts[i]); gsub(/\n/, "\\n\"\n     \"", texts[i])
-        printf "    {\"%s\",\n     \"%s\"},\n", names[i], texts[i] > source
+        printf "    {\"%s\",\n     \"%s\",\n     %s, %s},\n", names[i], texts[i], rows[i] == "" ? "0" : "&row_" rows[i], actors[i] ? "true" : "false" > source
     }
     print "};" > source
 }

@@ -16,35 +16,11 @@ err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *te
     db_uuid(&in, wanted);
     db_uuid(&in, after);
     db_i64(&in, DB_PAGE + 1);
-    TRY(db_tenant_call(db, tenant, SQL_SUBSCRIPTION_FIND, &in, DB_REPEATABLE, &rows));
+    TRY(db_call(db, SQL_SUBSCRIPTION_FIND, &in, DB_REPEATABLE, &rows));
     *ret_more = rows_count(rows) > DB_PAGE;
     *ret_count = *ret_more ? DB_PAGE : rows_count(rows);
     *ret = ARENA_NEW_ARRAY(a, *ret_count, struct subscription_row);
     for (size_t i = 0; i < *ret_count; i++)
         (*ret)[i] = (struct subscription_row){row_uuid(rows, i, 0), row_text(rows, i, 1, a)};
-    return NULL;
-}
-
-err_t db_tenant_pipeline(struct db *db, struct arena *a, const struct uuid *tenant, const struct db_batch_call *calls,
-                         size_t count, struct rows **ret_rows)
-{
-    struct db_args in;
-    struct db_batch_call all[DB_TENANT_CALLS_MAX + 1];
-    struct rows *rows[DB_TENANT_CALLS_MAX + 1];
-    db_args_init(&in, a);
-    db_uuid(&in, tenant);
-    all[0] = (struct db_batch_call){SQL_TENANT_SET, &in};
-    memcpy(all + 1, calls, count * sizeof *calls);
-    err_t e = NULL;
-    for (int i = 0; i < PIPELINE_TRIES; i++) {
-        e = db_pipeline(db, all, count + 1, rows);
-        if (e != E(DATABASE_RETRY))
-            break;
-    }
-    if (e)
-        return e;
-    rows_free(rows[0]);
-    for (size_t i = 0; i < count; i++)
-        ret_rows[i] = rows[i + 1];
     return NULL;
 }

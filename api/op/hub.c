@@ -232,9 +232,9 @@ err_t op_hub_put(struct call *r)
     TRY(arm_resource(r, &p.target));
     TRY(arm_check_new_name(r, "a hub", p.target.name));
     TRY(read_body(r, &p));
-    err_t e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+    err_t e = db_tx(r->db, put_work, &p);
     if (e == E(UNIQUE_VIOLATION)) /* taken; or a twin of this request was faster, then it is there now */
-        e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+        e = db_tx(r->db, put_work, &p);
     gate_forget_hub(r->shared->gate, p.target.find.name_key);
     if (e == E(UNIQUE_VIOLATION))
         return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.",

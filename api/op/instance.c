@@ -256,9 +256,9 @@ err_t op_instance_put(struct call *r)
     if (!str_same_nocase(body.sku->name, STR("S1")))
         return refuse_sku(r);
     TRY(check_body(r, &body, &p));
-    err_t e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+    err_t e = db_tx(r->db, put_work, &p);
     if (e == E(UNIQUE_VIOLATION)) /* taken; or a twin of this request was faster, then it is there now */
-        e = db_tx(r->db, &p.target.at.tenant_id, put_work, &p);
+        e = db_tx(r->db, put_work, &p);
     gate_forget_instance(r->shared->gate, p.row.id_scope, p.target.find.name_key);
     if (e == E(UNIQUE_VIOLATION))
         return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.",

@@ -1,6 +1,6 @@
 -- hub.sql: built-in hubs as the management plane sees them. Names are global: a plain INSERT, and the unique violation reads as "taken".
 
--- name: hub_find
+-- name: hub_find as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 hub (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
 SELECT h.name, g.name, h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.etag
   FROM idscope.hub h
@@ -13,7 +13,7 @@ SELECT h.name, g.name, h.subscription_id, h.location, h.tags, h.sku_name, h.sku_
  ORDER BY h.hub_key
  LIMIT $6;
 
--- name: hub_policy_find
+-- name: hub_policy_find as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case (NULL: all)
 SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
   FROM idscope.hub h
@@ -22,14 +22,14 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
    AND ($5::text IS NULL OR p.key_name_key = $5)
  ORDER BY p.position;
 
--- name: hub_lock
+-- name: hub_lock as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub. Two writers of one hub wait for each other.
 SELECT hub_id, location, etag
   FROM idscope.hub
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND hub_key = $4
    FOR UPDATE;
 
--- name: hub_insert
+-- name: hub_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 name, $6 location, $7 tags, $8 SKU, $9 capacity, $10 properties
 WITH issued AS (
     INSERT INTO idscope.hub_registry (hub_key) VALUES ($4) RETURNING hub_id)
@@ -38,13 +38,13 @@ INSERT INTO idscope.hub (hub_key, hub_id, tenant_id, subscription_id, resource_g
 SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, gen_random_uuid()
   FROM issued;
 
--- name: hub_update
+-- name: hub_update as actor
 -- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties
 UPDATE idscope.hub
    SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = gen_random_uuid(), updated_at = now()
  WHERE tenant_id = $1 AND hub_key = $2;
 
--- name: hub_policy_put
+-- name: hub_policy_put as actor
 -- $1 tenant, $2 hub, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
 WITH wanted AS (
     SELECT lower(key_name COLLATE "C") AS key_name_key, key_name, rights, primary_sealed, secondary_sealed, position::int AS position
@@ -62,7 +62,7 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
    SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
        secondary_sealed = excluded.secondary_sealed, position = excluded.position;
 
--- name: hub_links_recheck
+-- name: hub_links_recheck as actor
 -- $1 tenant, $2 hub. Links by resource read the policy's keys live; they are probed again at once.
 WITH linked AS (
     UPDATE idscope.linked_hub
@@ -76,7 +76,7 @@ SELECT id_scope, 'link_validate', host, now()
     ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;
 
--- name: hub_delete
+-- name: hub_delete as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any). The
 -- registry row stays as a tombstone until its devices are purged; the name is free at once.
 WITH gone AS (

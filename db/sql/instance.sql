@@ -1,6 +1,6 @@
 -- instance.sql: provisioning service instances, their ID scopes, policies and linked hubs as the management plane sees them.
 
--- name: instance_find
+-- name: instance_find as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 instance (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
 SELECT i.name, g.name, i.subscription_id, i.id_scope, i.id_scope_text, i.location, i.tags, i.sku_capacity, i.allocation_policy,
        i.properties, i.etag
@@ -14,7 +14,7 @@ SELECT i.name, g.name, i.subscription_id, i.id_scope, i.id_scope_text, i.locatio
  ORDER BY i.name_key
  LIMIT $6;
 
--- name: instance_policy_find
+-- name: instance_policy_find as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 policy in lower case (NULL: all)
 SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
   FROM idscope.instance i
@@ -23,7 +23,7 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
    AND ($5::text IS NULL OR p.key_name_key = $5)
  ORDER BY p.position;
 
--- name: instance_lock
+-- name: instance_lock as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance. Two writers of one instance wait for each other.
 SELECT id_scope, location, etag, allocation_policy
   FROM idscope.instance
@@ -40,20 +40,20 @@ UPDATE idscope.scope
    SET version = version + 1, inputs_version = inputs_version + CASE WHEN $2 THEN 1 ELSE 0 END
  WHERE id_scope = $1 AND retired_at IS NULL;
 
--- name: instance_insert
+-- name: instance_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location, $9 tags, $10 capacity,
 -- $11 allocation policy, $12 properties
 INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location, tags,
                               sku_capacity, allocation_policy, properties, etag)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, gen_random_uuid());
 
--- name: instance_update
+-- name: instance_update as actor
 -- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties
 UPDATE idscope.instance
    SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, etag = gen_random_uuid(), updated_at = now()
  WHERE tenant_id = $1 AND id_scope = $2;
 
--- name: instance_policy_put
+-- name: instance_policy_put as actor
 -- $1 tenant, $2 ID scope, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
 WITH wanted AS (
     SELECT lower(key_name COLLATE "C") AS key_name_key, key_name, rights, primary_sealed, secondary_sealed, position::int AS position
@@ -69,7 +69,7 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
    SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
        secondary_sealed = excluded.secondary_sealed, position = excluded.position;
 
--- name: instance_delete
+-- name: instance_delete as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any).
 -- The ID scope is dead at once; what it holds is purged later.
 WITH gone AS (
@@ -85,7 +85,7 @@ WITH gone AS (
 SELECT id_scope
   FROM gone;
 
--- name: linked_find
+-- name: linked_find as actor
 -- $1 tenant, $2 ID scopes, $3 host in lower case (NULL: all)
 SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.primary_sealed, l.allocation_weight,
        l.apply_allocation_policy, l.state, l.reason, l.state_since, l.last_good_at, h.subscription_id, g.name, h.name
@@ -103,14 +103,14 @@ SELECT host, region, tcp_p50_us, tcp_p95_us, count, measured_at
  WHERE host = ANY ($1)
  ORDER BY host, region;
 
--- name: linked_target
+-- name: linked_target as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case: the hub that a link by resource names; NULL rights: no such policy
 SELECT h.name, h.location, p.key_name, p.rights
   FROM idscope.hub h
   LEFT JOIN idscope.hub_policy p ON p.tenant_id = h.tenant_id AND p.hub_key = h.hub_key AND p.key_name_key = $5
  WHERE h.tenant_id = $1 AND h.subscription_id = $2 AND h.resource_group_key = $3 AND h.hub_key = $4;
 
--- name: linked_put
+-- name: linked_put as actor
 -- $1 tenant, $2 ID scope; the whole set, in order: $3 hosts as given, $4 locations, $5 hubs linked by resource, $6 policies, $7 sealed
 -- keys, $8 weights (0: never set), $9 apply flags (0 never set, 1 false, 2 true). A changed credential waits for its first probe.
 WITH wanted AS (

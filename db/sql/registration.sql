@@ -1,13 +1,13 @@
 -- registration.sql: registrations as the service plane sees them.
 
--- name: registration_find
--- $1 ID scope, $2 registration key
-SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code, error_message, waiting_for,
-       created_at, updated_at
+-- name: registration_find -> registration
+-- $1 ID scope, $2 registration key. While it is assigning, the message is what it waits for.
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code,
+       CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
   FROM idscope.registration
  WHERE id_scope = $1 AND registration_key = $2;
 
--- name: registration_delete
+-- name: registration_delete -> registration_outcome
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
 -- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this
 -- moment is taken off its hub later; the one of an assigned device stays.
@@ -24,7 +24,7 @@ WITH live AS (
      USING live
      WHERE r.id_scope = $1 AND r.registration_key = $3
        AND ($5::uuid IS NULL OR (r.operation_id = $5 AND r.revision = $6))
-       AND (NOT $4 OR EXISTS (SELECT FROM enrolled))
+       AND (NOT $4 OR EXISTS (SELECT 1 FROM enrolled))
     RETURNING r.id_scope, r.registration_key, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id),
      idle AS (
     DELETE FROM idscope.job j
@@ -39,11 +39,11 @@ WITH live AS (
         ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
        SET due_at = excluded.due_at, fence = job.fence + (job.fence > 0)::int, attempt = 0, last_error = NULL,
            payload = idscope.keys_joined(job.payload, excluded.payload))
-SELECT EXISTS (SELECT FROM live), EXISTS (SELECT FROM gone);
+SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM gone) AS gone;
 
--- name: registration_input
+-- name: registration_input -> registration_input
 -- $1 ID scope, $2 registration key: the inputs of the last choice
-SELECT r.registration_id, r.alloc_input, i.input
+SELECT r.registration_id, r.alloc_input AS hash, i.input
   FROM idscope.registration r
   LEFT JOIN idscope.alloc_input i ON i.id_scope = r.id_scope AND i.hash = r.alloc_input
  WHERE r.id_scope = $1 AND r.registration_key = $2;

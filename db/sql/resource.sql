@@ -1,11 +1,11 @@
 -- resource.sql: places (subscription and resource group) and resource groups.
 
--- name: place
+-- name: place as actor
 -- $1 tenant, $2 subscription, $3 group in lower case (NULL: none asked for). Tells what of a resource's path exists, for the right 404.
 SELECT EXISTS (SELECT FROM idscope.subscription WHERE tenant_id = $1 AND subscription_id = $2),
        (SELECT name FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3::text);
 
--- name: group_find
+-- name: group_find as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: all), $4 the last one of the page before (NULL: the first page), $5 rows wanted
 SELECT name, location, tags
   FROM idscope.resource_group
@@ -15,7 +15,7 @@ SELECT name, location, tags
  ORDER BY name_key
  LIMIT $5;
 
--- name: group_put
+-- name: group_put as actor
 -- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags. No row: the subscription is missing, or the group stands elsewhere.
 INSERT INTO idscope.resource_group AS g (tenant_id, subscription_id, name_key, name, location, tags)
 SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
@@ -25,20 +25,20 @@ SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
  WHERE g.location = excluded.location
 RETURNING name, location, tags, g.xmax = 0;
 
--- name: group_hold
+-- name: group_hold as actor
 -- $1 tenant, $2 subscription, $3 group. Keeps the group from being deleted until the transaction ends.
 SELECT name
   FROM idscope.resource_group
  WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3
    FOR KEY SHARE;
 
--- name: group_lock
+-- name: group_lock as actor
 -- $1 tenant, $2 subscription, $3 group. Nothing is put into the group from here to the end of the transaction.
 SELECT name
   FROM idscope.resource_group
  WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3
    FOR UPDATE;
 
--- name: group_delete
+-- name: group_delete as actor
 -- $1 tenant, $2 subscription, $3 group; what stood in it is gone by now
 DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3;

@@ -1,10 +1,12 @@
--- tenancy.sql: the tenant of a transaction, and the subscriptions of a tenant.
+-- tenancy.sql: who acts, and the subscriptions of a tenant.
 
--- name: tenant_set
--- $1 tenant. The first statement of a pipeline that touches tables with row-level security.
-SELECT set_config('idscope.tenant', $1::uuid::text, true);
+-- name: act
+-- $1 tenant, $2 and $3 kind and id of who acts, $4 tracking id of the request, $5 operation. Sent before statements that are marked
+-- `as actor`, in their transaction (db/run.c); row-level security and idscope.note() read it.
+SELECT set_config('idscope.tenant', $1::uuid::text, true), set_config('idscope.actor_kind', $2, true),
+       set_config('idscope.actor_id', $3, true), set_config('idscope.tracking_id', $4, true), set_config('idscope.operation', $5, true);
 
--- name: subscription_find
+-- name: subscription_find as actor
 -- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted
 SELECT subscription_id, display_name
   FROM idscope.subscription

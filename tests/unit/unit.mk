@@ -21,6 +21,7 @@ unit-coverage: ## run them with line coverage of core printed; fails under 95 %
 
 # The table of routes names every operation, so the router comes with all of them.
 $(OUT)/tests/unit/test_queue:  $(call objs,api/queue.c)
+$(OUT)/tests/unit/test_spec:   $(call objs,db/spec.c)
 $(OUT)/tests/unit/test_hosts:  $(call objs,workers/hosts.c workers/schedule.c)
 $(OUT)/tests/unit/test_pool:   $(call objs,workers/pool.c)
 $(OUT)/tests/unit/test_schedule: $(call objs,workers/schedule.c)

@@ -247,7 +247,7 @@ static void write_ended(struct assign_batch *b)
 err_t job_assign(struct job_context *c, struct str id_scope)
 {
     struct assign_batch b = {.c = c, .id_scope = id_scope};
-    TRY(db_tx(c->db, NULL, choose_in_tx, &b));
+    TRY(db_tx(c->db, choose_in_tx, &b));
     if (b.count == 0)
         return NULL;
     mark_written(&b);

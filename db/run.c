@@ -1,0 +1,275 @@
+/* run.c: calls, who acts, what is tried again, transactions. Every statement of the programs goes through db_run: one
+ * pipeline, one round trip, and outside of db_tx one commit. It must never know what a statement is for. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/crypt.h"
+#include "db/conn.h"
+
+enum { BINARY = 1 };
+
+/* The only policy for what is run again: that which was undone as a whole (lost against another transaction, refused
+ * because the statements have to be prepared anew), and what may be repeated though nobody knows whether it was done.
+ */
+static const struct {
+    int tries;
+    int64_t pause_ms; /* after the first one; grows by as much each time */
+} policy = {.tries = 3, .pause_ms = 8};
+
+/* --- who acts ----------------------------------------------------------------------------------------------------- */
+
+void db_act(struct db *db, const struct db_actor *actor)
+{
+    db->acts = actor != NULL;
+    arena_reset(db->who);
+    db_args_init(&db->actor, db->who);
+    if (!actor)
+        return;
+    db_uuid(&db->actor, &actor->tenant);
+    db_text(&db->actor, arena_str(db->who, str_of(actor->kind)));
+    db_text(&db->actor, arena_str(db->who, actor->id));
+    db_text(&db->actor, arena_str(db->who, actor->tracking_id));
+    db_text(&db->actor, arena_str(db->who, actor->operation));
+}
+
+/* The statements of a call that are run as their actor want to be told who that is, once per transaction. */
+static bool wants_actor(const struct db *db, const struct db_call *calls, size_t count)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < count; i++)
+        wanted |= sql_texts[calls[i].statement].as_actor;
+    return wanted && !(db->in_tx && db->is_told);
+}
+
+/* --- one pipeline ------------------------------------------------------------------------------------------------- */
+
+/* Types are compared here, because a binary int4 that arrives at an int8 parameter is garbage or an obscure error. */
+static err_t check_args(struct db *db, enum sql_id statement, const struct db_args *in)
+{
+    const struct prepared *p = &db->prepared[statement];
+    int given = in ? in->count : 0;
+    if (p->count != given) {
+        snprintf(db->message, sizeof db->message, "%s: takes %d parameters, was given %d", sql_texts[statement].name,
+                 p->count, given);
+        return E(DATABASE_STATEMENT);
+    }
+    for (int i = 0; i < given; i++) {
+        if (in->oids[i] == p->oids[i])
+            continue;
+        snprintf(db->message, sizeof db->message, "%s: parameter $%d is of type %u, was given %u",
+                 sql_texts[statement].name, i + 1, p->oids[i], in->oids[i]);
+        return E(DATABASE_STATEMENT);
+    }
+    return NULL;
+}
+
+static err_t check_calls(struct db *db, bool told, const struct db_call *calls, size_t count)
+{
+    if (told && !db->acts) {
+        conn_say(db, sql_texts[calls[0].statement].name, "is run as its actor, and nobody acts");
+        return E(DATABASE_STATEMENT);
+    }
+    for (size_t i = 0; i < count; i++)
+        TRY(check_args(db, calls[i].statement, calls[i].in));
+    return NULL;
+}
+
+static bool send_statement(struct db *db, enum sql_id statement, const struct db_args *in)
+{
+    int formats[DB_PARAMS_MAX];
+    int count = in ? in->count : 0;
+    for (int i = 0; i < count; i++)
+        formats[i] = BINARY;
+    return PQsendQueryPrepared(db->conn, sql_texts[statement].name, count, in ? in->values : NULL,
+                               in ? in->lengths : NULL, formats, BINARY);
+}
+
+static bool send_calls(struct db *db, bool tell, const struct db_call *calls, size_t count)
+{
+    bool sent = PQenterPipelineMode(db->conn) && (!tell || send_statement(db, SQL_ACT, &db->actor));
+    for (size_t i = 0; sent && i < count; i++)
+        sent = send_statement(db, calls[i].statement, calls[i].in);
+    return sent && PQpipelineSync(db->conn);
+}
+
+/* Lives and dies with its result. */
+static struct rows *rows_new(const struct db *db, enum sql_id statement, PGresult *r)
+{
+    struct rows *rows = PQresultAlloc(r, sizeof *rows);
+    crypt_must(rows != NULL, "memory for rows");
+    *rows = (struct rows){r, &db->prepared[statement], sql_texts[statement].row};
+    return rows;
+}
+
+/* Takes one result of a pipeline; only the first failure counts, the ones behind it are its echo. */
+static void take_result(struct db *db, enum sql_id statement, err_t *first, struct rows **ret)
+{
+    if (!db->conn)
+        return;
+    PGresult *r = conn_next_result(db->conn);
+    if (!r || (*first == NULL && !conn_is_good(r))) {
+        err_t e = conn_failure(db, sql_texts[statement].name, r);
+        *first = *first ? *first : e;
+    }
+    if (*first == NULL && ret)
+        *ret = rows_new(db, statement, r);
+    else
+        PQclear(r);
+}
+
+static err_t end_pipeline(struct db *db, err_t e)
+{
+    if (!db->conn)
+        return e;
+    PGresult *sync = conn_sync_result(db->conn);
+    bool synced = sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
+    if (!synced && !e)
+        e = conn_failure(db, "pipeline", sync); /* the implicit commit failed */
+    PQclear(sync);
+    if (db->conn && !(synced && PQexitPipelineMode(db->conn)))
+        conn_drop(db);
+    return db->conn || e ? e : E(DATABASE_UNAVAILABLE);
+}
+
+static err_t take_results(struct db *db, bool told, const struct db_call *calls, size_t count, struct rows **ret_rows)
+{
+    err_t e = NULL;
+    if (told)
+        take_result(db, SQL_ACT, &e, NULL);
+    for (size_t i = 0; i < count; i++)
+        take_result(db, calls[i].statement, &e, ret_rows ? &ret_rows[i] : NULL);
+    return end_pipeline(db, e);
+}
+
+static err_t run_once(struct db *db, const struct db_call *calls, size_t count, struct rows **ret_rows)
+{
+    bool tell = wants_actor(db, calls, count);
+    TRY(conn_ensure(db));
+    TRY(check_calls(db, tell, calls, count));
+    err_t e = send_calls(db, tell, calls, count) ? take_results(db, tell, calls, count, ret_rows)
+                                                 : conn_failure(db, "pipeline", NULL);
+    if (!e) {
+        db->answers = true;
+        db->is_told |= tell;
+        return NULL;
+    }
+    for (size_t i = 0; ret_rows && i < count; i++) {
+        rows_free(ret_rows[i]);
+        ret_rows[i] = NULL;
+    }
+    return e;
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+
+static bool goes_again(const struct db *db, enum db_flag flag)
+{
+    bool undone = db->again == AGAIN_YES || (db->again == AGAIN_IF_REPEATABLE && flag == DB_REPEATABLE);
+    return undone && (db->conn || conn_may_open(db));
+}
+
+static void pause_after(int try)
+{
+    struct timespec pause = {0, policy.pause_ms * 1000000 * (try + 1)};
+    nanosleep(&pause, NULL);
+}
+
+err_t db_run(struct db *db, const struct db_call *calls, size_t count, enum db_flag flag, struct rows **ret_rows)
+{
+    for (size_t i = 0; ret_rows && i < count; i++)
+        ret_rows[i] = NULL;
+    if (db->in_tx)
+        return run_once(db, calls, count, ret_rows);
+    for (int try = 0;; try++) {
+        db->again = AGAIN_NO;
+        err_t e = run_once(db, calls, count, ret_rows);
+        if (!e || try + 1 == policy.tries || !goes_again(db, flag))
+            return e;
+        pause_after(try);
+    }
+}
+
+err_t db_do(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag)
+{
+    return db_run(db, &(struct db_call){statement, in}, 1, flag, NULL);
+}
+
+err_t db_call(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, struct rows **ret_rows)
+{
+    return db_run(db, &(struct db_call){statement, in}, 1, flag, ret_rows);
+}
+
+err_t db_first(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, bool *ret_found,
+               void *ret, size_t size)
+{
+    struct rows *rows ROWS_CLEANUP = NULL;
+    TRY(db_call(db, statement, in, flag, &rows));
+    *ret_found = rows_count(rows) > 0;
+    if (*ret_found)
+        rows_read(rows, 0, in->arena, ret, size);
+    return NULL;
+}
+
+err_t db_all(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, void *ret_array,
+             size_t size, size_t *ret_count)
+{
+    struct rows *rows ROWS_CLEANUP = NULL;
+    TRY(db_call(db, statement, in, flag, &rows));
+    rows_read_all(rows, in->arena, ret_array, size, ret_count);
+    return NULL;
+}
+
+/* --- transactions ------------------------------------------------------------------------------------------------- */
+
+static err_t begin(struct db *db)
+{
+    TRY(conn_ensure(db));
+    TRY(conn_run_plain(db, "begin", "BEGIN"));
+    db->in_tx = true;
+    db->is_told = false;
+    return NULL;
+}
+
+static void roll_back(struct db *db)
+{
+    char words[MESSAGE_MAX];
+    memcpy(words, db->message, sizeof words);
+    if (db->conn && conn_run_plain(db, "rollback", "ROLLBACK") && db->conn)
+        conn_drop(db);
+    memcpy(db->message, words, sizeof words);
+}
+
+/* A COMMIT of a failed transaction is answered with the word ROLLBACK and no error. */
+static err_t commit(struct db *db)
+{
+    PGresult *r = conn_execute(db, "COMMIT");
+    err_t e = conn_is_good(r) ? NULL : conn_failure(db, "commit", r);
+    if (!e && strcmp(PQcmdStatus(r), "COMMIT") != 0)
+        e = E(DATABASE_STATEMENT);
+    PQclear(r);
+    return e;
+}
+
+static err_t tx_once(struct db *db, err_t (*work)(struct db *db, void *context), void *context)
+{
+    db->again = AGAIN_NO;
+    TRY(begin(db));
+    err_t e = work(db, context);
+    if (!e)
+        e = db->conn ? commit(db) : E(DATABASE_UNAVAILABLE);
+    if (e)
+        roll_back(db);
+    db->in_tx = false;
+    return e;
+}
+
+err_t db_tx(struct db *db, err_t (*work)(struct db *db, void *context), void *context)
+{
+    for (int try = 0;; try++) {
+        err_t e = tx_once(db, work, context);
+        if (!e || try + 1 == policy.tries || !goes_again(db, DB_ONCE))
+            return e;
+        pause_after(try);
+    }
+}

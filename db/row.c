@@ -189,8 +189,8 @@ struct uuid row_uuid(const struct rows *r, size_t row, int column)
     return u;
 }
 
-/* Walks a one-dimensional array: see array_begin in db.c for its form. The server made it, so its lengths are believed
- * as far as the value reaches. */
+/* Walks a one-dimensional array: see array_begin in args.c for its form. The server made it, so its lengths are
+ * believed as far as the value reaches. */
 struct walk {
     const uint8_t *p, *end;
     size_t count;

@@ -2,26 +2,14 @@
  * service token) were computed apart from this code. */
 #include "core/sas.h"
 
+#include "sas_vectors.h"
 #include "unit.h"
 
-#define GROUP_KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="
-#define DEVICE_KEY "Nw8YjEDoTxFUqSkAaMUSaE4pAZ1U6hurqXKn0bFHri8="
-#define SERVICE_KEY "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
-#define UPPER                                                                                                          \
-    "SharedAccessSignature "                                                                                           \
-    "sr=0ne0000BEEF%2Fregistrations%2Fline7-unit042&sig=%2Bxs5naWV7lFT%2F0i1T9B6sRW1QmfJU1UJLSWvUiGCH%2Bc%3D&se="      \
-    "1893456000"
-#define LOWER                                                                                                          \
-    "SharedAccessSignature "                                                                                           \
-    "sr=0ne0000BEEF%2fregistrations%2fline7-unit042&sig=L8EcPWrOdBEYP0pMrcbghlHC%2FV3wnxyHpYTgOlGj26o%3D&se="          \
-    "1893456000"
 #define SERVICE                                                                                                        \
     "SharedAccessSignature "                                                                                           \
     "sr=plantdps.azure-devices-provisioning.net&sig=M6K%2FCG%2BZntWxeKgHqorwMamEVNPrYUXta5FtsaLfqWI%3D&se=1893456000&" \
     "skn=provisioningserviceowner"
 #define SIG "sig=M6K%2FCG%2BZntWxeKgHqorwMamEVNPrYUXta5FtsaLfqWI%3D"
-
-static const int64_t EXPIRY_US = INT64_C(1893456000) * 1000000;
 
 static struct bytes key_of(struct arena *a, const char *base64)
 {

@@ -144,10 +144,10 @@ static err_t write_device(struct push *p, const struct assign_item *item, struct
     return NULL;
 }
 
-/* A key that does not open is our own trouble: it waits for a person with the right key ring. */
+/* What is stored and does not open is our own trouble: it waits for a person with the right key ring. */
 static void unopened(struct push *p, struct assign_item *item)
 {
-    assign_postpone(item, arena_printf(arena_of(p), "The stored keys of the device cannot be opened."),
+    assign_postpone(item, arena_printf(arena_of(p), "The stored attestation of the device cannot be opened."),
                     job_backoff_ms(JOB_assign, item->job.attempt), true);
 }
 

@@ -150,6 +150,26 @@ describe('faults: changes while registrations are under way', () => {
     assert.equal((await made.identity(made.hubs[0], device.id)).authentication.symmetricKey.primaryKey, key);
   });
 
+  test('its stored attestation does not open: the device waits, the registration says why, no identity is made, and a whole one ends it', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await withoutWorker(async () => {
+      const one = await underWay(made);
+      await stack.sql(`update idscope.enrollment set attestation_sealed = '\\x00' where id_scope = '${made.idScope.toLowerCase()}' and registration_key = '${one.id.toLowerCase()}'`);
+      return one;
+    });
+    const state = await until('the registration to say what it waits for', async () => {
+      const { registrationState } = expect('get', await idscope.service(made.instance, 'GET', `/enrollments/${device.id}`), 200);
+      return registrationState.errorMessage && registrationState;
+    });
+    assert.equal(state.status, 'assigning');
+    assert.match(state.errorMessage, /attestation.*cannot be opened/);
+    assert.equal(await made.identity(made.hubs[0], device.id), undefined);
+    const key = sas.newKey();
+    await made.change(device, { attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: key, secondaryKey: sas.newKey() } } });
+    assert.equal((await ending(made, { ...device, key })).status, 'assigned');
+    assert.equal((await made.identity(made.hubs[0], device.id)).authentication.symmetricKey.primaryKey, key);
+  });
+
   test('the instance is deleted: its devices are strangers, its hubs stay empty, its work is dropped', async (t) => {
     const made = await scene(t, { hubs: 1 });
     const devices = await withoutWorker(async () => {

@@ -107,116 +107,48 @@ err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struc
     return db_call(db, SQL_JOB_PUT_BACK, &in, DB_ONCE, NULL);
 }
 
-/* A statement that is only counted. */
-static err_t count_call(struct db *db, enum sql_id statement, const struct db_args *in, int64_t *ret)
+/* --- of tenants and the deployment -------------------------------------------------------------------------------- */
+
+static const struct uuid deployment;
+
+static void db_tenant(struct db_args *in, struct arena *a, const struct uuid *tenant)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
-    TRY(db_call(db, statement, in, DB_ONCE, &rows));
-    *ret = rows_affected(rows);
-    return NULL;
+    db_args_init(in, a);
+    db_uuid(in, tenant ? tenant : &deployment);
 }
 
-static err_t sweep_links(struct db *db, struct arena *a, enum sql_id statement, int64_t next_ms, int at_most,
-                         int64_t *ret_made)
+err_t db_tenant_job_begin(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *kinds,
+                          size_t count)
 {
     struct db_args in;
-    db_args_init(&in, a);
-    db_i64(&in, next_ms);
-    db_i64(&in, at_most);
-    return count_call(db, statement, &in, ret_made);
+    db_tenant(&in, a, tenant);
+    db_text_array(&in, kinds, count);
+    return db_call(db, SQL_TENANT_JOB_BEGIN, &in, DB_REPEATABLE, NULL);
 }
 
-err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made)
-{
-    return sweep_links(db, a, SQL_SWEEP_LINK_VALIDATE, next_ms, at_most, ret_made);
-}
-
-err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made)
-{
-    return sweep_links(db, a, SQL_SWEEP_LATENCY_MEASURE, next_ms, at_most, ret_made);
-}
-
-/* Enrollments before registrations before jobs: an api that is a moment behind can make nothing new from what is left.
- */
-static err_t purge_scope(struct db *db, struct arena *a, struct str scope, int at_most, int64_t *ret_gone)
-{
-    static const enum sql_id steps[] = {SQL_SWEEP_PURGE_ENROLLMENT, SQL_SWEEP_PURGE_REGISTRATION, SQL_SWEEP_PURGE_JOB,
-                                        SQL_SWEEP_PURGE_ALLOC_INPUT};
-    struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, scope);
-    db_i64(&in, at_most);
-    int64_t all = 0;
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        int64_t gone;
-        TRY(count_call(db, steps[i], &in, &gone));
-        all += gone;
-    }
-    *ret_gone = all;
-    return NULL;
-}
-
-err_t db_sweep_retired_scope(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)
-{
-    struct rows *rows ROWS_CLEANUP = NULL;
-    TRY(db_call(db, SQL_SWEEP_RETIRED_SCOPE, NULL, DB_REPEATABLE, &rows));
-    if (rows_count(rows) == 0) {
-        *ret_gone = 0;
-        return NULL;
-    }
-    struct str scope = row_text(rows, 0, 0, a);
-    int64_t gone;
-    TRY(purge_scope(db, a, scope, at_most, &gone));
-    if (gone == 0) {
-        struct db_args in;
-        db_args_init(&in, a);
-        db_text(&in, scope);
-        TRY(count_call(db, SQL_SWEEP_SCOPE_PURGED, &in, &gone));
-    }
-    *ret_gone = gone;
-    return NULL;
-}
-
-err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)
+err_t db_tenant_job_claim(struct db *db, struct arena *a, const struct db_tenant_job_claim *c, struct db_job **ret,
+                          size_t *ret_count)
 {
     struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
-    db_args_init(&in, a);
-    db_i32(&in, at_most);
-    TRY(db_call(db, SQL_SWEEP_RETIRED_HUBS, &in, DB_ONCE, &rows));
-    *ret_gone = row_i64(rows, 0, 0);
+    db_tenant(&in, a, c->tenant);
+    db_text(&in, c->kind);
+    db_i64(&in, c->at_most);
+    db_i64(&in, c->lease_ms);
+    TRY(db_call(db, SQL_TENANT_JOB_CLAIM, &in, DB_ONCE, &rows));
+    *ret = db_job_claim_rows(rows, a, ret_count);
     return NULL;
 }
 
-err_t db_sweep_alloc_input(struct db *db, struct arena *a, struct str *scope, int at_most, int64_t *ret_gone)
+err_t db_tenant_job_put_back(struct db *db, struct arena *a, const struct uuid *tenant, struct str kind,
+                             const struct db_job *job, int64_t delay_ms)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, *scope);
-    TRY(db_call(db, SQL_SWEEP_ALLOC_INPUT_SCOPE, &in, DB_REPEATABLE, &rows));
-    if (rows_count(rows) == 0)
-        return E(NO_ROW);
-    *scope = row_text(rows, 0, 0, a);
-    db_args_init(&in, a);
-    db_text(&in, *scope);
-    db_i64(&in, at_most);
-    return count_call(db, SQL_SWEEP_ALLOC_INPUT, &in, ret_gone);
-}
-
-err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most)
-{
-    struct rows *rows ROWS_CLEANUP = NULL;
-    struct db_args in;
-    db_args_init(&in, a);
-    db_i64(&in, *hub);
-    db_i64(&in, at_most);
-    TRY(db_call(db, SQL_SWEEP_HUB_DEVICE_COUNT, &in, DB_ONCE, &rows));
-    *hub = rows_count(rows) ? row_i64(rows, 0, 0) : 0;
-    return NULL;
-}
-
-err_t db_sweep_latency(struct db *db, int64_t *ret_gone)
-{
-    return count_call(db, SQL_SWEEP_LATENCY, NULL, ret_gone);
+    db_tenant(&in, a, tenant);
+    db_text(&in, kind);
+    db_text(&in, job->subject);
+    db_i64(&in, job->fence);
+    db_i64(&in, delay_ms);
+    db_text(&in, job->payload);
+    return db_call(db, SQL_TENANT_JOB_PUT_BACK, &in, DB_ONCE, NULL);
 }

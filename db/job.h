@@ -1,5 +1,5 @@
-/* job.h: the queue (db/sql/job.sql): finding, claiming, ending and giving back jobs; and the sweeps that fill it and
- * clear away what is dead. What a job means is the business of workers/job. */
+/* job.h: the queue (db/sql/job.sql): finding, claiming, ending and giving back jobs. What a job means is the business
+ * of workers/job. */
 #ifndef IDSCOPE_DB_JOB_H
 #define IDSCOPE_DB_JOB_H
 
@@ -47,19 +47,20 @@ struct db_job_back {
 err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struct str kind,
                       const struct db_job_back *at, size_t count);
 
-/* Turns what is due at links into jobs, at most so many, and moves the links' next turn. *ret_made counts the new jobs.
- */
-err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made);
-err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made);
-/* One bounded bite out of a deleted instance's data, or out of a deleted hub's devices; *ret_gone is 0 when nothing is
- * left to do. */
-err_t db_sweep_retired_scope(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
-err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
-/* Clears old inputs of choices of the next scope behind *scope, which it moves; NO_ROW when the round is over. */
-err_t db_sweep_alloc_input(struct db *db, struct arena *a, struct str *scope, int at_most, int64_t *ret_gone);
-/* Folds changes of the counts of the first hub behind *hub that has any; *hub becomes that hub, or 0 behind the last.
- */
-err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most);
-err_t db_sweep_latency(struct db *db, int64_t *ret_gone);
+/* Jobs of a tenant, or of the deployment (NULL): the same rules. db_tenant_job_begin makes those that are for ever, one
+ * of each kind, where they are missing. */
+err_t db_tenant_job_begin(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *kinds,
+                          size_t count);
+struct db_tenant_job_claim {
+    const struct uuid *tenant;
+    struct str kind;
+    int at_most;
+    int64_t lease_ms;
+};
+err_t db_tenant_job_claim(struct db *db, struct arena *a, const struct db_tenant_job_claim *c, struct db_job **ret,
+                          size_t *ret_count);
+/* Due again in delay_ms; job->payload says how far it has come. */
+err_t db_tenant_job_put_back(struct db *db, struct arena *a, const struct uuid *tenant, struct str kind,
+                             const struct db_job *job, int64_t delay_ms);
 
 #endif

@@ -62,120 +62,32 @@ UPDATE idscope.job j
   FROM u
  WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
--- Schedules: what is due at links becomes a job, and the link's next turn moves forward. $1 milliseconds to the next turn, $2 at most.
--- name: sweep_link_validate
+-- Jobs of a tenant, or of the deployment (the tenant of zeros): the same columns and rules in tenant_job, which no ID scope distributes.
+
+-- $1 tenant, $2 kinds that there is to be a job of, for ever.
+-- name: tenant_job_begin
+INSERT INTO idscope.tenant_job (tenant_id, kind, subject, due_at)
+SELECT $1, kind, kind, now() FROM unnest($2::text[]) AS u (kind) ORDER BY kind
+    ON CONFLICT (tenant_id, kind, subject, hub) DO NOTHING;
+
+-- $1 tenant, $2 kind, $3 at most, $4 lease in milliseconds.
+-- name: tenant_job_claim
 WITH due AS MATERIALIZED (
-        SELECT id_scope, host
-          FROM idscope.linked_hub
-         WHERE next_check_at <= now()
-         ORDER BY next_check_at
-         LIMIT $2
-           FOR UPDATE SKIP LOCKED
-), moved AS (
-        UPDATE idscope.linked_hub l
-           SET next_check_at = now() + $1::bigint * interval '1 millisecond'
-          FROM due
-         WHERE l.id_scope = due.id_scope AND l.host = due.host)
-INSERT INTO idscope.job (id_scope, kind, subject, due_at)
-SELECT id_scope, 'link_validate', host, now() FROM due ORDER BY id_scope, host
-    ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
+        SELECT tenant_id, kind, subject, hub
+          FROM idscope.tenant_job
+         WHERE tenant_id = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
+         ORDER BY due_at
+         LIMIT $3
+           FOR UPDATE SKIP LOCKED)
+UPDATE idscope.tenant_job j
+   SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
+       fence = greatest(j.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+  FROM due
+ WHERE j.tenant_id = due.tenant_id AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
+RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
 
--- Hosts that do not answer are not timed.
--- name: sweep_latency_measure
-WITH due AS MATERIALIZED (
-        SELECT id_scope, host
-          FROM idscope.linked_hub
-         WHERE next_latency_at <= now() AND state <> 'unreachable'
-         ORDER BY next_latency_at
-         LIMIT $2
-           FOR UPDATE SKIP LOCKED
-), moved AS (
-        UPDATE idscope.linked_hub l
-           SET next_latency_at = now() + $1::bigint * interval '1 millisecond'
-          FROM due
-         WHERE l.id_scope = due.id_scope AND l.host = due.host)
-INSERT INTO idscope.job (id_scope, kind, subject, due_at)
-SELECT id_scope, 'latency_measure', host, now() FROM due ORDER BY id_scope, host
-    ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
-
--- A retired scope that still has rows.
--- name: sweep_retired_scope
-SELECT id_scope FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL ORDER BY id_scope LIMIT 1;
-
--- Each of the four takes a bounded bite from the lower end: $1 scope, $2 at most.
--- name: sweep_purge_job
-WITH dead AS MATERIALIZED (
-        SELECT id_scope, kind, subject, hub FROM idscope.job WHERE id_scope = $1 ORDER BY kind, subject, hub LIMIT $2)
-DELETE FROM idscope.job j
- USING dead
- WHERE j.id_scope = dead.id_scope AND j.kind = dead.kind AND j.subject = dead.subject AND j.hub = dead.hub;
-
--- name: sweep_purge_registration
-DELETE FROM idscope.registration
- WHERE id_scope = $1
-   AND registration_key <= (SELECT max(registration_key)
-                              FROM (SELECT registration_key FROM idscope.registration WHERE id_scope = $1 ORDER BY registration_key LIMIT $2) bite);
-
--- name: sweep_purge_enrollment
-DELETE FROM idscope.enrollment
- WHERE id_scope = $1
-   AND registration_key <= (SELECT max(registration_key)
-                              FROM (SELECT registration_key FROM idscope.enrollment WHERE id_scope = $1 ORDER BY registration_key LIMIT $2) bite);
-
--- name: sweep_purge_alloc_input
-DELETE FROM idscope.alloc_input
- WHERE id_scope = $1
-   AND hash <= (SELECT hash FROM (SELECT hash FROM idscope.alloc_input WHERE id_scope = $1 ORDER BY hash LIMIT $2) bite ORDER BY hash DESC LIMIT 1);
-
--- name: sweep_scope_purged
-UPDATE idscope.scope SET purged_at = now() WHERE id_scope = $1 AND retired_at IS NOT NULL;
-
--- name: sweep_retired_hubs
-SELECT idscope.purge_retired_hubs($1);
-
--- The next scope behind $1 that has stored inputs of choices older than a day.
--- name: sweep_alloc_input_scope
-SELECT id_scope
-  FROM idscope.alloc_input
- WHERE id_scope > $1 AND created_at < now() - interval '1 day'
- ORDER BY id_scope
- LIMIT 1;
-
--- Old inputs that no registration names any more: $1 scope, $2 at most. (assign_inputs makes a row that is used again young first.)
--- name: sweep_alloc_input
-WITH used AS MATERIALIZED (
-        SELECT DISTINCT alloc_input FROM idscope.registration WHERE id_scope = $1 AND alloc_input IS NOT NULL
-), old AS MATERIALIZED (
-        SELECT id_scope, hash
-          FROM idscope.alloc_input
-         WHERE id_scope = $1 AND created_at < now() - interval '1 day' AND hash NOT IN (SELECT alloc_input FROM used)
-         LIMIT $2)
-DELETE FROM idscope.alloc_input i
- USING old
- WHERE i.id_scope = old.id_scope AND i.hash = old.hash AND i.created_at < now() - interval '1 day';
-
--- Changes of a hub's counts become one row: of the hub behind $1 that has any, at most $2 of them. Answers the hub; no row: there is none.
--- name: sweep_hub_device_count
-WITH next AS MATERIALIZED (
-        SELECT hub_id FROM idscope.hub_device_count WHERE n > 0 AND hub_id > $1 ORDER BY hub_id LIMIT 1
-), bite AS MATERIALIZED (
-        SELECT c.hub_id, c.n
-          FROM idscope.hub_device_count c
-          JOIN next ON next.hub_id = c.hub_id
-         WHERE c.n > 0
-         LIMIT $2
-           FOR UPDATE OF c SKIP LOCKED
-), gone AS (
-        DELETE FROM idscope.hub_device_count c
-         USING bite
-         WHERE c.hub_id = bite.hub_id AND c.n = bite.n
-        RETURNING c.hub_id, c.devices, c.enabled
-), folded AS (
-        INSERT INTO idscope.hub_device_count AS c (hub_id, n, devices, enabled)
-        SELECT hub_id, 0, sum(devices), sum(enabled) FROM gone GROUP BY hub_id
-            ON CONFLICT (hub_id, n) DO UPDATE SET devices = c.devices + excluded.devices, enabled = c.enabled + excluded.enabled)
-SELECT hub_id FROM next;
-
--- Latency figures of hosts that nobody measures any more.
--- name: sweep_latency
-DELETE FROM idscope.link_latency WHERE measured_at < now() - interval '7 days';
+-- Gives a claimed job back: $1 tenant, $2 kind, $3 subject, $4 fence, due in $5 milliseconds, $6 how far it has come.
+-- name: tenant_job_put_back
+UPDATE idscope.tenant_job
+   SET due_at = now() + $5::bigint * interval '1 millisecond', payload = $6::text::jsonb
+ WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND hub = '' AND fence = $4;

@@ -121,6 +121,8 @@ COMMENT ON TABLE idscope.link_latency IS 'TCP connect times from a worker''s reg
 COMMENT ON COLUMN idscope.link_latency.samples_us IS 'The latest samples, oldest first, at most 100; the percentiles are of these';
 COMMENT ON COLUMN idscope.link_latency.count IS 'Measurements ever made';
 
+CREATE INDEX link_latency_age ON idscope.link_latency (measured_at);
+
 ALTER TABLE idscope.instance        ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.instance_policy ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.linked_hub      ENABLE ROW LEVEL SECURITY;
@@ -134,7 +136,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_polic
 GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at) ON idscope.scope TO idscope_api;
 GRANT SELECT ON idscope.link_latency TO idscope_api;
 GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_worker;
-GRANT UPDATE (purged_at) ON idscope.scope TO idscope_worker;
 GRANT UPDATE (state, reason, state_since, last_good_at, slow_until, next_check_at, next_latency_at) ON idscope.linked_hub TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.link_latency TO idscope_worker;
 

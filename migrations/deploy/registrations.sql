@@ -98,9 +98,12 @@ CREATE TABLE idscope.alloc_input (
     hash        bytea NOT NULL CHECK (length(hash) = 32),
     input       text NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
+    named_at    timestamptz,
     PRIMARY KEY (id_scope, hash)
 );
 COMMENT ON TABLE idscope.alloc_input IS 'Inputs of allocation choices as canonical JSON under their SHA-256; shared by all registrations that were chosen by the same inputs';
+COMMENT ON COLUMN idscope.alloc_input.named_at IS 'Begin of the last round of the sweep that met a registration with this input';
+CREATE INDEX alloc_input_age ON idscope.alloc_input (id_scope, created_at);
 
 CREATE TABLE idscope.job (
     id_scope    text COLLATE "C" NOT NULL,
@@ -128,6 +131,65 @@ COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for t
 -- Partial, so that it serves claims alone: statements that name a job by its key have one index to go by, whatever the statistics say.
 CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'infinity';
 
+-- The same for work that belongs to no ID scope. One row per subject here too.
+CREATE TABLE idscope.tenant_job (
+    tenant_id   uuid NOT NULL,
+    kind        text COLLATE "C" NOT NULL CHECK (kind ~ '^[a-z_]{1,32}$'),
+    subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 253),
+    hub         text COLLATE "C" NOT NULL DEFAULT '' CHECK (hub = lower(hub)),
+    payload     jsonb,
+    due_at      timestamptz NOT NULL,
+    fence       bigint NOT NULL DEFAULT 0 CHECK (fence >= 0),
+    attempt     int NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    last_error  text CHECK (length(last_error) <= 300),
+    waits_for   text[] COLLATE "C" CHECK (cardinality(waits_for) BETWEEN 1 AND 50),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, kind, subject, hub)
+);
+COMMENT ON TABLE idscope.tenant_job IS 'Jobs of a tenant, or of the deployment (the tenant of zeros): the columns and rules of job';
+COMMENT ON COLUMN idscope.tenant_job.payload IS 'Sweeps: how far they have come';
+CREATE INDEX tenant_job_due ON idscope.tenant_job (kind, tenant_id, due_at) WHERE due_at < 'infinity';
+ALTER TABLE idscope.tenant_job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant_job_worker ON idscope.tenant_job TO idscope_worker USING (true);
+
+-- What a deleted instance left behind goes in bites. The tables are those that lead their key with id_scope: a new one is purged without
+-- a word here. The worker may ask for the dead to be cleared away and has no DELETE on enrollments and registrations.
+CREATE FUNCTION idscope.purge_retired_scopes(at_most int) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        target text;
+        tab regclass;
+        bite bigint;
+        gone bigint := 0;
+    BEGIN
+        SELECT id_scope INTO target FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL
+         ORDER BY id_scope LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF target IS NULL THEN
+            RETURN 0;
+        END IF;
+        FOR tab IN SELECT i.indrelid
+                     FROM pg_index i
+                     JOIN pg_class c ON c.oid = i.indrelid AND c.relnamespace = 'idscope'::regnamespace
+                     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'id_scope'
+                    WHERE i.indisprimary AND i.indrelid <> 'idscope.scope'::regclass
+                    ORDER BY c.relname LOOP
+            EXECUTE format('DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE id_scope = $1 LIMIT $2))', tab)
+              USING target, least(at_most, 10000);
+            GET DIAGNOSTICS bite = ROW_COUNT;
+            gone := gone + bite;
+        END LOOP;
+        IF gone = 0 THEN
+            UPDATE idscope.scope SET purged_at = now() WHERE id_scope = target;
+            RETURN 1;
+        END IF;
+        RETURN gone;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.purge_retired_scopes(int) IS 'Deletes up to so many rows (10,000 at most) of one deleted instance from each table, or notes that none is left; 0 when there is nothing to do';
+REVOKE ALL ON FUNCTION idscope.purge_retired_scopes(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.purge_retired_scopes(int) TO idscope_worker;
+
 -- Two causes of one removal make one job that knows the registrations of both.
 CREATE FUNCTION idscope.keys_joined(standing jsonb, more jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -139,9 +201,10 @@ GRANT EXECUTE ON FUNCTION idscope.keys_joined(jsonb, jsonb) TO idscope_api, idsc
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_detail, idscope.registration TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;
 GRANT SELECT ON idscope.alloc_input TO idscope_api;
-GRANT SELECT, DELETE ON idscope.enrollment, idscope.enrollment_detail TO idscope_worker;
-GRANT SELECT, UPDATE, DELETE ON idscope.registration TO idscope_worker;
-GRANT SELECT, INSERT, DELETE ON idscope.alloc_input TO idscope_worker;
+GRANT SELECT ON idscope.enrollment TO idscope_worker;
+GRANT SELECT, UPDATE ON idscope.registration TO idscope_worker;
+GRANT SELECT, INSERT, UPDATE (named_at), DELETE ON idscope.alloc_input TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_worker;
+GRANT SELECT, INSERT, UPDATE ON idscope.tenant_job TO idscope_worker;
 
 COMMIT;

@@ -3,6 +3,9 @@
 
 BEGIN;
 
+DROP FUNCTION idscope.keys_joined(jsonb, jsonb);
+DROP FUNCTION idscope.purge_retired_scopes(int);
+DROP TABLE idscope.tenant_job;
 DROP TABLE idscope.job;
 DROP TABLE idscope.alloc_input;
 DROP TABLE idscope.registration;

@@ -59,7 +59,6 @@ BEGIN
     SELECT string_agg(format('%s: UPDATE of %s.%s', who, tab, one), ', ') INTO wrong
       FROM (VALUES
         ('idscope_api', 'scope', 'version inputs_version retired_at'),
-        ('idscope_worker', 'scope', 'purged_at'),
         ('idscope_worker', 'linked_hub', 'state reason state_since last_good_at slow_until next_check_at next_latency_at')
       ) AS needed (who, tab, cols)
       CROSS JOIN LATERAL regexp_split_to_table(cols, ' ') AS one

@@ -14,10 +14,13 @@ SELECT id_scope, registration_key, registration_id, operation_id, revision, stat
        device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,
        enrollment_inputs, scope_inputs, alloc_input, checked_at, operation_at, created_at, updated_at
   FROM idscope.registration WHERE false;
-SELECT id_scope, hash, input, created_at
+SELECT id_scope, hash, input, created_at, named_at
   FROM idscope.alloc_input WHERE false;
-SELECT id_scope, kind, subject, due_at, fence, attempt, last_error, created_at
+SELECT id_scope, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
   FROM idscope.job WHERE false;
+SELECT tenant_id, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
+  FROM idscope.tenant_job WHERE false;
+SELECT 'idscope.keys_joined(jsonb, jsonb)'::regprocedure, 'idscope.purge_retired_scopes(int)'::regprocedure;
 
 DO $$
 DECLARE
@@ -30,11 +33,11 @@ BEGIN
         ('idscope_api', 'registration', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'job', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'alloc_input', 'SELECT'),
-        ('idscope_worker', 'enrollment', 'SELECT DELETE'),
-        ('idscope_worker', 'enrollment_detail', 'SELECT DELETE'),
-        ('idscope_worker', 'registration', 'SELECT UPDATE DELETE'),
+        ('idscope_worker', 'enrollment', 'SELECT'),
+        ('idscope_worker', 'registration', 'SELECT UPDATE'),
         ('idscope_worker', 'alloc_input', 'SELECT INSERT DELETE'),
-        ('idscope_worker', 'job', 'SELECT INSERT UPDATE DELETE')
+        ('idscope_worker', 'job', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_worker', 'tenant_job', 'SELECT INSERT UPDATE')
       ) AS needed (who, tab, rights)
       CROSS JOIN LATERAL regexp_split_to_table(rights, ' ') AS one
      WHERE NOT has_table_privilege(who, 'idscope.' || tab, one);

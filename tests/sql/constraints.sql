@@ -44,7 +44,8 @@ INSERT INTO good_row VALUES
     ('registration',      '{"status": "assigning", "target_hub": "h", "target_device_id": "d", "assigned_hub": "g", "device_id": "d"}', 'moving to another hub'),
     ('job',               '{"kind": "hub_remove", "subject": "d", "hub": "h", "payload": ["device-a"], "due_at": "infinity"}', 'a dead job'),
     ('job',               '{"subject": "device-a", "hub": "h"}', 'the same subject on a hub'),
-    ('job',               '{"kind": "a_kind_of_tomorrow"}', 'a kind that nobody knows yet');
+    ('job',               '{"kind": "a_kind_of_tomorrow"}', 'a kind that nobody knows yet'),
+    ('tenant_job',        '{"tenant_id": "00000000-0000-0000-0000-000000000000", "payload": {"scope": "x"}}', 'a job of the deployment');
 
 SELECT is(t.says(tab, change), 'accepted', format('%s takes %s', tab, what)) FROM good_row ORDER BY tab, what;
 SELECT set_eq('SELECT DISTINCT tab FROM good_row',
@@ -210,6 +211,14 @@ INSERT INTO bad_row VALUES
     ('job_attempt_check', 'job', '{"attempt": -1}'),
     ('job_waits_for_check', 'job', '{"waits_for": []}'),
     ('job_waits_for_check', 'job', jsonb_build_object('waits_for', array_fill('h'::text, ARRAY[51]))),
+    ('tenant_job_pkey', 'tenant_job', '{"subject": "a"}'),
+    ('tenant_job_kind_check', 'tenant_job', '{"kind": "Seal"}'),
+    ('tenant_job_subject_check', 'tenant_job', '{"subject": ""}'),
+    ('tenant_job_hub_check', 'tenant_job', '{"hub": "H"}'),
+    ('tenant_job_last_error_check', 'tenant_job', jsonb_build_object('last_error', repeat('e', 301))),
+    ('tenant_job_fence_check', 'tenant_job', '{"fence": -1}'),
+    ('tenant_job_attempt_check', 'tenant_job', '{"attempt": -1}'),
+    ('tenant_job_waits_for_check', 'tenant_job', '{"waits_for": []}'),
     -- schema version
     ('schema_version_pkey', 'schema_version', '{}'),
     ('schema_version_only_row_check', 'schema_version', '{"only_row": false}'),
@@ -255,7 +264,8 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
           'registration.enrollment_version', 'registration.enrollment_inputs', 'registration.scope_inputs', 'registration.alloc_input',
           'registration.checked_at',
-          'job.payload', 'job.last_error', 'job.waits_for'],
+          'job.payload', 'job.last_error', 'job.waits_for',
+          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at'],
     'no other column may be NULL');
 
 -- What hangs on what when it is deleted.

@@ -54,6 +54,45 @@ SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hub
 SELECT results_eq('SELECT r.hub_key, d.device_id FROM idscope.hub_device d JOIN idscope.hub_registry r USING (hub_id)',
                   $$VALUES ('hub-b' COLLATE "C", 'Device-b' COLLATE "C")$$, 'a living hub loses nothing');
 
+-- purge_retired_scopes: every table that leads its key with id_scope is emptied, also one that is made tomorrow; nothing of a living scope goes.
+SELECT t.put('scope', '{"id_scope": "0ne000000dd", "retired_at": "2026-01-02T03:04:05Z"}');
+CREATE TABLE idscope.of_tomorrow (id_scope text COLLATE "C", n int, PRIMARY KEY (id_scope, n));
+ALTER TABLE idscope.of_tomorrow OWNER TO idscope_owner;
+INSERT INTO idscope.of_tomorrow SELECT scope, n FROM unnest(ARRAY['0ne000000dd', t.scope('a')]) AS scope, generate_series(1, 25) n;
+SELECT t.put(tab, '{"id_scope": "0ne000000dd", "registration_key": "device-d", "registration_id": "device-d"}')
+  FROM unnest(ARRAY['enrollment', 'registration']) AS tab;
+SELECT t.put('enrollment_detail', '{"id_scope": "0ne000000dd", "registration_key": "device-d"}');
+SELECT t.put(tab, '{"id_scope": "0ne000000dd"}') FROM unnest(ARRAY['alloc_input', 'job']) AS tab;
+CREATE FUNCTION pg_temp.rows_of(scope text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    tab text;
+    n bigint;
+BEGIN
+    FOR tab IN SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id_scope'
+                WHERE c.relnamespace = 'idscope'::regnamespace AND c.relkind = 'r' AND c.relname <> 'scope' ORDER BY 1 LOOP
+        EXECUTE format('SELECT count(*) FROM idscope.%I WHERE id_scope = $1', tab) INTO n USING scope;
+        IF n > 0 THEN
+            RETURN NEXT format('%s: %s', tab, n);
+        END IF;
+    END LOOP;
+END
+$$;
+CREATE TEMP TABLE before AS SELECT * FROM pg_temp.rows_of(t.scope('a'));
+SELECT set_eq($$SELECT split_part(pg_temp.rows_of('0ne000000dd'), ':', 1)$$,
+              $$SELECT relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id_scope'
+                 WHERE c.relnamespace = 'idscope'::regnamespace AND c.relkind = 'r' AND relname NOT IN ('scope', 'instance', 'instance_policy', 'linked_hub')$$,
+              'a deleted instance leaves rows in every table of its scope (its policies and links go with it)');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(14)}', 'at most so many rows of a table go at once (a detail goes with its enrollment)');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(10)}', 'the next bite goes on');
+SELECT is((SELECT purged_at FROM idscope.scope WHERE id_scope = '0ne000000dd'), NULL, 'the scope is not purged while rows are left');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(5)}', 'to the last row');
+SELECT is_empty($$SELECT pg_temp.rows_of('0ne000000dd')$$, 'no table of the scope is forgotten');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(1)}', 'then that is noted');
+SELECT isnt((SELECT purged_at FROM idscope.scope WHERE id_scope = '0ne000000dd'), NULL, 'on the scope, which stays for ever');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(0)}', 'and there is nothing to do');
+SELECT set_eq($$SELECT pg_temp.rows_of(t.scope('a'))$$, 'TABLE before', 'a living scope loses nothing');
+DROP TABLE idscope.of_tomorrow;
+
 -- gate_instance
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy, key_names, rights
                                                FROM idscope.gate_instance(''0ne0000000a'', NULL)'),

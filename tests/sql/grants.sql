@@ -24,11 +24,12 @@ INSERT INTO expected VALUES
     ('instance_policy',   'SIUD', '',     ''),
     ('linked_hub',        'SIUD', 'S',    ''),
     ('link_latency',      'S',    'SIUD', ''),
-    ('enrollment',        'SIUD', 'SD',   ''),
-    ('enrollment_detail', 'SIUD', 'SD',   ''),
-    ('registration',      'SIUD', 'SUD',  ''),
+    ('enrollment',        'SIUD', 'S',    ''),
+    ('enrollment_detail', 'SIUD', '',     ''),
+    ('registration',      'SIUD', 'SU',   ''),
     ('alloc_input',       'S',    'SID',  ''),
     ('job',               'SIUD', 'SIUD', ''),
+    ('tenant_job',        '',     'SIU',  ''),
     ('schema_version',    'S',    'S',    'S');
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
 INSERT INTO expected_columns VALUES
@@ -36,7 +37,7 @@ INSERT INTO expected_columns VALUES
     ('idscope_api',    'hub_registry',      '{hub_key,retired_at,version}'),
     ('idscope_api',    'scope',             '{inputs_version,retired_at,version}'),
     ('idscope_worker', 'hub_device_count',  '{devices,enabled}'),
-    ('idscope_worker', 'scope',             '{purged_at}'),
+    ('idscope_worker', 'alloc_input',       '{named_at}'),
     ('idscope_worker', 'linked_hub',        '{last_good_at,next_check_at,next_latency_at,reason,slow_until,state,state_since}');
 
 SELECT set_eq('SELECT tab FROM expected', $$SELECT tablename::text FROM pg_tables WHERE schemaname = 'idscope'$$, 'every table is listed here');
@@ -80,7 +81,8 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'keys_joined', 'purge_retired_hubs']);
+SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'keys_joined', 'purge_retired_hubs',
+                                      'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
         ('SELECT idscope.current_tenant()', 'idscope_api'),
@@ -90,7 +92,8 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.gate_instances(ARRAY[''x''])', 'idscope_api'),
         ('SELECT idscope.hub_deleted(''x'')', 'idscope_api'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
-        ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker')) AS f (call, allowed)
+        ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),
+        ('SELECT idscope.purge_retired_scopes(1)', 'idscope_worker')) AS f (call, allowed)
  CROSS JOIN unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who
  ORDER BY call, who;
 SELECT is_empty($$SELECT proname FROM pg_proc WHERE pronamespace = 'idscope'::regnamespace AND prosecdef

@@ -81,5 +81,46 @@ SELECT is((SELECT array_agg(hub || ' ' || attempt) FROM idscope.job), '{"here.ex
 SELECT is(idscope.keys_joined('["a"]', '["a"]'), '["a"]', 'a key is remembered once');
 SELECT is(jsonb_array_length(idscope.keys_joined((SELECT jsonb_agg(n) FROM generate_series(1, 32) n), '["x"]')), 32, 'and not without end');
 
+-- Jobs of the deployment: one of a kind, claimed by one, given back with how far it has come.
+CREATE FUNCTION pg_temp.sweeps() RETURNS text[] LANGUAGE sql AS $$
+    SELECT array(SELECT format('%s%s %s', kind, CASE WHEN due_at > now() THEN ' later' END, payload) FROM idscope.tenant_job WHERE tenant_id = '00000000-0000-0000-0000-000000000000' ORDER BY 1)
+$$;
+SELECT pg_temp.call('tenant_job_begin', '00000000-0000-0000-0000-000000000000', '{one,two}');
+SELECT pg_temp.call('tenant_job_begin', '00000000-0000-0000-0000-000000000000', '{one,three,two}');
+SELECT is(pg_temp.sweeps(), '{"one ","three ","two "}', 'each kind has one job');
+SELECT pg_temp.call('tenant_job_claim', '00000000-0000-0000-0000-000000000000', 'one', '1', '1000');
+SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'a claim is a lease');
+SELECT pg_temp.call('tenant_job_put_back', '00000000-0000-0000-0000-000000000000', 'one', 'one', '1', '0', '{"at": 1}');
+SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'who has not its fence does not give it back');
+SELECT pg_temp.call('tenant_job_put_back', '00000000-0000-0000-0000-000000000000', 'one', 'one', fence::text, '0', '{"at": 1}') FROM idscope.tenant_job WHERE kind = 'one';
+SELECT is(pg_temp.sweeps(), '{"one {\"at\": 1}","three ","two "}', 'who has, does');
+SELECT is((SELECT due_at FROM idscope.tenant_job WHERE kind = 'seal' AND tenant_id = t.tenant('a')), '2026-01-02T03:04:05Z'::timestamptz, 'a tenant''s job is another''s business');
+
+-- Stored inputs: what registrations name stays, what is young stays, what became young during the round stays; the walk comes to its end.
+DELETE FROM idscope.registration;
+DELETE FROM idscope.alloc_input;
+SELECT t.put('alloc_input', jsonb_build_object('created_at', now() - age::interval), scope, own)
+  FROM (VALUES ('a', 'named', '2 days'), ('a', 'lost', '2 days'), ('a', 'young', '23 hours'), ('a', 'renewed', '2 days'), ('b', 'other', '2 days')) AS i (scope, own, age);
+SELECT t.put('registration', jsonb_build_object('registration_key', 'd' || n, 'registration_id', 'd' || n, 'alloc_input', t.good('alloc_input', 'a', 'named') ->> 'hash'))
+  FROM generate_series(1, 5) n;
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('sweep_inputs_scope') \gexec
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('', 100);
+SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES (t.scope('a') COLLATE "C", true)$$, 'the round begins at the first scope with old inputs');
+SELECT pg_temp.call('sweep_inputs_mark', t.scope('a'), key, '2', began) FROM next, unnest(ARRAY['', 'd2', 'd4']) AS key;
+UPDATE idscope.alloc_input SET created_at = now() WHERE hash = (t.good('alloc_input', 'a', 'renewed') ->> 'hash')::bytea;
+SELECT pg_temp.call('sweep_inputs_clear', t.scope('a'), began, '10') FROM next;
+SELECT set_eq('SELECT hash FROM idscope.alloc_input', $$SELECT (t.good('alloc_input', 'a', own) ->> 'hash')::bytea FROM unnest(ARRAY['named', 'young', 'renewed', 'other']) AS own$$,
+              'what was old and named by nobody is gone, and no more');
+DROP TABLE next;
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope (t.scope('a'), 100);
+SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES (t.scope('b') COLLATE "C", true)$$, 'the round goes on behind it');
+DROP TABLE next;
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope (t.scope('b'), 100);
+SELECT is_empty('SELECT * FROM next', 'and ends');
+INSERT INTO idscope.alloc_input (id_scope, hash, input) SELECT 'x' || lpad(n::text, 4, '0'), t.sha()::bytea, '{}' FROM generate_series(1, 150) n;
+DROP TABLE next;
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('x', 100);
+SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES ('x0100' COLLATE "C", false)$$, 'a look over scopes without old ones ends too');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -12,7 +12,8 @@ SELECT t.put('scope');
 CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
     ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true),
-    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('linked_hub', true, true);
+    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('linked_hub', true, true),
+    ('tenant_job', false, false);
 
 SELECT set_eq('SELECT tab FROM guarded',
               $$SELECT relname::text FROM pg_class c WHERE relnamespace = 'idscope'::regnamespace AND relkind = 'r'
@@ -24,6 +25,7 @@ SELECT set_eq('SELECT tab FROM guarded',
 SELECT policies_are('idscope', g.tab, CASE
         WHEN tab IN ('hub_policy', 'instance', 'linked_hub') THEN ARRAY[tab || '_api', tab || '_worker']
         WHEN tab IN ('tenant', 'subscription', 'service_principal') THEN ARRAY[tab || '_api', tab || '_admin']
+        WHEN tab = 'tenant_job' THEN ARRAY[tab || '_worker']
         ELSE ARRAY[tab || '_api'] END)
   FROM guarded g ORDER BY tab;
 SELECT policy_roles_are('idscope', tablename, policyname, ARRAY['idscope_' || regexp_replace(policyname, '^.*_', '')])

@@ -36,6 +36,11 @@ SELECT is((SELECT attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND 
  ORDER BY 1;
 SELECT col_is_pk('idscope', 'hub_device', ARRAY['hub_id', 'device_id'], 'devices of a built-in hub lead with the hub');
 
+-- Jobs of tenants are jobs of scopes but for whom they belong to.
+SELECT results_eq($$SELECT attname, atttypid, attcollation, attnotnull FROM pg_attribute WHERE attrelid = 'idscope.tenant_job'::regclass AND attnum > 1 ORDER BY attnum$$,
+                  $$SELECT attname, atttypid, attcollation, attnotnull FROM pg_attribute WHERE attrelid = 'idscope.job'::regclass AND attnum > 1 ORDER BY attnum$$,
+                  'tenant_job has the columns of job');
+
 -- Every text column of an index compares in byte order: no locale, and no upgrade of the C library, changes what is equal or first.
 SELECT is_empty($$SELECT i.indexrelid::regclass, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
                     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)

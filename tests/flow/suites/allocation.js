@@ -216,4 +216,20 @@ describe('allocation: explained', { concurrency: 4 }, () => {
     assert.equal(why.candidates.find((one) => one.host === made.hubs[0].host).weight, 5);
     assert.notEqual(device.state.assignedHub, made.hubs[1].host);
   });
+
+  test('stored inputs that no registration names go after a day, in every scope; what explains an assignment stays', async (t) => {
+    const scenes = [await scene(t, { hubs: 1 }), await scene(t, { hubs: 1 })];
+    const devices = await Promise.all(scenes.map((made) => made.registered()));
+    const explained = () => Promise.all(scenes.map(async (made, i) => (await idscope.explain(made.instance, devices[i].id)).text));
+    const before = await explained();
+    const scopes = scenes.map((made) => `'${made.idScope.toLowerCase()}'`).join();
+    await stack.sql(`insert into idscope.alloc_input (id_scope, hash, input) select id_scope, sha256(n::text::bytea), '{}'
+      from idscope.scope, generate_series(1, 3000) n where id_scope in (${scopes})`);
+    await stack.sql(`update idscope.alloc_input set created_at = created_at - interval '2 days' where id_scope in (${scopes})`);
+    await until('the sweep to have taken what nobody names', async () => {
+      await stack.sql("update idscope.tenant_job set due_at = now() where kind = 'clear_inputs' and payload is null");
+      return (await stack.sql(`select count(*) from idscope.alloc_input where id_scope in (${scopes})`)) === '2';
+    }, { timeoutMs: 30000 });
+    assert.deepEqual(await explained(), before);
+  });
 });

@@ -58,6 +58,7 @@ BEGIN
              'operation_id', etag, 'status', 'assigning', 'region', 'local', 'operation_at', moment, 'created_at', moment, 'updated_at', moment)
         WHEN 'alloc_input' THEN jsonb_build_object('id_scope', t.scope(who), 'hash', '\x' || repeat(md5(own), 2), 'input', '{}')
         WHEN 'job' THEN jsonb_build_object('id_scope', t.scope(who), 'kind', 'assign', 'subject', 'device-' || own, 'due_at', moment)
+        WHEN 'tenant_job' THEN jsonb_build_object('tenant_id', t.tenant(who), 'kind', 'seal', 'subject', own, 'due_at', moment)
         WHEN 'schema_version' THEN jsonb_build_object('version', 1)
     END;
 END
@@ -113,7 +114,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'alloc_input', 'job', 'token_key'] LOOP
+                                   'alloc_input', 'job', 'tenant_job', 'token_key'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;

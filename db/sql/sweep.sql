@@ -1,0 +1,120 @@
+-- sweep.sql: what is due by the calendar: turns of links that become jobs, and what is dead and goes. Every statement is a bounded bite, whatever
+-- the tables hold; who is told that there was one asks for the next.
+
+-- Schedules: what is due at links becomes a job, and the link's next turn moves forward. $1 milliseconds to the next turn, $2 at most.
+-- name: sweep_link_validate
+WITH due AS MATERIALIZED (
+        SELECT id_scope, host
+          FROM idscope.linked_hub
+         WHERE next_check_at <= now()
+         ORDER BY next_check_at
+         LIMIT $2
+           FOR UPDATE SKIP LOCKED
+), moved AS (
+        UPDATE idscope.linked_hub l
+           SET next_check_at = now() + $1::bigint * interval '1 millisecond'
+          FROM due
+         WHERE l.id_scope = due.id_scope AND l.host = due.host)
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT id_scope, 'link_validate', host, now() FROM due ORDER BY id_scope, host
+    ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
+
+-- Hosts that do not answer are not timed.
+-- name: sweep_latency_measure
+WITH due AS MATERIALIZED (
+        SELECT id_scope, host
+          FROM idscope.linked_hub
+         WHERE next_latency_at <= now() AND state <> 'unreachable'
+         ORDER BY next_latency_at
+         LIMIT $2
+           FOR UPDATE SKIP LOCKED
+), moved AS (
+        UPDATE idscope.linked_hub l
+           SET next_latency_at = now() + $1::bigint * interval '1 millisecond'
+          FROM due
+         WHERE l.id_scope = due.id_scope AND l.host = due.host)
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT id_scope, 'latency_measure', host, now() FROM due ORDER BY id_scope, host
+    ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
+
+-- Bites out of what deleted instances and deleted hubs left behind, at most $1 rows of a table.
+-- name: sweep_retired_scopes
+SELECT idscope.purge_retired_scopes($1) AS gone;
+
+-- name: sweep_retired_hubs
+SELECT idscope.purge_retired_hubs($1) AS gone;
+
+-- Stored inputs that no registration names any more go in rounds over the scopes that have old ones. No index leads from an input to its
+-- registrations (it would make every assignment dearer), so a round walks the registrations of a scope and marks what they name.
+
+-- The next scope behind $1 that has inputs older than a day; or the last one that was looked at, when $2 were: each is one look-up.
+-- name: sweep_inputs_scope
+WITH RECURSIVE walk AS (
+    (SELECT id_scope, created_at, 1 AS n FROM idscope.alloc_input WHERE id_scope > $1 ORDER BY id_scope, created_at LIMIT 1)
+    UNION ALL
+    SELECT next.id_scope, next.created_at, w.n + 1
+      FROM walk w
+     CROSS JOIN LATERAL (
+            SELECT id_scope, created_at FROM idscope.alloc_input WHERE id_scope > w.id_scope ORDER BY id_scope, created_at LIMIT 1) next
+     WHERE w.created_at >= now() - interval '1 day' AND w.n < $2)
+SELECT id_scope, created_at < now() - interval '1 day' AS old, now()::text AS began FROM walk ORDER BY id_scope DESC LIMIT 1;
+
+-- Marks the inputs that the next $3 registrations of scope $1 behind key $2 name, as of the round that began at $4; answers how far it came
+-- (NULL: there were none).
+-- name: sweep_inputs_mark
+WITH bite AS MATERIALIZED (
+        SELECT registration_key, alloc_input
+          FROM idscope.registration
+         WHERE id_scope = $1 AND registration_key > $2
+         ORDER BY registration_key
+         LIMIT $3
+), named AS MATERIALIZED (
+        SELECT DISTINCT $1::text AS id_scope, alloc_input FROM bite WHERE alloc_input IS NOT NULL
+), marked AS (
+        UPDATE idscope.alloc_input i
+           SET named_at = $4::text::timestamptz
+          FROM named n
+         WHERE i.id_scope = n.id_scope AND i.hash = n.alloc_input AND i.named_at IS DISTINCT FROM $4::text::timestamptz)
+SELECT max(registration_key) AS came_to FROM bite;
+
+-- Ends a round over scope $1 that began at $2: what was a day old then and was named by nobody goes, at most $3. (Who began to name it since
+-- has made it young: assign_inputs_renew.)
+-- name: sweep_inputs_clear
+WITH dead AS MATERIALIZED (
+        SELECT id_scope, hash
+          FROM idscope.alloc_input
+         WHERE id_scope = $1 AND created_at < $2::text::timestamptz - interval '1 day' AND named_at IS DISTINCT FROM $2::text::timestamptz
+         LIMIT $3)
+DELETE FROM idscope.alloc_input i
+ USING dead
+ WHERE i.id_scope = dead.id_scope AND i.hash = dead.hash AND i.created_at < $2::text::timestamptz - interval '1 day';
+
+-- Changes of a hub's counts become one row: of the hub behind $1 that has any, at most $2 of them. Answers the hub; no row: there is none.
+-- name: sweep_hub_device_count
+WITH next AS MATERIALIZED (
+        SELECT hub_id FROM idscope.hub_device_count WHERE n > 0 AND hub_id > $1 ORDER BY hub_id LIMIT 1
+), bite AS MATERIALIZED (
+        SELECT c.hub_id, c.n
+          FROM idscope.hub_device_count c
+          JOIN next ON next.hub_id = c.hub_id
+         WHERE c.n > 0
+         LIMIT $2
+           FOR UPDATE OF c SKIP LOCKED
+), gone AS (
+        DELETE FROM idscope.hub_device_count c
+         USING bite
+         WHERE c.hub_id = bite.hub_id AND c.n = bite.n
+        RETURNING c.hub_id, c.devices, c.enabled
+), folded AS (
+        INSERT INTO idscope.hub_device_count AS c (hub_id, n, devices, enabled)
+        SELECT hub_id, 0, sum(devices), sum(enabled) FROM gone GROUP BY hub_id
+            ON CONFLICT (hub_id, n) DO UPDATE SET devices = c.devices + excluded.devices, enabled = c.enabled + excluded.enabled)
+SELECT hub_id FROM next;
+
+-- Latency figures of hosts that nobody measures any more, at most $1.
+-- name: sweep_latencies
+WITH dead AS MATERIALIZED (
+        SELECT region, host FROM idscope.link_latency WHERE measured_at < now() - interval '7 days' ORDER BY measured_at LIMIT $1)
+DELETE FROM idscope.link_latency l
+ USING dead
+ WHERE l.region = dead.region AND l.host = dead.host AND l.measured_at < now() - interval '7 days';

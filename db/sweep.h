@@ -1,0 +1,37 @@
+/* sweep.h: what is due by the calendar (db/sql/sweep.sql). Each call is one bounded bite. */
+#ifndef IDSCOPE_DB_SWEEP_H
+#define IDSCOPE_DB_SWEEP_H
+
+#include "db/db.h"
+
+/* Turns what is due at links into jobs, at most so many, and moves the links' next turn. *ret_made counts the new jobs.
+ */
+err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made);
+err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made);
+
+/* A bite out of a deleted instance's data, of at most so many rows of each table; out of a deleted hub's devices; out
+ * of the latency figures that are too old. *ret_gone is 0 when nothing is left to do. */
+err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
+err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
+err_t db_sweep_latencies(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
+
+/* Folds changes of the counts of the first hub behind *hub that has any; *hub becomes that hub, or 0 behind the last.
+ */
+err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most);
+
+/* The round over the stored inputs of choices: the next scope that has old ones; its registrations in bites, which mark
+ * what they name; then what was not marked goes. */
+struct db_inputs_scope {
+    struct str id_scope;
+    bool old;         /* false: it has none, it is only how far the look went */
+    struct str began; /* the round over this scope: the time as the database writes it */
+};
+/* NO_ROW: there is no scope behind `after`. */
+err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int at_most, struct db_inputs_scope *ret);
+/* *ret_came_to: the last registration of the bite; absent when there was none behind `after`. */
+err_t db_sweep_inputs_mark(struct db *db, struct arena *a, const struct db_inputs_scope *s, struct str after,
+                           int at_most, struct str *ret_came_to);
+err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inputs_scope *s, int at_most,
+                            int64_t *ret_gone);
+
+#endif

@@ -2,7 +2,7 @@
 -- haproxy.cfg decides who gets it, and until when a head may arrive. It must never repeat any of what the client sent.
 
 local late = { status = 408, reason = "Request Timeout", message = "The request did not arrive in time." }
-local bad = { status = 400, reason = "Bad Request", message = "The request is not well-formed HTTP/1.1, or its head is larger than 16 KiB." }
+local bad = { status = 400, reason = "Bad Request", message = "The request is not well-formed HTTP/1.1, or its head is larger than 17.5 KiB." }
 
 core.register_service("refuse", "tcp", function(applet)
     local refusal = os.time() >= applet:get_var("sess.late") and late or bad

@@ -294,6 +294,10 @@ const noRequests = {
   'a length that is no number': put('Content-Length: 3a\r\n', 'abc'),
   'a negative length': put('Content-Length: -1\r\n', ''),
   'a GET with a body in HTTP/1.0': get('Content-Length: 3\r\n').replace('1.1', '1.0') + 'abc',
+  'a GET with chunks in HTTP/1.0': get('Transfer-Encoding: chunked\r\n').replace('1.1', '1.0') + '0\r\n\r\n',
+  'a head of 18 KiB in 90 fields': get(`X: ${'x'.repeat(196)}\r\n`.repeat(90)),
+  'a head of 18 KiB, fields and target within theirs': get(`X: ${'x'.repeat(170)}\r\n`.repeat(90), `/${'x'.repeat(2200)}`),
+  'an upgrade to WebSocket with half a key': get('Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBs\r\n'),
   'an upgrade to WebSocket without a key': get('Connection: Upgrade\r\nUpgrade: websocket\r\n'),
 };
 
@@ -321,6 +325,8 @@ const passing = {
   'empty lines before': [`\r\n\r\n${get()}`, ({ url }) => url === '/'],
   'lines that end with LF alone': [get().replaceAll('\r', ''), ({ url }) => url === '/'],
   'HTTP/1.0': [get().replace('1.1', '1.0'), ({ url }) => url === '/'],
+  'HTTP/1.0 with a body of nothing': [get('Content-Length: 0\r\n').replace('1.1', '1.0'), ({ size }) => size === 0],
+  'an upgrade to WebSocket, not handed on': [get('Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n').replace('close', 'close, Upgrade'), ({ headers }) => headers.upgrade === undefined],
   'a folded field, as one line': [get('X: a\r\n b\r\n'), ({ headers }) => /^a +b$/.test(headers.x)],
   'underscores that are none of ours': [get('X_Idscope_Client_Cert: forged\r\n'), ({ headers }) => headers['x-idscope-client-cert'] === undefined],
   'an offer of h2c, not handed on': [get('Upgrade: h2c\r\nHTTP2-Settings: AAA\r\n'), ({ headers }) => headers.upgrade === undefined],

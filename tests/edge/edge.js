@@ -319,6 +319,7 @@ const passing = {
   'a target of 8 KiB': [get('', `/${'x'.repeat(8191)}`), ({ url }) => url.length === 8192],
   '100 parameters': [get('', `/?${'a&'.repeat(99)}a`), ({ url }) => url.length === 201],
   'a head of 16 KiB': [pad(16300, get('X: PAD\r\n')), ({ headers }) => headers.x.length > 16000],
+  'a head of 17 KiB, target and fields within theirs': [get(`X: ${'x'.repeat(15000)}\r\n`, `/${'x'.repeat(2300)}`), ({ headers }) => headers.x.length === 15000],
   '90 header fields': [get('X: y\r\n'.repeat(87)), ({ headers }) => headers.x.split(',').length === 87],
   'an absolute target, in its short form': [get('', `https://${DEVICES}/a?b=c`), ({ url }) => url === '/a?b=c'],
   'one host twice': [get(`Host: ${DEVICES}\r\n`), ({ headers }) => headers.host === DEVICES],

@@ -89,7 +89,7 @@ after(async () => {
 // --- before anything starts ---------------------------------------------------------------------------------------------------------------
 
 test('a port that is taken is named, with its holder and what to set, and nothing has begun', async () => {
-  const holder = `node \\(pid ${process.pid}\\)`;
+  const holder = `\\S+ \\(pid ${process.pid}\\)`;
   await whileListening(stack.edgePort, () => failingStart(new RegExp(`port ${stack.edgePort} is taken by ${holder}: choose another one with EDGE_PORT=`)));
   await whileListening(stack.plainPort, () => failingStart(new RegExp(`port ${stack.plainPort} is taken by ${holder}: choose another one with PLAIN_PORT=`)));
   await whileListening(stack.plainPort + 1, () => failingStart(/PLAIN_PORT=/, { API_COUNT: '2' }));
@@ -118,7 +118,7 @@ test('a start that fails takes back what it began, whatever the step', async () 
     ['the edge does not take its configuration', /the edge does not take its configuration/, { EDGE_PER_ADDRESS: 'many' }],
     ['the api ends', /api1 ended at its start/, { API_ARGS: '--no-such-setting=1' }],
     ['the worker ends', /worker1 ended at its start/, { WORKER_ARGS: '--no-such-setting=1' }],
-    ['the port is taken meanwhile', new RegExp(`port ${stack.edgePort} is taken by node \\(pid \\d+\\): choose another one with EDGE_PORT=`), () => sqitch(
+    ['the port is taken meanwhile', new RegExp(`port ${stack.edgePort} is taken by \\S+ \\(pid \\d+\\): choose another one with EDGE_PORT=`), () => sqitch(
       `node -e 'require("net").createServer().listen(${stack.edgePort}, "127.0.0.1", () => require("fs").writeFileSync("${file('thief')}", String(process.pid)))' >/dev/null 2>&1 &
        until [ -s ${file('thief')} ]; do sleep 0.05; done
        exec ${REAL_SQITCH} "$@"`)],

@@ -22,7 +22,7 @@ format: ## rewrite the C sources in the project's layout
 FLAVOR ?= release
 OUT    := build/$(FLAVOR)
 
-PKGS     := libpq libmicrohttpd openssl libjwt jansson libcurl
+PKGS     := libpq libmicrohttpd openssl libjwt jansson libcurl libcares
 CFLAGS_WARN := -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
                -Wvla -Wformat=2 -Wundef -Werror
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong

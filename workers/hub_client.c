@@ -2,12 +2,14 @@
  * use a proxy, or connect to an address that outgoing.h refuses. */
 #include "workers/hub_client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/process/clock.h"
 #include "core/sas.h"
+#include "workers/resolver.h"
 
 enum {
     REPLY_MAX = 1 << 20,
@@ -17,11 +19,13 @@ enum {
     TOKEN_LIFE_S = 1200,
     TOKEN_RENEW_S = 600,
     WAIT_SLICE_MS = 1000,
+    NAME_SOCKETS_MAX = 16,
 };
 
 const char *const hub_outcome_words[] = {
     [HUB_ANSWERED] = "answered",
     [HUB_UNRESOLVED] = "name does not resolve",
+    [HUB_NAME_SILENT] = "name server does not answer",
     [HUB_NOT_ALLOWED] = "address is in a range that is not allowed",
     [HUB_NOT_CONNECTED] = "connection refused",
     [HUB_CONNECT_TIMED_OUT] = "connect timed out",
@@ -44,6 +48,7 @@ struct hub_client {
     const struct hub_client_settings *settings;
     struct str hub_suffix; /* ".hub.D" */
     CURLM *multi;
+    struct resolver *resolver;
     struct token *tokens;
     size_t next_token;
     struct hub_transfer *first; /* of the open calls, the one that was started last */
@@ -55,9 +60,12 @@ struct hub_transfer {
     struct hub_client *client;
     struct hub_call *call;
     struct hub_transfer *next, *before;
-    bool over; /* ended by us, and not yet handed back */
+    bool resolving; /* libcurl does not have it yet */
+    bool over;      /* ended by us, and not yet handed back */
+    int64_t begun_ms;
+    struct str name, port; /* of where it connects to */
     CURL *easy;
-    struct curl_slist *headers, *connect_to;
+    struct curl_slist *headers, *connect_to, *resolve;
     struct text reply;
     bool by_edge, not_allowed;
 };
@@ -65,6 +73,7 @@ struct hub_transfer {
 void hub_client_global_init(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    resolver_global_init();
 }
 
 struct hub_client *hub_client_new(const struct hub_client_settings *settings)
@@ -75,6 +84,7 @@ struct hub_client *hub_client_new(const struct hub_client_settings *settings)
     c->settings = settings;
     c->hub_suffix = arena_printf(a, ".hub.%.*s", STR_ARG(settings->domain));
     c->tokens = ARENA_NEW_ARRAY(a, TOKENS_MAX, struct token);
+    c->resolver = resolver_new(a);
     c->multi = curl_multi_init();
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
     /* No limit per host: to libcurl all hubs behind the edge are one host, and would take each other's connections. Who
@@ -88,6 +98,7 @@ void hub_client_free(struct hub_client *c)
     if (!c)
         return;
     curl_multi_cleanup(c->multi);
+    resolver_free(c->resolver);
     arena_free(c->arena);
 }
 
@@ -148,10 +159,11 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static void give_up(struct hub_transfer *t)
+static void end_here(struct hub_transfer *t, enum hub_outcome outcome)
 {
     t->over = true;
-    t->call->outcome = HUB_CANCELLED;
+    t->resolving = false;
+    t->call->outcome = outcome;
     t->call->status = 0;
 }
 
@@ -178,6 +190,16 @@ static void set_headers(struct hub_client *c, struct hub_call *call)
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 }
 
+/* "ADDRESS:PORT", the address perhaps in brackets. */
+static struct str address_of(struct str both, struct str *ret_port)
+{
+    size_t n = both.n;
+    while (n > 0 && both.p[n - 1] != ':')
+        n--;
+    *ret_port = (struct str){both.p + n, both.n - n};
+    return (struct str){both.p, n > 0 ? n - 1 : 0};
+}
+
 static void set_place(struct hub_client *c, struct hub_call *call)
 {
     struct hub_transfer *t = call->transfer;
@@ -189,8 +211,11 @@ static void set_place(struct hub_client *c, struct hub_call *call)
     curl_easy_setopt(t->easy, CURLOPT_URL, url.p);
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, scheme);
     t->by_edge = s->edge_address.n > 0 && str_ends_nocase(call->host, c->hub_suffix);
+    t->name = arena_lower(call->arena, call->host);
+    t->port = STR("443");
     if (!t->by_edge)
         return;
+    t->name = address_of(s->edge_address, &t->port);
     struct str to = arena_printf(call->arena, "%.*s:443:%.*s", STR_ARG(call->host), STR_ARG(s->edge_address));
     t->connect_to = curl_slist_append(NULL, to.p);
     curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
@@ -212,12 +237,29 @@ static void set_method(struct hub_call *call)
         curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 }
 
+/* From the call's start until it must be connected. */
+static int64_t connect_ms(const struct hub_call *call)
+{
+    return call->timeout_ms < CONNECT_TIMEOUT_MS ? call->timeout_ms : CONNECT_TIMEOUT_MS;
+}
+
+/* What is left of a time that began with the call; 0 would mean "for ever" to libcurl. */
+static long left_of(const struct hub_transfer *t, int64_t ms)
+{
+    int64_t left_ms = t->begun_ms + ms - clock_ms();
+    return left_ms > 1 ? (long)left_ms : 1;
+}
+
+static void set_times(struct hub_call *call)
+{
+    struct hub_transfer *t = call->transfer;
+    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_of(t, call->timeout_ms));
+    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, left_of(t, connect_ms(call)));
+}
+
 static void set_bounds(struct hub_client *c, struct hub_call *call)
 {
     CURL *easy = call->transfer->easy;
-    long connect_ms = call->timeout_ms < CONNECT_TIMEOUT_MS ? (long)call->timeout_ms : CONNECT_TIMEOUT_MS;
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -244,7 +286,12 @@ static void set_callbacks(struct hub_call *call)
 static void open_call(struct hub_client *c, struct hub_call *call)
 {
     struct hub_transfer *t = ARENA_NEW(call->arena, struct hub_transfer);
-    *t = (struct hub_transfer){.client = c, .call = call, .next = c->first, .easy = curl_easy_init()};
+    *t = (struct hub_transfer){.client = c,
+                               .call = call,
+                               .next = c->first,
+                               .resolving = true,
+                               .begun_ms = clock_ms(),
+                               .easy = curl_easy_init()};
     text_init(&t->reply, call->arena, 1024);
     if (c->first)
         c->first->before = t;
@@ -253,11 +300,58 @@ static void open_call(struct hub_client *c, struct hub_call *call)
     call->transfer = t;
 }
 
+/* libcurl is given the addresses, so that it never looks for them itself: it would wait for a thread that does. */
+static void connect_to(struct hub_transfer *t, const char *addresses)
+{
+    struct arena *a = t->call->arena;
+    if (addresses) {
+        struct str known = arena_printf(a, "+%.*s:%.*s:%s", STR_ARG(t->name), STR_ARG(t->port), addresses);
+        t->resolve = curl_slist_append(NULL, known.p);
+        curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->resolve);
+    }
+    t->resolving = false;
+    set_times(t->call);
+    curl_multi_add_handle(t->client->multi, t->easy);
+}
+
+static bool is_address(const struct hub_transfer *t)
+{
+    uint8_t at[16];
+    const char *name = arena_str(t->call->arena, t->name).p;
+    return name[0] == '[' || inet_pton(AF_INET, name, at) == 1;
+}
+
+/* Goes on as far as the name is known. */
+static void look_up(struct hub_transfer *t)
+{
+    const char *addresses = NULL;
+    switch (resolver_look(t->client->resolver, t->name, &addresses)) {
+    case RESOLVER_FOUND:
+        connect_to(t, addresses);
+        break;
+    case RESOLVER_NO_NAME:
+        end_here(t, HUB_UNRESOLVED);
+        break;
+    case RESOLVER_ASKED:
+        if (clock_ms() >= t->begun_ms + connect_ms(t->call))
+            end_here(t, HUB_NAME_SILENT);
+        break;
+    }
+}
+
+static void look_up_all(struct hub_client *c)
+{
+    resolver_step(c->resolver);
+    for (struct hub_transfer *t = c->first; t; t = t->next)
+        if (t->resolving)
+            look_up(t);
+}
+
 void hub_client_start(struct hub_client *c, struct hub_call *call)
 {
     open_call(c, call);
     if (call->timeout_ms <= 0) {
-        give_up(call->transfer);
+        end_here(call->transfer, HUB_CANCELLED);
         return;
     }
     set_headers(c, call);
@@ -265,7 +359,10 @@ void hub_client_start(struct hub_client *c, struct hub_call *call)
     set_method(call);
     set_bounds(c, call);
     set_callbacks(call);
-    curl_multi_add_handle(c->multi, call->transfer->easy);
+    if (is_address(call->transfer))
+        connect_to(call->transfer, NULL);
+    else
+        look_up(call->transfer);
 }
 
 /* --- ending ------------------------------------------------------------------------------------------------------- */
@@ -327,6 +424,7 @@ static void release(struct hub_client *c, struct hub_call *call)
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->headers);
     curl_slist_free_all(t->connect_to);
+    curl_slist_free_all(t->resolve);
     call->transfer = NULL;
 }
 
@@ -344,7 +442,7 @@ static void conclude(struct hub_client *c, struct hub_call *call, CURLcode code)
 }
 
 /* One that was ended by us. */
-static struct hub_call *given_up(struct hub_client *c)
+static struct hub_call *ended_here(struct hub_client *c)
 {
     for (struct hub_transfer *t = c->first; t; t = t->next) {
         if (!t->over)
@@ -359,7 +457,8 @@ static struct hub_call *given_up(struct hub_client *c)
 /* One that libcurl ended. */
 static struct hub_call *ended(struct hub_client *c)
 {
-    int left;
+    int left, running;
+    curl_multi_perform(c->multi, &running);
     for (CURLMsg *m = curl_multi_info_read(c->multi, &left); m; m = curl_multi_info_read(c->multi, &left)) {
         if (m->msg != CURLMSG_DONE)
             continue;
@@ -373,20 +472,25 @@ static struct hub_call *ended(struct hub_client *c)
     return NULL;
 }
 
+static void wait_for_sockets(struct hub_client *c, int ms)
+{
+    struct curl_waitfd of_names[NAME_SOCKETS_MAX];
+    unsigned count = resolver_sockets(c->resolver, of_names, NAME_SOCKETS_MAX, &ms);
+    curl_multi_poll(c->multi, of_names, count, ms, NULL);
+}
+
 struct hub_call *hub_client_next(struct hub_client *c, int64_t wait_ms)
 {
     int64_t until_ms = clock_ms() + wait_ms;
     for (;;) {
-        int running = 0;
-        struct hub_call *call = given_up(c);
-        if (call)
-            return call;
-        curl_multi_perform(c->multi, &running);
-        call = ended(c);
+        look_up_all(c);
+        struct hub_call *call = ended_here(c);
+        if (!call)
+            call = ended(c);
         int64_t left_ms = until_ms - clock_ms();
         if (call || c->open == 0 || left_ms <= 0)
             return call;
-        curl_multi_poll(c->multi, NULL, 0, left_ms < WAIT_SLICE_MS ? (int)left_ms : WAIT_SLICE_MS, NULL);
+        wait_for_sockets(c, left_ms < WAIT_SLICE_MS ? (int)left_ms : WAIT_SLICE_MS);
     }
 }
 
@@ -398,5 +502,5 @@ size_t hub_client_open(const struct hub_client *c)
 void hub_client_give_up(struct hub_client *c)
 {
     for (struct hub_transfer *t = c->first; t; t = t->next)
-        give_up(t);
+        end_here(t, HUB_CANCELLED);
 }

@@ -35,6 +35,7 @@ struct hub_credential {
 enum hub_outcome {
     HUB_ANSWERED, /* status and reply are set */
     HUB_UNRESOLVED,
+    HUB_NAME_SILENT, /* whoever should know the name does not answer */
     HUB_NOT_ALLOWED,
     HUB_NOT_CONNECTED,
     HUB_CONNECT_TIMED_OUT,

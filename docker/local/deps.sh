@@ -20,6 +20,7 @@ libssl-dev                                lib:openssl
 libjwt-dev                                lib:libjwt
 libjansson-dev                            lib:jansson
 libcurl4-openssl-dev                      lib:libcurl
+libc-ares-dev                             lib:libcares
 libcmocka-dev                             lib:cmocka
 postgresql-15                             file:/usr/lib/postgresql/15/bin/postgres
 postgresql-15-pgtap                       file:/usr/share/postgresql/15/extension/pgtap.control

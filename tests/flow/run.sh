@@ -22,7 +22,9 @@ outside() {
     if [ "$uid" = 0 ]; then
         local status=0
         unshare "${own_namespaces[@]}" "$0" --inside "$1" as-is "${@:2}" || status=$?
-        if [ /etc/hosts -ef "$1/hosts" ]; then umount /etc/hosts; fi # it came through to us
+        # What was mounted came through to us.
+        if [ /etc/hosts -ef "$1/hosts" ]; then umount /etc/hosts; fi
+        if [ /etc/resolv.conf -ef "$1/resolv.conf" ]; then umount /etc/resolv.conf; fi
         return "$status"
     elif unshare --user --map-root-user "${own_namespaces[@]}" true 2>/dev/null; then
         unshare --user --map-root-user "${own_namespaces[@]}" "$0" --inside "$1" "nested:$uid:$gid" "${@:2}"
@@ -41,6 +43,10 @@ inside() {
     printf '127.0.0.1 localhost\n::1 localhost\n' > "$work/hosts"
     [ -e /etc/hosts ] || : > /etc/hosts # a bare chroot has none to mount over
     mount --bind "$work/hosts" /etc/hosts
+    # No name server is there, unless a test makes one; names that are not in /etc/hosts do not resolve.
+    printf 'nameserver 127.0.0.153\n' > "$work/resolv.conf"
+    [ -e /etc/resolv.conf ] || : > /etc/resolv.conf
+    mount --bind "$work/resolv.conf" /etc/resolv.conf
     case $identity in
         as-is) ;;
         nested:*) as=(unshare --user --map-user="$(cut -d : -f 2 <<<"$identity")" --map-group="$(cut -d : -f 3 <<<"$identity")") ;;

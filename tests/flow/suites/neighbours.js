@@ -5,11 +5,14 @@
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
+const dgram = require('node:dgram');
 const { describe, test, before, after } = require('node:test');
 const { Stranger } = require('../../lib/stranger');
-const { assert, idscope, second, Idscope, each, fresh, names, scene, sleep, until, admin } = require('../kit');
+const { assert, idscope, stack, second, Idscope, each, fresh, names, scene, sleep, until, admin } = require('../kit');
 
 const ADDRESS = '127.0.0.101';
+const NAME_SERVER = '127.0.0.153'; // in the resolv.conf of run.sh
+const DRAIN_MS = 5000;
 const AIM_MS = 2000; // on a machine that is not busy otherwise
 const LIMIT_MS = 15000;
 
@@ -20,12 +23,17 @@ async function newTenant() {
   return new Idscope({ ...idscope.env, ...tenant, IDSCOPE_SUBSCRIPTION_ID, ...client });
 }
 
-// A host of the stranger's, as a tenant would link it: anybody may name any host. "*.second.test" is what the certificate is for.
+// A host as a tenant would link it: anybody may name any host.
+function linkable(host) {
+  const key = crypto.randomBytes(32).toString('base64');
+  return { host, location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${key}` };
+}
+
+// A host of the stranger's; "*.second.test" is what the certificate is for.
 function stray(manner) {
   const host = `${fresh(manner)}.second.test`;
   names(ADDRESS, host);
-  const key = crypto.randomBytes(32).toString('base64');
-  return { host, location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${key}` };
+  return linkable(host);
 }
 
 // An instance of `of` for each list of hubs, in a group of its own.
@@ -127,6 +135,46 @@ describe('neighbours', () => {
     }
     t.diagnostic(`longest assignment ${longest} ms (aim ${AIM_MS})`);
     assert.ok(longest < LIMIT_MS, `${longest} ms`);
+  });
+
+  describe('a name server that takes questions and never answers', () => {
+    const questions = [];
+    let server;
+
+    before(async () => {
+      server = dgram.createSocket('udp4', (question) => questions.push(question.toString('latin1')));
+      await new Promise((resolve) => server.bind(53, NAME_SERVER, resolve));
+    });
+    after(() => new Promise((resolve) => server.close(resolve)));
+
+    const mute = () => linkable(`${fresh('mute')}.example.test`);
+    const asked = (hub) => until('the name to be asked for', () => questions.some((question) => question.includes(hub.host.split('.')[0])));
+
+    test('thirty names that nobody answers for keep no other tenant waiting, and the links say why they are unreachable', async (t) => {
+      const hubs = Array.from({ length: 30 }, mute);
+      const made = await instances(t, other, [hubs.slice(0, 15), ...hubs.slice(15).map((hub) => [hub])]);
+      const longest = await longestStart(t, 5);
+      t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS})`);
+      assert.ok(longest < LIMIT_MS, `${longest} ms`);
+      await Promise.all(hubs.map(asked));
+      const link = await until('the link to be unreachable', async () => {
+        const { properties } = (await other.linkedHubs(made[0].group, made[0].name))[0];
+        return properties.state === 'unreachable' && properties;
+      });
+      assert.match(link.reason, /name server does not answer/);
+    });
+
+    test('a worker that is asked to stop in the middle of it ends within its drain', async (t) => {
+      const hubs = Array.from({ length: 4 }, mute);
+      await instances(t, other, hubs.map((hub) => [hub]));
+      await Promise.all(hubs.map(asked));
+      const began = Date.now();
+      await stack.run('stop-part', 'worker');
+      const took = Date.now() - began;
+      await stack.run('start-part', 'worker');
+      t.diagnostic(`stop took ${took} ms`);
+      assert.ok(took < DRAIN_MS + 2000, `${took} ms`);
+    });
   });
 
   test('a link that stays silent is tried less and less often', async (t) => {

@@ -19,7 +19,7 @@ enum {
     TRY_MS = 1500,
     TRIES = 2,
     SOCKETS_MAX = ARES_GETSOCK_MAXNUM - 1, /* of the last one ARES_GETSOCK_WRITABLE would shift into the sign */
-    CHANNEL_MS = 60000, /* then /etc/resolv.conf is read again */
+    CHANNEL_MS = 60000,                    /* then /etc/resolv.conf is read again */
 };
 
 struct name {
@@ -154,8 +154,8 @@ unsigned resolver_sockets(struct resolver *r, struct curl_waitfd *ret, unsigned 
     for (int i = 0; i < SOCKETS_MAX && n < most; i++) {
         bool read = ARES_GETSOCK_READABLE(bits, i), write = ARES_GETSOCK_WRITABLE(bits, i);
         if (read || write)
-            ret[n++] =
-                (struct curl_waitfd){sockets[i], (short)((read ? CURL_WAIT_POLLIN : 0) | (write ? CURL_WAIT_POLLOUT : 0)), 0};
+            ret[n++] = (struct curl_waitfd){
+                sockets[i], (short)((read ? CURL_WAIT_POLLIN : 0) | (write ? CURL_WAIT_POLLOUT : 0)), 0};
     }
     struct timeval most_time = {*timeout_ms / 1000, *timeout_ms % 1000 * 1000}, buffer;
     const struct timeval *time = ares_timeout(r->channel, &most_time, &buffer);

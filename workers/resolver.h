@@ -1,6 +1,7 @@
-/* resolver.h: names to addresses for outgoing calls, without waiting: who asks is told "not yet" and asks again when the
- * sockets had something to say. So every deadline covers the name too, and nothing is left behind that must be waited
- * for, as a thread in getaddrinfo would be. Knows /etc/hosts and /etc/resolv.conf. Belongs to one thread at a time. */
+/* resolver.h: names to addresses for outgoing calls, without waiting: who asks is told "not yet" and asks again when
+ * the sockets had something to say. So every deadline covers the name too, and nothing is left behind that must be
+ * waited for, as a thread in getaddrinfo would be. Knows /etc/hosts and /etc/resolv.conf. Belongs to one thread at a
+ * time. */
 #ifndef IDSCOPE_RESOLVER_H
 #define IDSCOPE_RESOLVER_H
 

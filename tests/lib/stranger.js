@@ -1,7 +1,7 @@
 // stranger.js: TLS servers that are linked as hubs and are none, or poor ones: silent, slow, or with a page for whoever asks.
 //
 // Responsible for: a server on a loopback address of its own, whose manner is chosen by the first word of the host's name ("silent-…", "slow-…",
-// "page-…"), with the certificate that it is given; how many calls each host got. The slow one answers rightly, after `delayMs`.
+// "page-…", "quick-…") unless `manners` says otherwise, with the certificate that it is given; how many calls each host got. The slow one answers rightly, after `delayMs`.
 // Must never know what the service does with such an answer.
 'use strict';
 
@@ -9,10 +9,12 @@ const https = require('node:https');
 
 const json = (response, status, body) => response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 
+const unauthorized = { Message: 'ErrorCode:IotHubUnauthorizedAccess;Unauthorized', ExceptionMessage: '' };
 const notFound = { Message: 'ErrorCode:DeviceNotFound;E2E-a device that does not exist', ExceptionMessage: '' };
 
 // What a hub says to the calls of a worker.
 function hubAnswer(request, body, response) {
+  if (!request.headers.authorization) return json(response, 401, unauthorized);
   if (request.method === 'GET') return json(response, 200, { connectedDeviceCount: 0 });
   if (request.method === 'DELETE') return json(response, 404, notFound);
   if (request.method === 'POST') return json(response, 200, { isSuccessful: true, errors: [], warnings: [] });
@@ -22,7 +24,7 @@ function hubAnswer(request, body, response) {
 class Stranger {
   // pem: certificate and key. page: what the "page-…" hosts answer, {status, type, body}.
   constructor(address, pem, { delayMs = 7000, page = { status: 200, type: 'text/html', body: '<html>It works!</html>' } } = {}) {
-    Object.assign(this, { address, delayMs, page, calls: new Map() });
+    Object.assign(this, { address, delayMs, page, calls: new Map(), manners: new Map() });
     this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
     this.sockets = new Set();
     this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
@@ -40,9 +42,9 @@ class Stranger {
   take(request, response) {
     const host = request.headers.host.split(':')[0];
     const parts = [];
-    this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, at: Date.now() }]);
+    this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, path: request.url, at: Date.now() }]);
     request.on('data', (part) => parts.push(part));
-    request.on('end', () => this.answer(host.split('-')[0], request, Buffer.concat(parts).toString(), response));
+    request.on('end', () => this.answer(this.manners.get(host) || host.split('-')[0], request, Buffer.concat(parts).toString(), response));
   }
 
   answer(manner, request, body, response) {

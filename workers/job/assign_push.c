@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "workers/calls.h"
+#include "workers/hub_answer.h"
 #include "workers/job/assign.h"
 
 enum {
@@ -318,15 +319,6 @@ static bool take_bulk(struct push *p)
     return clear;
 }
 
-static struct str message_of(struct push *p)
-{
-    json_auto_t *body = NULL;
-    if (json_read(p->call.reply, NULL, &body))
-        return (struct str){NULL, 0};
-    const char *words = json_string_value(json_object_get(body, "Message"));
-    return arena_str(arena_of(p), str_of(words ? words : json_string_value(json_object_get(body, "message"))));
-}
-
 /* The hub cannot be worked with for the moment: silence, or an answer that asks for less. */
 static void note_trouble(struct push *p, struct str sentence, bool slow)
 {
@@ -369,14 +361,28 @@ static void take_bulk_answer(struct push *p)
     go_on(p);
 }
 
+/* A web page, whatever its status, makes no device and refuses none. */
+static void take_strange(struct push *p)
+{
+    note_trouble(p,
+                 arena_printf(arena_of(p), "Waiting for %s: it answered %d, and not as a hub does.",
+                              p->link->host_name.p, p->call.status),
+                 true);
+}
+
 static void take_single_answer(struct push *p)
 {
-    int status = p->call.status;
+    struct str words = hub_answer_message(&p->call);
+    bool made = hub_answer_names(&p->call, p->one->device_id);
+    if (!made && !words.p) {
+        take_strange(p);
+        return;
+    }
     hosts_was_good(hosts_of(p), p->link->host);
-    if (status >= 200 && status < 300)
+    if (made)
         p->one->step = ASSIGN_MADE;
     else
-        judge(p, p->one, status * STATUS_PART, message_of(p));
+        judge(p, p->one, p->call.status * STATUS_PART, words);
     go_on(p);
 }
 

@@ -8,6 +8,7 @@
 #include "core/process/clock.h"
 #include "db/assign.h"
 #include "workers/calls.h"
+#include "workers/hub_answer.h"
 #include "workers/link.h"
 
 enum { ENTER_WAIT_MS = 20 };
@@ -137,7 +138,7 @@ static void take_answer(struct hub_call *call)
         put_back(r, 0, false, (struct str){NULL, 0});
     } else if (r->call.outcome != HUB_ANSWERED) {
         put_back(r, hosts_was_slow(hosts, r->job.hub, 0), true, str_of(hub_outcome_words[r->call.outcome]));
-    } else if ((status >= 200 && status < 300) || status == 404) {
+    } else if (hub_answer_is_gone(&r->call)) {
         hosts_was_good(hosts, r->job.hub);
         r->step = REMOVE_DONE;
     } else if ((status == 401 || status == 403) && r->credential + 1 < r->credentials.count) {

@@ -8,6 +8,7 @@
 #include "db/job.h"
 #include "db/link.h"
 #include "workers/calls.h"
+#include "workers/hub_answer.h"
 
 enum { CONNECTS = 3, SAMPLES_KEPT = 100, TIMEOUT_MS = 5000, YOUNG_PERCENT = 80, US_MAX = 2000000000 };
 
@@ -40,11 +41,12 @@ static void start_connect(struct measurement *m)
     calls_start(m->calls, &m->call);
 }
 
-/* A host of which one connect fails has no figure. */
+/* A host of which one connect fails has no figure, nor one whose first answer, a refusal, is not in a hub's words. */
 static void take_connect(struct hub_call *call)
 {
     struct measurement *m = call->owner;
-    if (call->outcome != HUB_ANSWERED || call->connect_us <= 0) {
+    bool of_hub = m->count > 0 || hub_answer_message(call).p;
+    if (call->outcome != HUB_ANSWERED || call->connect_us <= 0 || !of_hub) {
         m->count = 0;
         return;
     }

@@ -9,6 +9,7 @@
 #include "core/state.h"
 #include "db/job.h"
 #include "workers/calls.h"
+#include "workers/hub_answer.h"
 #include "workers/link.h"
 
 enum { CALLS_PER_CREDENTIAL = 2 };
@@ -131,8 +132,10 @@ static enum verdict judge(struct probe *p)
         return say(p, VERDICT_REFUSED, STR("missing RegistryWrite"));
     if (is_refusal(read))
         return say(p, VERDICT_REFUSED, STR("missing ServiceConnect"));
-    if (read->status != 200)
+    if (!hub_answer_counts(read))
         return say(p, VERDICT_REFUSED, arena_printf(a, "is no hub: answered %d", read->status));
+    if (!hub_answer_is_gone(write))
+        return say(p, VERDICT_REFUSED, arena_printf(a, "is no hub: answered %d to a delete", write->status));
     return say(p, VERDICT_GOOD, (struct str){NULL, 0});
 }
 

@@ -177,6 +177,66 @@ describe('neighbours', () => {
     });
   });
 
+  describe('a web server in a hub\'s place, which answers a page to everything', () => {
+    const calls = (hub, method) => (stranger.calls.get(hub.host) || []).filter((call) => call.method === method).length;
+    const statusOf = async (made, device) => (await idscope.registration(made.instance, device.id)).status;
+
+    test('its link is invalid and it is told why; no device is assigned to it', async (t) => {
+      const made = await scene(t, { hubs: 0 });
+      const hub = stray('page');
+      await made.relink([Idscope.link(hub)]);
+      const device = await made.enroll();
+      await made.start(device);
+      const link = await made.linkState(hub.host, 'invalid');
+      assert.match(link.reason, /is no hub/);
+      await until('the registration to end', async () => (await statusOf(made, device)) === 'failed'); // 400209: every candidate was invalid for the time of grace
+      assert.equal(calls(hub, 'PUT'), 0);
+      assert.deepEqual((await made.links()).get(hub.host).latency, []);
+    });
+
+    for (const [status, type, body] of [[200, 'text/html', '<html>It works!</html>'], [200, 'application/json', '{}'], [200, 'application/json', '{"deviceId":"another"}'],
+      [204, 'text/plain', ''], [400, 'text/html', '<html>Bad Request</html>']]) {
+      test(`a hub that becomes one, with ${status} ${body || 'and nothing'}, neither makes a device nor refuses it; as a hub again it gets it`, async (t) => {
+        const made = await scene(t, { hubs: 0 });
+        const hub = stray('quick');
+        await made.relink([Idscope.link(hub)]);
+        await made.linkState(hub.host, 'valid');
+        stranger.page = { status, type, body };
+        stranger.manners.set(hub.host, 'page');
+        const device = await made.enroll();
+        const { operationId } = await made.start(device);
+        await until('the single call', () => calls(hub, 'PUT') > 0);
+        await until('the registration to say what it waits for', async () => /not as a hub does|is no hub|refuses/.test(JSON.stringify(await idscope.registration(made.instance, device.id))));
+        assert.equal(await statusOf(made, device), 'assigning');
+        stranger.manners.set(hub.host, 'quick');
+        const state = await until('the assignment', async () => {
+          const answer = await made.poll(device, operationId);
+          return answer.status === 200 && answer.json.registrationState;
+        }, { timeoutMs: 90000 });
+        assert.deepEqual([state.status, state.assignedHub], ['assigned', hub.host]);
+      });
+    }
+
+    test('a removal is not done before a hub says so', async (t) => {
+      const made = await scene(t, { hubs: 1 });
+      const hub = stray('quick');
+      await made.relink([Idscope.link(hub), Idscope.link(made.hubs[0], { applyAllocationPolicy: false })]);
+      await made.linkState(hub.host, 'valid');
+      const device = await made.registered();
+      assert.equal(device.state.assignedHub, hub.host);
+      await made.relink([Idscope.link(hub, { applyAllocationPolicy: false }), Idscope.link(made.hubs[0])]);
+      stranger.page = { status: 200, type: 'text/html', body: '<html>It works!</html>' };
+      stranger.manners.set(hub.host, 'page');
+      assert.equal((await made.register(device)).assignedHub, made.hubs[0].host);
+      const removals = () => stranger.calls.get(hub.host).filter((call) => call.method === 'DELETE' && call.path.includes(device.id)).length;
+      await until('a second try', () => removals() > 1);
+      stranger.manners.set(hub.host, 'quick');
+      const before = removals();
+      await until('the try that counts', () => removals() > before);
+      await until('the job to be gone', async () => (await stack.sql(`select count(*) from idscope.job where kind = 'hub_remove' and id_scope = lower('${made.idScope}')`)) === '0');
+    });
+  });
+
   test('a link that stays silent is tried less and less often', async (t) => {
     const [hub, instance] = await instances(t, other, [[stray('silent')]]).then(([one]) => [one.hubs[0], one]);
     const probes = () => (stranger.calls.get(hub.host) || []).map((call) => call.at);

@@ -1,0 +1,45 @@
+/* hub_answer.c: reading the answers of hubs to calls about one device. It must never take a status for an answer. */
+#include "workers/hub_answer.h"
+
+#include "core/json.h"
+
+enum { OK = 200, NO_CONTENT = 204, NOT_FOUND = 404 };
+
+/* The answer's JSON object, or NULL. */
+static json_t *object_of(const struct hub_call *call)
+{
+    json_t *body = NULL;
+    if (call->outcome != HUB_ANSWERED || json_read(call->reply, NULL, &body))
+        return NULL;
+    if (json_is_object(body))
+        return body;
+    json_decref(body);
+    return NULL;
+}
+
+bool hub_answer_names(const struct hub_call *call, struct str device_id)
+{
+    json_auto_t *body = object_of(call);
+    return call->status >= OK && call->status < 300 &&
+           str_same(str_of(json_string_value(json_object_get(body, "deviceId"))), device_id);
+}
+
+bool hub_answer_counts(const struct hub_call *call)
+{
+    json_auto_t *body = object_of(call);
+    return call->status == OK && json_is_integer(json_object_get(body, "connectedDeviceCount"));
+}
+
+struct str hub_answer_message(const struct hub_call *call)
+{
+    json_auto_t *body = object_of(call);
+    const char *words = json_string_value(json_object_get(body, "Message"));
+    if (!words)
+        words = json_string_value(json_object_get(body, "message"));
+    return arena_str(call->arena, str_of(words));
+}
+
+bool hub_answer_is_gone(const struct hub_call *call)
+{
+    return call->status == NO_CONTENT || (call->status == NOT_FOUND && hub_answer_message(call).p);
+}

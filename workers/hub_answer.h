@@ -1,0 +1,19 @@
+/* hub_answer.h: what an answer says, and whether it is a hub's at all. Anybody can be linked as a hub; a web server
+ * that answers 200 to everything is none. An answer counts when it says what only a hub could say: it names the device,
+ * counts connections, or speaks of an error in a hub's words. */
+#ifndef IDSCOPE_HUB_ANSWER_H
+#define IDSCOPE_HUB_ANSWER_H
+
+#include "workers/hub_client.h"
+
+/* A device's document, of this very device. */
+bool hub_answer_names(const struct hub_call *call, struct str device_id);
+/* The service statistics. */
+bool hub_answer_counts(const struct hub_call *call);
+/* The device that was to be deleted is not there: the hub deleted it (204), or says in its own words that there is no
+ * such device, or no such hub (404). */
+bool hub_answer_is_gone(const struct hub_call *call);
+/* What an error answer says, in the arena of the call; absent when it is not in a hub's words. */
+struct str hub_answer_message(const struct hub_call *call);
+
+#endif

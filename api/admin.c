@@ -3,15 +3,14 @@
  * a stored secret: a client secret is shown once, when it is made. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/cfg.h"
 #include "core/jwt.h"
 #include "core/process/keyfile.h"
+#include "core/process/log_sink.h"
+#include "core/process/program.h"
 #include "db/admin.h"
-
-extern char **environ;
-
-enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BAD_CONFIG = 78 };
 
 /* One run of one command. */
 struct run {
@@ -21,7 +20,8 @@ struct run {
     struct key_ring *ring;
     struct db *db;
     struct err_detail detail;
-    struct text out; /* printed when the command has succeeded: a rolled-back transaction says nothing */
+    const struct log_sink *say; /* for complaints, as plain text */
+    struct text out;            /* printed when the command has succeeded: a rolled-back transaction says nothing */
 };
 
 static void print_uuid(struct run *run, const char *variable, const struct uuid *u)
@@ -221,12 +221,15 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-static void print_help(struct arena *a, FILE *to)
+static struct str help(struct arena *a)
 {
-    fputs("usage: idscope-admin COMMAND [SETTINGS]\n\nCommands:\n", to);
+    struct text t;
+    text_init(&t, a, 4096);
+    text_add(&t, STR("usage: idscope-admin COMMAND [SETTINGS]\n\nCommands:\n"));
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %s%s\n        %s\n", commands[i].name, commands[i].arguments, commands[i].sentence);
-    fprintf(to, "\n%s", cfg_help(a, CFG_ADMIN).p);
+        text_printf(&t, "  %s%s\n        %s\n", commands[i].name, commands[i].arguments, commands[i].sentence);
+    text_printf(&t, "\n%s", cfg_help(a, CFG_ADMIN).p);
+    return text_str(&t);
 }
 
 static const struct command *find_command(char **words)
@@ -240,57 +243,106 @@ static const struct command *find_command(char **words)
     return NULL;
 }
 
-static err_t connect(struct run *run)
+static err_t check_settings(void *self, struct err_detail *d)
 {
+    const struct run *run = self;
     if (!run->cfg.database_url.n || !run->cfg.key_ring_file.n)
-        return err_say(&run->detail, E(BAD_CONFIG), "--database-url and --key-ring-file must be given.");
-    TRY(key_ring_load(run->cfg.key_ring_file, &run->detail, &run->ring));
-    return db_open(run->cfg.database_url.p, "idscope-admin", DB_USE_GENERAL, &run->detail, &run->db);
+        return err_say(d, E(BAD_CONFIG), "--database-url and --key-ring-file must be given.");
+    return NULL;
+}
+
+static err_t load_keys(void *self, struct err_detail *d)
+{
+    struct run *run = self;
+    return key_ring_load(run->cfg.key_ring_file, d, &run->ring);
+}
+
+static void free_keys(void *self)
+{
+    struct run *run = self;
+    key_ring_free(run->ring);
+}
+
+static err_t open_database(void *self, struct err_detail *d)
+{
+    struct run *run = self;
+    return db_open(run->cfg.database_url.p, "idscope-admin", DB_USE_GENERAL, d, &run->db);
+}
+
+static void close_database(void *self)
+{
+    struct run *run = self;
+    db_close(run->db);
+}
+
+/* For commands that need the database. */
+static const struct start_step steps[] = {
+    {.start = check_settings},
+    {.start = load_keys, .stop = free_keys},
+    {.start = open_database, .stop = close_database},
+};
+enum { STEPS = sizeof steps / sizeof *steps };
+
+/* What the command's work did not say itself. */
+static struct str database_says(const struct run *run)
+{
+    const char *said = run->db && !run->detail.text[0] ? db_message(run->db) : "";
+    return *said ? arena_printf(run->arena, "  %s\n", said) : STR("");
 }
 
 static int complain(const struct run *run, const char *command, err_t e)
 {
-    fprintf(stderr, "idscope-admin %s: %s\n", command, run->detail.text[0] ? run->detail.text : e->sentence);
-    if (!run->detail.text[0] && run->db && db_message(run->db)[0])
-        fprintf(stderr, "  %s\n", db_message(run->db));
-    return e == E(BAD_CONFIG) ? EXIT_BAD_CONFIG : EXIT_FAILED;
+    struct str more = database_says(run);
+    const char *sentence = run->detail.text[0] ? run->detail.text : e->sentence;
+    run->say->take(arena_printf(run->arena, "idscope-admin %s: %s\n%.*s", command, sentence, STR_ARG(more)));
+    return program_exit_code(e);
 }
 
 static int run_command(struct run *run, const struct command *c)
 {
+    size_t started = 0;
     text_init(&run->out, run->arena, 512);
-    err_t e = c->need == NEEDS_DATABASE ? connect(run) : NULL;
+    err_t e = NULL;
+    if (c->need == NEEDS_DATABASE)
+        e = start_steps(steps, STEPS, run, &run->detail, &started);
     if (!e)
         e = c->work(run);
     int code = e ? complain(run, c->name, e) : EXIT_DONE;
     if (!e && (fputs(text_str(&run->out).p, stdout) < 0 || fflush(stdout) != 0))
         code = EXIT_FAILED;
-    db_close(run->db);
-    key_ring_free(run->ring);
+    stop_steps(steps, started, run);
     return code;
 }
 
+static int run_words(struct run *run, char **words)
+{
+    const struct command *c = find_command(words);
+    if (!c) {
+        run->say->take(help(run->arena));
+        return EXIT_USAGE;
+    }
+    run->words = words + 1;
+    return run_command(run, c);
+}
+
+/* Complaints go through the log's sink, so that a standard error that nobody reads does not keep us. */
 int main(int argc, char **argv)
 {
     (void)argc;
     struct arena *a ARENA_CLEANUP = arena_new();
-    struct run run = {.arena = a};
+    struct run run = {.arena = a, .say = log_sink_start(STDERR_FILENO)};
     enum cfg_ask ask;
     char **words;
+    int code = EXIT_DONE;
     err_t e = cfg_read(a, CFG_ADMIN, argv, environ, &run.cfg, &ask, &words, &run.detail);
     if (e)
-        return complain(&run, "", e);
-    if (ask == CFG_VERSION)
-        return puts("idscope-admin " IDSCOPE_VERSION) < 0;
-    if (ask == CFG_HELP)
-        print_help(a, stdout);
-    if (ask != CFG_RUN)
-        return EXIT_DONE;
-    const struct command *c = find_command(words);
-    if (!c) {
-        print_help(a, stderr);
-        return EXIT_USAGE;
-    }
-    run.words = words + 1;
-    return run_command(&run, c);
+        code = complain(&run, "", e);
+    else if (ask == CFG_RUN)
+        code = run_words(&run, words);
+    else if (ask == CFG_VERSION)
+        code = puts("idscope-admin " IDSCOPE_VERSION) < 0 ? EXIT_FAILED : EXIT_DONE;
+    else if (ask == CFG_HELP)
+        fputs(help(a).p, stdout);
+    log_sink_stop();
+    return code;
 }

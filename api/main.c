@@ -1,226 +1,170 @@
-/* main.c: wires idscope-api together: settings, key ring, listeners, database, lanes, HTTP. Foreground, JSON logs on
- * stderr. Exit codes: 0 stopped as asked, 1 start me again, 78 a setting is wrong and starting again will not help. */
-#include <errno.h>
+/* main.c: idscope-api as a table of steps: what it opens, in which order, and how each goes away again. */
 #include <malloc.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "api/metrics.h"
 #include "api/server.h"
 #include "core/log.h"
-#include "core/process/clock.h"
-#include "core/process/health.h"
 #include "core/process/keyfile.h"
-#include "core/process/log_sink.h"
+#include "core/process/program.h"
 
 enum {
-    EXIT_BAD_CONFIG = 78,
-    DATABASE_WAIT_S = 60, /* at start, for a database that is starting as well */
-    DATABASE_RETRY_US = 500000,
     MALLOC_ARENAS = 2, /* threads hand requests to each other; more arenas only hold on to more memory */
     TRIM_BYTES = 256 * 1024,
     SECRET_MAX = 4096,
 };
 
 struct api {
-    struct arena *arena;
-    struct cfg cfg;
-    struct key_ring *ring;
+    struct process process;
+    struct str edge_secret;
     struct shared shared;
     struct server *server;
     struct lanes *lanes;
-    struct health *health;
-    _Atomic bool ready;
 };
 
-static int failed(int code, const char *event, const struct err_detail *d)
-{
-    log_event(LOG_ERROR, event, L_CSTR("detail", d->text));
-    return code;
-}
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
-/* A port that is taken, for one, may be free the next time. */
-static int code_of(err_t e)
+static err_t tune_memory(void *self, struct err_detail *d)
 {
-    return e == E(BAD_CONFIG) ? EXIT_BAD_CONFIG : EXIT_FAILURE;
-}
-
-/* --- before anything runs ----------------------------------------------------------------------------------------- */
-
-/* Signals are taken by main's sigwait and by nobody else. */
-static void block_signals(sigset_t *ret)
-{
-    sigemptyset(ret);
-    sigaddset(ret, SIGTERM);
-    sigaddset(ret, SIGINT);
-    pthread_sigmask(SIG_BLOCK, ret, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files))
-        return;
-    files.rlim_cur = files.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &files);
-}
-
-static err_t read_secret(struct arena *a, struct str path, struct err_detail *d, struct str *ret)
-{
-    if (!path.n)
-        return NULL;
-    FILE *f = fopen(path.p, "re");
-    if (!f)
-        return err_say(d, E(BAD_CONFIG), "edge_secret_file %s cannot be opened: %s.", path.p, strerror(errno));
-    char *text = arena_alloc(a, SECRET_MAX);
-    size_t n = fread(text, 1, SECRET_MAX - 1, f);
-    fclose(f);
-    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-        n--;
-    *ret = str_trim((struct str){text, n});
+    (void)self, (void)d;
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
     return NULL;
 }
 
-/* --- health ------------------------------------------------------------------------------------------------------- */
-
-static bool is_ready(void *context, struct arena *a, struct str *ret_why_not)
+static err_t read_edge_secret(void *self, struct err_detail *d)
 {
-    (void)a;
-    const struct api *api = context;
-    bool up = api->ready && lanes_ready(api->lanes);
-    *ret_why_not = api->ready ? STR("the database cannot be reached") : STR("starting or draining");
-    return up;
+    struct api *api = self;
+    struct str path = api->process.cfg.edge_secret_file, text = {NULL, 0};
+    if (path.n)
+        TRY(file_read(api->process.arena, "edge_secret_file", path, SECRET_MAX, d, &text));
+    while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+        text.n--;
+    api->edge_secret = str_trim(text);
+    return NULL;
 }
 
-static void write_metrics(void *context, struct text *out)
+static err_t make_shared(void *self, struct err_detail *d)
 {
-    const struct api *api = context;
-    log_sink_metrics(out);
+    (void)d;
+    struct api *api = self;
+    const struct key_ring *ring = api->process.ring;
+    api->shared =
+        (struct shared){.cfg = &api->process.cfg, .ring = ring, .gate = gate_new(ring), .tokens = token_keys_new(ring)};
+    return NULL;
+}
+
+static void free_shared(void *self)
+{
+    struct api *api = self;
+    token_keys_free(api->shared.tokens);
+    gate_free(api->shared.gate);
+}
+
+static err_t open_server(void *self, struct err_detail *d)
+{
+    struct api *api = self;
+    return server_open(&api->shared, api->edge_secret, d, &api->server);
+}
+
+static void free_server(void *self)
+{
+    struct api *api = self;
+    server_free(api->server);
+}
+
+static err_t open_lanes(void *self, struct err_detail *d)
+{
+    struct api *api = self;
+    return lanes_open(&api->shared, d, &api->lanes);
+}
+
+static void free_lanes(void *self)
+{
+    struct api *api = self;
+    lanes_free(api->lanes);
+}
+
+static err_t start_server(void *self, struct err_detail *d)
+{
+    struct api *api = self;
+    err_t e = server_start(api->server, api->lanes, d);
+    if (e)
+        server_stop(api->server); /* one of its listeners may run */
+    return e;
+}
+
+static void stop_server(void *self)
+{
+    struct api *api = self;
+    server_stop(api->server);
+}
+
+static err_t start_lanes(void *self, struct err_detail *d)
+{
+    (void)d;
+    struct api *api = self;
+    lanes_start(api->lanes);
+    return NULL;
+}
+
+static void stop_lanes(void *self)
+{
+    struct api *api = self;
+    lanes_stop(api->lanes);
+}
+
+/* What needs root, or finds a bad setting, comes before the database is waited for. Lanes end before the server does: a
+ * request that still waits gets its answer. */
+static const struct start_step steps[] = {
+    {.start = tune_memory},
+    {.start = program_load_keys, .stop = program_free_keys},
+    {.start = read_edge_secret},
+    {.start = make_shared, .stop = free_shared},
+    {.start = open_server, .stop = free_server},
+    {.start = program_open_health, .stop = program_stop_health},
+    {.start = program_drop_root},
+    {.start = program_start_health},
+    {.start = open_lanes, .stop = free_lanes},
+    {.start = start_server, .stop = stop_server},
+    {.start = start_lanes, .stop = stop_lanes},
+};
+
+/* --- what others may know, and the end ---------------------------------------------------------------------------- */
+
+static bool is_ready(struct process *p, struct str *ret_why_not)
+{
+    const struct api *api = (struct api *)p;
+    *ret_why_not = STR("the database cannot be reached");
+    return lanes_ready(api->lanes);
+}
+
+static void write_metrics(struct process *p, struct text *out)
+{
+    const struct api *api = (struct api *)p;
     metrics_write(out);
-    if (!api->ready)
-        return;
     lanes_metrics(api->lanes, out);
     server_metrics(api->server, out);
 }
 
-/* --- start and stop ----------------------------------------------------------------------------------------------- */
-
-static err_t load_settings(struct api *api, struct err_detail *d)
+static void drain(struct process *p)
 {
-    struct str secret = {NULL, 0};
-    TRY(key_ring_load(api->cfg.key_ring_file, d, &api->ring));
-    TRY(read_secret(api->arena, api->cfg.edge_secret_file, d, &secret));
-    api->shared = (struct shared){
-        .cfg = &api->cfg, .ring = api->ring, .gate = gate_new(api->ring), .tokens = token_keys_new(api->ring)};
-    TRY(server_open(&api->shared, secret, d, &api->server));
-    const struct health_source source = {is_ready, write_metrics, api};
-    return health_start(api->cfg.health_listen, &source, d, &api->health);
-}
-
-static bool asked_to_stop(const sigset_t *signals)
-{
-    const struct timespec no_wait = {0};
-    return sigtimedwait(signals, NULL, &no_wait) > 0;
-}
-
-/* A database that is not there yet is waited for; one that does not fit is not. */
-static err_t open_lanes(struct api *api, const sigset_t *signals, struct err_detail *d, bool *ret_asked_to_stop)
-{
-    int64_t end_us = clock_span_us() + DATABASE_WAIT_S * INT64_C(1000000);
-    for (;;) {
-        err_t e = lanes_open(&api->shared, d, &api->lanes);
-        *ret_asked_to_stop = e && asked_to_stop(signals);
-        if (e != E(DATABASE_UNAVAILABLE) || clock_span_us() > end_us || *ret_asked_to_stop)
-            return e;
-        log_event(LOG_WARN, "databaseAwaited", L_CSTR("detail", d->text));
-        usleep(DATABASE_RETRY_US);
-    }
-}
-
-static void stop(struct api *api)
-{
-    if (api->lanes)
-        lanes_stop(api->lanes);
-    health_stop(api->health); /* it looks at lanes and server */
-    server_stop(api->server);
-    lanes_free(api->lanes);
-    token_keys_free(api->shared.tokens);
-    gate_free(api->shared.gate);
-    key_ring_free(api->ring);
-}
-
-static int run(struct api *api, const sigset_t *signals)
-{
-    int signal_number;
-    bool asked = false;
-    struct err_detail d = {""};
-    err_t e = load_settings(api, &d);
-    if (e)
-        return failed(code_of(e), "badConfiguration", &d);
-    if (open_lanes(api, signals, &d, &asked))
-        return asked ? EXIT_SUCCESS : failed(EXIT_FAILURE, "databaseFailed", &d);
-    lanes_start(api->lanes);
-    if (server_start(api->server, api->lanes, &d))
-        return failed(EXIT_FAILURE, "serverFailed", &d);
-    api->ready = true;
-    log_event(LOG_INFO, "started", L_CSTR("version", IDSCOPE_VERSION), L_TEXT("domain", api->cfg.domain));
-    sigwait(signals, &signal_number);
-    log_event(LOG_INFO, "draining", L_NUM("signal", signal_number), L_NUM("inFlight", server_in_flight(api->server)));
-    api->ready = false;
+    struct api *api = (struct api *)p;
+    log_event(LOG_INFO, "draining", L_NUM("inFlight", server_in_flight(api->server)));
     server_drain(api->server);
-    return EXIT_SUCCESS;
-}
-
-/* --- the command line --------------------------------------------------------------------------------------------- */
-
-static int after_asking(struct arena *a, enum cfg_ask ask)
-{
-    if (ask == CFG_HELP)
-        fputs(cfg_help(a, CFG_API).p, stdout);
-    else if (ask == CFG_VERSION)
-        puts("idscope-api " IDSCOPE_VERSION);
-    else
-        puts("The settings are valid.");
-    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    (void)argc;
     static struct api api;
-    enum cfg_ask ask;
-    char **words;
-    struct err_detail d = {""};
-    enum log_level level = LOG_INFO;
-    sigset_t signals;
-    api.arena = arena_new();
-    const struct log_sink *sink = log_sink_start(STDERR_FILENO);
-    log_init("api", level, sink);
-    err_t e = cfg_read(api.arena, CFG_API, argv, environ, &api.cfg, &ask, &words, &d);
-    if (!e && words[0])
-        e = err_say(&d, E(BAD_CONFIG), "%s is no setting.", words[0]);
-    if (!e && !log_level_of(api.cfg.log_level, &level))
-        e = err_say(&d, E(BAD_CONFIG), "log_level must be debug, info, warn or error.");
-    int code = e ? failed(EXIT_BAD_CONFIG, "badConfiguration", &d) : EXIT_SUCCESS;
-    if (!e && ask != CFG_RUN)
-        code = after_asking(api.arena, ask);
-    if (!e && ask == CFG_RUN) {
-        log_init("api", level, sink);
-        mallopt(M_ARENA_MAX, MALLOC_ARENAS);
-        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
-        block_signals(&signals);
-        raise_descriptor_limit();
-        code = run(&api, &signals);
-        stop(&api);
-        log_event(LOG_INFO, "stopped", L_NUM("code", code));
-    }
-    arena_free(api.arena);
-    log_sink_stop();
-    return code;
+    static const struct program program = {
+        .name = "api",
+        .settings = CFG_API,
+        .steps = steps,
+        .step_count = sizeof steps / sizeof *steps,
+        .ready = is_ready,
+        .metrics = write_metrics,
+        .drain = drain,
+    };
+    (void)argc;
+    return program_main(&program, &api.process, argv);
 }

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,9 +13,8 @@
 #include <unistd.h>
 
 #include "core/crypt.h"
+#include "core/process/listen.h"
 #include "core/enc.h"
-
-enum { BACKLOG = 1024 };
 
 static err_t bad(struct err_detail *d, struct str spec, const char *rule)
 {
@@ -79,56 +77,15 @@ static bool machine_is_private(void)
 
 /* --- listening ---------------------------------------------------------------------------------------------------- */
 
-static err_t listen_on(int fd, const struct sockaddr *address, socklen_t n, struct str spec, struct err_detail *d)
-{
-    if (fd < 0 || bind(fd, address, n) || listen(fd, BACKLOG)) {
-        bool taken = errno == EADDRINUSE; /* by a process that is about to end, perhaps: not the setting's fault */
-        err_t e = bad(d, spec, strerror(errno));
-        e = taken ? E(INTERNAL) : e;
-        if (fd >= 0)
-            close(fd);
-        return e;
-    }
-    return NULL;
-}
-
-/* HOST:PORT with the host of an IPv6 address in brackets. */
-static err_t resolve(struct arena *a, struct str spec, struct str host_port, struct err_detail *d,
-                     struct addrinfo **ret)
-{
-    size_t colon = host_port.n;
-    while (colon && host_port.p[colon - 1] != ':')
-        colon--;
-    if (colon < 2)
-        return bad(d, spec, "ADDRESS:PORT is wanted");
-    struct str host = {host_port.p, colon - 1};
-    if (host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = (struct str){host.p + 1, host.n - 2};
-    struct str port = arena_copy(a, host_port.p + colon, host_port.n - colon);
-    struct addrinfo wanted = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    int failed = getaddrinfo(arena_str(a, host).p, port.p, &wanted, ret);
-    return failed ? bad(d, spec, gai_strerror(failed)) : NULL;
-}
-
 static err_t listen_tcp(struct arena *a, struct str spec, struct str host_port, struct err_detail *d, int *ret_fd)
 {
     struct addrinfo *found = NULL;
-    int on = 1;
-    TRY(resolve(a, spec, host_port, d, &found));
-    assert(found); /* resolve gives an address or an error */
-    err_t e = NULL;
+    TRY(listen_resolve(a, spec, host_port, d, &found));
+    assert(found); /* listen_resolve gives an address or an error */
     bool good = is_wildcard(found->ai_addr) ? machine_is_private() : is_private(found->ai_addr);
-    int fd = good ? socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-    if (!good)
-        e = bad(d, spec, "it is, or includes, a public address");
-    else if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (!e)
-        e = listen_on(fd, found->ai_addr, found->ai_addrlen, spec, d);
+    err_t e = good ? listen_open(found->ai_addr, found->ai_addrlen, spec, d, ret_fd)
+                   : bad(d, spec, "it is, or includes, a public address");
     freeaddrinfo(found);
-    if (!e)
-        *ret_fd = fd;
     return e;
 }
 
@@ -153,14 +110,11 @@ static err_t listen_unix(struct str spec, struct str path, struct err_detail *d,
         return bad(d, spec, "the path of a Unix socket has 1 to 107 bytes");
     memcpy(address.sun_path, path.p, path.n);
     remove_stale(&address);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    TRY(listen_on(fd, (const struct sockaddr *)(const void *)&address, sizeof address, spec, d));
-    if (chmod(address.sun_path, 0660)) {
-        close(fd);
-        return bad(d, spec, strerror(errno));
-    }
-    *ret_fd = fd;
-    return NULL;
+    TRY(listen_open((const struct sockaddr *)(const void *)&address, sizeof address, spec, d, ret_fd));
+    if (!chmod(address.sun_path, 0660))
+        return NULL;
+    close(*ret_fd);
+    return bad(d, spec, strerror(errno));
 }
 
 static bool cut_prefix(struct str spec, struct str prefix, struct str *ret_rest)

@@ -570,21 +570,21 @@ static void *serve(void *context)
     return NULL;
 }
 
-static void close_listeners(struct server *s)
+static void end_daemon(struct listener *l)
 {
-    s->stopping = true;
-    for (size_t i = 0; i < 2; i++) {
-        struct listener *l = &s->listeners[i];
-        if (l->daemon) {
-            pthread_join(l->thread, NULL);
-            MHD_stop_daemon(l->daemon);
-            close(l->wake_fd);
-        }
-        while (l->spare_count)
-            arena_free(l->spare[--l->spare_count]);
-        if (l->peer.fd >= 0)
-            close(l->peer.fd);
-    }
+    if (!l->daemon)
+        return;
+    pthread_join(l->thread, NULL);
+    MHD_stop_daemon(l->daemon);
+    close(l->wake_fd);
+}
+
+static void free_listener(struct listener *l)
+{
+    while (l->spare_count)
+        arena_free(l->spare[--l->spare_count]);
+    if (l->peer.fd >= 0)
+        close(l->peer.fd);
 }
 
 static err_t open_listeners(struct server *s, struct err_detail *d)
@@ -611,7 +611,7 @@ err_t server_open(const struct shared *shared, struct str edge_secret, struct er
         s->listeners[i] = (struct listener){.server = s, .peer = {.fd = -1}};
     err_t e = open_listeners(s, d);
     if (e) {
-        server_stop(s);
+        server_free(s);
         return e;
     }
     *ret = s;
@@ -665,11 +665,16 @@ void server_drain(struct server *s)
 
 void server_stop(struct server *s)
 {
-    if (!s)
-        return;
-    if (s->lanes)
-        wait_until_quiet(s, FLUSH_MS);
-    close_listeners(s);
+    wait_until_quiet(s, FLUSH_MS);
+    s->stopping = true;
+    for (size_t i = 0; i < 2; i++)
+        end_daemon(&s->listeners[i]);
+}
+
+void server_free(struct server *s)
+{
+    for (size_t i = 0; i < 2; i++)
+        free_listener(&s->listeners[i]);
     arena_free(s->arena);
 }
 

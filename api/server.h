@@ -16,8 +16,10 @@ err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d);
 /* Stops accepting, answers what is under way with Connection: close, and returns when nothing is under way or drain_ms
  * are over. */
 void server_drain(struct server *s);
-/* Closes everything. The lanes must have ended: a request that still waits would never be answered. */
-void server_stop(struct server *s); /* NULL is allowed */
+/* Closes all connections of a started server. The lanes must have ended: a request that still waits would never be
+ * answered. */
+void server_stop(struct server *s);
+void server_free(struct server *s); /* after server_stop, or when never started */
 
 size_t server_in_flight(const struct server *s);
 void server_metrics(const struct server *s, struct text *out);

@@ -380,8 +380,21 @@ static err_t reopen(struct db *db, struct err_detail *d)
     return NULL;
 }
 
+/* Nothing of the text is repeated: it may hold a password. A text without "=" is the name of a database. */
+static err_t check_url(const char *url, struct err_detail *d)
+{
+    char *why = NULL;
+    bool is_name = !strchr(url, '=') && !strstr(url, "://");
+    PQconninfoOption *parts = is_name ? NULL : PQconninfoParse(url, &why);
+    bool good = is_name || parts;
+    PQconninfoFree(parts);
+    PQfreemem(why);
+    return good ? NULL : err_say(d, E(BAD_CONFIG), "database_url is no connection string of libpq.");
+}
+
 err_t db_open(const char *url, const char *application_name, enum db_use use, struct err_detail *d, struct db **ret)
 {
+    TRY(check_url(url, d));
     struct arena *a = arena_new();
     struct db *db = ARENA_NEW(a, struct db);
     db->arena = a;

@@ -269,8 +269,9 @@ static void set_bounds(struct hub_client *c, struct hub_call *call)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "idscope-worker/" IDSCOPE_VERSION);
-    if (c->settings->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, c->settings->ca_file);
+    struct curl_blob ca = {(void *)(uintptr_t)c->settings->ca_pem.p, c->settings->ca_pem.n, CURL_BLOB_NOCOPY};
+    if (ca.len)
+        curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
 }
 
 static void set_callbacks(struct hub_call *call)

@@ -15,7 +15,7 @@
 struct hub_client_settings {
     struct str domain;       /* D */
     struct str edge_address; /* ADDRESS:PORT, or empty */
-    const char *ca_file;     /* NULL: the system's */
+    struct str ca_pem;       /* empty: the system's */
     struct outgoing outgoing;
 };
 

@@ -1,192 +1,170 @@
-/* health.c: answers probes: one thread, one connection at a time, one request per connection, with short time-outs.
- * Deliberately not the server that carries the service: it must answer while that one is full, and it must never touch
- * the database. */
+/* health.c: answers probes, in a daemon and thread of its own. Deliberately not the listener that carries the service:
+ * it must answer while that one is full, and it must never touch the database. */
 #include "core/process/health.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <poll.h>
-#include <pthread.h>
+#include <microhttpd.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/crypt.h"
-#include "core/id.h"
-#include "core/process/clock.h"
+#include "core/process/listen.h"
 
-enum { BACKLOG = 64, REQUEST_MAX = 4096, TIMEOUT_MS = 2000, PAUSE_US = 50000 };
+enum {
+    PLACES = 32,      /* connections; one more, and the oldest of them goes */
+    SPARE_PLACES = 8, /* for those that were sent away and are not gone yet */
+    POOL = 8192,      /* of one connection: the longest head */
+    IDLE_S = 2,
+};
 
 struct health {
     struct arena *arena;
     struct health_source source;
-    int listen_fd, stop_fd;
-    pthread_t thread;
+    int listen_fd;
+    struct MHD_Daemon *daemon;
+    int open[PLACES + SPARE_PLACES]; /* descriptors of connections, oldest first; the daemon's thread's own */
+    size_t count;
 };
+
+/* --- connections -------------------------------------------------------------------------------------------------- */
+
+static void remember(struct health *h, int fd)
+{
+    h->open[h->count++] = fd;
+    if (h->count > PLACES)
+        shutdown(h->open[h->count - PLACES - 1], SHUT_RDWR);
+}
+
+static void forget(struct health *h, int fd)
+{
+    size_t i = 0;
+    while (i < h->count && h->open[i] != fd)
+        i++;
+    if (i == h->count)
+        return;
+    h->count--;
+    memmove(h->open + i, h->open + i + 1, (h->count - i) * sizeof h->open[0]);
+}
+
+/* Idle time alone would let clients that send a byte now and then hold all places for ever. */
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    (void)socket_context;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        remember(context, info->connect_fd);
+    else
+        forget(context, info->connect_fd);
+}
 
 /* --- one probe ---------------------------------------------------------------------------------------------------- */
 
-/* One client, and until when it may keep us: all of it, not each byte, or a slow one would keep us from all others. */
-struct probe {
-    int fd, stop_fd;
-    int64_t end_us;
+struct answer {
+    unsigned status;
+    const char *type;
+    struct str body;
 };
 
-/* False when the client's time is over, or ours. */
-static bool wait_for(const struct probe *p, short events)
+static struct answer say(unsigned status, struct str body)
 {
-    struct pollfd fds[] = {{.fd = p->fd, .events = events}, {.fd = p->stop_fd, .events = POLLIN}};
-    int64_t left_us = p->end_us - clock_span_us();
-    return left_us > 0 && poll(fds, 2, (int)(left_us / 1000) + 1) > 0 && !fds[1].revents;
+    return (struct answer){status, "text/plain", body};
 }
 
-/* Reads up to the end of the head; what comes behind is of no interest. False when the client is too slow or says too
- * much. */
-static bool read_head(const struct probe *p, char *to, size_t room)
-{
-    size_t n = 0;
-    while (n < room - 1 && wait_for(p, POLLIN)) {
-        ssize_t got = recv(p->fd, to + n, room - 1 - n, 0);
-        if (got <= 0)
-            return false;
-        n += (size_t)got;
-        to[n] = '\0';
-        if (strstr(to, "\r\n\r\n"))
-            return true;
-    }
-    return false;
-}
-
-static void send_all(const struct probe *p, struct str s)
-{
-    while (s.n && wait_for(p, POLLOUT)) {
-        ssize_t sent = send(p->fd, s.p, s.n, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return;
-        s = (struct str){s.p + sent, s.n - (size_t)sent};
-    }
-}
-
-static void answer(struct arena *a, const struct probe *p, const char *status, const char *type, struct str body)
-{
-    send_all(p,
-             arena_printf(a, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%.*s",
-                          status, type, body.n, STR_ARG(body)));
-}
-
-static void answer_ready(const struct health *h, struct arena *a, const struct probe *p)
+static struct answer say_ready(const struct health *h, struct arena *a)
 {
     struct str why_not = STR("not ready");
-    bool ready = h->source.ready(h->source.context, a, &why_not);
-    answer(a, p, ready ? "200 OK" : "503 Service Unavailable", "text/plain",
-           ready ? STR("ready\n") : arena_printf(a, "%s\n", why_not.p));
+    if (h->source.ready(h->source.context, &why_not))
+        return say(MHD_HTTP_OK, STR("ready\n"));
+    return say(MHD_HTTP_SERVICE_UNAVAILABLE, arena_printf(a, "%.*s\n", STR_ARG(why_not)));
 }
 
-static void answer_metrics(const struct health *h, struct arena *a, const struct probe *p)
+static struct answer say_metrics(const struct health *h, struct arena *a)
 {
     struct text out;
     text_init(&out, a, 8192);
     h->source.metrics(h->source.context, &out);
-    answer(a, p, "200 OK", "text/plain; version=0.0.4", text_str(&out));
+    return (struct answer){MHD_HTTP_OK, "text/plain; version=0.0.4", text_str(&out)};
 }
 
-static void serve(const struct health *h, const struct probe *p)
+static struct answer look(const struct health *h, struct arena *a, struct str method, struct str path)
 {
-    char head[REQUEST_MAX];
-    if (!read_head(p, head, sizeof head))
-        return;
-    ARENA_CLEANUP struct arena *a = arena_new();
-    struct str method, path, rest = str_split(str_of(head), ' ', &method);
-    str_split(rest, ' ', &path);
     if (!str_same(method, STR("GET")))
-        answer(a, p, "405 Method Not Allowed", "text/plain", STR("only GET\n"));
-    else if (str_same(path, STR("/healthz")))
-        answer(a, p, "200 OK", "text/plain", STR("ok\n"));
-    else if (str_same(path, STR("/readyz")))
-        answer_ready(h, a, p);
-    else if (str_same(path, STR("/metrics")))
-        answer_metrics(h, a, p);
-    else
-        answer(a, p, "404 Not Found", "text/plain", STR("/healthz, /readyz or /metrics\n"));
+        return say(MHD_HTTP_METHOD_NOT_ALLOWED, STR("only GET\n"));
+    if (str_same(path, STR("/healthz")))
+        return say(MHD_HTTP_OK, STR("ok\n"));
+    if (str_same(path, STR("/readyz")))
+        return say_ready(h, a);
+    if (str_same(path, STR("/metrics")))
+        return say_metrics(h, a);
+    return say(MHD_HTTP_NOT_FOUND, STR("/healthz, /readyz or /metrics\n"));
 }
 
-/* --- the listener ------------------------------------------------------------------------------------------------- */
-
-static void *run(void *context)
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct answer *answer)
 {
-    struct health *h = context;
-    struct pollfd fds[] = {{.fd = h->listen_fd, .events = POLLIN}, {.fd = h->stop_fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
-        if (fds[1].revents)
-            break;
-        int fd = accept4(h->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) {
-            usleep(PAUSE_US); /* gone again, or we are out of descriptors: do not spin */
-            continue;
-        }
-        serve(h, &(struct probe){fd, h->stop_fd, clock_span_us() + TIMEOUT_MS * INT64_C(1000)});
-        close(fd);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(answer->body.n, (void *)(uintptr_t)answer->body.p, MHD_RESPMEM_MUST_COPY);
+    if (!response)
+        return MHD_NO;
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    enum MHD_Result sent = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *data, size_t *size,
+                                  void **request)
+{
+    (void)version, (void)data, (void)size, (void)request;
+    ARENA_CLEANUP struct arena *a = arena_new();
+    struct answer answer = look(context, a, str_of(method), str_of(path));
+    return send_answer(connection, &answer);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+err_t health_open(struct str listen, const struct health_source *source, struct err_detail *d, struct health **ret)
+{
+    struct addrinfo *found;
+    *ret = NULL;
+    if (!listen.n)
+        return NULL;
+    struct arena *a = arena_new();
+    struct health *h = ARENA_NEW(a, struct health);
+    *h = (struct health){.arena = a, .source = *source, .listen_fd = -1};
+    err_t e = listen_resolve(a, listen, listen, d, &found);
+    if (!e) {
+        e = listen_open(found->ai_addr, found->ai_addrlen, listen, d, &h->listen_fd);
+        freeaddrinfo(found);
     }
-    return NULL;
-}
-
-static err_t bad(struct err_detail *d, struct str listen_at, const char *rule)
-{
-    return err_say(d, E(BAD_CONFIG), "health_listen %.*s: %s.", STR_ARG(listen_at), rule);
-}
-
-static err_t open_socket(struct arena *a, struct str listen_at, struct err_detail *d, int *ret)
-{
-    struct str host = id_host_without_port(listen_at);
-    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
-    if (host.n + 1 >= listen_at.n)
-        return bad(d, listen_at, "ADDRESS:PORT is wanted");
-    const char *port = listen_at.p + host.n + 1;
-    if (host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = (struct str){host.p + 1, host.n - 2};
-    int failed = getaddrinfo(arena_str(a, host).p, port, &wanted, &found), on = 1;
-    if (failed)
-        return bad(d, listen_at, gai_strerror(failed));
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    bool good = fd >= 0 && !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, BACKLOG);
-    err_t e = good ? NULL : bad(d, listen_at, strerror(errno));
-    freeaddrinfo(found);
-    if (e && fd >= 0)
-        close(fd);
-    if (!e)
-        *ret = fd;
+    if (e)
+        arena_free(a);
+    else
+        *ret = h;
     return e;
 }
 
-err_t health_start(struct str listen, const struct health_source *source, struct err_detail *d, struct health **ret)
+/* poll, not epoll: see api/server.c for what the library's own epoll thread does when 128 events come at once. */
+err_t health_start(struct health *h, struct err_detail *d)
 {
-    struct arena *a = arena_new();
-    struct health *h = ARENA_NEW(a, struct health);
-    *ret = NULL;
-    err_t e = listen.n ? open_socket(a, listen, d, &h->listen_fd) : NULL;
-    if (e || !listen.n) {
-        arena_free(a);
-        return e;
-    }
-    h->arena = a;
-    h->source = *source;
-    h->stop_fd = eventfd(0, EFD_CLOEXEC);
-    crypt_must(h->stop_fd >= 0 && pthread_create(&h->thread, NULL, run, h) == 0, "starting the health listener");
-    *ret = h;
-    return NULL;
+    if (!h)
+        return NULL;
+    h->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET,
+                                 h->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(PLACES + SPARE_PLACES),
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 (unsigned)IDLE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+    return h->daemon ? NULL : err_say(d, E(START_FAILED), "The health listener could not be started.");
 }
 
 void health_stop(struct health *h)
 {
     if (!h)
         return;
-    uint64_t one = 1;
-    crypt_must(write(h->stop_fd, &one, sizeof one) == sizeof one, "stopping the health listener");
-    pthread_join(h->thread, NULL);
-    close(h->listen_fd);
-    close(h->stop_fd);
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon); /* which closes its listening socket */
+    else
+        close(h->listen_fd);
     arena_free(h->arena);
 }

@@ -69,7 +69,7 @@ const HOMES = [
   [/\b(?:strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|gmtime|localtime|alloca|gets|system|popen|tmpnam|asctime|ctime|rand|srand|setenv|putenv|setlocale|localeconv|strsignal|getpwnam|getpwuid|gethostbyname|inet_ntoa)\s*\(/, null, 'banned'],
   [/\b(?:malloc|calloc|realloc|free|strdup|strndup|asprintf|vasprintf)\s*\(/, /^core\/arena\.c$/, 'memory is core/arena.c\'s'],
   [/\bPQ[a-z]\w*\s*\(/, /^db\//, 'libpq is db/\'s'],
-  [/\bMHD_\w+\s*\(/, /^api\/(server|peer)\.c$/, 'libmicrohttpd is api/server.c\'s'],
+  [/\bMHD_\w+\s*\(/, /^api\/(server|peer)\.c$|^core\/process\/health\.c$/, 'libmicrohttpd is api/server.c\'s and core/process/health.c\'s'],
   [/\bcurl_\w+\s*\(/, /^workers\/hub_client\.c$/, 'libcurl is workers/hub_client.c\'s'],
   [/\bjwt_(?:new|decode|encode|add|set|get|free|del)\w*\s*\(/, /^core\/jwt\.c$/, 'libjwt is core/jwt.c\'s'],
   [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers|core\/process)\/|^core\/killpoint\.c$/, 'core has no clock and no sockets'],

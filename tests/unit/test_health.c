@@ -10,13 +10,12 @@
 #include "core/process/clock.h"
 #include "unit.h"
 
-enum { PATIENCE_MS = 10000, ENDS_WITHIN_MS = 1500, TRICKLE_MS = 100 };
+enum { PATIENCE_MS = 10000, ENDS_WITHIN_MS = 1500, TRICKLE_MS = 100, SLOW_CLIENTS = 200, MUCH = 100000 };
 
 static bool is_ready;
 
-static bool say_ready(void *context, struct arena *a, struct str *ret_why_not)
+static bool say_ready(void *context, struct str *ret_why_not)
 {
-    (void)a;
     *ret_why_not = STR("the test says so");
     return *(bool *)context;
 }
@@ -52,7 +51,8 @@ static int scene_up(void **state)
     const struct health_source source = {say_ready, say_metrics, &is_ready};
     scene.arena = arena_new();
     is_ready = true;
-    assert_ok(health_start(free_address(scene.arena, &scene.at), &source, NULL, &scene.health));
+    assert_ok(health_open(free_address(scene.arena, &scene.at), &source, NULL, &scene.health));
+    assert_ok(health_start(scene.health, NULL));
     *state = &scene;
     return 0;
 }
@@ -158,11 +158,83 @@ static void nothing_listens_without_an_address(void **state)
     (void)state;
     const struct health_source source = {say_ready, say_metrics, &is_ready};
     struct health *h = (struct health *)&scene;
-    assert_ok(health_start(STR(""), &source, NULL, &h));
+    assert_ok(health_open(STR(""), &source, NULL, &h));
     assert_null(h);
+    assert_ok(health_start(h, NULL));
+    health_stop(h);
+}
+
+static void refused(const char *listen, const char *words)
+{
+    const struct health_source source = {say_ready, say_metrics, &is_ready};
+    struct health *h;
     struct err_detail d = {""};
-    assert_err(health_start(STR("nowhere"), &source, &d, &h), BAD_CONFIG);
-    assert_says(d, "ADDRESS:PORT");
+    assert_err(health_open(str_of(listen), &source, &d, &h), BAD_CONFIG);
+    assert_null(h);
+    assert_says(d, listen);
+    assert_says(d, words);
+}
+
+static void an_address_that_can_never_be_had_is_a_bad_setting(void **state)
+{
+    (void)state;
+    refused("nowhere", "ADDRESS:PORT");
+    refused("127.0.0.1:", "ADDRESS:PORT");
+    refused(":8080", "ADDRESS:PORT");
+    refused("127.0.0.1:http", "127.0.0.1:http");
+    refused("no such host:80", "no such host:80");
+}
+
+/* Another process may be about to end, and an address about to come: starting again helps. */
+static void a_taken_port_is_no_bad_setting(void **state)
+{
+    const struct scene *s = *state;
+    const struct health_source source = {say_ready, say_metrics, &is_ready};
+    struct str taken = arena_printf(s->arena, "127.0.0.1:%d", ntohs(s->at.sin_port));
+    struct health *h;
+    struct err_detail d = {""};
+    assert_err(health_open(taken, &source, &d, &h), START_FAILED);
+    assert_says(d, taken.p);
+    assert_says(d, "in use");
+    assert_err(health_open(STR("192.0.2.1:8080"), &source, &d, &h), START_FAILED);
+    assert_says(d, "192.0.2.1:8080");
+}
+
+/* Each sends a byte now and then, so none of them is ever idle; a probe gets its answer all the same. */
+static void many_slow_clients_do_not_hold_all_places(void **state)
+{
+    const struct scene *s = *state;
+    int slow[SLOW_CLIENTS];
+    for (int i = 0; i < SLOW_CLIENTS; i++)
+        put(slow[i] = connected(s), "GET /healthz HTTP/1.1\r\nX: ");
+    int64_t begun_us = clock_span_us();
+    says(asked(s, "GET /healthz HTTP/1.1\r\n\r\n"), "HTTP/1.1 200 ", "ok\n");
+    assert_true(clock_span_us() - begun_us < ENDS_WITHIN_MS * INT64_C(1000));
+    for (int i = 0; i < SLOW_CLIENTS; i++)
+        close(slow[i]);
+}
+
+/* A head that is too long, no HTTP at all, a body that never comes, a client that never reads: the next one is served.
+ */
+static void what_is_no_probe_hurts_nobody(void **state)
+{
+    const struct scene *s = *state;
+    char *much = arena_alloc(s->arena, MUCH);
+    memset(much, 'x', MUCH - 1);
+    const char *heads[] = {"\r\n\r\n",
+                           "x\r\n\r\n",
+                           "GET /healthz\r\n\r\n",
+                           "\x16\x03\x01\x02",
+                           much,
+                           "POST /readyz HTTP/1.1\r\nContent-Length: 1000000000000\r\n\r\n",
+                           "GET /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                           "GET /?a&a&a&&&=&%zz HTTP/1.1\r\nHost: \xff\r\n\r\n"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        int fd = connected(s);
+        (void)!send(fd, heads[i], strlen(heads[i]), MSG_NOSIGNAL);
+        says(asked(s, "GET /healthz HTTP/1.1\r\n\r\n"), "HTTP/1.1 200 ", "ok\n");
+        close(fd);
+    }
 }
 
 int main(void)
@@ -171,7 +243,11 @@ int main(void)
         HEALTH(answers_probes),
         HEALTH(a_client_that_trickles_is_cut_off),
         HEALTH(an_open_connection_does_not_delay_the_end),
+        HEALTH(many_slow_clients_do_not_hold_all_places),
+        HEALTH(what_is_no_probe_hurts_nobody),
+        HEALTH(a_taken_port_is_no_bad_setting),
         cmocka_unit_test(nothing_listens_without_an_address),
+        cmocka_unit_test(an_address_that_can_never_be_had_is_a_bad_setting),
     };
     return cmocka_run_group_tests_name("health", tests, NULL, NULL);
 }

@@ -127,16 +127,17 @@ static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_ki
                              const struct db_policies *from, int (*implied)(int), struct gate_policy **ret,
                              size_t *ret_count)
 {
-    struct gate_policy *policies = ARENA_NEW_ARRAY(a, from->count, struct gate_policy);
-    for (size_t i = 0; i < from->count; i++) {
-        const struct seal_id row = {row_kind, owner, arena_lower(a, from->names[i])};
-        const struct keypair_sealed sealed = {from->primary_sealed[i], from->secondary_sealed[i]};
-        policies[i].name = from->names[i];
-        policies[i].rights = implied((int)from->rights[i]);
+    size_t count = from->key_names.n;
+    struct gate_policy *policies = ARENA_NEW_ARRAY(a, count, struct gate_policy);
+    for (size_t i = 0; i < count; i++) {
+        const struct seal_id row = {row_kind, owner, arena_lower(a, from->key_names.at[i])};
+        const struct keypair_sealed sealed = {from->primary_sealed.at[i], from->secondary_sealed.at[i]};
+        policies[i].name = from->key_names.at[i];
+        policies[i].rights = implied((int)from->rights.at[i]);
         TRY(keypair_open(a, g->ring, &row, &sealed, &policies[i].keys));
     }
     *ret = policies;
-    *ret_count = from->count;
+    *ret_count = count;
     return NULL;
 }
 

@@ -2,7 +2,10 @@
  */
 #include "db/admin.h"
 
-#include "db/row.h"
+struct tenant {
+    struct uuid tenant_id;
+};
+DB_ROW(tenant, struct tenant, COL(struct tenant, tenant_id, UUID));
 
 /* For statements that give one row when their parent exists. */
 static err_t expect_row(struct db *db, enum sql_id statement, const struct db_args *in)
@@ -14,15 +17,15 @@ static err_t expect_row(struct db *db, enum sql_id statement, const struct db_ar
 
 err_t db_admin_tenant_find(struct db *db, struct arena *a, struct str name, struct uuid *ret_tenant)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
+    struct tenant t;
+    bool found;
     db_args_init(&in, a);
     db_text(&in, name);
-    TRY(db_call(db, SQL_ADMIN_TENANT_BY_NAME, &in, DB_REPEATABLE, &rows));
-    if (rows_count(rows) == 0)
-        return E(NO_ROW);
-    *ret_tenant = row_uuid(rows, 0, 0);
-    return NULL;
+    TRY(db_first(db, SQL_ADMIN_TENANT_BY_NAME, &in, DB_REPEATABLE, &found, &t, sizeof t));
+    if (found)
+        *ret_tenant = t.tenant_id;
+    return found ? NULL : E(NO_ROW);
 }
 
 err_t db_admin_tenant_create(struct db *db, struct arena *a, const struct uuid *tenant, struct str name)
@@ -31,7 +34,7 @@ err_t db_admin_tenant_create(struct db *db, struct arena *a, const struct uuid *
     db_args_init(&in, a);
     db_uuid(&in, tenant);
     db_text(&in, name);
-    return db_call(db, SQL_ADMIN_TENANT_INSERT, &in, DB_ONCE, NULL);
+    return db_do(db, SQL_ADMIN_TENANT_INSERT, &in, DB_ONCE);
 }
 
 err_t db_admin_subscription_create(struct db *db, struct arena *a, const struct uuid *tenant,
@@ -59,11 +62,12 @@ err_t db_admin_service_principal_create(struct db *db, struct arena *a, const st
 
 err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_token_key ret[2], size_t *ret_count)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
-    TRY(db_call(db, SQL_ADMIN_TOKEN_KEYS, NULL, DB_REPEATABLE, &rows));
-    *ret_count = rows_count(rows);
+    struct db_args in;
+    struct db_token_key *keys;
+    db_args_init(&in, a);
+    TRY(db_all(db, SQL_ADMIN_TOKEN_KEYS, &in, DB_REPEATABLE, &keys, sizeof *keys, ret_count));
     for (size_t i = 0; i < *ret_count; i++)
-        ret[i] = (struct db_token_key){row_text(rows, i, 0, a), row_bytea(rows, i, 1, a)};
+        ret[i] = keys[i];
     return NULL;
 }
 
@@ -73,6 +77,6 @@ err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_
     db_args_init(&in, a);
     db_text(&in, key->kid);
     db_bytea(&in, key->private_sealed);
-    TRY(db_call(db, SQL_ADMIN_TOKEN_KEY_INSERT, &in, DB_ONCE, NULL));
-    return db_call(db, SQL_ADMIN_TOKEN_KEY_PRUNE, NULL, DB_ONCE, NULL);
+    TRY(db_do(db, SQL_ADMIN_TOKEN_KEY_INSERT, &in, DB_ONCE));
+    return db_do(db, SQL_ADMIN_TOKEN_KEY_PRUNE, NULL, DB_ONCE);
 }

@@ -5,7 +5,7 @@
 #define IDSCOPE_DB_ADMIN_H
 
 #include "core/crypt.h"
-#include "db/db.h"
+#include "db/gate.h"
 
 /* NO_ROW when there is no tenant of that name. */
 err_t db_admin_tenant_find(struct db *db, struct arena *a, struct str name, struct uuid *ret_tenant);
@@ -22,10 +22,6 @@ struct db_service_principal {
 };
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p);
 
-struct db_token_key {
-    struct str kid;
-    struct bytes private_sealed;
-};
 /* The usable keys, newest first, at most two. */
 err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_token_key ret[2], size_t *ret_count);
 /* Adds a key; of the older ones only the newest is kept. */

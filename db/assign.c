@@ -2,92 +2,100 @@
  * about a device. */
 #include "db/assign.h"
 
-#include "db/row.h"
-#include "db/word.h"
+DB_ROW(assign_scope, struct db_assign_scope, COL(struct db_assign_scope, inputs_version, I64),
+       COL_WORD(struct db_assign_scope, policy, policy_words), COL_AS(struct db_assign_scope, now_us, TIME, "now"));
 
-static void read_scope(const struct rows *rows, struct db_assign_scope *ret)
+DB_ROW(assign_found, struct db_assign_found, COL(struct db_assign_found, n, I64),
+       COL_AS(struct db_assign_found, registered, PRESENT, "registration_id"),
+       COL(struct db_assign_found, registration_id, TEXT),
+       COL_AS(struct db_assign_found, operation, UUID, "operation_id"), COL(struct db_assign_found, revision, I64),
+       COL_WORD(struct db_assign_found, status, registration_status_words),
+       COL(struct db_assign_found, assigned_hub, TEXT), COL(struct db_assign_found, device_id, TEXT),
+       COL(struct db_assign_found, target_hub, TEXT), COL(struct db_assign_found, target_device_id, TEXT),
+       COL(struct db_assign_found, region, TEXT), COL(struct db_assign_found, pushed_version, I64),
+       COL(struct db_assign_found, chosen_enrollment_inputs, I64),
+       COL(struct db_assign_found, chosen_scope_inputs, I64),
+       COL_AS(struct db_assign_found, enrolled, PRESENT, "enrollment_version"),
+       COL(struct db_assign_found, enrollment_version, I64), COL(struct db_assign_found, enrollment_inputs, I64),
+       COL(struct db_assign_found, enabled, BOOL), COL(struct db_assign_found, wanted_device_id, TEXT),
+       COL_WORD_AS(struct db_assign_found, attestation.type, attestation_type_words, "attestation_type"),
+       COL_AS(struct db_assign_found, attestation.sealed, BYTEA, "attestation_sealed"),
+       COL_WORD(struct db_assign_found, policy, policy_words), COL(struct db_assign_found, named, TEXTS),
+       COL(struct db_assign_found, named_host, TEXT), COL(struct db_assign_found, update_hub_assignment, BOOL),
+       COL(struct db_assign_found, migrate_device_data, BOOL), COL(struct db_assign_found, iot_edge, BOOL));
+
+DB_PARAMS(job_subject, struct db_job, COL(struct db_job, subject, TEXT));
+DB_PARAMS(hash, struct db_assign_input, COL(struct db_assign_input, hash, HASH));
+DB_PARAMS(input, struct db_assign_input, COL(struct db_assign_input, hash, HASH),
+          COL(struct db_assign_input, text, TEXT));
+
+DB_PARAMS(choice, struct db_assign_choice, COL(struct db_assign_choice, registration_key, TEXT),
+          COL(struct db_assign_choice, operation, UUID), COL(struct db_assign_choice, revision, I64),
+          COL(struct db_assign_choice, target.hub, TEXT), COL(struct db_assign_choice, target.device_id, TEXT),
+          COL(struct db_assign_choice, input, HASH_AT), COL(struct db_assign_choice, scope_inputs, I64),
+          COL(struct db_assign_choice, enrollment_inputs, I64));
+DB_PARAMS(choice_earlier, struct db_assign_choice, COL(struct db_assign_choice, earlier.hub, TEXT),
+          COL(struct db_assign_choice, earlier.device_id, TEXT));
+
+DB_PARAMS(wait, struct db_assign_wait, COL(struct db_assign_wait, job.subject, TEXT),
+          COL(struct db_assign_wait, job.fence, I64), COL(struct db_assign_wait, delay_ms, I64),
+          COL(struct db_assign_wait, failed, BOOL), COL(struct db_assign_wait, waiting_for, TEXT),
+          COL(struct db_assign_wait, input, HASH_AT));
+
+DB_PARAMS(end, struct db_assign_end, COL(struct db_assign_end, job.subject, TEXT),
+          COL(struct db_assign_end, job.fence, I64), COL(struct db_assign_end, operation, UUID),
+          COL(struct db_assign_end, revision, I64), COL_WORD(struct db_assign_end, status, registration_status_words),
+          COL(struct db_assign_end, made.hub, TEXT), COL(struct db_assign_end, made.device_id, TEXT),
+          COL(struct db_assign_end, pushed_version, I64), COL(struct db_assign_end, error_code, I32),
+          COL(struct db_assign_end, error_message, TEXT), COL(struct db_assign_end, migrate, BOOL),
+          COL(struct db_assign_end, input, HASH_AT), COL(struct db_assign_end, left.hub, TEXT),
+          COL(struct db_assign_end, left.device_id, TEXT), COL(struct db_assign_end, orphan.hub, TEXT),
+          COL(struct db_assign_end, orphan.device_id, TEXT));
+
+/* The registrations that a statement has written. */
+struct key {
+    struct str registration_key;
+};
+DB_ROW(registration_key, struct key, COL(struct key, registration_key, TEXT));
+
+struct answer {
+    bool yes;
+};
+DB_ROW(yes_or_no, struct answer, COL(struct answer, yes, BOOL));
+
+static void scope_args(struct db_args *in, struct arena *a, struct str id_scope)
 {
-    ret->alive = rows_count(rows) == 1;
-    if (!ret->alive)
-        return;
-    ret->inputs_version = row_i64(rows, 0, 0);
-    ret->policy = word_number(policy_words, row_view(rows, 0, 1));
-    ret->now_us = row_time(rows, 0, 2);
+    db_args_init(in, a);
+    db_text(in, id_scope);
 }
 
 err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret_jobs,
                       size_t *ret_count, struct db_assign_scope *ret_scope)
 {
     struct db_args claim, scope, links;
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
     db_job_claim_args(&claim, a, c);
-    db_args_init(&scope, a);
-    db_text(&scope, c->id_scope);
+    scope_args(&scope, a, c->id_scope);
     db_link_find_args(&links, a, c->id_scope, (struct str){NULL, 0});
     const struct db_call calls[] = {{SQL_JOB_CLAIM, &claim}, {SQL_ASSIGN_SCOPE, &scope}, {SQL_LINK_FIND, &links}};
-    struct rows *rows[3];
-    TRY(db_run(db, calls, 3, DB_ONCE, rows));
-    *ret_jobs = db_job_claim_rows(rows[0], a, ret_count);
-    *ret_scope = (struct db_assign_scope){.alive = false};
-    read_scope(rows[1], ret_scope);
-    ret_scope->links = db_link_find_rows(rows[2], a, &ret_scope->link_count);
-    for (size_t i = 0; i < 3; i++)
-        rows_free(rows[i]);
+    TRY(db_run(db, calls, 3, DB_ONCE, r.of));
+    *ret_scope = (struct db_assign_scope){.alive = rows_count(r.of[1]) == 1};
+    if (ret_scope->alive)
+        rows_read(r.of[1], 0, a, ret_scope, sizeof *ret_scope);
+    rows_read_all(r.of[0], a, ret_jobs, sizeof **ret_jobs, ret_count);
+    rows_read_all(r.of[2], a, &ret_scope->links, sizeof *ret_scope->links, &ret_scope->link_count);
     return NULL;
-}
-
-static void read_registration(const struct rows *rows, size_t i, struct arena *a, struct db_assign_found *ret)
-{
-    ret->registered = !row_null(rows, i, 1);
-    ret->registration_id = row_text(rows, i, 1, a);
-    ret->operation = row_uuid(rows, i, 2);
-    ret->revision = row_i64(rows, i, 3);
-    ret->status = word_number(registration_status_words, row_view(rows, i, 4));
-    ret->assigned_hub = row_text(rows, i, 5, a);
-    ret->device_id = row_text(rows, i, 6, a);
-    ret->target_hub = row_text(rows, i, 7, a);
-    ret->target_device_id = row_text(rows, i, 8, a);
-    ret->region = row_text(rows, i, 9, a);
-    ret->pushed_version = row_i64(rows, i, 10);
-    ret->chosen_enrollment_inputs = row_i64(rows, i, 11);
-    ret->chosen_scope_inputs = row_i64(rows, i, 12);
-}
-
-static void read_enrollment(const struct rows *rows, size_t i, struct arena *a, struct db_assign_found *ret)
-{
-    ret->enrolled = !row_null(rows, i, 13);
-    ret->enrollment_version = row_i64(rows, i, 13);
-    ret->enrollment_inputs = row_i64(rows, i, 14);
-    ret->enabled = row_bool(rows, i, 15);
-    ret->wanted_device_id = row_text(rows, i, 16, a);
-    ret->attestation.type = word_number(attestation_type_words, row_view(rows, i, 17));
-    ret->attestation.sealed = row_bytea(rows, i, 18, a);
-    ret->policy = word_number(policy_words, row_view(rows, i, 19));
-    ret->named.n = row_text_array(rows, i, 20, a, &ret->named.at);
-    ret->named.set = ret->named.n > 0;
-    ret->named_host = row_text(rows, i, 21, a);
-    ret->update_hub_assignment = row_bool(rows, i, 22);
-    ret->migrate_device_data = row_bool(rows, i, 23);
-    ret->iot_edge = row_bool(rows, i, 24);
 }
 
 err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const struct db_job *jobs, size_t count,
                      struct db_assign_found *ret)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
-    struct str *keys = ARENA_NEW_ARRAY(a, count, struct str);
-    for (size_t i = 0; i < count; i++)
-        keys[i] = jobs[i].subject;
     struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
-    db_text_array(&in, keys, count);
+    struct rows *rows ROWS_CLEANUP = NULL;
+    scope_args(&in, a, id_scope);
+    db_array_args(&in, &db_row_job_subject, jobs, count);
     TRY(db_call(db, SQL_ASSIGN_LOOK, &in, DB_ONCE, &rows));
-    for (size_t i = 0; i < rows_count(rows); i++) {
-        struct db_assign_found *to = &ret[row_i64(rows, i, 0) - 1];
-        *to = (struct db_assign_found){.registered = false};
-        read_registration(rows, i, a, to);
-        read_enrollment(rows, i, a, to);
-    }
+    rows_read_placed(rows, a, ret, sizeof *ret, count);
     return NULL;
 }
 
@@ -96,64 +104,13 @@ err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, cons
 {
     if (count == 0)
         return NULL;
-    struct bytes *hashes = ARENA_NEW_ARRAY(a, count, struct bytes);
-    struct str *texts = ARENA_NEW_ARRAY(a, count, struct str);
-    for (size_t i = 0; i < count; i++) {
-        hashes[i] = (struct bytes){at[i].hash.b, sizeof at[i].hash.b};
-        texts[i] = at[i].text;
-    }
     struct db_args renew, store;
-    db_args_init(&renew, a);
-    db_text(&renew, id_scope);
-    db_bytea_array(&renew, hashes, count);
-    db_args_init(&store, a);
-    db_text(&store, id_scope);
-    db_bytea_array(&store, hashes, count);
-    db_text_array(&store, texts, count);
+    scope_args(&renew, a, id_scope);
+    db_array_args(&renew, &db_row_hash, at, count);
+    scope_args(&store, a, id_scope);
+    db_array_args(&store, &db_row_input, at, count);
     const struct db_call calls[] = {{SQL_ASSIGN_INPUTS_RENEW, &renew}, {SQL_ASSIGN_INPUTS, &store}};
     return db_run(db, calls, 2, DB_ONCE, NULL);
-}
-
-static struct bytes hash_or_null(const struct sha256 *hash)
-{
-    return hash ? (struct bytes){hash->b, sizeof hash->b} : (struct bytes){NULL, 0};
-}
-
-/* The columns of an array statement, one array per member. */
-struct choice_columns {
-    struct str *keys, *hubs, *devices, *earlier_hubs, *earlier_devices;
-    struct uuid *operations;
-    struct bytes *inputs;
-    int64_t *revisions, *scope_inputs, *enrollment_inputs;
-};
-
-static struct choice_columns choice_columns(struct arena *a, const struct db_assign_choice *at, size_t n)
-{
-    struct choice_columns c = {
-        .keys = ARENA_NEW_ARRAY(a, n, struct str),
-        .hubs = ARENA_NEW_ARRAY(a, n, struct str),
-        .devices = ARENA_NEW_ARRAY(a, n, struct str),
-        .earlier_hubs = ARENA_NEW_ARRAY(a, n, struct str),
-        .earlier_devices = ARENA_NEW_ARRAY(a, n, struct str),
-        .operations = ARENA_NEW_ARRAY(a, n, struct uuid),
-        .inputs = ARENA_NEW_ARRAY(a, n, struct bytes),
-        .revisions = ARENA_NEW_ARRAY(a, n, int64_t),
-        .scope_inputs = ARENA_NEW_ARRAY(a, n, int64_t),
-        .enrollment_inputs = ARENA_NEW_ARRAY(a, n, int64_t),
-    };
-    for (size_t i = 0; i < n; i++) {
-        c.keys[i] = at[i].registration_key;
-        c.hubs[i] = at[i].target.hub;
-        c.devices[i] = at[i].target.device_id;
-        c.earlier_hubs[i] = at[i].earlier.hub;
-        c.earlier_devices[i] = at[i].earlier.device_id;
-        c.operations[i] = at[i].operation;
-        c.inputs[i] = hash_or_null(at[i].input);
-        c.revisions[i] = at[i].revision;
-        c.scope_inputs[i] = at[i].scope_inputs;
-        c.enrollment_inputs[i] = at[i].enrollment_inputs;
-    }
-    return c;
 }
 
 err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
@@ -161,26 +118,17 @@ err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int6
 {
     if (count == 0)
         return NULL;
-    struct rows *rows ROWS_CLEANUP = NULL;
-    struct choice_columns c = choice_columns(a, at, count);
     struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
-    db_text_array(&in, c.keys, count);
-    db_uuid_array(&in, c.operations, count);
-    db_i64_array(&in, c.revisions, count);
-    db_text_array(&in, c.hubs, count);
-    db_text_array(&in, c.devices, count);
-    db_bytea_array(&in, c.inputs, count);
-    db_i64_array(&in, c.scope_inputs, count);
-    db_i64_array(&in, c.enrollment_inputs, count);
+    struct key *written;
+    size_t written_count;
+    scope_args(&in, a, id_scope);
+    db_array_args(&in, &db_row_choice, at, count);
     db_i64(&in, remove_after_ms);
-    db_text_array(&in, c.earlier_hubs, count);
-    db_text_array(&in, c.earlier_devices, count);
-    TRY(db_call(db, SQL_ASSIGN_CHOOSE, &in, DB_ONCE, &rows));
-    for (size_t i = 0; i < rows_count(rows); i++)
+    db_array_args(&in, &db_row_choice_earlier, at, count);
+    TRY(db_all(db, SQL_ASSIGN_CHOOSE, &in, DB_ONCE, &written, sizeof *written, &written_count));
+    for (size_t i = 0; i < written_count; i++)
         for (size_t k = 0; k < count; k++)
-            at[k].written |= str_same(at[k].registration_key, row_view(rows, i, 0));
+            at[k].written |= str_same(at[k].registration_key, written[i].registration_key);
     return NULL;
 }
 
@@ -205,109 +153,11 @@ err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const 
 {
     if (count == 0)
         return NULL;
-    struct str *subjects = ARENA_NEW_ARRAY(a, count, struct str);
-    struct str *waiting_for = ARENA_NEW_ARRAY(a, count, struct str);
-    int64_t *fences = ARENA_NEW_ARRAY(a, count, int64_t);
-    int64_t *delays = ARENA_NEW_ARRAY(a, count, int64_t);
-    bool *failed = ARENA_NEW_ARRAY(a, count, bool);
-    struct bytes *inputs = ARENA_NEW_ARRAY(a, count, struct bytes);
-    for (size_t i = 0; i < count; i++) {
-        subjects[i] = at[i].job.subject;
-        inputs[i] = hash_or_null(at[i].input);
-        fences[i] = at[i].job.fence;
-        delays[i] = at[i].delay_ms;
-        failed[i] = at[i].failed;
-        waiting_for[i] = at[i].waiting_for;
-    }
     struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
-    db_text_array(&in, subjects, count);
-    db_i64_array(&in, fences, count);
-    db_i64_array(&in, delays, count);
-    db_bool_array(&in, failed, count);
-    db_text_array(&in, waiting_for, count);
-    db_bytea_array(&in, inputs, count);
+    scope_args(&in, a, id_scope);
+    db_array_args(&in, &db_row_wait, at, count);
     wait_hubs(&in, a, at, count);
-    return db_call(db, SQL_ASSIGN_WAIT, &in, DB_ONCE, NULL);
-}
-
-struct end_columns {
-    struct str *keys, *statuses, *hubs, *devices, *messages;
-    struct str *left_hubs, *left_devices, *orphan_hubs, *orphan_devices;
-    struct uuid *operations;
-    int64_t *fences, *revisions, *pushed;
-    int32_t *codes;
-    bool *migrate;
-    struct bytes *inputs;
-};
-
-static struct end_columns end_columns_new(struct arena *a, size_t n)
-{
-    return (struct end_columns){
-        .keys = ARENA_NEW_ARRAY(a, n, struct str),
-        .statuses = ARENA_NEW_ARRAY(a, n, struct str),
-        .hubs = ARENA_NEW_ARRAY(a, n, struct str),
-        .devices = ARENA_NEW_ARRAY(a, n, struct str),
-        .messages = ARENA_NEW_ARRAY(a, n, struct str),
-        .left_hubs = ARENA_NEW_ARRAY(a, n, struct str),
-        .left_devices = ARENA_NEW_ARRAY(a, n, struct str),
-        .orphan_hubs = ARENA_NEW_ARRAY(a, n, struct str),
-        .orphan_devices = ARENA_NEW_ARRAY(a, n, struct str),
-        .operations = ARENA_NEW_ARRAY(a, n, struct uuid),
-        .fences = ARENA_NEW_ARRAY(a, n, int64_t),
-        .revisions = ARENA_NEW_ARRAY(a, n, int64_t),
-        .pushed = ARENA_NEW_ARRAY(a, n, int64_t),
-        .codes = ARENA_NEW_ARRAY(a, n, int32_t),
-        .migrate = ARENA_NEW_ARRAY(a, n, bool),
-        .inputs = ARENA_NEW_ARRAY(a, n, struct bytes),
-    };
-}
-
-static struct end_columns end_columns(struct arena *a, const struct db_assign_end *at, size_t n)
-{
-    struct end_columns c = end_columns_new(a, n);
-    for (size_t i = 0; i < n; i++) {
-        c.keys[i] = at[i].job.subject;
-        c.fences[i] = at[i].job.fence;
-        c.operations[i] = at[i].operation;
-        c.revisions[i] = at[i].revision;
-        c.statuses[i] = word_text(registration_status_words, at[i].status);
-        c.hubs[i] = at[i].made.hub;
-        c.devices[i] = at[i].made.device_id;
-        c.pushed[i] = at[i].pushed_version;
-        c.codes[i] = at[i].error_code;
-        c.messages[i] = at[i].error_message;
-        c.migrate[i] = at[i].migrate;
-        c.left_hubs[i] = at[i].left.hub;
-        c.left_devices[i] = at[i].left.device_id;
-        c.orphan_hubs[i] = at[i].orphan.hub;
-        c.orphan_devices[i] = at[i].orphan.device_id;
-        c.inputs[i] = hash_or_null(at[i].input);
-    }
-    return c;
-}
-
-static void end_args(struct db_args *in, struct arena *a, struct str id_scope, const struct end_columns *c, size_t n)
-{
-    db_args_init(in, a);
-    db_text(in, id_scope);
-    db_text_array(in, c->keys, n);
-    db_i64_array(in, c->fences, n);
-    db_uuid_array(in, c->operations, n);
-    db_i64_array(in, c->revisions, n);
-    db_text_array(in, c->statuses, n);
-    db_text_array(in, c->hubs, n);
-    db_text_array(in, c->devices, n);
-    db_i64_array(in, c->pushed, n);
-    db_i32_array(in, c->codes, n);
-    db_text_array(in, c->messages, n);
-    db_bool_array(in, c->migrate, n);
-    db_bytea_array(in, c->inputs, n);
-    db_text_array(in, c->left_hubs, n);
-    db_text_array(in, c->left_devices, n);
-    db_text_array(in, c->orphan_hubs, n);
-    db_text_array(in, c->orphan_devices, n);
+    return db_do(db, SQL_ASSIGN_WAIT, &in, DB_ONCE);
 }
 
 err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
@@ -315,29 +165,30 @@ err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int6
 {
     if (count == 0)
         return NULL;
-    struct rows *rows ROWS_CLEANUP = NULL;
-    struct end_columns c = end_columns(a, at, count);
     struct db_args in;
-    end_args(&in, a, id_scope, &c, count);
+    struct key *written;
+    size_t written_count;
+    scope_args(&in, a, id_scope);
+    db_array_args(&in, &db_row_end, at, count);
     db_i64(&in, remove_after_ms);
-    TRY(db_call(db, SQL_ASSIGN_FINISH, &in, DB_ONCE, &rows));
-    for (size_t i = 0; i < rows_count(rows); i++)
-        for (size_t k = 0; row_bool(rows, i, 1) && k < count; k++)
-            at[k].written |= str_same(at[k].job.subject, row_view(rows, i, 0));
+    TRY(db_all(db, SQL_ASSIGN_FINISH, &in, DB_ONCE, &written, sizeof *written, &written_count));
+    for (size_t i = 0; i < written_count; i++)
+        for (size_t k = 0; k < count; k++)
+            at[k].written |= str_same(at[k].job.subject, written[i].registration_key);
     return NULL;
 }
 
 err_t db_remove_is_named(struct db *db, struct arena *a, struct str id_scope, const struct str *registration_keys,
                          size_t count, struct str host, struct str device_id, bool *ret)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
+    struct answer answer;
+    bool found;
+    scope_args(&in, a, id_scope);
     db_text_array(&in, registration_keys, count);
     db_text(&in, host);
     db_text(&in, device_id);
-    TRY(db_call(db, SQL_REMOVE_IS_NAMED, &in, DB_REPEATABLE, &rows));
-    *ret = row_bool(rows, 0, 0);
+    TRY(db_first(db, SQL_REMOVE_IS_NAMED, &in, DB_REPEATABLE, &found, &answer, sizeof answer));
+    *ret = answer.yes;
     return NULL;
 }

@@ -22,6 +22,7 @@ err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim 
 
 /* One device: its registration and its enrollment as they are now. */
 struct db_assign_found {
+    int64_t n;       /* its place among those that were asked for, from 1 */
     bool registered; /* false: nothing of the registration is set */
     struct str registration_id;
     struct uuid operation;

@@ -129,6 +129,11 @@ int64_t rows_affected(const struct rows *r); /* of INSERT, UPDATE, DELETE withou
 void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size);
 void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count);
 
+/* The place of a row that tells it: its first column, an integer from 1. rows_read_placed reads such rows to ret[n -
+ * 1]; what has no row is zeroed. */
+int64_t rows_place(const struct rows *r, size_t i);
+void rows_read_placed(const struct rows *r, struct arena *a, void *ret, size_t size, size_t count);
+
 void rows_free(struct rows *r); /* NULL is allowed */
 void rows_cleanup(struct rows **r);
 #define ROWS_CLEANUP __attribute__((cleanup(rows_cleanup)))

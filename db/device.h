@@ -14,6 +14,7 @@ struct db_device {
 int db_device_compare(const struct db_device *a, const struct db_device *b);
 
 struct db_register_found {
+    int64_t n;                        /* its place among those that were asked for, from 1 */
     struct attest_stored attestation; /* nothing: the device is not enrolled, and nothing else is set */
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
@@ -51,6 +52,7 @@ struct db_register_row {
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count);
 
 struct db_poll_found {
+    int64_t n;
     struct attest_stored attestation; /* as above */
     int64_t now_us;
     bool registered; /* false: nothing below is set */

@@ -84,7 +84,7 @@ static void put_args(struct db_args *in, struct arena *a, const struct enrollmen
     guard_args(in, a, g);
     db_uuid(in, &g->tenant_id);
     db_text(in, g->registration_key);
-    db_row_args(in, &row_enrollment, &row);
+    db_row_args(in, &db_row_enrollment, &row);
 }
 
 err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,

@@ -6,14 +6,15 @@
 #include "core/crypt.h"
 #include "db/db.h"
 
+/* Parallel lists. */
 struct db_policies {
-    struct str *names;
-    int64_t *rights;
-    struct bytes *primary_sealed, *secondary_sealed;
-    size_t count;
+    struct str_list key_names;
+    struct i64_list rights;
+    struct bytes_list primary_sealed, secondary_sealed;
 };
 
 struct db_gate_instance {
+    int64_t n; /* of db_gate_instances: its place among those that were asked for, from 1 */
     struct str id_scope, id_scope_text, name, allocation_policy;
     int64_t version, inputs_version;
     struct uuid tenant_id;

@@ -1,26 +1,27 @@
 /* job.c: the statements of db/sql/job.sql as typed calls. It must not know kinds of jobs but by their names. */
 #include "db/job.h"
 
-#include "db/row.h"
+DB_ROW(due_scope, struct db_due_scope, COL(struct db_due_scope, id_scope, TEXT), COL(struct db_due_scope, tenant, UUID),
+       COL(struct db_due_scope, due, BOOL), COL_AS(struct db_due_scope, due_us, TIME, "due_at"));
+DB_ROW(job, struct db_job, COL(struct db_job, subject, TEXT), COL(struct db_job, hub, TEXT),
+       COL(struct db_job, payload, TEXT), COL(struct db_job, fence, I64), COL(struct db_job, attempt, I32));
+
+DB_PARAMS(job_done, struct db_job, COL(struct db_job, subject, TEXT), COL(struct db_job, hub, TEXT),
+          COL(struct db_job, fence, I64));
+DB_PARAMS(job_back, struct db_job_back, COL(struct db_job_back, job.subject, TEXT),
+          COL(struct db_job_back, job.hub, TEXT), COL(struct db_job_back, job.fence, I64),
+          COL(struct db_job_back, delay_ms, I64), COL(struct db_job_back, failed, BOOL),
+          COL(struct db_job_back, error, TEXT));
 
 err_t db_job_due_scopes(struct db *db, struct arena *a, struct str kind, struct str after, int at_most,
                         struct db_due_scope **ret, size_t *ret_count)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, kind);
     db_text(&in, after);
     db_i64(&in, at_most);
-    TRY(db_call(db, SQL_JOB_DUE_SCOPES, &in, DB_REPEATABLE, &rows));
-    size_t count = rows_count(rows);
-    struct db_due_scope *at = ARENA_NEW_ARRAY(a, count, struct db_due_scope);
-    for (size_t i = 0; i < count; i++)
-        at[i] = (struct db_due_scope){row_text(rows, i, 0, a), row_uuid(rows, i, 1), row_bool(rows, i, 2),
-                                      row_time(rows, i, 3)};
-    *ret = at;
-    *ret_count = count;
-    return NULL;
+    return db_all(db, SQL_JOB_DUE_SCOPES, &in, DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
 void db_job_claim_args(struct db_args *in, struct arena *a, const struct db_job_claim *c)
@@ -32,24 +33,11 @@ void db_job_claim_args(struct db_args *in, struct arena *a, const struct db_job_
     db_i64(in, c->lease_ms);
 }
 
-struct db_job *db_job_claim_rows(const struct rows *rows, struct arena *a, size_t *ret_count)
-{
-    *ret_count = rows_count(rows);
-    struct db_job *jobs = ARENA_NEW_ARRAY(a, *ret_count, struct db_job);
-    for (size_t i = 0; i < *ret_count; i++)
-        jobs[i] = (struct db_job){row_text(rows, i, 0, a), row_text(rows, i, 1, a), row_text(rows, i, 2, a),
-                                  row_i64(rows, i, 3), (int)row_i64(rows, i, 4)};
-    return jobs;
-}
-
 err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret, size_t *ret_count)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
     db_job_claim_args(&in, a, c);
-    TRY(db_call(db, SQL_JOB_CLAIM, &in, DB_ONCE, &rows));
-    *ret = db_job_claim_rows(rows, a, ret_count);
-    return NULL;
+    return db_all(db, SQL_JOB_CLAIM, &in, DB_ONCE, ret, sizeof **ret, ret_count);
 }
 
 err_t db_job_done(struct db *db, struct arena *a, struct str id_scope, struct str kind, const struct db_job *at,
@@ -57,22 +45,12 @@ err_t db_job_done(struct db *db, struct arena *a, struct str id_scope, struct st
 {
     if (count == 0)
         return NULL;
-    struct str *subjects = ARENA_NEW_ARRAY(a, count, struct str);
-    struct str *hubs = ARENA_NEW_ARRAY(a, count, struct str);
-    int64_t *fences = ARENA_NEW_ARRAY(a, count, int64_t);
-    for (size_t i = 0; i < count; i++) {
-        subjects[i] = at[i].subject;
-        hubs[i] = at[i].hub;
-        fences[i] = at[i].fence;
-    }
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, id_scope);
     db_text(&in, kind);
-    db_text_array(&in, subjects, count);
-    db_text_array(&in, hubs, count);
-    db_i64_array(&in, fences, count);
-    return db_call(db, SQL_JOB_DONE, &in, DB_REPEATABLE, NULL);
+    db_array_args(&in, &db_row_job_done, at, count);
+    return db_do(db, SQL_JOB_DONE, &in, DB_REPEATABLE);
 }
 
 err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struct str kind,
@@ -80,31 +58,12 @@ err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struc
 {
     if (count == 0)
         return NULL;
-    struct str *subjects = ARENA_NEW_ARRAY(a, count, struct str);
-    struct str *hubs = ARENA_NEW_ARRAY(a, count, struct str);
-    struct str *errors = ARENA_NEW_ARRAY(a, count, struct str);
-    int64_t *fences = ARENA_NEW_ARRAY(a, count, int64_t);
-    int64_t *delays = ARENA_NEW_ARRAY(a, count, int64_t);
-    bool *failed = ARENA_NEW_ARRAY(a, count, bool);
-    for (size_t i = 0; i < count; i++) {
-        subjects[i] = at[i].job.subject;
-        hubs[i] = at[i].job.hub;
-        fences[i] = at[i].job.fence;
-        delays[i] = at[i].delay_ms;
-        failed[i] = at[i].failed;
-        errors[i] = at[i].error;
-    }
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, id_scope);
     db_text(&in, kind);
-    db_text_array(&in, subjects, count);
-    db_text_array(&in, hubs, count);
-    db_i64_array(&in, fences, count);
-    db_i64_array(&in, delays, count);
-    db_bool_array(&in, failed, count);
-    db_text_array(&in, errors, count);
-    return db_call(db, SQL_JOB_PUT_BACK, &in, DB_ONCE, NULL);
+    db_array_args(&in, &db_row_job_back, at, count);
+    return db_do(db, SQL_JOB_PUT_BACK, &in, DB_ONCE);
 }
 
 /* --- of tenants and the deployment -------------------------------------------------------------------------------- */
@@ -123,21 +82,18 @@ err_t db_tenant_job_begin(struct db *db, struct arena *a, const struct uuid *ten
     struct db_args in;
     db_tenant(&in, a, tenant);
     db_text_array(&in, kinds, count);
-    return db_call(db, SQL_TENANT_JOB_BEGIN, &in, DB_REPEATABLE, NULL);
+    return db_do(db, SQL_TENANT_JOB_BEGIN, &in, DB_REPEATABLE);
 }
 
 err_t db_tenant_job_claim(struct db *db, struct arena *a, const struct db_tenant_job_claim *c, struct db_job **ret,
                           size_t *ret_count)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
     db_tenant(&in, a, c->tenant);
     db_text(&in, c->kind);
     db_i64(&in, c->at_most);
     db_i64(&in, c->lease_ms);
-    TRY(db_call(db, SQL_TENANT_JOB_CLAIM, &in, DB_ONCE, &rows));
-    *ret = db_job_claim_rows(rows, a, ret_count);
-    return NULL;
+    return db_all(db, SQL_TENANT_JOB_CLAIM, &in, DB_ONCE, ret, sizeof **ret, ret_count);
 }
 
 err_t db_tenant_job_put_back(struct db *db, struct arena *a, const struct uuid *tenant, struct str kind,
@@ -150,5 +106,5 @@ err_t db_tenant_job_put_back(struct db *db, struct arena *a, const struct uuid *
     db_i64(&in, job->fence);
     db_i64(&in, delay_ms);
     db_text(&in, job->payload);
-    return db_call(db, SQL_TENANT_JOB_PUT_BACK, &in, DB_ONCE, NULL);
+    return db_do(db, SQL_TENANT_JOB_PUT_BACK, &in, DB_ONCE);
 }

@@ -28,9 +28,8 @@ struct db_job_claim {
     int at_most;
     int64_t lease_ms;
 };
-/* Parameters and result of statement SQL_JOB_CLAIM, for callers that send it in a pipeline of their own. */
+/* Parameters of SQL_JOB_CLAIM, for callers that send it in a pipeline of their own; its rows are struct db_job. */
 void db_job_claim_args(struct db_args *in, struct arena *a, const struct db_job_claim *c);
-struct db_job *db_job_claim_rows(const struct rows *rows, struct arena *a, size_t *ret_count);
 err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret,
                    size_t *ret_count);
 

@@ -23,10 +23,9 @@ struct db_link {
     bool only_policy_gone; /* links by resource id: the hub is there, its policy is not */
 };
 
-/* Parameters and result of statement SQL_LINK_FIND, for callers that send it in a pipeline of their own; `host` absent:
- * all. */
+/* Parameters of SQL_LINK_FIND, for callers that send it in a pipeline of their own; its rows are struct db_link. `host`
+ * absent: all. */
 void db_link_find_args(struct db_args *in, struct arena *a, struct str id_scope, struct str host);
-struct db_link *db_link_find_rows(const struct rows *rows, struct arena *a, size_t *ret_count);
 /* All links of the scope, by host; or the one of `host`. */
 err_t db_link_find(struct db *db, struct arena *a, struct str id_scope, struct str host, struct db_link **ret,
                    size_t *ret_count);

@@ -91,6 +91,25 @@ void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_
     *(void **)ret_array = all;
 }
 
+int64_t rows_place(const struct rows *r, size_t i)
+{
+    int64_t n;
+    const struct db_col first = {.kind = DB_I64};
+    db_col_read(&first, value_at(r, i, r->prepared->at[0]), NULL, &n);
+    assert(n >= 1);
+    return n;
+}
+
+void rows_read_placed(const struct rows *r, struct arena *a, void *ret, size_t size, size_t count)
+{
+    memset(ret, 0, count * size);
+    for (size_t i = 0; i < rows_count(r); i++) {
+        size_t at = (size_t)rows_place(r, i) - 1;
+        assert(at < count);
+        rows_read(r, i, a, (char *)ret + at * size, size);
+    }
+}
+
 void rows_free(struct rows *r)
 {
     if (r)

@@ -85,8 +85,8 @@ DB_KINDS(KIND)
 
 /* The row of a statement (it is declared with the statements), and one that serves parameters only. Parameters go in the
  * order of the columns. */
-#define DB_ROW(name, type, ...) const struct db_row row_##name = DB_ROW_OF(name, type, __VA_ARGS__)
-#define DB_PARAMS(name, type, ...) static const struct db_row row_##name = DB_ROW_OF(name, type, __VA_ARGS__)
+#define DB_ROW(name, type, ...) const struct db_row db_row_##name = DB_ROW_OF(name, type, __VA_ARGS__)
+#define DB_PARAMS(name, type, ...) static const struct db_row db_row_##name = DB_ROW_OF(name, type, __VA_ARGS__)
 #define DB_ROW_OF(name, type, ...) {#name, DB_COLS(__VA_ARGS__), sizeof DB_COLS(__VA_ARGS__) / sizeof(struct db_col), sizeof(type)}
 #define DB_COLS(...) ((const struct db_col[]){__VA_ARGS__})
 /* clang-format on */

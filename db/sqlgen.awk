@@ -1,6 +1,6 @@
 # sqlgen.awk: turns the named statements of db/sql/*.sql into an enum (header) and a table of name and text (source).
 # A statement begins at a line `-- name: NAME [-> ROW] [as actor]` and ends before the next such line or the end of its file.
-# ROW is the row that reads its result (db/spec.h), which must then be defined somewhere as row_ROW. `as actor` has the statement
+# ROW is the row that reads its result (db/spec.h), which must then be defined somewhere as db_row_ROW. `as actor` has the statement
 # told who acts (db_act): it reads or writes what row-level security guards, or calls idscope.note(). Comment lines stay out of
 # the text that is sent; a trailing semicolon is cut.
 function flush(   i) {
@@ -34,13 +34,13 @@ END {
     print "extern const struct sql_text sql_texts[SQL_COUNT];" > header
     for (i = 0; i < count; i++) if (rows[i] != "" && !(rows[i] in declared)) {
         declared[rows[i]] = 1
-        printf "extern const struct db_row row_%s;\n", rows[i] > header
+        printf "extern const struct db_row db_row_%s;\n", rows[i] > header
     }
     print "#endif" > header
     print "/* Made by db/sqlgen.awk from db/sql. */\n#include \"sql_gen.h\"\nconst struct sql_text sql_texts[SQL_COUNT] = {" > source
     for (i = 0; i < count; i++) {
         gsub(/\\/, "\\\\", texts[i]); gsub(/"/, "\\\"", texts[i]); gsub(/\n/, "\\n\"\n     \"", texts[i])
-        printf "    {\"%s\",\n     \"%s\",\n     %s, %s},\n", names[i], texts[i], rows[i] == "" ? "0" : "&row_" rows[i], actors[i] ? "true" : "false" > source
+        printf "    {\"%s\",\n     \"%s\",\n     %s, %s},\n", names[i], texts[i], rows[i] == "" ? "0" : "&db_row_" rows[i], actors[i] ? "true" : "false" > source
     }
     print "};" > source
 }

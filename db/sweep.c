@@ -1,7 +1,24 @@
 /* sweep.c: the statements of db/sql/sweep.sql as typed calls. It must not decide when they run. */
 #include "db/sweep.h"
 
-#include "db/row.h"
+/* What a sweep counted, or where it has come to. */
+struct progress {
+    int64_t gone, hub_id;
+    struct str came_to;
+};
+DB_ROW(gone, struct progress, COL(struct progress, gone, I64));
+DB_ROW(hub_id, struct progress, COL(struct progress, hub_id, I64));
+DB_ROW(came_to, struct progress, COL(struct progress, came_to, TEXT));
+DB_ROW(inputs_scope, struct db_inputs_scope, COL(struct db_inputs_scope, id_scope, TEXT),
+       COL(struct db_inputs_scope, old, BOOL), COL(struct db_inputs_scope, began, TEXT));
+
+static err_t progress(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag,
+                      struct progress *ret)
+{
+    bool found;
+    *ret = (struct progress){0};
+    return db_first(db, statement, in, flag, &found, ret, sizeof *ret);
+}
 
 /* A statement whose rows are only counted. */
 static err_t count_rows(struct db *db, enum sql_id statement, const struct db_args *in, int64_t *ret)
@@ -35,12 +52,12 @@ err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, 
 /* A function of the database that takes the bound and says how many rows went. */
 static err_t purge(struct db *db, struct arena *a, enum sql_id statement, int at_most, int64_t *ret_gone)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
+    struct progress p;
     db_args_init(&in, a);
     db_i32(&in, at_most);
-    TRY(db_call(db, statement, &in, DB_ONCE, &rows));
-    *ret_gone = row_i64(rows, 0, 0);
+    TRY(progress(db, statement, &in, DB_ONCE, &p));
+    *ret_gone = p.gone;
     return NULL;
 }
 
@@ -64,42 +81,39 @@ err_t db_sweep_latencies(struct db *db, struct arena *a, int at_most, int64_t *r
 
 err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
+    struct progress p;
     db_args_init(&in, a);
     db_i64(&in, *hub);
     db_i64(&in, at_most);
-    TRY(db_call(db, SQL_SWEEP_HUB_DEVICE_COUNT, &in, DB_ONCE, &rows));
-    *hub = rows_count(rows) ? row_i64(rows, 0, 0) : 0;
+    TRY(progress(db, SQL_SWEEP_HUB_DEVICE_COUNT, &in, DB_ONCE, &p));
+    *hub = p.hub_id;
     return NULL;
 }
 
 err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int at_most, struct db_inputs_scope *ret)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
+    bool found;
     db_args_init(&in, a);
     db_text(&in, after);
     db_i32(&in, at_most);
-    TRY(db_call(db, SQL_SWEEP_INPUTS_SCOPE, &in, DB_REPEATABLE, &rows));
-    if (rows_count(rows) == 0)
-        return E(NO_ROW);
-    *ret = (struct db_inputs_scope){row_text(rows, 0, 0, a), row_bool(rows, 0, 1), row_text(rows, 0, 2, a)};
-    return NULL;
+    TRY(db_first(db, SQL_SWEEP_INPUTS_SCOPE, &in, DB_REPEATABLE, &found, ret, sizeof *ret));
+    return found ? NULL : E(NO_ROW);
 }
 
 err_t db_sweep_inputs_mark(struct db *db, struct arena *a, const struct db_inputs_scope *s, struct str after,
                            int at_most, struct str *ret_came_to)
 {
-    struct rows *rows ROWS_CLEANUP = NULL;
     struct db_args in;
+    struct progress p;
     db_args_init(&in, a);
     db_text(&in, s->id_scope);
     db_text(&in, after);
     db_i64(&in, at_most);
     db_text(&in, s->began);
-    TRY(db_call(db, SQL_SWEEP_INPUTS_MARK, &in, DB_REPEATABLE, &rows));
-    *ret_came_to = row_text(rows, 0, 0, a);
+    TRY(progress(db, SQL_SWEEP_INPUTS_MARK, &in, DB_REPEATABLE, &p));
+    *ret_came_to = p.came_to;
     return NULL;
 }
 

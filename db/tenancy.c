@@ -1,10 +1,15 @@
-/* tenancy.c: subscriptions of a tenant, and pipelines that know their tenant. It must never look at a tenant that was
- * not handed in. */
+/* tenancy.c: subscriptions of a tenant, and pages of lists. It must never look at a tenant that was not handed in. */
 #include "db/tenancy.h"
 
-#include <string.h>
+DB_ROW(subscription, struct subscription_row, COL(struct subscription_row, subscription_id, UUID),
+       COL(struct subscription_row, display_name, TEXT));
 
-enum { PIPELINE_TRIES = 3 };
+void db_page(const struct rows *rows, struct arena *a, void *ret_array, size_t size, size_t *ret_count, bool *ret_more)
+{
+    rows_read_all(rows, a, ret_array, size, ret_count);
+    *ret_more = *ret_count > DB_PAGE;
+    *ret_count -= *ret_more;
+}
 
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
                            const struct uuid *after, struct subscription_row **ret, size_t *ret_count, bool *ret_more)
@@ -17,10 +22,6 @@ err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *te
     db_uuid(&in, after);
     db_i64(&in, DB_PAGE + 1);
     TRY(db_call(db, SQL_SUBSCRIPTION_FIND, &in, DB_REPEATABLE, &rows));
-    *ret_more = rows_count(rows) > DB_PAGE;
-    *ret_count = *ret_more ? DB_PAGE : rows_count(rows);
-    *ret = ARENA_NEW_ARRAY(a, *ret_count, struct subscription_row);
-    for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct subscription_row){row_uuid(rows, i, 0), row_text(rows, i, 1, a)};
+    db_page(rows, a, ret, sizeof **ret, ret_count, ret_more);
     return NULL;
 }

@@ -1,11 +1,13 @@
-/* tenancy.h: subscriptions of a tenant, and pipelines that know their tenant. */
+/* tenancy.h: subscriptions of a tenant, and pages of lists. */
 #ifndef IDSCOPE_DB_TENANCY_H
 #define IDSCOPE_DB_TENANCY_H
 
 #include "db/row.h"
 
-/* Rows that one page of a management list holds. */
+/* Rows that one page of a management list holds. A statement is asked for one more, which only tells that there is
+ * more: db_page reads its rows without that one. */
 enum { DB_PAGE = 200 };
+void db_page(const struct rows *rows, struct arena *a, void *ret_array, size_t size, size_t *ret_count, bool *ret_more);
 
 struct subscription_row {
     struct uuid subscription_id;

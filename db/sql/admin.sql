@@ -1,7 +1,7 @@
 -- admin.sql: what an operator's one-shot commands ask (idscope-admin, role idscope_admin): tenants, subscriptions, service principals and
 -- the keys that sign access tokens. Inserts and look-ups only; nothing here touches instances, hubs or devices.
 
--- name: admin_tenant_by_name
+-- name: admin_tenant_by_name -> tenant
 SELECT tenant_id FROM idscope.tenant WHERE name = $1;
 
 -- name: admin_tenant_insert
@@ -17,8 +17,8 @@ INSERT INTO idscope.service_principal (tenant_id, client_id, display_name, role,
 SELECT tenant_id, $2, $3, $4, $5 FROM idscope.tenant WHERE tenant_id = $1
 RETURNING client_id;
 
--- name: admin_token_keys
-SELECT kid, private_sealed, created_at FROM idscope.token_key ORDER BY created_at DESC, kid DESC LIMIT 2;
+-- name: admin_token_keys -> token_key
+SELECT kid, private_sealed FROM idscope.token_key ORDER BY created_at DESC, kid DESC LIMIT 2;
 
 -- name: admin_token_key_insert
 INSERT INTO idscope.token_key (kid, private_sealed, created_at) VALUES ($1, $2, clock_timestamp());

@@ -5,17 +5,18 @@
 
 -- The scope while it is alive. Asked before the links: a version that is too old makes the next registration choose again, one that is too new
 -- would hide a change.
--- name: assign_scope
-SELECT s.inputs_version, i.allocation_policy, now()
+-- name: assign_scope -> assign_scope
+SELECT s.inputs_version, i.allocation_policy AS policy, now()
   FROM idscope.scope s
   JOIN idscope.instance i ON i.id_scope = s.id_scope
  WHERE s.id_scope = $1 AND s.retired_at IS NULL;
 
--- name: assign_look
+-- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
-       r.region, r.enrollment_version, r.enrollment_inputs, r.scope_inputs,
-       e.version, e.inputs_version, e.enabled, e.device_id, e.attestation_type, e.attestation_sealed, e.allocation_policy, e.iot_hubs,
-       e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge
+       r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
+       r.scope_inputs AS chosen_scope_inputs, e.version AS enrollment_version, e.inputs_version AS enrollment_inputs, e.enabled,
+       e.device_id AS wanted_device_id, e.attestation_type, e.attestation_sealed, e.allocation_policy AS policy, e.iot_hubs AS named,
+       e.iot_hub_host_name AS named_host, e.update_hub_assignment, e.migrate_device_data, e.iot_edge
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
@@ -47,7 +48,7 @@ SELECT $1, u.hash, u.input
 -- removal may run: no worker that still believes in the earlier target has its lease by then.
 -- Not written, and not answered, are rows that changed since they were looked at, and rows whose identity a removal may be deleting
 -- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran (fence 0) is taken back.
--- name: assign_choose
+-- name: assign_choose -> registration_key
 WITH wanted AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'hub_remove'::text AS removal_kind, u.*, lower(u.target_hub COLLATE "C") AS target_host,
                standing.subject IS NOT NULL AS removal_stands
@@ -115,7 +116,7 @@ UPDATE idscope.registration r
 -- moves with the device, hash of the inputs by which no hub could be chosen (NULL: those of before stay); $14 and $15 hub and device id that
 -- are left behind, $16 and $17 those of the target, to be removed when the registration is no longer the one that it was made for; $18
 -- milliseconds until removals of targets may run.
--- name: assign_finish
+-- name: assign_finish -> registration_key
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
@@ -164,18 +165,16 @@ WITH u AS MATERIALIZED (
             ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
            SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
                payload = idscope.keys_joined(j.payload, excluded.payload))
-SELECT m.registration_key, w.registration_key IS NOT NULL
-  FROM mine m
-  LEFT JOIN written w ON w.registration_key = m.registration_key;
+SELECT registration_key FROM written;
 
 -- Does a registration still stand on this identity? $1 scope, $2 keys of the registrations that may, $3 host in lower case, $4 device id.
--- name: remove_is_named
+-- name: remove_is_named -> yes_or_no
 SELECT EXISTS (
-        SELECT
+        SELECT 1
           FROM unnest($2::text[]) AS u (registration_key)
          CROSS JOIN LATERAL (
                 SELECT lower(assigned_hub COLLATE "C") AS assigned, device_id, lower(target_hub COLLATE "C") AS target, target_device_id
                   FROM idscope.registration
                  WHERE id_scope = $1 AND registration_key = u.registration_key
                  LIMIT 1) r
-         WHERE (r.assigned = $3 AND r.device_id = $4) OR (r.target = $3 AND r.target_device_id = $4));
+         WHERE (r.assigned = $3 AND r.device_id = $4) OR (r.target = $3 AND r.target_device_id = $4)) AS yes;

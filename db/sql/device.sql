@@ -4,10 +4,10 @@
 -- say (a plain join turns into a sequential scan).
 
 -- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
--- name: register_lookup
-SELECT u.n, e.version, e.inputs_version, e.enabled, e.attestation_type, e.attestation_sealed,
-       r.operation_id, r.revision, r.status, r.region, r.enrollment_version, r.enrollment_inputs, r.scope_inputs,
-       r.checked_at, r.updated_at, now()
+-- name: register_lookup -> register_found
+SELECT u.n, e.version AS enrollment_version, e.inputs_version AS enrollment_inputs, e.enabled, e.attestation_type, e.attestation_sealed,
+       r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
+       r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
  CROSS JOIN LATERAL (
         SELECT version, inputs_version, enabled, attestation_type, attestation_sealed
@@ -22,7 +22,7 @@ SELECT u.n, e.version, e.inputs_version, e.enabled, e.attestation_type, e.attest
          LIMIT 1) r ON true;
 
 -- What a poll or a status look-up is checked against and answered from.
--- name: poll_lookup
+-- name: poll_lookup -> poll_found
 SELECT u.n, e.attestation_type, e.attestation_sealed,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
        r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()
@@ -44,7 +44,7 @@ SELECT u.n, e.attestation_type, e.attestation_sealed,
 -- get their job in the same statement. Answers the rows that were written; a row that is missing lost against a change
 -- and is to be looked up again. Updates come before inserts, both in the order of keys, so that two batches never wait
 -- for each other in a ring.
--- name: register_write
+-- name: register_write -> device
 WITH live AS MATERIALIZED (
         SELECT u.*
           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[],
@@ -52,11 +52,11 @@ WITH live AS MATERIALIZED (
                AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled,
                      old_operation, old_revision, operation_id, status, region, keep_inputs)
          CROSS JOIN LATERAL (
-                SELECT FROM idscope.scope
+                SELECT 1 FROM idscope.scope
                  WHERE id_scope = u.id_scope AND version = u.scope_version AND retired_at IS NULL
                  LIMIT 1) s
          CROSS JOIN LATERAL (
-                SELECT FROM idscope.enrollment
+                SELECT 1 FROM idscope.enrollment
                  WHERE id_scope = u.id_scope AND registration_key = u.registration_key
                    AND version = u.enrollment_version AND enabled = u.enabled
                  LIMIT 1) e

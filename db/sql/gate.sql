@@ -2,26 +2,26 @@
 -- Reads only; the first four come through SECURITY DEFINER functions, because the tenant is not known before they have
 -- answered.
 
--- name: gate_instance
+-- name: gate_instance -> gate_instance
 SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
        key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_instance($1::text, $2::text);
 
 -- The same for many scopes in one round trip: a batch of devices comes from many.
--- name: gate_instances
+-- name: gate_instances -> gate_instances
 SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
        key_names, rights, primary_sealed, secondary_sealed, n
   FROM idscope.gate_instances($1::text[]);
 
--- name: gate_hub
+-- name: gate_hub -> gate_hub
 SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_hub($1::text);
 
--- name: gate_client
+-- name: gate_client -> gate_client
 SELECT tenant_id, role, secret_sha256
   FROM idscope.gate_client($1::uuid);
 
--- name: gate_token_keys
+-- name: gate_token_keys -> token_key
 SELECT kid, private_sealed
   FROM idscope.token_key
  ORDER BY created_at DESC, kid DESC

@@ -4,7 +4,7 @@
 
 -- The next scopes behind $2 with living jobs of kind $1, in order, at most $3: with the tenant, whether work is due, and since when. Each costs
 -- one look-up in the index of living jobs, however many jobs of a scope back off; who has got $3 rows goes on behind the last of them.
--- name: job_due_scopes
+-- name: job_due_scopes -> due_scope
 WITH RECURSIVE walk AS (
     (SELECT id_scope, due_at
        FROM idscope.job
@@ -19,14 +19,14 @@ WITH RECURSIVE walk AS (
                           WHERE kind = $1 AND id_scope > w.id_scope AND due_at < 'infinity'
                           ORDER BY id_scope, due_at
                           LIMIT 1) n)
-SELECT w.id_scope, s.issued_to, w.due_at <= now(), w.due_at
+SELECT w.id_scope, s.issued_to AS tenant, w.due_at <= now() AS due, w.due_at
   FROM (SELECT id_scope, due_at FROM walk LIMIT $3) w
   LEFT JOIN idscope.scope s ON s.id_scope = w.id_scope
  ORDER BY w.id_scope;
 
 -- $1 scope, $2 kind, $3 at most, $4 lease in milliseconds. The new fence is the time, so that it never repeats: a job that ended and came
 -- anew begins at 0 again, and a worker that outlived its lease must not take the new one for its own.
--- name: job_claim
+-- name: job_claim -> job
 WITH due AS MATERIALIZED (
         SELECT id_scope, kind, subject, hub
           FROM idscope.job
@@ -71,7 +71,7 @@ SELECT $1, kind, kind, now() FROM unnest($2::text[]) AS u (kind) ORDER BY kind
     ON CONFLICT (tenant_id, kind, subject, hub) DO NOTHING;
 
 -- $1 tenant, $2 kind, $3 at most, $4 lease in milliseconds.
--- name: tenant_job_claim
+-- name: tenant_job_claim -> job
 WITH due AS MATERIALIZED (
         SELECT tenant_id, kind, subject, hub
           FROM idscope.tenant_job

@@ -4,12 +4,14 @@
 -- The links of a scope ($2 NULL: all, else that host), with the keys: of the policy for a link by resource id, else its own. The policy
 -- must belong to the link's tenant: a name that was freed may be another tenant's hub by now. Last column: the hub of a link by
 -- resource id is there and its policy is not.
--- name: link_find
-SELECT l.host, l.host_name, l.hub_key, l.key_name, coalesce(p.primary_sealed, l.primary_sealed), p.secondary_sealed,
-       l.secondary_key_name, l.secondary_sealed, coalesce(l.allocation_weight, 1), coalesce(l.apply_allocation_policy, true),
-       l.state, l.reason, l.state_since, l.slow_until, l.credential_version, p.hub_key IS NOT NULL,
+-- name: link_find -> link
+SELECT l.host, l.host_name, l.hub_key, l.key_name, coalesce(p.primary_sealed, l.primary_sealed) AS primary_sealed,
+       p.secondary_sealed AS policy_secondary_sealed,
+       l.secondary_key_name, l.secondary_sealed, coalesce(l.allocation_weight, 1) AS weight,
+       coalesce(l.apply_allocation_policy, true) AS apply,
+       l.state, l.reason, l.state_since, l.slow_until, l.credential_version, p.hub_key IS NOT NULL AS policy_found,
        l.hub_key IS NOT NULL AND p.hub_key IS NULL
-       AND EXISTS (SELECT FROM idscope.hub_policy o WHERE o.hub_key = l.hub_key AND o.tenant_id = l.tenant_id)
+       AND EXISTS (SELECT 1 FROM idscope.hub_policy o WHERE o.hub_key = l.hub_key AND o.tenant_id = l.tenant_id) AS only_policy_gone
   FROM idscope.linked_hub l
   LEFT JOIN idscope.hub_policy p
     ON p.hub_key = l.hub_key AND p.key_name_key = lower(l.key_name COLLATE "C") AND p.tenant_id = l.tenant_id
@@ -18,7 +20,7 @@ SELECT l.host, l.host_name, l.hub_key, l.key_name, coalesce(p.primary_sealed, l.
 
 -- Ends a validation: $1 scope, $2 host, $3 fence, $4 credential version that was tried, $5 state, $6 reason, $7 whether a credential was
 -- good, $8 milliseconds to the next one. A credential that changed meanwhile is to be tried at once.
--- name: link_validated
+-- name: link_validated -> link_taken
 WITH mine AS (
         DELETE FROM idscope.job
          WHERE id_scope = $1 AND kind = 'link_validate' AND subject = $2 AND fence = $3
@@ -32,7 +34,7 @@ UPDATE idscope.linked_hub l
        next_check_at = CASE WHEN l.credential_version = $4 THEN now() + $8::bigint * interval '1 millisecond' ELSE now() END
   FROM mine
  WHERE l.id_scope = mine.id_scope AND l.host = mine.subject
-RETURNING l.credential_version = $4;
+RETURNING l.credential_version = $4 AS taken;
 
 -- What work on a hub found: hold calls back for $3 milliseconds (0: no need) and, $4, have the link validated soon.
 -- name: link_trouble
@@ -56,21 +58,21 @@ UPDATE idscope.job j
   FROM woken
  WHERE j.id_scope = woken.id_scope AND j.kind = woken.kind AND j.subject = woken.subject;
 
--- name: latency_find
-SELECT samples_us, count, measured_at > now() - $3::bigint * interval '1 millisecond'
+-- name: latency_find -> latency_found
+SELECT samples_us, measured_at > now() - $3::bigint * interval '1 millisecond' AS young
   FROM idscope.link_latency
  WHERE region = $1 AND host = $2;
 
 -- name: latency_write
 INSERT INTO idscope.link_latency AS l (region, host, samples_us, tcp_p50_us, tcp_p95_us, tls_us, http_us, count, measured_at)
-VALUES ($1, $2, $3::int[], $4, $5, $6, $7, 1, now())
+VALUES ($1, $2, $3::bigint[]::int[], $4, $5, nullif($6, 0), nullif($7, 0), 1, now())
     ON CONFLICT (region, host) DO UPDATE
    SET samples_us = excluded.samples_us, tcp_p50_us = excluded.tcp_p50_us, tcp_p95_us = excluded.tcp_p95_us, tls_us = excluded.tls_us,
        http_us = excluded.http_us, count = l.count + 1, measured_at = excluded.measured_at;
 
 -- The fresh figures of a region for the links of a scope: $1 scope, $2 region, $3 age in seconds.
--- name: latency_of_scope
-SELECT l.host, t.tcp_p50_us
+-- name: latency_of_scope -> latency_of
+SELECT l.host, t.tcp_p50_us AS p50_us
   FROM idscope.linked_hub l
   JOIN idscope.link_latency t ON t.region = $2 AND t.host = l.host AND t.measured_at > now() - $3::bigint * interval '1 second'
  WHERE l.id_scope = $1;

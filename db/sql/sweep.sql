@@ -38,17 +38,17 @@ SELECT id_scope, 'latency_measure', host, now() FROM due ORDER BY id_scope, host
     ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
 
 -- Bites out of what deleted instances and deleted hubs left behind, at most $1 rows of a table.
--- name: sweep_retired_scopes
+-- name: sweep_retired_scopes -> gone
 SELECT idscope.purge_retired_scopes($1) AS gone;
 
--- name: sweep_retired_hubs
+-- name: sweep_retired_hubs -> gone
 SELECT idscope.purge_retired_hubs($1) AS gone;
 
 -- Stored inputs that no registration names any more go in rounds over the scopes that have old ones. No index leads from an input to its
 -- registrations (it would make every assignment dearer), so a round walks the registrations of a scope and marks what they name.
 
 -- The next scope behind $1 that has inputs older than a day; or the last one that was looked at, when $2 were: each is one look-up.
--- name: sweep_inputs_scope
+-- name: sweep_inputs_scope -> inputs_scope
 WITH RECURSIVE walk AS (
     (SELECT id_scope, created_at, 1 AS n FROM idscope.alloc_input WHERE id_scope > $1 ORDER BY id_scope, created_at LIMIT 1)
     UNION ALL
@@ -61,7 +61,7 @@ SELECT id_scope, created_at < now() - interval '1 day' AS old, now()::text AS be
 
 -- Marks the inputs that the next $3 registrations of scope $1 behind key $2 name, as of the round that began at $4; answers how far it came
 -- (NULL: there were none).
--- name: sweep_inputs_mark
+-- name: sweep_inputs_mark -> came_to
 WITH bite AS MATERIALIZED (
         SELECT registration_key, alloc_input
           FROM idscope.registration
@@ -90,7 +90,7 @@ DELETE FROM idscope.alloc_input i
  WHERE i.id_scope = dead.id_scope AND i.hash = dead.hash AND i.created_at < $2::text::timestamptz - interval '1 day';
 
 -- Changes of a hub's counts become one row: of the hub behind $1 that has any, at most $2 of them. Answers the hub; no row: there is none.
--- name: sweep_hub_device_count
+-- name: sweep_hub_device_count -> hub_id
 WITH next AS MATERIALIZED (
         SELECT hub_id FROM idscope.hub_device_count WHERE n > 0 AND hub_id > $1 ORDER BY hub_id LIMIT 1
 ), bite AS MATERIALIZED (

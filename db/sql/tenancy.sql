@@ -6,7 +6,7 @@
 SELECT set_config('idscope.tenant', $1::uuid::text, true), set_config('idscope.actor_kind', $2, true),
        set_config('idscope.actor_id', $3, true), set_config('idscope.tracking_id', $4, true), set_config('idscope.operation', $5, true);
 
--- name: subscription_find as actor
+-- name: subscription_find -> subscription as actor
 -- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted
 SELECT subscription_id, display_name
   FROM idscope.subscription

@@ -43,9 +43,9 @@ static const struct db_described fitting = {
 
 static const struct db_col *col(const char *name)
 {
-    for (size_t i = 0; i < row_thing.count; i++)
-        if (strcmp(row_thing.cols[i].name, name) == 0)
-            return &row_thing.cols[i];
+    for (size_t i = 0; i < db_row_thing.count; i++)
+        if (strcmp(db_row_thing.cols[i].name, name) == 0)
+            return &db_row_thing.cols[i];
     fail_msg("no column %s", name);
     return NULL;
 }
@@ -57,7 +57,7 @@ static void columns_are_found_by_name(void **state)
     (void)state;
     int at[DB_COLS_MAX];
     struct err_detail d = {""};
-    assert_true(db_row_fits(&row_thing, &fitting, at, &d));
+    assert_true(db_row_fits(&db_row_thing, &fitting, at, &d));
     assert_int_equal(at[0], 14);
     assert_int_equal(at[11], 14); /* `there` looks at the same column as `name` */
     assert_int_equal(at[13], 2);  /* a member of a member goes by its last name */
@@ -67,7 +67,7 @@ static void assert_unfit(const struct db_described *result, const char *words)
 {
     int at[DB_COLS_MAX];
     struct err_detail d = {""};
-    assert_false(db_row_fits(&row_thing, result, at, &d));
+    assert_false(db_row_fits(&db_row_thing, result, at, &d));
     if (!strstr(d.text, words))
         fail_msg("\"%s\" does not say: %s", d.text, words);
 }
@@ -184,9 +184,9 @@ static void values_come_back(void **state)
                       .inner = {{hubs, 2, true}}};
     struct thing back;
     memset(&back, 0xee, sizeof back);
-    for (size_t i = 0; i < row_thing.count; i++)
-        if (!row_thing.cols[i].out)
-            db_col_read(&row_thing.cols[i], db_col_value(&row_thing.cols[i], &t, a).wire, a, &back);
+    for (size_t i = 0; i < db_row_thing.count; i++)
+        if (!db_row_thing.cols[i].out)
+            db_col_read(&db_row_thing.cols[i], db_col_value(&db_row_thing.cols[i], &t, a).wire, a, &back);
     assert_true(back.name.p && back.name.n == 0);
     assert_text(back.twin, "{\"a\":1}");
     assert_int_equal(back.colour, 1);
@@ -204,8 +204,8 @@ static void null_reads_as_nothing(void **state)
 {
     struct thing t;
     memset(&t, 0xee, sizeof t);
-    for (size_t i = 0; i < row_thing.count; i++)
-        db_col_read(&row_thing.cols[i], (struct bytes){NULL, 0}, *state, &t);
+    for (size_t i = 0; i < db_row_thing.count; i++)
+        db_col_read(&db_row_thing.cols[i], (struct bytes){NULL, 0}, *state, &t);
     assert_true(!t.name.p && !t.twin.p && !t.blob.p && !t.colour && !t.small && !t.big && !t.at_us);
     assert_true(!t.code.set && !t.on && !t.there && t.apply == TRI_ABSENT && !t.inner.hubs.set && !t.inner.hubs.n);
     assert_true(!t.numbers.n && !t.blobs.n && !t.id.b[0] && !t.hash.b[31]);
@@ -217,7 +217,7 @@ static void a_word_that_is_none_is_absent(void **state)
     db_col_read(col("colour"), unit_bytes("gree"), *state, &t);
     assert_int_equal(t.colour, 0);
     db_col_read(col("name"), unit_bytes("x"), *state, &t);
-    db_col_read(&row_thing.cols[11], unit_bytes("x"), *state, &t);
+    db_col_read(&db_row_thing.cols[11], unit_bytes("x"), *state, &t);
     assert_true(t.there);
 }
 

@@ -100,7 +100,7 @@ make_folders() {
     mkdir -p "$dir"/{pg,edge}
     if am_root; then
         chmod 711 "$dir"
-        chown "$PROGRAM_USER:haproxy" "$dir/edge" # setgid: who makes a socket there lets the other side's group in
+        chgrp haproxy "$dir/edge" # setgid: who makes a socket there lets the other side's group in
         chmod 2750 "$dir/edge"
         chown "postgres:$PROGRAM_USER" "$dir/pg"
         chmod 2710 "$dir/pg"
@@ -193,27 +193,12 @@ make_keys() (
 
 # ------------------------------------------------------------------------------------------------- api and worker
 
-# for_programs FILE MODE: where api and worker find FILE: there, or, as root, as a copy that their user can read whatever folder
-# the clone lies in.
-for_programs() {
-    local copy
-    if ! am_root; then
-        echo "$1"
-        return 0
-    fi
-    copy=$(sockets)/programs/$(basename "$1")
-    mkdir -p "$(dirname "$copy")"
-    cmp -s "$1" "$copy" || install -o root -g "$PROGRAM_USER" -m "$2" "$1" "$copy"
-    echo "$copy"
-}
-
 # run_program NAME COMMAND…: starts it unless it runs already. Of the caller's environment it gets only what sanitizers and
 # kill points read.
 run_program() {
     local name=$1 program=$2 variable
     shift
-    set -- "$(for_programs "$program" 755)" "${@:2}"
-    if am_root; then set -- "${AS_PROGRAM_USER[@]}" "$@"; fi
+    if am_root; then set -- "$@" "--run-as=$PROGRAM_USER"; fi
     if fresh "$name" "$program" "$@"; then return 0; fi
     stop_part "$name"
     PREFIX=(/usr/bin/env -i "PATH=$PATH" HOME=/ TZ=UTC LANG=C.UTF-8)
@@ -224,14 +209,12 @@ run_program() {
     PREFIX=()
 }
 
-key_ring() { for_programs "$VAR/keys/ring" 640; }
-
 healthy() { curl -fsS -m 2 -o /dev/null "http://$(cat "$VAR/run/$1.health")/readyz"; }
 
 start_api() {
     local name=$1 uid=-1 command
     if am_root; then uid=$(id -u haproxy); fi
-    command=("$BUILD/idscope-api" --database-url="$(database_url idscope_api)" --key-ring-file="$(key_ring)"
+    command=("$BUILD/idscope-api" --database-url="$(database_url idscope_api)" --key-ring-file="$VAR/keys/ring"
         --domain="$DOMAIN" --edge-listen="unix:$(sockets)/edge/$name.sock" --edge-uid="$uid"
         --health-listen="$(health_address "$name")")
     if [ -n "$PLAIN_PORT" ]; then command+=(--plain-listen="127.0.0.1:$((PLAIN_PORT + ${name#api} - 1))"); fi
@@ -243,8 +226,8 @@ start_worker() {
     local name=$1
     # shellcheck disable=SC2086 # a list
     run_program "$name" "$BUILD/idscope-worker" --database-url="$(database_url idscope_worker)" \
-        --key-ring-file="$(key_ring)" --domain="$DOMAIN" --edge-address="$(edge_host):$EDGE_PORT" \
-        --ca-file="$(for_programs "$VAR/tls/ca.pem" 644)" --health-listen="$(health_address "$name")" $WORKER_ARGS
+        --key-ring-file="$VAR/keys/ring" --domain="$DOMAIN" --edge-address="$(edge_host):$EDGE_PORT" \
+        --ca-file="$VAR/tls/ca.pem" --health-listen="$(health_address "$name")" $WORKER_ARGS
 }
 
 # ------------------------------------------------------------------------------------------------- edge

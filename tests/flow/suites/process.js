@@ -272,4 +272,14 @@ describe('process: privileges', () => {
       assert.equal(await within(`the ${name} to end`, program), 0, program.said);
     });
   }
+
+  test('no api and no worker of the deployment is root', () => {
+    const names = fs.readdirSync(path.join(stack.folder, 'run')).filter((file) => /^(api|worker)\d+\.pid$/.test(file));
+    assert.equal(names.length, 2);
+    for (const file of names) {
+      const { Uid, Gid, CapEff } = identity(fs.readFileSync(path.join(stack.folder, 'run', file), 'utf8').trim());
+      for (const id of [...Uid.split('\t'), ...Gid.split('\t')]) assert.notEqual(id, '0', `${file}: ${Uid} ${Gid}`);
+      assert.equal(CapEff, '0'.repeat(16), file);
+    }
+  });
 });

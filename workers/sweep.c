@@ -157,7 +157,9 @@ static err_t take_turn(struct worker *w, struct db *db, struct arena *a, const s
          i < BITES_PER_TURN && t.more && !atomic_load(&w->stopping) && clock_ms() < job_deadline_ms(w, claimed_ms);
          i++) {
         t.gone = 0;
-        TRY(s->bite(&t));
+        err_t e = s->bite(&t);
+        if (e)
+            return e;
         atomic_fetch_add(&w->swept, t.gone);
     }
     job->payload = t.at;

@@ -79,8 +79,8 @@ static err_t look(struct batch *b, struct removal *r)
     struct job_context *c = b->c;
     bool named = false;
     r->step = REMOVE_SKIP;
-    struct str *keys;
-    size_t key_count;
+    struct str *keys = NULL;
+    size_t key_count = 0;
     TRY(keys_of(c->arena, &r->job, &keys, &key_count));
     TRY(db_remove_is_named(c->db, c->arena, b->id_scope, keys, key_count, r->job.hub, r->job.subject, &named));
     r->link = link_of(b, r->job.hub);

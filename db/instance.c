@@ -173,6 +173,17 @@ err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instan
     return NULL;
 }
 
+err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret)
+{
+    struct db_args in;
+    struct rows *rows ROWS_CLEANUP = NULL;
+    db_args_init(&in, a);
+    db_uuid(&in, tenant);
+    TRY(db_call(db, SQL_TENANT_HOLDS, &in, DB_ONCE, &rows));
+    *ret = (struct tenant_holds){row_i64(rows, 0, 0), row_i64(rows, 0, 1)};
+    return NULL;
+}
+
 err_t db_scope_issue(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, bool *ret_issued)
 {
     struct db_args in;

@@ -62,6 +62,10 @@ struct instance_locked {
     int allocation_policy;
 };
 err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instance, struct instance_locked *ret);
+struct tenant_holds {
+    int64_t instances, links;
+};
+err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret);
 /* *ret_issued is false when this ID scope was issued before. */
 err_t db_scope_issue(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, bool *ret_issued);
 /* UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */

@@ -126,7 +126,7 @@ struct instance_put {
     struct arm_target target;
     struct instance_properties *properties;
     struct instance_row row;
-    bool created, inputs_changed;
+    bool created, inputs_changed, links_added;
 };
 
 /* The one refusal in the provider's own shape (wire.md 1.2). */
@@ -227,8 +227,29 @@ static err_t put_links(struct db *db, struct instance_put *p)
     TRY(links_plan(p->r, db, p->row.id_scope, &p->properties->iot_hubs, &plan));
     TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, plan.rows, plan.count));
     p->inputs_changed |= plan.inputs_changed;
+    p->links_added = plan.changed_count > 0;
     return plan.changed_count ? db_linked_jobs(db, p->r->arena, p->row.id_scope, plan.changed, plan.changed_count)
                               : NULL;
+}
+
+/* What a tenant may have at most: its links cost the workers' time, which all tenants share. PUTs at the same time may
+ * pass together, so the bound is kept but for as many as there are lanes. What was there before a bound was lowered
+ * stays. */
+static err_t check_holdings(struct db *db, struct instance_put *p)
+{
+    struct tenant_holds holds;
+    const struct cfg *cfg = p->r->cfg;
+    if (!p->created && !p->links_added)
+        return NULL;
+    TRY(db_tenant_holds(db, p->r->arena, &p->target.at.tenant_id, &holds));
+    if (p->created && holds.instances > cfg->instances_max)
+        return call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
+                         (long long)cfg->instances_max);
+    if (p->links_added && holds.links > cfg->links_max)
+        return call_fail(p->r, E(QUOTA_EXCEEDED),
+                         "properties.iotHubs: the instances of a tenant link at most %lld hubs together.",
+                         (long long)cfg->links_max);
+    return NULL;
 }
 
 static err_t put_work(struct db *db, void *context)
@@ -242,6 +263,7 @@ static err_t put_work(struct db *db, void *context)
         TRY(put_policies(db, p, policies->at, policies->n));
     if (p->properties->iot_hubs.set)
         TRY(put_links(db, p));
+    TRY(check_holdings(db, p));
     return p->created ? NULL : db_scope_touch(db, p->r->arena, p->row.id_scope, p->inputs_changed);
 }
 

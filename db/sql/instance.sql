@@ -30,6 +30,12 @@ SELECT id_scope, location, etag, allocation_policy
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
    FOR UPDATE;
 
+-- name: tenant_holds
+-- $1 tenant: its instances, and the hubs that they link. With what the transaction has written.
+SELECT count(*), coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint
+  FROM idscope.instance i
+ WHERE i.tenant_id = $1;
+
 -- name: scope_issue
 -- $1 ID scope, $2 tenant. No row: it was issued before, to whomever.
 INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($1, $2) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope;

@@ -25,6 +25,8 @@ $(OUT)/tests/unit/test_spec:   $(call objs,db/spec.c)
 $(OUT)/tests/unit/test_hosts:  $(call objs,workers/hosts.c workers/schedule.c)
 $(OUT)/tests/unit/test_pool:   $(call objs,workers/pool.c)
 $(OUT)/tests/unit/test_schedule: $(call objs,workers/schedule.c)
+$(OUT)/tests/unit/test_hub_answer: $(call objs,workers/hub_answer.c)
+$(OUT)/tests/unit/test_resolver: $(call objs,workers/resolver.c)
 $(OUT)/tests/unit/test_outgoing: $(call objs,workers/outgoing.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a

@@ -8,7 +8,7 @@ const path = require('node:path');
 const dgram = require('node:dgram');
 const { describe, test, before, after } = require('node:test');
 const { Stranger } = require('../../lib/stranger');
-const { assert, idscope, stack, second, Idscope, each, fresh, names, scene, sleep, until, admin } = require('../kit');
+const { assert, idscope, stack, second, Idscope, each, fresh, names, scene, sleep, until, admin, expect, refusedArm } = require('../kit');
 
 const ADDRESS = '127.0.0.101';
 const NAME_SERVER = '127.0.0.153'; // in the resolv.conf of run.sh
@@ -235,6 +235,27 @@ describe('neighbours', () => {
       await until('the try that counts', () => removals() > before);
       await until('the job to be gone', async () => (await stack.sql(`select count(*) from idscope.job where kind = 'hub_remove' and id_scope = lower('${made.idScope}')`)) === '0');
     });
+  });
+
+  test('a tenant has so many instances and links and no more; what it has can be changed and given back', async (t) => {
+    const INSTANCES = 40; // run.sh
+    const LINKS = 100;
+    const tenant = await newTenant();
+    const made = await instances(t, tenant, Array.from({ length: INSTANCES }, () => []));
+    const { group } = made[0];
+    const put = (name, hubs) => tenant.arm('PUT', tenant.instancePath(group, name), { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 },
+      properties: hubs ? { iotHubs: hubs.map((hub) => Idscope.link(hub)) } : {} } });
+    refusedArm(await put(fresh('dps')), 409, 'QuotaExceeded', /at most 40 instances/);
+    const hosts = Array.from({ length: LINKS / 2 }, () => linkable(`${fresh('mute')}.example.test`));
+    for (const { name } of made.slice(0, 2)) expect('link', await put(name, hosts), 200);
+    const one = linkable(`${fresh('mute')}.example.test`);
+    refusedArm(await put(made[2].name, [one]), 409, 'QuotaExceeded', /at most 100 hubs/);
+    assert.deepEqual(await tenant.linkedHubs(group, made[2].name), [], 'nothing of it was written');
+    expect('change', await put(made[0].name, hosts.slice(1)), 200);
+    expect('link what was given back', await put(made[2].name, [one]), 200);
+    expect('delete', await tenant.arm('DELETE', tenant.instancePath(group, made[3].name)), 200, 202, 204);
+    expect('an instance for one that was given back', await put(fresh('dps')), 201);
+    await scene(t, { hubs: 0 }); // another tenant is not asked for it
   });
 
   test('a link that stays silent is tried less and less often', async (t) => {

@@ -1,0 +1,95 @@
+/* test_hub_answer.c: what a worker takes for a hub's answer: nothing that a web server says to everybody. */
+#include "workers/hub_answer.h"
+
+#include "unit.h"
+
+static struct hub_call call_of(void **state, int status, const char *reply)
+{
+    return (struct hub_call){.arena = *state, .outcome = HUB_ANSWERED, .status = status, .reply = str_of(reply)};
+}
+
+static const char *const pages[] = {"",
+                                    "<html>It works!</html>",
+                                    "{}",
+                                    "[]",
+                                    "null",
+                                    "\"d\"",
+                                    "{\"deviceId\":7}",
+                                    "{\"deviceId\":\"d",
+                                    "{\"deviceId\":\"D\"}",
+                                    "{\"deviceId\":\"d2\"}",
+                                    "{\"deviceid\":\"d\"}"};
+
+static void a_device_is_made_when_the_answer_names_it(void **state)
+{
+    struct hub_call good = call_of(state, 200, "{\"deviceId\":\"d\",\"etag\":\"x\"}");
+    assert_true(hub_answer_names(&good, STR("d")));
+    good.status = 201;
+    assert_true(hub_answer_names(&good, STR("d")));
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct hub_call page = call_of(state, 200, pages[i]);
+        if (hub_answer_names(&page, STR("d")))
+            fail_msg("%s names the device", pages[i]);
+    }
+}
+
+static void an_error_or_a_broken_call_makes_no_device(void **state)
+{
+    static const int statuses[] = {199, 300, 302, 400, 404, 500};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct hub_call call = call_of(state, statuses[i], "{\"deviceId\":\"d\"}");
+        assert_false(hub_answer_names(&call, STR("d")));
+    }
+    struct hub_call broken = call_of(state, 200, "{\"deviceId\":\"d\"}");
+    broken.outcome = HUB_BROKE;
+    assert_false(hub_answer_names(&broken, STR("d")));
+}
+
+static void statistics_count(void **state)
+{
+    struct hub_call good = call_of(state, 200, "{\"connectedDeviceCount\":0}");
+    assert_true(hub_answer_counts(&good));
+    good.status = 401;
+    assert_false(hub_answer_counts(&good));
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct hub_call page = call_of(state, 200, pages[i]);
+        assert_false(hub_answer_counts(&page));
+    }
+    struct hub_call words = call_of(state, 200, "{\"connectedDeviceCount\":\"many\"}");
+    assert_false(hub_answer_counts(&words));
+}
+
+static void a_device_is_gone_when_the_hub_says_so(void **state)
+{
+    struct hub_call deleted = call_of(state, 204, ""),
+                    unknown = call_of(state, 404, "{\"Message\":\"ErrorCode:DeviceNotFound;…\"}");
+    assert_true(hub_answer_is_gone(&deleted));
+    assert_true(hub_answer_is_gone(&unknown));
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct hub_call found = call_of(state, 200, pages[i]), lost = call_of(state, 404, pages[i]);
+        assert_false(hub_answer_is_gone(&found));
+        assert_false(hub_answer_is_gone(&lost));
+    }
+}
+
+static void a_message_is_kept_and_a_page_has_none(void **state)
+{
+    struct hub_call error = call_of(state, 400, "{\"Message\":\"no\"}"),
+                    small = call_of(state, 400, "{\"message\":\"No\"}");
+    assert_text(hub_answer_message(&error), "no");
+    assert_text(hub_answer_message(&small), "No");
+    struct hub_call page = call_of(state, 400, "<html>Bad Request</html>");
+    assert_null(hub_answer_message(&page).p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT(a_device_is_made_when_the_answer_names_it),
+        UNIT(an_error_or_a_broken_call_makes_no_device),
+        UNIT(statistics_count),
+        UNIT(a_device_is_gone_when_the_hub_says_so),
+        UNIT(a_message_is_kept_and_a_page_has_none),
+    };
+    return cmocka_run_group_tests_name("hub_answer", tests, NULL, NULL);
+}

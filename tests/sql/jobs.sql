@@ -122,5 +122,30 @@ DROP TABLE next;
 CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('x', 100);
 SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES ('x0100' COLLATE "C", false)$$, 'a look over scopes without old ones ends too');
 
+-- Scopes with work, a page at a time: with their tenants, whether work is due, and never more than was asked for.
+DELETE FROM idscope.job;
+SELECT t.put('job', jsonb_build_object('subject', 'late', 'due_at', now() - interval '1 minute'), who, who) FROM (VALUES ('a'), ('b')) AS w (who);
+SELECT t.put('job', jsonb_build_object('subject', 'later', 'due_at', now() + interval '1 minute'), 'a');
+UPDATE idscope.job SET due_at = now() + interval '1 hour' WHERE id_scope = t.scope('b');
+CREATE FUNCTION pg_temp.scopes(after text, at_most int) RETURNS TABLE (id_scope text, tenant uuid, due boolean, since timestamptz) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('PREPARE one AS %s', (SELECT text FROM t.statement WHERE name = 'job_due_scopes'));
+    SET LOCAL ROLE idscope_worker;
+    RETURN QUERY EXECUTE format('EXECUTE one (%L, %L, %s)', 'assign', after, at_most);
+    RESET ROLE;
+    DEALLOCATE one;
+END
+$$;
+SELECT results_eq($$SELECT id_scope, tenant, due FROM pg_temp.scopes('', 10)$$,
+                  $$VALUES (t.scope('a'), t.tenant('a'), true), (t.scope('b'), t.tenant('b'), false)$$, 'each scope once, with its tenant, and whether its first job is due');
+SELECT results_eq($$SELECT id_scope FROM pg_temp.scopes('', 1)$$, $$VALUES (t.scope('a'))$$, 'a page ends where it was asked to');
+SELECT results_eq($$SELECT id_scope FROM pg_temp.scopes(t.scope('a'), 10)$$, $$VALUES (t.scope('b'))$$, 'and the next one goes on behind it');
+
+-- A first validation goes before repeated ones, however long these wait.
+SELECT t.put('job', jsonb_build_object('kind', 'link_validate', 'subject', 'repeated.hub.example', 'due_at', now() - interval '10 minutes'), 'a');
+SELECT pg_temp.call_as('idscope_api', 'linked_jobs', t.scope('a'), '{new.hub.example}');
+SELECT pg_temp.call('job_claim', t.scope('a'), 'link_validate', '1', '60000');
+SELECT is(array(SELECT subject FROM idscope.job WHERE kind = 'link_validate' AND fence > 0), '{new.hub.example}', 'the link that was never validated is claimed first');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -88,6 +88,14 @@ static void the_share_of_a_kind_is_kept_too(void **state)
     assert_true(begin(p, 0, BUSY, 0, 0) >= 0); /* its other work goes on */
 }
 
+static void the_share_is_of_all_kinds_together(void **state)
+{
+    struct pool *p = pool_of(state);
+    assert_int_equal(fill(p, 0, BUSY), SLOTS / 2);
+    assert_int_equal(fill(p, 1, BUSY), 0);
+    assert_true(fill(p, 1, QUIET) > 0);
+}
+
 static void a_scope_has_no_more_slots_than_its_kind_gives_one(void **state)
 {
     struct pool *p = pool_of(state);
@@ -187,6 +195,7 @@ int main(void)
         UNIT(who_has_a_slot_never_takes_the_last_one),
         UNIT(greedy_tenants_come_to_equal_shares),
         UNIT(the_share_of_a_kind_is_kept_too),
+        UNIT(the_share_is_of_all_kinds_together),
         UNIT(a_scope_has_no_more_slots_than_its_kind_gives_one),
         UNIT(a_slot_that_is_given_back_is_free),
         UNIT(who_has_fewer_slots_comes_first),

@@ -2,6 +2,7 @@
  * else the same wish is refused. */
 #include "core/process/privileges.h"
 
+#include <grp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ static int left_of_root(const char *user, gid_t *groups, int most)
 {
     uid_t real, effective, saved;
     struct err_detail d = {""};
-    if (privileges_drop(str_of(user), &d))
+    if (setgroups(2, (const gid_t[]){0, 4}) || privileges_drop(str_of(user), &d))
         return 1;
     if (getresuid(&real, &effective, &saved) || !real || real != effective || real != saved)
         return 2;

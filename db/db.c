@@ -220,7 +220,7 @@ static err_t check_schema(struct db *db, struct err_detail *d)
     } else {
         long version = PQntuples(r) == 1 ? strtol(PQgetvalue(r, 0, 0), NULL, 10) : -1;
         if (version < DB_SCHEMA_MIN || version > DB_SCHEMA_MAX)
-            e = err_say(d, E(BAD_CONFIG), "the schema's version is %ld; this program knows %d to %d", version,
+            e = err_say(d, E(START_FAILED), "the schema's version is %ld; this program knows %d to %d", version,
                         DB_SCHEMA_MIN, DB_SCHEMA_MAX);
     }
     PQclear(r);

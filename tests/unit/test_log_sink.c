@@ -11,7 +11,7 @@
 #include "core/process/clock.h"
 #include "unit.h"
 
-enum { PATIENCE_MS = 20000, MANY = 20000, THREADS = 4, EACH = 500, SOON_US = 3000000, HANGS_S = 120 };
+enum { PATIENCE_MS = 20000, MANY = 20000, THREADS = 4, EACH = 500, SOON_US = 20000000, HANGS_S = 120 };
 
 static struct {
     struct arena *arena;

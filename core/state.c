@@ -13,13 +13,12 @@ static const struct {
 #undef REGSTATE
 };
 
-static const struct link_move {
+static const struct {
     int from;
     enum link_event event;
     int to;
-    const char *sentence;
 } link_moves[] = {
-#define LINKSTATE(from, event, to, sentence) {LINK_##from, LINK_EV_##event, LINK_##to, sentence},
+#define LINKSTATE(from, event, to, sentence) {LINK_##from, LINK_EV_##event, LINK_##to},
 #include "linkstate.def"
 #undef LINKSTATE
 };
@@ -32,24 +31,12 @@ int regstate_move(int from, enum reg_event event)
     return REG_ABSENT;
 }
 
-static const struct link_move *link_find(int from, enum link_event event)
+int linkstate_move(int from, enum link_event event)
 {
     for (size_t i = 0; i < sizeof link_moves / sizeof *link_moves; i++) {
         bool fits = link_moves[i].from == from || (link_moves[i].from == LINK_ANY && from != LINK_ABSENT);
         if (fits && link_moves[i].event == event)
-            return &link_moves[i];
+            return link_moves[i].to;
     }
-    return NULL;
-}
-
-int linkstate_move(int from, enum link_event event)
-{
-    const struct link_move *m = link_find(from, event);
-    return m ? m->to : LINK_ABSENT;
-}
-
-const char *linkstate_sentence(int from, enum link_event event)
-{
-    const struct link_move *m = link_find(from, event);
-    return m ? m->sentence : NULL;
+    return LINK_ABSENT;
 }

@@ -10,6 +10,8 @@ enum link_event {
     LINK_EV_PROBE_ONE_BAD,
     LINK_EV_PROBE_REFUSED,
     LINK_EV_PROBE_FAILED,
+    LINK_EV_CREDENTIAL_GONE,
+    LINK_EV_LINKED, /* this one and those below happen in SQL: idscope.link_move */
     LINK_EV_HUB_DELETED,
     LINK_EV_CREDENTIAL_CHANGE
 };
@@ -17,7 +19,5 @@ enum link_event {
 /* The next status, or REG_ABSENT when the move is not in the table. */
 int regstate_move(int from, enum reg_event event);
 int linkstate_move(int from, enum link_event event);
-/* The sentence of a move, or NULL. */
-const char *linkstate_sentence(int from, enum link_event event);
 
 #endif

@@ -128,15 +128,17 @@ WITH wanted AS (
     DELETE FROM idscope.linked_hub
      WHERE tenant_id = $1 AND id_scope = $2 AND host NOT IN (SELECT host FROM wanted))
 INSERT INTO idscope.linked_hub AS l (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
-                                     allocation_weight, apply_allocation_policy)
-SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_sealed, weight, apply
+                                     allocation_weight, apply_allocation_policy, state)
+SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_sealed, weight, apply,
+       (SELECT next FROM idscope.link_move WHERE state = 'absent' AND event = 'LINKED')
   FROM wanted
     ON CONFLICT (id_scope, host) DO UPDATE
    SET (host_name, location, position, hub_key, key_name, primary_sealed, allocation_weight, apply_allocation_policy)
        = (excluded.host_name, excluded.location, excluded.position, excluded.hub_key, excluded.key_name, excluded.primary_sealed,
           excluded.allocation_weight, excluded.apply_allocation_policy),
        (state, reason, state_since, credential_version, slow_until, next_check_at)
-       = (SELECT CASE WHEN same THEN l.state ELSE 'pending' END, CASE WHEN same THEN l.reason END,
+       = (SELECT CASE WHEN same THEN l.state ELSE (SELECT next FROM idscope.link_move WHERE state = l.state AND event = 'CREDENTIAL_CHANGE') END,
+                 CASE WHEN same THEN l.reason END,
                  CASE WHEN same THEN l.state_since ELSE now() END, l.credential_version + CASE WHEN same THEN 0 ELSE 1 END,
                  CASE WHEN same THEN l.slow_until END, CASE WHEN same THEN l.next_check_at ELSE now() END
             FROM (SELECT (l.hub_key, l.key_name, l.primary_sealed)

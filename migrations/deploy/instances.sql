@@ -79,7 +79,7 @@ CREATE TABLE idscope.linked_hub (
     secondary_sealed       bytea,
     allocation_weight      int CHECK (allocation_weight BETWEEN 1 AND 1000),
     apply_allocation_policy boolean,
-    state                  text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'valid', 'degraded', 'invalid', 'unreachable')),
+    state                  text COLLATE "C" NOT NULL CHECK (state IN ('pending', 'valid', 'degraded', 'invalid', 'unreachable')),
     reason                 text,
     state_since            timestamptz NOT NULL DEFAULT now(),
     last_good_at           timestamptz,
@@ -98,12 +98,59 @@ COMMENT ON COLUMN idscope.linked_hub.position IS 'Order in the instance''s array
 COMMENT ON COLUMN idscope.linked_hub.hub_key IS 'Set: linked by resource id to this built-in hub; key_name is its policy';
 COMMENT ON COLUMN idscope.linked_hub.allocation_weight IS 'NULL: never set, counts as 1';
 COMMENT ON COLUMN idscope.linked_hub.apply_allocation_policy IS 'NULL: never set, counts as true; false drains the hub: it gets no new devices';
-COMMENT ON COLUMN idscope.linked_hub.state IS 'Set by probes only';
+COMMENT ON COLUMN idscope.linked_hub.state IS 'Moves by core/linkstate.def: with what probes find, and by link_move';
 COMMENT ON COLUMN idscope.linked_hub.credential_version IS 'Rises when the credential changes; a probe that used an older one leaves the state alone';
 COMMENT ON COLUMN idscope.linked_hub.slow_until IS 'Until then calls to this hub are held back (it answered 429 or 503, or timed out)';
 CREATE INDEX linked_hub_check ON idscope.linked_hub (next_check_at);
 CREATE INDEX linked_hub_latency ON idscope.linked_hub (next_latency_at);
 CREATE INDEX linked_hub_hub_key ON idscope.linked_hub (hub_key) WHERE hub_key IS NOT NULL;
+
+CREATE TABLE idscope.link_move (
+    state  text COLLATE "C" NOT NULL,
+    event  text COLLATE "C" NOT NULL,
+    next   text COLLATE "C" NOT NULL,
+    PRIMARY KEY (state, event)
+);
+COMMENT ON TABLE idscope.link_move IS 'The moves of a linked hub, out of core/linkstate.def: statements that move a link join it';
+-- Made from core/linkstate.def (make diagrams): begin
+INSERT INTO idscope.link_move (state, event, next) VALUES
+    ('absent', 'LINKED', 'pending'),
+    ('degraded', 'CREDENTIAL_CHANGE', 'pending'),
+    ('degraded', 'CREDENTIAL_GONE', 'invalid'),
+    ('degraded', 'HUB_DELETED', 'invalid'),
+    ('degraded', 'PROBE_FAILED', 'unreachable'),
+    ('degraded', 'PROBE_GOOD', 'valid'),
+    ('degraded', 'PROBE_ONE_BAD', 'degraded'),
+    ('degraded', 'PROBE_REFUSED', 'invalid'),
+    ('invalid', 'CREDENTIAL_CHANGE', 'pending'),
+    ('invalid', 'CREDENTIAL_GONE', 'invalid'),
+    ('invalid', 'HUB_DELETED', 'invalid'),
+    ('invalid', 'PROBE_FAILED', 'invalid'),
+    ('invalid', 'PROBE_GOOD', 'valid'),
+    ('invalid', 'PROBE_ONE_BAD', 'degraded'),
+    ('invalid', 'PROBE_REFUSED', 'invalid'),
+    ('pending', 'CREDENTIAL_CHANGE', 'pending'),
+    ('pending', 'CREDENTIAL_GONE', 'invalid'),
+    ('pending', 'HUB_DELETED', 'invalid'),
+    ('pending', 'PROBE_FAILED', 'unreachable'),
+    ('pending', 'PROBE_GOOD', 'valid'),
+    ('pending', 'PROBE_ONE_BAD', 'degraded'),
+    ('pending', 'PROBE_REFUSED', 'invalid'),
+    ('unreachable', 'CREDENTIAL_CHANGE', 'pending'),
+    ('unreachable', 'CREDENTIAL_GONE', 'invalid'),
+    ('unreachable', 'HUB_DELETED', 'invalid'),
+    ('unreachable', 'PROBE_FAILED', 'unreachable'),
+    ('unreachable', 'PROBE_GOOD', 'valid'),
+    ('unreachable', 'PROBE_ONE_BAD', 'degraded'),
+    ('unreachable', 'PROBE_REFUSED', 'invalid'),
+    ('valid', 'CREDENTIAL_CHANGE', 'pending'),
+    ('valid', 'CREDENTIAL_GONE', 'invalid'),
+    ('valid', 'HUB_DELETED', 'invalid'),
+    ('valid', 'PROBE_FAILED', 'unreachable'),
+    ('valid', 'PROBE_GOOD', 'valid'),
+    ('valid', 'PROBE_ONE_BAD', 'degraded'),
+    ('valid', 'PROBE_REFUSED', 'invalid');
+-- end
 
 CREATE TABLE idscope.link_latency (
     region       text COLLATE "C" NOT NULL CHECK (length(region) BETWEEN 1 AND 64),
@@ -134,7 +181,7 @@ CREATE POLICY linked_hub_worker   ON idscope.linked_hub      TO idscope_worker U
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.linked_hub TO idscope_api;
 -- No DELETE and no new name: a scope is issued once and for ever.
 GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at) ON idscope.scope TO idscope_api;
-GRANT SELECT ON idscope.link_latency TO idscope_api;
+GRANT SELECT ON idscope.link_latency, idscope.link_move TO idscope_api;
 GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_worker;
 GRANT UPDATE (state, reason, state_since, last_good_at, slow_until, next_check_at, next_latency_at) ON idscope.linked_hub TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.link_latency TO idscope_worker;
@@ -195,8 +242,9 @@ CREATE FUNCTION idscope.hub_deleted(wanted text) RETURNS bigint
     AS $$
         WITH gone AS (
             UPDATE idscope.linked_hub
-               SET state = 'invalid', reason = 'hub_deleted', state_since = now(), credential_version = credential_version + 1
-             WHERE hub_key = wanted
+               SET state = m.next, reason = 'hub_deleted', state_since = now(), credential_version = credential_version + 1
+              FROM idscope.link_move m
+             WHERE hub_key = wanted AND m.state = linked_hub.state AND m.event = 'HUB_DELETED'
                AND NOT EXISTS (SELECT FROM idscope.hub
                                 WHERE hub_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())
             RETURNING 1)

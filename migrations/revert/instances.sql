@@ -7,6 +7,7 @@ DROP FUNCTION idscope.hub_deleted(text);
 DROP FUNCTION idscope.gate_instances(text[]);
 DROP FUNCTION idscope.gate_instance(text, text);
 DROP TABLE idscope.link_latency;
+DROP TABLE idscope.link_move;
 DROP TABLE idscope.linked_hub;
 DROP TABLE idscope.instance_policy;
 DROP TABLE idscope.instance;

@@ -17,6 +17,7 @@ SELECT tenant_id, id_scope, host, host_name, location, position, hub_key, key_na
   FROM idscope.linked_hub WHERE false;
 SELECT region, host, samples_us, tcp_p50_us, tcp_p95_us, tls_us, http_us, count, measured_at
   FROM idscope.link_latency WHERE false;
+SELECT state, event, next FROM idscope.link_move WHERE false;
 
 DO $$
 DECLARE
@@ -45,6 +46,7 @@ BEGIN
         ('idscope_api', 'linked_hub', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'scope', 'SELECT INSERT'),
         ('idscope_api', 'link_latency', 'SELECT'),
+        ('idscope_api', 'link_move', 'SELECT'),
         ('idscope_worker', 'instance', 'SELECT'),
         ('idscope_worker', 'scope', 'SELECT'),
         ('idscope_worker', 'linked_hub', 'SELECT'),

@@ -120,7 +120,7 @@ SELECT t.put('linked_hub', '{"hub_key": "hub-b", "state": "valid"}');
 UPDATE idscope.linked_hub SET state = 'valid';
 SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-a'')'), '{(1)}', 'a deleted hub marks the links to it');
 SELECT results_eq($$SELECT host, state, reason, credential_version FROM idscope.linked_hub ORDER BY host$$,
-    $$VALUES ('a.hub.example' COLLATE "C", 'invalid', 'hub_deleted', 2::bigint), ('b.hub.example', 'valid', NULL, 1), ('x.hub.example', 'valid', NULL, 1)$$,
+    $$VALUES ('a.hub.example' COLLATE "C", 'invalid' COLLATE "C", 'hub_deleted', 2::bigint), ('b.hub.example', 'valid', NULL, 1), ('x.hub.example', 'valid', NULL, 1)$$,
     'invalid with its reason and a new credential version; other links are left alone');
 SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-b'')'), '{(0)}', 'another tenant''s living hub is not declared deleted');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT idscope.hub_deleted(''hub-b'')'), '{(0)}', 'nor is any living hub without a tenant');

@@ -24,6 +24,7 @@ INSERT INTO expected VALUES
     ('instance_policy',   'SIUD', '',     ''),
     ('linked_hub',        'SIUD', 'S',    ''),
     ('link_latency',      'S',    'SIUD', ''),
+    ('link_move',         'S',    '',     ''),
     ('enrollment',        'SIUD', 'S',    ''),
     ('enrollment_detail', 'SIUD', '',     ''),
     ('registration',      'SIUD', 'SU',   ''),

@@ -45,7 +45,7 @@ cluster_createdb one
 out=$(run_sqitch deploy one); ok $? 'sqitch deploys to an empty database'
 like "$out" 'schema_version .. ok' 'and verifies each change on the way'
 dump one first
-is "$(grep -c '^CREATE TABLE' "$work/first")" 20 'the dump holds the tables'
+is "$(grep -c '^CREATE TABLE' "$work/first")" "$(cat "$migrations"/deploy/*.sql | grep -c '^CREATE TABLE')" 'the dump holds the tables'
 out=$(run_sqitch deploy one); ok $? 'a second deploy has nothing to do'
 like "$out" 'Nothing to deploy' 'and says so'
 run_sqitch verify one >"$work/out"; ok $? 'sqitch verifies what is deployed'

@@ -135,8 +135,8 @@ SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name = 'hub_device_count' \gexec
 -- Bites of the sweeps out of the scope with 500,000 registrations: each costs what it takes, not what is there.
-SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' \gexec
 INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne00000000', sha256(n::text::bytea), '{}', now() - interval '2 days' FROM generate_series(1, 5000) n;
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
  WHERE id_scope = '0ne00000000' AND registration_key BETWEEN 'device-5' AND 'device-501';
@@ -145,6 +145,15 @@ INSERT INTO call VALUES
     ('sweep_inputs_mark', 'EXECUTE sweep_inputs_mark (''0ne00000000'', ''device-5'', 2000, ''2026-01-02 03:04:05+00'')', 1, 2000 * 3),
     ('sweep_inputs_clear', 'EXECUTE sweep_inputs_clear (''0ne00000000'', now()::text, 2000)', 0, 2000 * 8),
     ('sweep_inputs_scope', 'EXECUTE sweep_inputs_scope ('''', 200)', 1, 200 * 6);
+-- The walk over scopes: 300,000 jobs that back off, each due at a time of its own, cost no more than one. In one scope, and spread over 1,000.
+INSERT INTO idscope.job (id_scope, kind, subject, due_at)
+SELECT '0ne' || lpad(to_hex(n % scopes), 8, '0'), 'waits_in_' || CASE scopes WHEN 1 THEN 'one' ELSE 'many' END, n::text, now() + interval '1 min' + n * interval '1 ms'
+  FROM unnest(ARRAY[1, 1000]) AS scopes, generate_series(1, 300000) n;
+ANALYZE idscope.job;
+INSERT INTO call VALUES
+    ('job_due_scopes', 'EXECUTE job_due_scopes (''waits_in_one'', '''', 1000)', 1, 30),
+    ('job_due_scopes', 'EXECUTE job_due_scopes (''waits_in_many'', '''', 100)', 100, 100 * 9),
+    ('job_due_scopes', 'EXECUTE job_due_scopes (''waits_in_many'', '''', 2000)', 1000, 1000 * 9);
 CREATE TEMP TABLE ran AS SELECT c.*, r.* FROM call c CROSS JOIN LATERAL pg_temp.run(c.call) r;
 SELECT is(rows, wanted, format('%s meets %s rows among a million', name, wanted)) FROM ran;
 SELECT cmp_ok(pages, '<=', at_most::bigint, format('%s touches %s pages: so many for each row, not for the table', name, pages)) FROM ran;

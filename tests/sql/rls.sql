@@ -87,8 +87,8 @@ SELECT throws_ok(format('SELECT t.act(''idscope_api'', t.tenant(''a''), %L)', st
         ('INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
           VALUES (t.tenant(''a''), t.scope(''b''), ''p'', ''p'', 63, ''1'', ''2'', 9)', 'no policy of one''s own on another''s instance'),
         ('UPDATE idscope.instance_policy SET id_scope = t.scope(''b'')', 'no policy is moved to another''s instance'),
-        ('INSERT INTO idscope.linked_hub (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name)
-          VALUES (t.tenant(''a''), t.scope(''b''), ''h'', ''h'', ''l'', 9, ''hub-a'', ''k'')', 'no hub of one''s own linked to another''s instance'),
+        ('INSERT INTO idscope.linked_hub (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, state)
+          VALUES (t.tenant(''a''), t.scope(''b''), ''h'', ''h'', ''l'', 9, ''hub-a'', ''k'', ''pending'')', 'no hub of one''s own linked to another''s instance'),
         ('INSERT INTO idscope.resource_group (tenant_id, subscription_id, name_key, name, location)
           VALUES (t.tenant(''a''), t.subscription(''b''), ''g'', ''g'', ''l'')', 'no group of one''s own in another''s subscription'))
     AS gap (statement, what);

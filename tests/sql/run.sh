@@ -6,6 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/cluster.sh
 . "$here/../lib/cluster.sh"
+export cluster_root # states.sql asks the tree
 
 # Shows a runner's output as it comes and holds its summary against the rule above.
 judged() {

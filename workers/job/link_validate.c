@@ -177,7 +177,7 @@ static bool event_of(struct link_check *k, enum link_event *ret)
 static void judge_without_credential(struct link_check *k)
 {
     k->reason = k->link->only_policy_gone ? STR("policy_deleted") : STR("hub_deleted");
-    k->state = linkstate_move(k->link->state, LINK_EV_HUB_DELETED);
+    k->state = linkstate_move(k->link->state, LINK_EV_CREDENTIAL_GONE);
 }
 
 static void conclude(struct link_check *k)

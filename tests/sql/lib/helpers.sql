@@ -48,7 +48,9 @@ BEGIN
         WHEN 'instance_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'key_name_key', 'policy-' || own,
              'key_name', 'Policy-' || own, 'rights', 63, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
         WHEN 'linked_hub' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'host', own || '.hub.example',
-             'host_name', upper(own) || '.hub.example', 'location', 'westeurope', 'position', 1, 'hub_key', 'hub-' || who, 'key_name', 'iothubowner')
+             'host_name', upper(own) || '.hub.example', 'location', 'westeurope', 'position', 1, 'hub_key', 'hub-' || who, 'key_name', 'iothubowner',
+             'state', 'pending')
+        WHEN 'link_move' THEN jsonb_build_object('state', own, 'event', 'EVENT', 'next', 'valid')
         WHEN 'link_latency' THEN jsonb_build_object('region', 'region-' || own, 'host', own || '.hub.example', 'samples_us', jsonb_build_array(5, 7),
              'tcp_p50_us', 5, 'tcp_p95_us', 7, 'count', 2, 'measured_at', moment)
         WHEN 'enrollment' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'registration_id', 'Device-' || own,

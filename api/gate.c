@@ -176,8 +176,11 @@ static err_t load_hub(struct gate *g, struct db *db, struct entry *e)
 {
     struct db_gate_hub row;
     TRY(db_gate_hub(db, e->arena, e->key, &row));
-    e->hub =
-        (struct gate_hub){.hub_id = row.hub_id, .version = row.version, .tenant_id = row.tenant_id, .name = row.name};
+    e->hub = (struct gate_hub){.hub_id = row.hub_id,
+                               .version = row.version,
+                               .created_us = row.created_us,
+                               .tenant_id = row.tenant_id,
+                               .name = row.name};
     return unseal_policies(g, e->arena, "hub_policy", e->key, &row.policies, hub_rights_implied, &e->hub.policies,
                            &e->hub.policy_count);
 }

@@ -29,7 +29,7 @@ struct gate_instance {
 };
 
 struct gate_hub {
-    int64_t hub_id, version;
+    int64_t hub_id, version, created_us;
     struct uuid tenant_id;
     struct str name;
     struct gate_policy *policies;

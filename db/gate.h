@@ -22,7 +22,7 @@ struct db_gate_instance {
 };
 
 struct db_gate_hub {
-    int64_t hub_id, version;
+    int64_t hub_id, version, created_us;
     struct uuid tenant_id;
     struct str name;
     struct db_policies policies;

@@ -55,13 +55,14 @@ err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, st
     return NULL;
 }
 
-err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag,
+err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct str host_tail,
                     struct place_found *ret_found, bool *ret_gone)
 {
     struct db_args in;
     struct rows *rows ROWS_CLEANUP = NULL;
     hub_args(&in, a, hub);
     db_text(&in, etag);
+    db_text(&in, host_tail);
     TRY(db_placed(db, a, hub->at, &(struct db_call){SQL_HUB_DELETE, &in}, 1, ret_found, &rows));
     *ret_gone = rows_count(rows) > 0;
     return NULL;

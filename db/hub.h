@@ -20,8 +20,9 @@ err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct p
 err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key,
                       struct place_found *ret_found, bool *ret_hub, struct policy_row **ret, size_t *ret_count);
 /* Deletes the hub: its devices become unreachable at once, links to it invalid. `etag`: that it must have, as
- * clients see it; absent: any. *ret_gone is false when there was none. */
-err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag,
+ * clients see it; absent: any. `host_tail`: what follows the hub's name in its
+ * host name. *ret_gone is false when there was none. */
+err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct str host_tail,
                     struct place_found *ret_found, bool *ret_gone);
 
 /* For db_tx of the tenant. */

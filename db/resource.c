@@ -117,21 +117,39 @@ err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const
     return NULL;
 }
 
-err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found)
+err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
+                      struct place_found *ret_found)
 {
-    struct db_args group, inside;
+    const struct str all = {NULL, 0};
+    struct db_args group, instances, hubs;
     db_place_args(&group, a, at);
-    db_place_args(&inside, a, at);
-    db_text(&inside, (struct str){NULL, 0});
-    db_text(&inside, (struct str){NULL, 0});
+    db_place_args(&instances, a, at);
+    db_text(&instances, all);
+    db_text(&instances, all);
+    db_place_args(&hubs, a, at);
+    db_text(&hubs, all);
+    db_text(&hubs, all);
+    db_text(&hubs, host_tail);
     const struct db_call calls[] = {{SQL_GROUP_LOCK, &group},
-                                    {SQL_INSTANCE_DELETE, &inside},
-                                    {SQL_HUB_DELETE, &inside},
+                                    {SQL_INSTANCE_DELETE, &instances},
+                                    {SQL_HUB_DELETE, &hubs},
                                     {SQL_GROUP_DELETE, &group}};
     struct rows *rows[4];
     TRY(db_placed(db, a, at, calls, 4, ret_found, rows));
     for (int i = 0; i < 4; i++)
         rows_free(rows[i]);
+    return NULL;
+}
+
+err_t db_name_take(struct db *db, struct arena *a, const char *kind, struct str name_key, bool *ret_taken)
+{
+    struct db_args in;
+    struct rows *rows ROWS_CLEANUP = NULL;
+    db_args_init(&in, a);
+    db_text(&in, str_of(kind));
+    db_text(&in, name_key);
+    TRY(db_call(db, SQL_NAME_TAKE, &in, DB_ONCE, &rows));
+    *ret_taken = row_bool(rows, 0, 0);
     return NULL;
 }
 

@@ -55,8 +55,13 @@ err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct
 /* *ret_written is false when the subscription is missing (see ret_found) or the group has another location. */
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
                    struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret);
-/* Deletes the group with all that stands in it: its instances' ID scopes retire, links to its hubs become invalid. */
-err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found);
+/* Deletes the group with all that stands in it: its instances' ID scopes retire, links to its hubs become invalid.
+ * `host_tail`: what follows a hub's name in its host name. */
+err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
+                      struct place_found *ret_found);
+/* Inside of a transaction, behind the insert of a hub or instance: false when its name, in lower case, rests for
+ * another tenant. `kind`: "hub" or "instance". */
+err_t db_name_take(struct db *db, struct arena *a, const char *kind, struct str name_key, bool *ret_taken);
 /* Inside of a transaction: true when the group is there, which it then is until the transaction ends. */
 err_t db_group_hold(struct db *db, struct arena *a, const struct place *at, bool *ret_there);
 

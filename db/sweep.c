@@ -79,6 +79,14 @@ err_t db_sweep_latencies(struct db *db, struct arena *a, int at_most, int64_t *r
     return count_rows(db, SQL_SWEEP_LATENCIES, &in, ret_gone);
 }
 
+err_t db_sweep_name_rests(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)
+{
+    struct db_args in;
+    db_args_init(&in, a);
+    db_i64(&in, at_most);
+    return count_rows(db, SQL_SWEEP_NAME_RESTS, &in, ret_gone);
+}
+
 err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most)
 {
     struct db_args in;

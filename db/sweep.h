@@ -10,10 +10,12 @@ err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, in
 err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made);
 
 /* A bite out of a deleted instance's data, of at most so many rows of each table; out of a deleted hub's devices; out
- * of the latency figures that are too old. *ret_gone is 0 when nothing is left to do. */
+ * of the latency figures that are too old; out of the names that have rested long enough. *ret_gone is 0 when nothing
+ * is left to do. */
 err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 err_t db_sweep_latencies(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
+err_t db_sweep_name_rests(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 
 /* Folds changes of the counts of the first hub behind *hub that has any; *hub becomes that hub, or 0 behind the last.
  */

@@ -2,6 +2,13 @@
  * arena of its caller. */
 #include "workers/link.h"
 
+const struct str link_hub_deleted = {"hub_deleted", 11};
+
+bool link_is_gone(const struct db_link *l)
+{
+    return l->state == LINK_INVALID && str_same(l->reason, link_hub_deleted);
+}
+
 static void add(struct link_credentials *to, const char *name, struct str key_name, struct bytes key)
 {
     if (!key.p)

@@ -19,6 +19,11 @@ struct link_credentials {
 err_t link_unseal(struct arena *a, const struct key_ring *ring, struct str id_scope, const struct db_link *l,
                   struct link_credentials *ret);
 
+/* Why a link whose hub was deleted is invalid: such a hub is not down, it is out of the set of links. */
+extern const struct str link_hub_deleted;
+/* Is the link's hub one that was deleted? */
+bool link_is_gone(const struct db_link *l);
+
 /* The path of a device in a hub's API. */
 struct str link_device_path(struct arena *a, struct str device_id);
 

@@ -58,6 +58,13 @@ static err_t sweep_clear_latencies(struct turn *t)
     return NULL;
 }
 
+static err_t sweep_free_names(struct turn *t)
+{
+    TRY(db_sweep_name_rests(t->db, t->arena, BITE, &t->gone));
+    t->more = t->gone > 0;
+    return NULL;
+}
+
 /* --- counts ------------------------------------------------------------------------------------------------------- */
 
 /* A bite of each hub that was written to; `at` is the last one. */

@@ -4,6 +4,7 @@
  * refused, nor answer before the row is durable. */
 #include <stdlib.h>
 
+#include "api/op/assigned.h"
 #include "api/op/op.h"
 #include "api/shared.h"
 #include "core/attest/attest.h"
@@ -348,7 +349,9 @@ static struct registration_state state_of(struct call *r, const struct db_poll_f
         .updated_us = f->updated_us,
         .etag = id_registration_etag(r->arena, &f->operation, f->revision),
     };
-    if (f->status == REG_ASSIGNED) {
+    if (f->status == REG_ASSIGNED && assigned_hub_is_gone(r, f->assigned_hub, f->updated_us)) {
+        s.status = REG_UNASSIGNED;
+    } else if (f->status == REG_ASSIGNED) {
         s.assigned_hub = f->assigned_hub;
         s.device_id = f->device_id;
         s.substatus = substatus_for(r, f->substatus);
@@ -377,7 +380,8 @@ static err_t answer_poll(struct call *r, const struct db_poll_found *f)
         !crypt_same((struct bytes){asked.b, sizeof asked.b}, (struct bytes){f->operation.b, sizeof f->operation.b}))
         return E(OPERATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);
-    struct operation_status answer = {id_operation(r->arena, r->instance->id_scope, &f->operation), f->status, &state};
+    struct operation_status answer = {id_operation(r->arena, r->instance->id_scope, &f->operation), state.status,
+                                      &state};
     bool running = f->status == REG_ASSIGNING;
     if (running)
         call_retry_after(r, poll_again_after_s(f));

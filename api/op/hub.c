@@ -123,7 +123,7 @@ err_t op_hub_delete(struct call *r)
     struct str etag = arm_delete_match(r);
     bool gone;
     TRY(arm_resource(r, &t));
-    TRY(db_hub_delete(r->db, r->arena, &t.find, etag, &found, &gone));
+    TRY(db_hub_delete(r->db, r->arena, &t.find, etag, id_hub_host(r->arena, STR(""), r->cfg->domain), &found, &gone));
     TRY(arm_check_place(&t, &found));
     if (!gone && etag.p)
         return E(PRECONDITION_FAILED);
@@ -192,7 +192,7 @@ static err_t put_policies(struct db *db, struct hub_put *p, const struct policy 
 static err_t create(struct db *db, struct hub_put *p)
 {
     struct place_found found;
-    bool there;
+    bool there, free;
     p->created = true;
     TRY(arm_check_match(p->r, NULL));
     TRY(db_group_hold(db, p->r->arena, &p->target.at, &there));
@@ -201,6 +201,9 @@ static err_t create(struct db *db, struct hub_put *p)
         return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
     }
     TRY(db_hub_insert(db, p->r->arena, &p->target.find, &p->row));
+    TRY(db_name_take(db, p->r->arena, "hub", p->target.find.name_key, &free));
+    if (!free)
+        return E(UNIQUE_VIOLATION);
     if (p->properties->authorization_policies.set)
         return NULL;
     return put_policies(db, p, default_policies, sizeof default_policies / sizeof *default_policies);

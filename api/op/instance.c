@@ -193,7 +193,7 @@ static err_t put_policies(struct db *db, struct instance_put *p, const struct po
 static err_t create(struct db *db, struct instance_put *p)
 {
     struct place_found found;
-    bool there;
+    bool there, free;
     p->created = true;
     p->row.allocation_policy = p->properties->allocation_policy ? p->properties->allocation_policy : POLICY_HASHED;
     TRY(arm_check_match(p->r, NULL));
@@ -204,6 +204,9 @@ static err_t create(struct db *db, struct instance_put *p)
     }
     TRY(issue_scope(db, p));
     TRY(db_instance_insert(db, p->r->arena, &p->target.find, &p->row));
+    TRY(db_name_take(db, p->r->arena, "instance", p->target.find.name_key, &free));
+    if (!free)
+        return E(UNIQUE_VIOLATION);
     return p->properties->authorization_policies.set ? NULL : put_policies(db, p, &default_policy, 1);
 }
 

@@ -102,7 +102,7 @@ err_t op_group_delete(struct call *r)
     struct arm_target t;
     struct place_found found;
     TRY(arm_group(r, &t));
-    TRY(db_group_delete(r->db, r->arena, &t.at, &found));
+    TRY(db_group_delete(r->db, r->arena, &t.at, id_hub_host(r->arena, STR(""), r->cfg->domain), &found));
     TRY(arm_check_place(&t, &found));
     return call_reply_empty(r, 200);
 }

@@ -1,5 +1,7 @@
-/* service.c: what the operations of the service plane share. It must never touch the database. */
+/* service.c: what the operations of the service plane share. It must never write. */
 #include "api/op/service.h"
+
+#include "api/op/assigned.h"
 
 err_t service_registration_id(struct call *r, struct str *ret_key)
 {
@@ -28,6 +30,14 @@ struct registration_state *service_registration(struct call *r, const struct reg
 {
     struct registration_state *state = ARENA_NEW(r->arena, struct registration_state);
     *state = row->state;
+    if (state->status == REG_ASSIGNED && assigned_hub_is_gone(r, state->assigned_hub, state->updated_us)) {
+        state->error_message =
+            arena_printf(r->arena, "Its hub %.*s was deleted; the next registration chooses another one.",
+                         STR_ARG(state->assigned_hub));
+        state->status = REG_UNASSIGNED;
+        state->substatus = SUB_ABSENT;
+        state->assigned_hub = state->device_id = (struct str){NULL, 0};
+    }
     state->etag = id_registration_etag(r->arena, &row->operation, row->revision);
     return state;
 }

@@ -14,7 +14,7 @@ SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, alloca
   FROM idscope.gate_instances($1::text[]);
 
 -- name: gate_hub -> gate_hub
-SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed
+SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed, created_at
   FROM idscope.gate_hub($1::text);
 
 -- name: gate_client -> gate_client

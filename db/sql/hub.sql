@@ -77,8 +77,8 @@ SELECT id_scope, 'link_validate', host, now()
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;
 
 -- name: hub_delete as actor
--- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any). The
--- registry row stays as a tombstone until its devices are purged; the name is free at once.
+-- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any),
+-- $6 what follows a hub's name in its host name. The registry row stays as a tombstone until its devices are purged; the name rests.
 WITH gone AS (
     DELETE FROM idscope.hub
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR hub_key = $4)
@@ -88,6 +88,8 @@ WITH gone AS (
     UPDATE idscope.hub_registry r
        SET hub_key = NULL, retired_at = now(), version = r.version + 1
       FROM gone
-     WHERE r.hub_id = gone.hub_id)
-SELECT hub_key, idscope.hub_deleted(hub_key)
+     WHERE r.hub_id = gone.hub_id),
+     rests AS (
+    INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'hub', hub_key, $1 FROM gone)
+SELECT hub_key, idscope.hub_deleted(hub_key, hub_key || $6::text)
   FROM gone;

@@ -77,17 +77,19 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
 
 -- name: instance_delete as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any).
--- The ID scope is dead at once; what it holds is purged later.
+-- The ID scope is dead at once; what it holds is purged later. The name rests.
 WITH gone AS (
     DELETE FROM idscope.instance
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR name_key = $4)
        AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
-    RETURNING id_scope),
+    RETURNING id_scope, name_key),
      retired AS (
     UPDATE idscope.scope s
        SET retired_at = now(), version = s.version + 1, inputs_version = s.inputs_version + 1
       FROM gone
-     WHERE s.id_scope = gone.id_scope)
+     WHERE s.id_scope = gone.id_scope),
+     rests AS (
+    INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'instance', name_key, $1 FROM gone)
 SELECT id_scope
   FROM gone;
 

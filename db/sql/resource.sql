@@ -5,6 +5,10 @@
 SELECT EXISTS (SELECT FROM idscope.subscription WHERE tenant_id = $1 AND subscription_id = $2),
        (SELECT name FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3::text);
 
+-- name: name_take as actor
+-- $1 `hub` or `instance`, $2 name in lower case, behind the insert of it. False: the name rests for another tenant.
+SELECT idscope.name_take($1, $2) AS taken;
+
 -- name: group_find as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: all), $4 the last one of the page before (NULL: the first page), $5 rows wanted
 SELECT name, location, tags

@@ -14,7 +14,7 @@ CREATE TABLE idscope.hub_registry (
     CONSTRAINT hub_registry_retired_has_no_name CHECK ((hub_key IS NULL) = (retired_at IS NOT NULL))
 );
 COMMENT ON TABLE idscope.hub_registry IS 'One row per hub that ever was. The live row holds the hub''s name; a deleted hub leaves a tombstone until its devices are purged';
-COMMENT ON COLUMN idscope.hub_registry.hub_key IS 'Hub name in lower case, global; NULL once the hub is deleted, so that the name is free at once';
+COMMENT ON COLUMN idscope.hub_registry.hub_key IS 'Hub name in lower case, global; NULL once the hub is deleted, so that its tenant may use the name again (name_rest)';
 COMMENT ON COLUMN idscope.hub_registry.version IS 'Rises with every change of the hub''s policies; every write of a device names the version it was checked against';
 CREATE INDEX hub_registry_retired ON idscope.hub_registry (hub_id) WHERE retired_at IS NOT NULL;
 
@@ -108,14 +108,14 @@ GRANT SELECT ON idscope.hub_policy TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (devices, enabled), DELETE ON idscope.hub_device_count TO idscope_worker;
 
 CREATE FUNCTION idscope.gate_hub(wanted text)
-    RETURNS TABLE (hub_id bigint, version bigint, tenant_id uuid, name text,
+    RETURNS TABLE (hub_id bigint, version bigint, tenant_id uuid, name text, created_at timestamptz,
                    key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
     BEGIN
         RETURN QUERY
-            SELECT r.hub_id, r.version, h.tenant_id, h.name, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+            SELECT r.hub_id, r.version, h.tenant_id, h.name, h.created_at, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
               FROM idscope.hub_registry r
               JOIN idscope.hub h ON h.hub_id = r.hub_id
               CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,

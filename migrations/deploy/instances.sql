@@ -103,6 +103,7 @@ COMMENT ON COLUMN idscope.linked_hub.credential_version IS 'Rises when the crede
 COMMENT ON COLUMN idscope.linked_hub.slow_until IS 'Until then calls to this hub are held back (it answered 429 or 503, or timed out)';
 CREATE INDEX linked_hub_check ON idscope.linked_hub (next_check_at);
 CREATE INDEX linked_hub_latency ON idscope.linked_hub (next_latency_at);
+CREATE INDEX linked_hub_host ON idscope.linked_hub (host);
 CREATE INDEX linked_hub_hub_key ON idscope.linked_hub (hub_key) WHERE hub_key IS NOT NULL;
 
 CREATE TABLE idscope.link_move (
@@ -235,23 +236,35 @@ COMMENT ON FUNCTION idscope.gate_instances(text[]) IS 'The live instances of ID 
 REVOKE ALL ON FUNCTION idscope.gate_instances(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.gate_instances(text[]) TO idscope_api;
 
--- A deleted hub makes every link to it invalid at once, also the links of other tenants, which the api may not see. The hub of another
--- tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the state alone.
-CREATE FUNCTION idscope.hub_deleted(wanted text) RETURNS bigint
+-- A deleted hub makes every link to it invalid at once, by resource id (`wanted`) or by connection string (`wanted_host`, its name in this
+-- deployment), also the links of other tenants, which the api may not see. It is out of their sets of links: what was chosen with it is
+-- chosen anew. The hub of another tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the
+-- state alone.
+CREATE FUNCTION idscope.hub_deleted(wanted text, wanted_host text) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
         WITH gone AS (
             UPDATE idscope.linked_hub
                SET state = m.next, reason = 'hub_deleted', state_since = now(), credential_version = credential_version + 1
               FROM idscope.link_move m
-             WHERE hub_key = wanted AND m.state = linked_hub.state AND m.event = 'HUB_DELETED'
+             WHERE (hub_key = wanted OR (host = wanted_host AND starts_with(wanted_host, wanted || '.hub.')))
+               AND m.state = linked_hub.state AND m.event = 'HUB_DELETED'
                AND NOT EXISTS (SELECT FROM idscope.hub
                                 WHERE hub_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())
-            RETURNING 1)
+            RETURNING id_scope),
+             concerned AS MATERIALIZED (
+            SELECT id_scope FROM idscope.scope
+             WHERE id_scope IN (SELECT id_scope FROM gone) AND retired_at IS NULL
+             ORDER BY id_scope FOR UPDATE),
+             reopened AS (
+            UPDATE idscope.scope s
+               SET version = s.version + 1, inputs_version = s.inputs_version + 1
+              FROM concerned
+             WHERE s.id_scope = concerned.id_scope)
         SELECT count(*) FROM gone
     $$;
-COMMENT ON FUNCTION idscope.hub_deleted(text) IS 'Marks the links by resource id to this built-in hub invalid, reason hub_deleted; called in the transaction that deletes the hub';
-REVOKE ALL ON FUNCTION idscope.hub_deleted(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.hub_deleted(text) TO idscope_api;
+COMMENT ON FUNCTION idscope.hub_deleted(text, text) IS 'Marks the links to this built-in hub (by its name in lower case, and by its host) invalid, reason hub_deleted, and reopens what was chosen with it; called in the transaction that deletes the hub';
+REVOKE ALL ON FUNCTION idscope.hub_deleted(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.hub_deleted(text, text) TO idscope_api;
 
 COMMIT;

@@ -70,23 +70,53 @@ CREATE TABLE idscope.resource_group (
 COMMENT ON TABLE idscope.resource_group IS 'A folder of instances and hubs within a subscription';
 COMMENT ON COLUMN idscope.resource_group.name_key IS 'Name in lower case: names ignore case';
 
+CREATE TABLE idscope.name_rest (
+    kind       text COLLATE "C" NOT NULL CHECK (kind IN ('hub', 'instance')),
+    name_key   text COLLATE "C" NOT NULL CHECK (length(name_key) BETWEEN 3 AND 50),
+    tenant_id  uuid NOT NULL,
+    until      timestamptz NOT NULL DEFAULT now() + interval '30 days',
+    PRIMARY KEY (kind, name_key)
+);
+COMMENT ON TABLE idscope.name_rest IS 'Names of deleted hubs and instances: until then only the tenant that had one may take it again, since devices and services out there still know it';
+CREATE INDEX name_rest_until ON idscope.name_rest (until);
+
 ALTER TABLE idscope.tenant            ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.subscription      ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.service_principal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.resource_group    ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.name_rest         ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant_api            ON idscope.tenant            TO idscope_api   USING (tenant_id = idscope.current_tenant());
 CREATE POLICY subscription_api      ON idscope.subscription      TO idscope_api   USING (tenant_id = idscope.current_tenant());
 CREATE POLICY service_principal_api ON idscope.service_principal TO idscope_api   USING (tenant_id = idscope.current_tenant());
 CREATE POLICY resource_group_api    ON idscope.resource_group    TO idscope_api   USING (tenant_id = idscope.current_tenant());
+CREATE POLICY name_rest_api         ON idscope.name_rest         TO idscope_api   USING (tenant_id = idscope.current_tenant());
+CREATE POLICY name_rest_worker      ON idscope.name_rest         TO idscope_worker USING (true);
 CREATE POLICY tenant_admin            ON idscope.tenant            TO idscope_admin USING (true);
 CREATE POLICY subscription_admin      ON idscope.subscription      TO idscope_admin USING (true);
 CREATE POLICY service_principal_admin ON idscope.service_principal TO idscope_admin USING (true);
 
 GRANT SELECT ON idscope.tenant, idscope.subscription, idscope.token_key TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.resource_group TO idscope_api;
+GRANT SELECT, INSERT ON idscope.name_rest TO idscope_api;
+GRANT SELECT, DELETE ON idscope.name_rest TO idscope_worker;
 GRANT SELECT, INSERT ON idscope.tenant, idscope.subscription, idscope.service_principal, idscope.token_key TO idscope_admin;
 GRANT UPDATE (secret_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
 GRANT DELETE ON idscope.token_key TO idscope_admin;
+
+-- Whether a name rests for another tenant is nothing that a tenant may read from the table. To be called behind the insert of the new
+-- resource, which waits for a delete of the same name that is under way.
+CREATE FUNCTION idscope.name_take(wanted_kind text, wanted text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    BEGIN
+        DELETE FROM idscope.name_rest
+         WHERE kind = wanted_kind AND name_key = wanted AND (tenant_id = idscope.current_tenant() OR until <= now());
+        RETURN NOT EXISTS (SELECT FROM idscope.name_rest WHERE kind = wanted_kind AND name_key = wanted);
+    END
+    $$;
+COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant, or one that is over; false: it rests for another tenant';
+REVOKE ALL ON FUNCTION idscope.name_take(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api;
 
 -- Sign-in and token checks happen before the tenant is known.
 -- In plpgsql, as all of the gate's functions: it keeps its plan, where a function in SQL is planned anew at each call.

@@ -4,6 +4,8 @@
 BEGIN;
 
 DROP FUNCTION idscope.gate_client(uuid);
+DROP FUNCTION idscope.name_take(text, text);
+DROP TABLE idscope.name_rest;
 DROP TABLE idscope.resource_group;
 DROP TABLE idscope.token_key;
 DROP TABLE idscope.service_principal;

@@ -73,7 +73,7 @@ BEGIN
       FROM (VALUES
         ('idscope_api', 'gate_instance(text, text)', true),
         ('idscope_api', 'gate_instances(text[])', true),
-        ('idscope_api', 'hub_deleted(text)', true)
+        ('idscope_api', 'hub_deleted(text, text)', true)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure
      WHERE NOT has_function_privilege(who, oid, 'EXECUTE') OR has_function_privilege('public', oid, 'EXECUTE')

@@ -14,6 +14,8 @@ SELECT kid, private_sealed, created_at
   FROM idscope.token_key WHERE false;
 SELECT tenant_id, subscription_id, name_key, name, location, tags, created_at
   FROM idscope.resource_group WHERE false;
+SELECT kind, name_key, tenant_id, until
+  FROM idscope.name_rest WHERE false;
 
 DO $$
 DECLARE
@@ -25,6 +27,8 @@ BEGIN
         ('subscription', 'subscription_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('service_principal', 'service_principal_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('resource_group', 'resource_group_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
+        ('name_rest', 'name_rest_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
+        ('name_rest', 'name_rest_worker', 'idscope_worker', 'true'),
         ('tenant', 'tenant_admin', 'idscope_admin', 'true'),
         ('subscription', 'subscription_admin', 'idscope_admin', 'true'),
         ('service_principal', 'service_principal_admin', 'idscope_admin', 'true')
@@ -43,6 +47,8 @@ BEGIN
         ('idscope_api', 'subscription', 'SELECT'),
         ('idscope_api', 'token_key', 'SELECT'),
         ('idscope_api', 'resource_group', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'name_rest', 'SELECT INSERT'),
+        ('idscope_worker', 'name_rest', 'SELECT DELETE'),
         ('idscope_admin', 'tenant', 'SELECT INSERT'),
         ('idscope_admin', 'subscription', 'SELECT INSERT'),
         ('idscope_admin', 'service_principal', 'SELECT INSERT'),
@@ -67,7 +73,8 @@ BEGIN
     SELECT string_agg(call, ', ') INTO wrong
       FROM (VALUES
         ('idscope_api', 'current_tenant()', false),
-        ('idscope_api', 'gate_client(uuid)', true)
+        ('idscope_api', 'gate_client(uuid)', true),
+        ('idscope_api', 'name_take(text, text)', true)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure
      WHERE NOT has_function_privilege(who, oid, 'EXECUTE') OR has_function_privilege('public', oid, 'EXECUTE')

@@ -115,18 +115,33 @@ UPDATE idscope.scope SET retired_at = now() WHERE id_scope = t.scope('b');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instances(ARRAY[''0ne0000000b''])'), '{}', 'nor among many does a retired scope');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000b'', ''inst-b'')'), '{}', 'a retired scope finds nothing');
 
+-- name_take
+SELECT t.put('name_rest', '{}', 'a', 'own'), t.put('name_rest', '{}', 'b', 'theirs'), t.put('name_rest', '{"until": "2026-01-02T03:04:05Z"}', 'b', 'over');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), format('SELECT idscope.name_take(''hub'', %L)', 'name-' || name)), ARRAY[format('(%s)', answer)],
+          format('%s: may a tenant take it? %s', name, answer))
+  FROM (VALUES ('nobodys', 't'), ('own', 't'), ('theirs', 'f'), ('over', 't')) AS n (name, answer);
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.name_take(''instance'', ''name-theirs'')'), '{(t)}', 'names of hubs and of instances are two things');
+SELECT set_eq('SELECT name_key FROM idscope.name_rest', $$VALUES ('name-theirs'), ('name-a'), ('name-b')$$, 'what is taken rests no more, what is another''s goes on resting');
+SELECT is((SELECT until - now() FROM idscope.name_rest WHERE name_key = 'name-theirs'), interval '30 days', 'for thirty days');
+
 -- hub_deleted: hub-a is gone (above) and linked by instance a; hub-b lives, belongs to tenant b and is linked by both
 SELECT t.put('linked_hub', '{"hub_key": "hub-b", "state": "valid"}');
 UPDATE idscope.linked_hub SET state = 'valid';
-SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-a'')'), '{(1)}', 'a deleted hub marks the links to it');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-a'', ''hub-a.hub.example'')'), '{(1)}', 'a deleted hub marks the links to it');
 SELECT results_eq($$SELECT host, state, reason, credential_version FROM idscope.linked_hub ORDER BY host$$,
     $$VALUES ('a.hub.example' COLLATE "C", 'invalid' COLLATE "C", 'hub_deleted', 2::bigint), ('b.hub.example', 'valid', NULL, 1), ('x.hub.example', 'valid', NULL, 1)$$,
     'invalid with its reason and a new credential version; other links are left alone');
-SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-b'')'), '{(0)}', 'another tenant''s living hub is not declared deleted');
-SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT idscope.hub_deleted(''hub-b'')'), '{(0)}', 'nor is any living hub without a tenant');
-SELECT is(pg_temp.seen('idscope_api', t.tenant('b'), 'SELECT idscope.hub_deleted(''hub-b'')'), '{(2)}',
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.hub_deleted(''hub-b'', ''hub-b.hub.example'')'), '{(0)}', 'another tenant''s living hub is not declared deleted');
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT idscope.hub_deleted(''hub-b'', ''hub-b.hub.example'')'), '{(0)}', 'nor is any living hub without a tenant');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('b'), 'SELECT idscope.hub_deleted(''hub-b'', ''hub-b.hub.example'')'), '{(2)}',
           'its own tenant may, in the transaction that deletes it, and links of all tenants follow');
 SELECT is((SELECT count(*) FROM idscope.linked_hub WHERE reason = 'hub_deleted'), 3::bigint, 'so that no link to a deleted hub stays');
+SELECT t.put('linked_hub', '{"host": "hub-c.hub.example", "host_name": "Hub-c.hub.example", "hub_key": null, "primary_sealed": "\\x01"}', 'a', 'c');
+CREATE TEMP TABLE versions AS SELECT inputs_version FROM idscope.scope WHERE id_scope = t.scope('a');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('b'), format('SELECT idscope.hub_deleted(%L, %L)', name, host)), ARRAY[format('(%s)', marked)], format('%s at %s', name, host))
+  FROM (VALUES ('hub-d', 'hub-c.hub.example', 0), ('hub-c', 'hub-c.hub.other', 0), ('hub', 'hub-c.hub.example', 0), ('hub-c', 'hub-c.hub.example', 1)) AS w (name, host, marked);
+SELECT is((SELECT inputs_version FROM idscope.scope WHERE id_scope = t.scope('a')), (SELECT inputs_version + 1 FROM versions),
+          'a link by connection string to a hub of this deployment follows as well, and what was chosen with it is chosen anew');
 
 SELECT * FROM finish();
 ROLLBACK;

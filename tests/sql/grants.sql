@@ -14,6 +14,7 @@ INSERT INTO expected VALUES
     ('service_principal', '',     '',     'SI'),
     ('token_key',         'S',    '',     'SID'),
     ('resource_group',    'SIUD', '',     ''),
+    ('name_rest',         'SI',   'SD',   ''),
     ('hub_registry',      'SI',   '',     ''),
     ('hub',               'SIUD', '',     ''),
     ('hub_policy',        'SIUD', 'S',    ''),
@@ -82,7 +83,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'keys_joined', 'purge_retired_hubs',
+SELECT functions_are('idscope', ARRAY['current_tenant', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'keys_joined', 'name_take', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -91,7 +92,8 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.gate_hub(''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instances(ARRAY[''x''])', 'idscope_api'),
-        ('SELECT idscope.hub_deleted(''x'')', 'idscope_api'),
+        ('SELECT idscope.hub_deleted(''x'', ''x'')', 'idscope_api'),
+        ('SELECT idscope.name_take(''hub'', ''x'')', 'idscope_api'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),
         ('SELECT idscope.purge_retired_scopes(1)', 'idscope_worker')) AS f (call, allowed)

@@ -156,6 +156,7 @@ roles|REVOKE USAGE ON SCHEMA idscope FROM idscope_worker
 roles|GRANT CREATE ON SCHEMA idscope TO idscope_api
 tenancy|ALTER TABLE idscope.tenant DROP COLUMN name CASCADE
 tenancy|ALTER TABLE idscope.resource_group DISABLE ROW LEVEL SECURITY
+tenancy|ALTER TABLE idscope.name_rest DISABLE ROW LEVEL SECURITY
 tenancy|REVOKE INSERT ON idscope.token_key FROM idscope_admin
 tenancy|REVOKE UPDATE (disabled_at) ON idscope.service_principal FROM idscope_admin
 tenancy|GRANT EXECUTE ON FUNCTION idscope.gate_client(uuid) TO PUBLIC
@@ -166,7 +167,7 @@ hubs|ALTER FUNCTION idscope.purge_retired_hubs(int) SECURITY INVOKER
 instances|DROP POLICY linked_hub_worker ON idscope.linked_hub
 instances|REVOKE UPDATE (state) ON idscope.linked_hub FROM idscope_worker
 instances|ALTER FUNCTION idscope.gate_instance(text, text) SET search_path = public
-instances|DROP FUNCTION idscope.hub_deleted(text)
+instances|DROP FUNCTION idscope.hub_deleted(text, text)
 registrations|ALTER TABLE idscope.job RENAME due_at TO due
 registrations|REVOKE UPDATE ON idscope.registration FROM idscope_worker
 schema_version|DELETE FROM idscope.schema_version

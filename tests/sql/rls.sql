@@ -11,7 +11,7 @@ SELECT t.put('scope');
 
 CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
-    ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true),
+    ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true), ('name_rest', true, false),
     ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('linked_hub', true, true),
     ('tenant_job', false, false);
 
@@ -23,7 +23,7 @@ SELECT set_eq('SELECT tab FROM guarded',
               $$SELECT relname::text FROM pg_class WHERE relnamespace = 'idscope'::regnamespace AND relkind = 'r' AND relrowsecurity$$,
               'row-level security is on for exactly these');
 SELECT policies_are('idscope', g.tab, CASE
-        WHEN tab IN ('hub_policy', 'instance', 'linked_hub') THEN ARRAY[tab || '_api', tab || '_worker']
+        WHEN tab IN ('hub_policy', 'instance', 'linked_hub', 'name_rest') THEN ARRAY[tab || '_api', tab || '_worker']
         WHEN tab IN ('tenant', 'subscription', 'service_principal') THEN ARRAY[tab || '_api', tab || '_admin']
         WHEN tab = 'tenant_job' THEN ARRAY[tab || '_worker']
         ELSE ARRAY[tab || '_api'] END)

@@ -69,14 +69,14 @@ static bool keep_target(struct assign_batch *b, struct assign_item *item)
     return true;
 }
 
-/* Configuration re-opens an assignment; weather never does. */
+/* Configuration re-opens an assignment; weather never does. A hub that was deleted is not down. */
 static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
     const struct db_link *link = link_of(b, f->assigned_hub);
     bool same_inputs =
         f->chosen_scope_inputs == b->scope.inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs;
-    if (!link || (f->update_hub_assignment && !same_inputs))
+    if (!link || link_is_gone(link) || (f->update_hub_assignment && !same_inputs))
         return false;
     item->update = str_same(f->device_id, item->device_id);
     item->unchanged = item->update && f->pushed_version == f->enrollment_version;

@@ -4,6 +4,7 @@
  * these. */
 #include <string.h>
 
+#include "core/id.h"
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "core/state.h"
@@ -120,6 +121,13 @@ static enum verdict judge_call(struct probe *p, const struct hub_call *call)
     return VERDICT_NONE;
 }
 
+/* The hubs of this deployment: one that is not there was deleted. */
+static bool is_built_in(const struct link_check *k)
+{
+    struct str name;
+    return id_plane_of(k->c->arena, k->link->host, k->c->worker->cfg->domain, &name) == ID_PLANE_HUB;
+}
+
 static enum verdict judge(struct probe *p)
 {
     const struct hub_call *read = &p->calls[0], *write = &p->calls[1];
@@ -132,6 +140,8 @@ static enum verdict judge(struct probe *p)
         return say(p, VERDICT_REFUSED, STR("missing RegistryWrite"));
     if (is_refusal(read))
         return say(p, VERDICT_REFUSED, STR("missing ServiceConnect"));
+    if (read->status == 404 && is_built_in(p->check))
+        return say(p, VERDICT_REFUSED, link_hub_deleted);
     if (!hub_answer_counts(read))
         return say(p, VERDICT_REFUSED, arena_printf(a, "is no hub: answered %d", read->status));
     if (!hub_answer_is_gone(write))
@@ -176,7 +186,7 @@ static bool event_of(struct link_check *k, enum link_event *ret)
 /* A link by resource id whose hub or policy is gone has nothing to try. */
 static void judge_without_credential(struct link_check *k)
 {
-    k->reason = k->link->only_policy_gone ? STR("policy_deleted") : STR("hub_deleted");
+    k->reason = k->link->only_policy_gone ? STR("policy_deleted") : link_hub_deleted;
     k->state = linkstate_move(k->link->state, LINK_EV_CREDENTIAL_GONE);
 }
 

@@ -124,6 +124,57 @@ describe('again: something changed', { concurrency: 6 }, () => {
     assert.equal((await made.register(device)).assignedHub, device.state.assignedHub, 'its hub was unlinked');
   });
 
+  for (const by of ['connection string', 'resource id']) {
+    test(`a hub linked by ${by} that was deleted is not down: nobody is told it any more, and the next register chooses anew`, async (t) => {
+      const made = await scene(t, { hubs: 2 });
+      if (by === 'resource id') await made.relink(made.hubs.map((hub) => ({ hubResourceId: idscope.hubPath(made.group, hub.name), location: 'westeurope' })));
+      for (const hub of made.hubs) await made.linkState(hub.host, 'valid');
+      const gone = made.hubs[0];
+      const onIt = async (more) => {
+        for (;;) {
+          const device = await made.enroll(more);
+          device.operation = (await made.start(device)).operationId;
+          device.state = await until('an end', async () => { const answer = await made.poll(device, device.operation); return answer.status === 200 && answer.json.registrationState; });
+          if (device.state.assignedHub === gone.host) return device;
+        }
+      };
+      const devices = [await onIt(), await onIt({ reprovisionPolicy: { updateHubAssignment: false, migrateDeviceData: true } })];
+      assert.equal((await idscope.arm('DELETE', idscope.hubPath(made.group, gone.name))).status, 204);
+      const told = async (device) => {
+        const poll = expect('poll', await made.poll(device, device.operation), 200);
+        const look = expect('look up', await idscope.device('POST', made.idScope, device.id, { body: { registrationId: device.id }, authorization: sas.forDevice(made.idScope, device.id, device.key) }), 200);
+        const { registrationState } = expect('enrollment', await idscope.service(made.instance, 'GET', `/enrollments/${device.id}`), 200);
+        return [poll, poll.registrationState, look, await idscope.registration(made.instance, device.id), registrationState];
+      };
+      for (const device of devices) {
+        await until('the hub to be told no more', async () => (await told(device)).every((state) => state.status === 'unassigned'));
+        for (const state of await told(device)) assert.deepEqual([state.assignedHub, state.deviceId, state.substatus], [undefined, undefined, undefined]);
+        assert.match((await idscope.registration(made.instance, device.id)).errorMessage, new RegExp(`${gone.host} was deleted`));
+      }
+      const link = await made.linkState(gone.host, 'invalid');
+      assert.equal(link.reason, 'hub_deleted');
+      for (const device of devices) {
+        const state = await made.register(device);
+        assert.deepEqual([state.status, state.assignedHub], ['assigned', made.hubs[1].host]);
+        assert.ok(await made.identity(made.hubs[1], device.id));
+      }
+    });
+  }
+
+  test('a hub that was made again under its name is another one', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [hub] = made.hubs;
+    const device = await made.registered();
+    assert.equal((await idscope.arm('DELETE', idscope.hubPath(made.group, hub.name))).status, 204);
+    const again = await idscope.createHub(made.group, hub.name);
+    await until('the old one to be told no more', async () => (await idscope.registration(made.instance, device.id)).status === 'unassigned');
+    await made.relink([Idscope.link(again)]);
+    const state = await made.register(device);
+    assert.deepEqual([state.status, state.assignedHub], ['assigned', again.host]);
+    assert.ok(await made.identity(again, device.id), 'the identity was made on the new one');
+    assert.equal((await idscope.registration(made.instance, device.id)).status, 'assigned');
+  });
+
   test('a change of the device id alone leaves the old identity where it is', async (t) => {
     const made = await scene(t, { hubs: 1 });
     const device = await made.registered({ deviceId: 'first' });

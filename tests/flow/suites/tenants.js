@@ -3,7 +3,7 @@
 
 const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, Idscope, expect, fresh, refused, refusedArm, sharedScene, admin } = require('../kit');
+const { assert, idscope, Idscope, expect, fresh, refused, refusedArm, sharedScene, admin, stack, until } = require('../kit');
 
 const body = { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: {} };
 
@@ -57,6 +57,37 @@ describe('tenants', () => {
       refusedArm(await other.arm('GET', path), 404, 'ResourceNotFound');
     }
     await other.deleteGroup(group);
+  });
+
+  test('the name of a deleted hub or instance rests for its tenant; when that is over, anybody may have it', async () => {
+    const [mine, theirs] = [fresh('group'), fresh('group')];
+    await idscope.createGroup(mine);
+    await other.createGroup(theirs);
+    const names = { hub: fresh('hub'), instance: fresh('dps') };
+    const at = (of, group) => [of.hubPath(group, names.hub), of.instancePath(group, names.instance)];
+    const puts = async (of, group) => { for (const path of at(of, group)) expect(`put ${path}`, await of.arm('PUT', path, { body }), 200, 201); };
+    const taken = async () => {
+      const answers = [];
+      for (const path of at(other, theirs)) answers.push(refusedArm(await other.arm('PUT', path, { body }), 409, 'NameNotAvailable').text);
+      return answers;
+    };
+    await puts(idscope, mine);
+    const living = await taken();
+    for (const path of at(idscope, mine)) assert.equal((await idscope.arm('DELETE', path)).status, 204);
+    assert.deepEqual(await taken(), living, 'it looks like a name that is in use');
+    await puts(idscope, mine);
+    await idscope.deleteGroup(mine);
+    assert.deepEqual(await taken(), living, 'deleting the group is no way round');
+    await idscope.createGroup(mine);
+    await puts(idscope, mine);
+    await idscope.deleteGroup(mine);
+    const resting = `name_key IN ('${names.hub}', '${names.instance}')`;
+    assert.equal(await stack.sql(`SELECT count(*) FROM idscope.name_rest WHERE ${resting} AND until - now() BETWEEN interval '29 days' AND interval '30 days'`), '2');
+    await stack.sql(`UPDATE idscope.name_rest SET until = now() WHERE ${resting}`);
+    await puts(other, theirs);
+    await other.deleteGroup(theirs);
+    await stack.sql(`UPDATE idscope.name_rest SET until = now() WHERE ${resting}`);
+    await until('rests that are over to be swept', async () => (await stack.sql(`SELECT count(*) FROM idscope.name_rest WHERE ${resting}`)) === '0');
   });
 
   test('another tenant\'s hub cannot be linked by its resource id; it looks like one that does not exist', async () => {

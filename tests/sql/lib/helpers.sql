@@ -30,6 +30,7 @@ BEGIN
         WHEN 'token_key' THEN jsonb_build_object('kid', 'kid-' || own, 'private_sealed', '\x01')
         WHEN 'resource_group' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
              'name_key', 'group-' || own, 'name', 'Group-' || own, 'location', 'westeurope')
+        WHEN 'name_rest' THEN jsonb_build_object('kind', 'hub', 'name_key', 'name-' || own, 'tenant_id', t.tenant(who))
         WHEN 'hub_registry' THEN jsonb_build_object('hub_key', 'hub-' || own)
         WHEN 'hub' THEN jsonb_build_object('hub_key', 'hub-' || own, 'name', 'Hub-' || own, 'tenant_id', t.tenant(who),
              'subscription_id', t.subscription(who), 'resource_group_key', 'group-' || who, 'location', 'westeurope',
@@ -109,6 +110,7 @@ BEGIN
         PERFORM t.put('subscription', jsonb_build_object('subscription_id', t.subscription(who)), who, who);
         PERFORM t.put('service_principal', jsonb_build_object('client_id', t.client(who)), who, who);
         PERFORM t.put('resource_group', '{}', who, who);
+        PERFORM t.put('name_rest', '{}', who, who);
         FOREACH tab IN ARRAY shared LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;

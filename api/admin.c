@@ -7,10 +7,12 @@
 
 #include "core/cfg.h"
 #include "core/jwt.h"
+#include "core/model.h"
 #include "core/process/keyfile.h"
 #include "core/process/log_sink.h"
 #include "core/process/program.h"
 #include "db/admin.h"
+#include "db/word.h"
 
 /* One run of one command. */
 struct run {
@@ -142,7 +144,7 @@ static err_t create_service_principal(struct run *run)
     struct uuid tenant;
     struct str role = str_of(run->words[2]);
     TRY(uuid_word(run, run->words[0], &tenant));
-    if (!str_same(role, STR("owner")) && !str_same(role, STR("contributor")) && !str_same(role, STR("reader")))
+    if (!word_number(role_words, role))
         return err_say(&run->detail, E(BAD_REQUEST), "The role is owner, contributor or reader.");
     return add_service_principal(run, &tenant, str_of(run->words[1]), role);
 }

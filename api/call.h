@@ -30,7 +30,6 @@ enum credential {
     CREDENTIAL_DEVICE, /* checked by the batch operation itself; r->instance is filled (by ID scope), or the request was
                           refused */
 };
-enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
 
 enum { CALL_HEADERS_MAX = 8 };
 

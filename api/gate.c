@@ -10,6 +10,7 @@
 
 #include "api/call.h"
 #include "db/gate.h"
+#include "db/word.h"
 
 enum { ENTRIES_MAX = 10000, BUCKETS = 4096, SWEEP_AT_MOST = 8 };
 
@@ -141,14 +142,6 @@ static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_ki
     return NULL;
 }
 
-static int policy_of(struct str word)
-{
-    for (int i = 0; policy_words[i]; i++)
-        if (str_same_nocase(word, str_of(policy_words[i])))
-            return i + 1;
-    return POLICY_ABSENT;
-}
-
 /* The row's texts are in the entry's arena already. */
 static err_t take_instance(struct gate *g, struct entry *e, const struct db_gate_instance *row)
 {
@@ -158,7 +151,7 @@ static err_t take_instance(struct gate *g, struct entry *e, const struct db_gate
                                          .name = row->name,
                                          .version = row->version,
                                          .inputs_version = row->inputs_version,
-                                         .allocation_policy = policy_of(row->allocation_policy)};
+                                         .allocation_policy = word_number(policy_words, row->allocation_policy)};
     return unseal_policies(g, e->arena, "instance_policy", row->id_scope, &row->policies, service_rights_implied,
                            &e->instance.policies, &e->instance.policy_count);
 }
@@ -185,22 +178,13 @@ static err_t load_hub(struct gate *g, struct db *db, struct entry *e)
                            &e->hub.policy_count);
 }
 
-static enum role role_of(struct str word)
-{
-    const struct str words[] = {STR("none"), STR("reader"), STR("contributor"), STR("owner")};
-    for (int i = ROLE_READER; i <= ROLE_OWNER; i++)
-        if (str_same(word, words[i]))
-            return (enum role)i;
-    return ROLE_NONE;
-}
-
 static err_t load_client(struct db *db, struct entry *e)
 {
     struct db_gate_client row;
     struct uuid client_id;
     memcpy(client_id.b, e->key.p, sizeof client_id.b);
     TRY(db_gate_client(db, e->arena, &client_id, &row));
-    e->client = (struct gate_client){client_id, row.tenant_id, role_of(row.role), row.secret};
+    e->client = (struct gate_client){client_id, row.tenant_id, word_number(role_words, row.role), row.secret};
     return NULL;
 }
 
@@ -283,10 +267,7 @@ static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str k
 
 static int compare_keys(const void *a, const void *b)
 {
-    const struct str *x = a, *y = b;
-    size_t shorter = x->n < y->n ? x->n : y->n;
-    int order = shorter ? memcmp(x->p, y->p, shorter) : 0;
-    return order ? order : (x->n > y->n) - (x->n < y->n);
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
 /* Puts those of the keys that are not known freshly to the front, once each, and counts them. */

@@ -38,7 +38,7 @@ struct gate_hub {
 
 struct gate_client {
     struct uuid client_id, tenant_id;
-    int role; /* enum role of call.h */
+    int role; /* enum role */
     struct sha256 secret;
 };
 

@@ -149,7 +149,7 @@ static uint64_t weight_of(const struct alloc_hub *hub)
 {
     if (hub->weight < 1)
         return 1;
-    return hub->weight > ALLOC_WEIGHT_MAX ? ALLOC_WEIGHT_MAX : (uint64_t)hub->weight;
+    return hub->weight > WEIGHT_MOST ? WEIGHT_MOST : (uint64_t)hub->weight;
 }
 
 static uint64_t draw(const struct view *v, const struct alloc_hub *hub)
@@ -346,7 +346,7 @@ struct stored_hub {
 static const struct codec stored_hub_codec[] = {
     CODEC_TEXT(struct stored_hub, host, "host", 253, CODEC_MUST),
     CODEC_TEXT(struct stored_hub, host_name, "hostName", 253, CODEC_MUST),
-    CODEC_I64(struct stored_hub, weight, "weight", 1, ALLOC_WEIGHT_MAX, CODEC_MUST),
+    CODEC_I64(struct stored_hub, weight, "weight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_MUST),
     CODEC_BOOL(struct stored_hub, apply, "apply", CODEC_MUST),
     CODEC_WORD(struct stored_hub, state, "state", link_state_words, CODEC_MUST),
     CODEC_I64(struct stored_hub, p50_us, "p50Us", 1, INT64_MAX, 0),
@@ -364,9 +364,9 @@ static const struct codec stored_input_codec[] = {
     CODEC_I64(struct stored_input, version, "version", 1, ALLOC_VERSION, CODEC_MUST),
     CODEC_WORD(struct stored_input, instance_policy, "instancePolicy", instance_policy_words, 0),
     CODEC_WORD(struct stored_input, enrollment_policy, "enrollmentPolicy", policy_words, 0),
-    CODEC_TEXTS(struct stored_input, named, "named", ALLOC_HUBS_MAX + 1, CODEC_MUST),
+    CODEC_TEXTS(struct stored_input, named, "named", LINKS_MOST + 1, CODEC_MUST),
     CODEC_TEXT(struct stored_input, region, "region", 64, 0),
-    CODEC_OBJECTS(struct stored_input, hubs, "hubs", stored_hub_codec, struct stored_hub, ALLOC_HUBS_MAX, CODEC_MUST),
+    CODEC_OBJECTS(struct stored_input, hubs, "hubs", stored_hub_codec, struct stored_hub, LINKS_MOST, CODEC_MUST),
     CODEC_END,
 };
 

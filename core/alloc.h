@@ -17,14 +17,15 @@
 #ifndef IDSCOPE_ALLOC_H
 #define IDSCOPE_ALLOC_H
 
+#include "limits.h"
 #include "model.h"
 
-enum { ALLOC_VERSION = 1, ALLOC_HUBS_MAX = 50, ALLOC_WEIGHT_MAX = 1000 };
+enum { ALLOC_VERSION = 1 };
 
 struct alloc_hub {
     struct str host;      /* lower case: the key and what is hashed */
     struct str host_name; /* as linked: what the device is told */
-    int weight;           /* 1…1000; a weight that was never set is 1 */
+    int weight;           /* WEIGHT_LEAST…WEIGHT_MOST; a weight that was never set is 1 */
     bool apply;           /* applyAllocationPolicy, not set is true */
     int state;            /* enum link_state */
     int64_t p50_us;       /* of the device's region, TCP connect; 0: no fresh figure */

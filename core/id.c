@@ -7,15 +7,7 @@
 
 #include "crypt.h"
 
-enum {
-    SERVICE_NAME_MIN = 3,
-    SERVICE_NAME_MAX = 50,
-    GROUP_NAME_MAX = 90,
-    LOCATION_MAX = 64,
-    CONNECTION_STRING_MAX = 2048,
-    DEVICE_KEY_MIN = 16,
-    LABEL_MAX = 63
-};
+enum { LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048, DEVICE_KEY_MIN = 16, LABEL_MAX = 63 };
 
 /* ASCII only, whatever the locale. */
 static bool is_letter(char c)
@@ -54,18 +46,36 @@ static bool all_digits(struct str s)
 
 bool id_registration_valid(struct str id)
 {
-    return made_of(id, ID_REGISTRATION_MAX, "-._:") && is_alnum(id.p[0]) &&
+    return made_of(id, REGISTRATION_ID_MOST, "-._:") && is_alnum(id.p[0]) &&
            (is_alnum(id.p[id.n - 1]) || id.p[id.n - 1] == '-');
 }
 
 bool id_device_valid(struct str id)
 {
-    return made_of(id, ID_DEVICE_MAX, "-.%_*?!(),:=@$'");
+    return made_of(id, DEVICE_ID_MOST, "-.%_*?!(),:=@$'");
+}
+
+err_t id_registration_check(struct str id, struct err_detail *d)
+{
+    if (id_registration_valid(id))
+        return NULL;
+    return err_say(d, E(BAD_ID),
+                   "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end with a "
+                   "letter or digit (or end with a hyphen).",
+                   REGISTRATION_ID_MOST);
+}
+
+err_t id_device_check(struct str id, struct err_detail *d)
+{
+    if (id_device_valid(id))
+        return NULL;
+    return err_say(d, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
+                   DEVICE_ID_MOST);
 }
 
 bool id_service_name_valid(struct str name)
 {
-    return name.n >= SERVICE_NAME_MIN && made_of(name, SERVICE_NAME_MAX, "-") && !all_digits(name) &&
+    return name.n >= SERVICE_NAME_LEAST && made_of(name, SERVICE_NAME_MOST, "-") && !all_digits(name) &&
            name.p[0] != '-' && name.p[name.n - 1] != '-';
 }
 
@@ -80,12 +90,12 @@ bool id_service_name_reserved(struct str name)
 
 bool id_resource_group_valid(struct str name)
 {
-    return made_of(name, GROUP_NAME_MAX, "-_.()") && name.p[name.n - 1] != '.';
+    return made_of(name, GROUP_NAME_MOST, "-_.()") && name.p[name.n - 1] != '.';
 }
 
 bool id_key_name_valid(struct str name)
 {
-    return made_of(name, ID_KEY_NAME_MAX, "_@.-");
+    return made_of(name, KEY_NAME_MOST, "_@.-");
 }
 
 static bool label_valid(struct str label)
@@ -95,7 +105,7 @@ static bool label_valid(struct str label)
 
 bool id_host_valid(struct str host)
 {
-    if (host.n < 1 || host.n > ID_HOST_MAX)
+    if (host.n < 1 || host.n > HOST_MOST)
         return false;
     while (host.p) {
         struct str label;

@@ -2,18 +2,19 @@
  * defaults and rules between members belong to the operations. */
 #include "model.h"
 
+#include "limits.h"
+
 #include <string.h>
 
-const char *const policy_words[] = {"hashed", "geoLatency", "static", "custom", NULL};
+#define LIMIT(name, least, most, constraints)
+#define WORDS(name, constraints, ...) const char *const name##_words[] = {__VA_ARGS__, NULL};
+#include "limits.def"
+#undef LIMIT
+#undef WORDS
+
 const char *const instance_policy_words[] = {"Hashed", "GeoLatency", "Static", NULL};
 const char *const provisioning_status_words[] = {"enabled", "disabled", NULL};
 const char *const attestation_type_words[] = {"symmetricKey", "x509", "tpm", "none", NULL};
-const char *const registration_status_words[] = {"unassigned", "assigning", "assigned", "failed", "disabled", NULL};
-const char *const registration_substatus_words[] = {"initialAssignment", "deviceDataMigrated", "deviceDataReset",
-                                                    "reprovisionedToInitialAssignment", NULL};
-const char *const link_state_words[] = {"pending", "valid", "degraded", "invalid", "unreachable", NULL};
-const char *const hub_device_status_words[] = {"enabled", "disabled", NULL};
-const char *const hub_auth_type_words[] = {"sas", "selfSigned", "certificateAuthority", "none", NULL};
 const char *const import_mode_words[] = {"create", "update", "updateIfMatchETag", "delete", "deleteIfMatchETag", NULL};
 
 struct right_word {
@@ -112,12 +113,10 @@ int hub_rights_implied(int bits)
 /* Bytes that a member may have; a body as a whole is limited by its route. */
 enum {
     ID_MAX = 128,
-    HOST_MAX = 253,
     KEY_MAX = 128,
     ETAG_MAX = 256,
     TWIN_MAX = 65536,
     SENTENCE_MAX = 1024,
-    HUBS_MAX = 50,
     CERTIFICATES_MAX = 65536,
     TPM_MAX = 8192,
     DEFINITION_MAX = 4096
@@ -150,13 +149,13 @@ static const struct codec reprovision_policy_codec[] = {
 
 #define E_ struct enrollment
 const struct codec enrollment_codec[] = {
-    CODEC_TEXT(E_, registration_id, "registrationId", ID_MAX, 0),
-    CODEC_TEXT(E_, device_id, "deviceId", ID_MAX, 0),
+    CODEC_TEXT(E_, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
+    CODEC_TEXT(E_, device_id, "deviceId", DEVICE_ID_MOST, 0),
     CODEC_JSON(E_, registration_state, "registrationState", TWIN_MAX, CODEC_OUT),
     CODEC_JSON(E_, optional_device_information, "optionalDeviceInformation", TWIN_MAX, CODEC_OBJECT_ONLY),
     CODEC_OBJECT(E_, attestation, "attestation", attestation_codec, struct attestation, CODEC_MUST),
     CODEC_OBJECT(E_, capabilities, "capabilities", capabilities_codec, struct capabilities, 0),
-    CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MAX, 0),
+    CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MOST, 0),
     CODEC_JSON(E_, initial_twin, "initialTwin", TWIN_MAX, CODEC_OBJECT_ONLY),
     CODEC_TEXT(E_, etag, "etag", ETAG_MAX, 0),
     CODEC_WORD(E_, provisioning_status, "provisioningStatus", provisioning_status_words, 0),
@@ -164,7 +163,7 @@ const struct codec enrollment_codec[] = {
     CODEC_TIME(E_, created_us, "createdDateTimeUtc"),
     CODEC_TIME(E_, updated_us, "lastUpdatedDateTimeUtc"),
     CODEC_WORD(E_, allocation_policy, "allocationPolicy", policy_words, 0),
-    CODEC_TEXTS(E_, iot_hubs, "iotHubs", HUBS_MAX, 0),
+    CODEC_TEXTS(E_, iot_hubs, "iotHubs", LINKS_MOST, 0),
     CODEC_JSON(E_, custom_allocation, "customAllocationDefinition", DEFINITION_MAX, CODEC_OBJECT_ONLY),
     CODEC_END,
 };
@@ -172,10 +171,10 @@ const struct codec enrollment_codec[] = {
 
 #define R_ struct registration_state
 const struct codec registration_state_codec[] = {
-    CODEC_TEXT(R_, registration_id, "registrationId", ID_MAX, 0),
+    CODEC_TEXT(R_, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
     CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
-    CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MAX, 0),
-    CODEC_TEXT(R_, device_id, "deviceId", ID_MAX, 0),
+    CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MOST, 0),
+    CODEC_TEXT(R_, device_id, "deviceId", DEVICE_ID_MOST, 0),
     CODEC_WORD(R_, status, "status", registration_status_words, 0),
     CODEC_WORD(R_, substatus, "substatus", registration_substatus_words, 0),
     CODEC_I64(R_, error_code, "errorCode", 0, INT32_MAX, 0),
@@ -195,7 +194,7 @@ const struct codec operation_status_codec[] = {
 };
 
 const struct codec device_registration_codec[] = {
-    CODEC_TEXT(struct device_registration, registration_id, "registrationId", ID_MAX, 0),
+    CODEC_TEXT(struct device_registration, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
     CODEC_JSON(struct device_registration, payload, "payload", TWIN_MAX, 0),
     CODEC_JSON(struct device_registration, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
     CODEC_TEXT(struct device_registration, csr, "csr", TPM_MAX, 0),
@@ -220,14 +219,14 @@ const struct codec hub_authentication_codec[] = {
 /* What the registry's two shapes of a device share; `type`'s member `at` is the struct hub_device. */
 #define HUB_DEVICE_ROWS(type, at)                                                                                      \
     CODEC_WORD(type, at status, "status", hub_device_status_words, 0),                                                 \
-        CODEC_TEXT(type, at status_reason, "statusReason", ID_MAX, CODEC_NULL),                                        \
+        CODEC_TEXT(type, at status_reason, "statusReason", STATUS_REASON_MOST, CODEC_NULL),                            \
         CODEC_OBJECT(type, at authentication, "authentication", hub_authentication_codec, struct hub_authentication,   \
                      0),                                                                                               \
         CODEC_OBJECT(type, at capabilities, "capabilities", capabilities_codec, struct capabilities, 0),               \
         CODEC_TEXT(type, at device_scope, "deviceScope", ETAG_MAX, 0)
 
 const struct codec hub_device_codec[] = {
-    CODEC_TEXT(struct hub_device, device_id, "deviceId", ID_MAX, 0),
+    CODEC_TEXT(struct hub_device, device_id, "deviceId", DEVICE_ID_MOST, 0),
     CODEC_TEXT(struct hub_device, generation_id, "generationId", ID_MAX, CODEC_OUT),
     CODEC_TEXT(struct hub_device, etag, "etag", ETAG_MAX, 0),
     HUB_DEVICE_ROWS(struct hub_device, ),
@@ -235,7 +234,7 @@ const struct codec hub_device_codec[] = {
 };
 
 const struct codec hub_import_codec[] = {
-    CODEC_TEXT(struct hub_import, id, "id", ID_MAX, CODEC_MUST),
+    CODEC_TEXT(struct hub_import, id, "id", DEVICE_ID_MOST, CODEC_MUST),
     CODEC_WORD(struct hub_import, import_mode, "importMode", import_mode_words, CODEC_MUST),
     CODEC_TEXT(struct hub_import, device.etag, "eTag", ETAG_MAX, 0),
     HUB_DEVICE_ROWS(struct hub_import, device.),

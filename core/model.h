@@ -1,5 +1,6 @@
 /* model.h: the nouns of the service as C structs, and the codec tables that name their members on the wire.
- * Words are those of the contract; enumerations start at 1 so that 0 is "absent" (see codec.h). */
+ * Words are those of the contract (most stand in limits.def); enumerations start at 1 so that 0 is "absent" (see
+ * codec.h). */
 #ifndef IDSCOPE_MODEL_H
 #define IDSCOPE_MODEL_H
 
@@ -10,6 +11,10 @@ enum allocation_policy { POLICY_ABSENT, POLICY_HASHED, POLICY_GEO_LATENCY, POLIC
 extern const char *const policy_words[]; /* hashed geoLatency static custom: enrollment spelling */
 /* Hashed GeoLatency Static: instance spelling; Custom is no word of it. */
 extern const char *const instance_policy_words[];
+
+/* What a client may do on the management plane; each may what the one before it may. */
+enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
+extern const char *const role_words[]; /* reader contributor owner */
 
 enum provisioning_status { PROVISIONING_ABSENT, PROVISIONING_ENABLED, PROVISIONING_DISABLED };
 extern const char *const provisioning_status_words[]; /* enabled disabled */

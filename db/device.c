@@ -4,17 +4,10 @@
 
 #include <string.h>
 
-static int compare(struct str a, struct str b)
-{
-    size_t shorter = a.n < b.n ? a.n : b.n;
-    int order = shorter ? memcmp(a.p, b.p, shorter) : 0;
-    return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 int db_device_compare(const struct db_device *a, const struct db_device *b)
 {
-    int order = compare(a->id_scope, b->id_scope);
-    return order ? order : compare(a->registration_key, b->registration_key);
+    int order = str_compare(a->id_scope, b->id_scope);
+    return order ? order : str_compare(a->registration_key, b->registration_key);
 }
 
 DB_ROW(device, struct db_device, COL(struct db_device, id_scope, TEXT), COL(struct db_device, registration_key, TEXT));

@@ -43,16 +43,6 @@ static err_t read_body(struct call *r, struct device_registration *ret)
     return NULL;
 }
 
-static err_t check_id(struct call *r)
-{
-    if (id_registration_valid(r->segments[SEGMENT_ID]))
-        return NULL;
-    return call_fail(
-        r, E(BAD_ID),
-        "The registration id must be 1 to %d letters, digits, '-', '.', '_' or ':', and begin with a letter or digit.",
-        ID_REGISTRATION_MAX);
-}
-
 /* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. */
 static err_t check_credential(struct call *r, const struct db_device *device, struct attest_stored stored)
 {
@@ -97,7 +87,7 @@ static size_t read_candidates(struct call **calls, size_t count, struct candidat
     for (size_t i = 0; i < count; i++) {
         struct call *r = calls[i];
         struct candidate c = {.call = r, .device = device_of(r)};
-        r->error = check_id(r);
+        r->error = id_registration_check(r->segments[SEGMENT_ID], &r->detail);
         if (!r->error)
             r->error = read_body(r, &c.body);
         if (!r->error)
@@ -416,7 +406,7 @@ static void run_polls(struct db *db, struct call **calls, size_t count,
     struct call **good = ARENA_NEW_ARRAY(a, count, struct call *);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        calls[i]->error = check_id(calls[i]);
+        calls[i]->error = id_registration_check(calls[i]->segments[SEGMENT_ID], &calls[i]->detail);
         if (!calls[i]->error) {
             good[n] = calls[i];
             devices[n++] = device_of(calls[i]);

@@ -85,10 +85,8 @@ static err_t check_ids(struct call *r, struct enrollment *e)
     drop_empty(&e->iot_hub_host_name);
     if (e->registration_id.p && !str_same_nocase(e->registration_id, r->segments[SEGMENT_ID]))
         return call_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
-    if (e->device_id.p && !id_device_valid(e->device_id))
-        return call_fail(r, E(BAD_FIELD),
-                         "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
-                         ID_DEVICE_MAX);
+    if (e->device_id.p)
+        TRY(id_device_check(e->device_id, &r->detail));
     if (e->iot_hub_host_name.p && !id_host_valid(e->iot_hub_host_name))
         return call_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
     return NULL;

@@ -102,17 +102,10 @@ struct change_set {
     size_t count;
 };
 
-static int compare_ids(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n ? memcmp(a.p, b.p, n) : 0;
-    return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static int compare_refs(const void *a, const void *b)
 {
     const struct ref *first = a, *second = b;
-    return compare_ids(first->item->device_id, second->item->device_id);
+    return str_compare(first->item->device_id, second->item->device_id);
 }
 
 static err_t make_row(struct call *r, const struct item *it, enum change change, struct hub_device_row *ret)
@@ -152,7 +145,7 @@ static void settle(const struct change_set *s, struct str id, err_t error)
     size_t low = 0, high = s->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = compare_ids(s->refs[middle].item->device_id, id);
+        int order = str_compare(s->refs[middle].item->device_id, id);
         if (order == 0) {
             s->refs[middle].item->error = error;
             return;

@@ -67,9 +67,7 @@ err_t hub_device_row(struct call *r, const struct hub_device *d, bool update, st
         .auth_type = a && a->type ? a->type : HUB_AUTH_SAS,
         .iot_edge = d->capabilities && d->capabilities->iot_edge == TRI_TRUE,
     };
-    if (!id_device_valid(d->device_id))
-        return call_fail(r, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
-                         ID_DEVICE_MAX);
+    TRY(id_device_check(d->device_id, &r->detail));
     if (ret->auth_type == HUB_AUTH_SAS)
         return take_keys(r, a, update, ret);
     return ret->auth_type == HUB_AUTH_SELF_SIGNED ? take_thumbprints(r, a, ret) : NULL;

@@ -5,12 +5,7 @@
 
 err_t service_registration_id(struct call *r, struct str *ret_key)
 {
-    if (!id_registration_valid(r->segments[SEGMENT_ID]))
-        return call_fail(r, E(BAD_ID),
-                         "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end "
-                         "with a letter or digit "
-                         "(or end with a hyphen).",
-                         ID_REGISTRATION_MAX);
+    TRY(id_registration_check(r->segments[SEGMENT_ID], &r->detail));
     *ret_key = arena_lower(r->arena, r->segments[SEGMENT_ID]);
     return NULL;
 }

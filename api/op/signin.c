@@ -4,6 +4,7 @@
 #include "api/op/op.h"
 #include "api/shared.h"
 #include "core/json.h"
+#include "db/word.h"
 
 enum { SECRET_MAX = 512, SCOPE_MAX = 300 };
 
@@ -270,7 +271,6 @@ static struct str audience_of(struct call *r, const struct token_request *t)
 
 static err_t sign(struct call *r, struct str audience, struct str *ret_token)
 {
-    static const char *const role_words[] = {"", "reader", "contributor", "owner"};
     struct token_key_view view;
     int64_t now_s = r->now_us / 1000000;
     struct jwt_claims claims = {
@@ -278,7 +278,7 @@ static err_t sign(struct call *r, struct str audience, struct str *ret_token)
         .audience = audience,
         .subject = enc_uuid(r->arena, &r->client->client_id),
         .tenant_id = enc_uuid(r->arena, &r->client->tenant_id),
-        .role = str_of(role_words[r->client->role]),
+        .role = word_text(role_words, r->client->role),
         .issued_s = now_s,
         .not_before_s = now_s,
         .expires_s = now_s + r->cfg->token_lifetime_s,

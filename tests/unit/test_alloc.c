@@ -434,7 +434,7 @@ static void choices_are_the_same_on_every_machine(void **state)
 
 static void odd_weights_are_bounded(void **state)
 {
-    struct alloc_hub odd[2] = {hub("a", -5), hub("b", 1 << 30)}, even[2] = {hub("a", 1), hub("b", ALLOC_WEIGHT_MAX)};
+    struct alloc_hub odd[2] = {hub("a", -5), hub("b", 1 << 30)}, even[2] = {hub("a", 1), hub("b", WEIGHT_MOST)};
     struct alloc_input one = input(POLICY_HASHED, odd, 2), two = input(POLICY_HASHED, even, 2);
     for (int i = 0; i < 200; i++) {
         const char *id = sequential(*state, i).p;

@@ -185,10 +185,7 @@ static err_t write_choices(struct assign_batch *b)
 
 static int by_key(const void *a, const void *b)
 {
-    struct str x = ((const struct db_job *)a)->subject, y = ((const struct db_job *)b)->subject;
-    size_t n = x.n < y.n ? x.n : y.n;
-    int order = __builtin_memcmp(x.p, y.p, n);
-    return order ? order : (x.n > y.n) - (x.n < y.n);
+    return str_compare(((const struct db_job *)a)->subject, ((const struct db_job *)b)->subject);
 }
 
 static err_t decide_all(struct assign_batch *b)

@@ -109,7 +109,7 @@ static err_t add_latencies(struct assign_batch *b, struct alloc_input *in)
 
 static err_t build_input(struct assign_batch *b, const struct db_assign_found *f, struct alloc_input *ret)
 {
-    size_t count = b->scope.link_count < ALLOC_HUBS_MAX ? b->scope.link_count : ALLOC_HUBS_MAX;
+    size_t count = b->scope.link_count < LINKS_MOST ? b->scope.link_count : LINKS_MOST;
     *ret = (struct alloc_input){
         .version = ALLOC_VERSION,
         .instance_policy = b->scope.policy,

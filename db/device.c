@@ -2,8 +2,6 @@
  * anything. */
 #include "db/device.h"
 
-#include <string.h>
-
 int db_device_compare(const struct db_device *a, const struct db_device *b)
 {
     int order = str_compare(a->id_scope, b->id_scope);

@@ -15,8 +15,8 @@
 DB_ROW(gate_instance, struct db_gate_instance, INSTANCE_COLS);
 DB_ROW(gate_instances, struct db_gate_instance, COL(struct db_gate_instance, n, I64), INSTANCE_COLS);
 DB_ROW(gate_hub, struct db_gate_hub, COL(struct db_gate_hub, hub_id, I64), COL(struct db_gate_hub, version, I64),
-       COL(struct db_gate_hub, tenant_id, UUID), COL(struct db_gate_hub, name, TEXT), COL_AS(struct db_gate_hub, created_us, TIME, "created_at"),
-       POLICY_COLS(struct db_gate_hub));
+       COL(struct db_gate_hub, tenant_id, UUID), COL(struct db_gate_hub, name, TEXT),
+       COL_AS(struct db_gate_hub, created_us, TIME, "created_at"), POLICY_COLS(struct db_gate_hub));
 DB_ROW(gate_client, struct db_gate_client, COL(struct db_gate_client, tenant_id, UUID),
        COL(struct db_gate_client, role, TEXT), COL_AS(struct db_gate_client, secret, HASH, "secret_sha256"));
 DB_ROW(token_key, struct db_token_key, COL(struct db_token_key, kid, TEXT),

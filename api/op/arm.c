@@ -44,15 +44,17 @@ err_t arm_check_place(const struct arm_target *t, const struct place_found *foun
     return t->at.group_key.p && !found->group.p ? E(RESOURCE_GROUP_NOT_FOUND) : NULL;
 }
 
-err_t arm_check_new_name(struct call *r, const char *what, struct str name)
+err_t arm_check_new_name(struct call *r, const char *article, const char *noun, struct str name)
 {
     if (!id_service_name_valid(name))
-        return call_fail(r, E(BAD_ID),
-                         "name: the name of %s must have 3 to 50 letters, digits and hyphens, not only digits, and no "
-                         "hyphen at its ends.",
-                         what);
+        return call_fail(
+            r, E(BAD_ID),
+            "name: the name of %s %s must have %d to %d letters, digits and hyphens, not only digits, and no "
+            "hyphen at its ends.",
+            article, noun, SERVICE_NAME_LEAST, SERVICE_NAME_MOST);
     if (id_service_name_reserved(name))
-        return call_fail(r, E(BAD_ID), "name: %.*s is reserved and cannot be the name of %s.", STR_ARG(name), what);
+        return call_fail(r, E(BAD_ID), "name: %.*s is reserved and cannot be the name of %s %s.", STR_ARG(name),
+                         article, noun);
     return NULL;
 }
 

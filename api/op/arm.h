@@ -19,8 +19,8 @@ err_t arm_group(struct call *r, struct arm_target *ret);
 err_t arm_resource(struct call *r, struct arm_target *ret);
 /* Which part of the place is missing, if any: SUBSCRIPTION_NOT_FOUND or RESOURCE_GROUP_NOT_FOUND. */
 err_t arm_check_place(const struct arm_target *t, const struct place_found *found);
-/* Names that new resources may not have: BAD_ID naming the rule. `what`: "hub", "instance". */
-err_t arm_check_new_name(struct call *r, const char *what, struct str name);
+/* Names that new resources may not have: BAD_ID naming the rule. */
+err_t arm_check_new_name(struct call *r, const char *article, const char *noun, struct str name);
 
 /* If-Match of a management request; absent also where az sends the repr of a dictionary (wire.md A4, rule 6). */
 struct str arm_if_match(const struct call *r);

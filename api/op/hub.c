@@ -10,7 +10,42 @@
 #include "db/hub.h"
 
 static const char type_name[] = "IotHubs";
-enum { CAPACITY_LEAST = 1, CAPACITY_MOST = 200 };
+
+/* --- on the wire -------------------------------------------------------------------------------------------------- */
+
+struct hub_properties {
+    struct obj_list authorization_policies; /* struct policy; in */
+    struct str public_network_access;
+    struct str ip_filter_rules, private_endpoint_connections, network_rule_sets; /* JSON; in */
+    enum tri disable_local_auth, disable_device_sas, disable_module_sas;         /* in */
+    struct str state, provisioning_state, host_name, locations;                  /* out */
+};
+
+#define P_ struct hub_properties
+static const struct codec properties_codec[] = {
+    CODEC_TEXT(P_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(P_, locations, "locations", RESOURCE_JSON_MAX, CODEC_OUT),
+    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy,
+                  RESOURCE_POLICIES_MAX, CODEC_IN),
+    CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0),
+    CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN),
+    CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN),
+    CODEC_JSON(P_, network_rule_sets, "networkRuleSets", RESOURCE_JSON_MAX, CODEC_IN),
+    CODEC_BOOL(P_, disable_local_auth, "disableLocalAuth", CODEC_IN),
+    CODEC_BOOL(P_, disable_device_sas, "disableDeviceSAS", CODEC_IN),
+    CODEC_BOOL(P_, disable_module_sas, "disableModuleSAS", CODEC_IN),
+    CODEC_END,
+};
+#undef P_
+
+static const struct codec sku_codec[] = {SKU_ROWS(HUB_CAPACITY_LEAST, HUB_CAPACITY_MOST), CODEC_END};
+static const struct codec resource_codec[] = {
+    RESOURCE_ROWS(sku_codec),
+    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct hub_properties, CODEC_IN),
+    CODEC_END,
+};
 
 static const struct {
     struct str name, tier;
@@ -63,9 +98,9 @@ static void write_hub(struct call *r, const struct hub_row *h, struct text *out)
         .etag = arm_etag(r->arena, &h->etag),
         .tags = h->tags,
         .sku = &sku,
-        .properties = resource_join(r->arena, hub_properties_codec, &properties, h->properties),
+        .properties = resource_join(r->arena, properties_codec, &properties, h->properties),
     };
-    codec_encode(out, hub_resource_codec, &res);
+    codec_encode(out, resource_codec, &res);
 }
 
 static void write_row(struct call *r, const void *rows, size_t i, struct text *out)
@@ -89,7 +124,105 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
     return db_hub_policies(r->db, r->arena, f, key_name_key, &ret->place, &ret->there, &ret->rows, &ret->count);
 }
 
-static const struct resource_kind hub_kind = {"hub", find_rows, write_row, find_policies};
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static err_t check_properties(struct call *r, const struct hub_properties *p)
+{
+    TRY(later_network(r, p->public_network_access, p->ip_filter_rules, p->private_endpoint_connections));
+    TRY(later_list(r, "properties.networkRuleSets", p->network_rule_sets));
+    TRY(later_flag(r, "properties.disableLocalAuth", p->disable_local_auth));
+    TRY(later_flag(r, "properties.disableDeviceSAS", p->disable_device_sas));
+    return later_flag(r, "properties.disableModuleSAS", p->disable_module_sas);
+}
+
+static err_t check_sku(struct call *r, const struct sku *given, struct hub_row *to)
+{
+    struct sku sku;
+    if (!find_sku(given->name, &sku))
+        return call_fail(r, E(BAD_FIELD), "sku.name must be one of F1, S1, S2, S3, B1, B2, B3.");
+    to->sku_name = sku.name;
+    to->sku_capacity = given->capacity.set ? given->capacity.n : HUB_CAPACITY_LEAST;
+    return NULL;
+}
+
+static err_t check(struct resource_put *p)
+{
+    struct hub_row *row = p->row = ARENA_NEW(p->r->arena, struct hub_row);
+    *row = (struct hub_row){.name = p->target.name, .location = p->location, .tags = p->tags, .properties = p->extra};
+    TRY(check_sku(p->r, p->body.sku, row));
+    return check_properties(p->r, p->body.properties_in);
+}
+
+static err_t lock(struct db *db, struct resource_put *p, struct resource_locked *ret)
+{
+    struct hub_locked old;
+    TRY(db_hub_lock(db, p->r->arena, &p->target.find, &old));
+    *ret = (struct resource_locked){old.hub_id != 0, old.etag, old.location};
+    return NULL;
+}
+
+static err_t insert(struct db *db, struct resource_put *p)
+{
+    return db_hub_insert(db, p->r->arena, &p->target.find, p->row);
+}
+
+static err_t update(struct db *db, struct resource_put *p)
+{
+    return db_hub_update(db, p->r->arena, &p->target.find, p->row);
+}
+
+static struct policy_owner owner(const struct resource_put *p)
+{
+    return policy_owner_hub(p->target.find.name_key);
+}
+
+static const struct obj_list *sent_policies(const struct resource_put *p)
+{
+    return &((const struct hub_properties *)p->body.properties_in)->authorization_policies;
+}
+
+static err_t put_policies(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count)
+{
+    TRY(db_hub_policy_put(db, p->r->arena, &p->target.find, rows, count));
+    return db_hub_links_recheck(db, p->r->arena, &p->target.find);
+}
+
+static void forget(const struct resource_put *p)
+{
+    gate_forget_hub(p->r->shared->gate, p->target.find.name_key);
+}
+
+static err_t erase(struct call *r, const struct find *f, struct str etag, struct place_found *ret_found, bool *ret_gone)
+{
+    struct str host_tail = id_hub_host(r->arena, STR(""), r->cfg->domain);
+    TRY(db_hub_delete(r->db, r->arena, f, etag, host_tail, ret_found, ret_gone));
+    gate_forget_hub(r->shared->gate, f->name_key);
+    return NULL;
+}
+
+/* --- the operations ----------------------------------------------------------------------------------------------- */
+
+static const struct resource_kind hub_kind = {
+    .noun = "hub",
+    .article = "a",
+    .find = find_rows,
+    .write = write_row,
+    .policies = find_policies,
+    .codec = resource_codec,
+    .properties_codec = properties_codec,
+    .properties_size = sizeof(struct hub_properties),
+    .check = check,
+    .lock = lock,
+    .insert = insert,
+    .update = update,
+    .owner = owner,
+    .sent_policies = sent_policies,
+    .default_policies = default_policies,
+    .default_policy_count = sizeof default_policies / sizeof *default_policies,
+    .put_policies = put_policies,
+    .forget = forget,
+    .erase = erase,
+};
 
 err_t op_hub_get(struct call *r)
 {
@@ -116,132 +249,12 @@ err_t op_hub_list_keys_of(struct call *r)
     return resource_list_keys_of(r, &hub_kind);
 }
 
-err_t op_hub_delete(struct call *r)
-{
-    struct arm_target t;
-    struct place_found found;
-    struct str etag = arm_delete_match(r);
-    bool gone;
-    TRY(arm_resource(r, &t));
-    TRY(db_hub_delete(r->db, r->arena, &t.find, etag, id_hub_host(r->arena, STR(""), r->cfg->domain), &found, &gone));
-    TRY(arm_check_place(&t, &found));
-    if (!gone && etag.p)
-        return E(PRECONDITION_FAILED);
-    gate_forget_hub(r->shared->gate, t.find.name_key);
-    return call_reply_empty(r, 204);
-}
-
-/* --- writing ------------------------------------------------------------------------------------------------------ */
-
-struct hub_put {
-    struct call *r;
-    struct arm_target target;
-    struct hub_properties *properties;
-    struct hub_row row;
-    bool created;
-};
-
-static err_t check_properties(struct call *r, const struct hub_properties *p)
-{
-    TRY(later_network(r, p->public_network_access, p->ip_filter_rules, p->private_endpoint_connections));
-    TRY(later_list(r, "properties.networkRuleSets", p->network_rule_sets));
-    TRY(later_flag(r, "properties.disableLocalAuth", p->disable_local_auth));
-    TRY(later_flag(r, "properties.disableDeviceSAS", p->disable_device_sas));
-    return later_flag(r, "properties.disableModuleSAS", p->disable_module_sas);
-}
-
-static err_t check_sku(struct call *r, const struct sku *given, struct hub_row *to)
-{
-    struct sku sku;
-    if (!find_sku(given->name, &sku))
-        return call_fail(r, E(BAD_FIELD), "sku.name must be one of F1, S1, S2, S3, B1, B2, B3.");
-    to->sku_name = sku.name;
-    to->sku_capacity = given->capacity.set ? given->capacity.n : CAPACITY_LEAST;
-    if (to->sku_capacity < CAPACITY_LEAST || to->sku_capacity > CAPACITY_MOST)
-        return call_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
-                         CAPACITY_MOST);
-    return NULL;
-}
-
-static err_t read_body(struct call *r, struct hub_put *p)
-{
-    json_auto_t *body = NULL;
-    struct resource res = {0};
-    TRY(json_read(r->body, &r->detail, &body));
-    TRY(codec_decode(r->arena, hub_resource_codec, CODEC_NO_CASE, (struct json_in){body, r->body}, &res, &r->detail));
-    p->properties = res.hub ? res.hub : ARENA_NEW(r->arena, struct hub_properties);
-    p->row.name = p->target.name;
-    TRY(arm_location(r, "location", res.location, &p->row.location));
-    TRY(arm_tags(r, res.tags, &p->row.tags));
-    TRY(check_sku(r, res.sku, &p->row));
-    TRY(later_identity(r, res.identity));
-    TRY(check_properties(r, p->properties));
-    return resource_extra(r->arena, hub_properties_codec, (struct json_in){body, r->body}, &r->detail,
-                          &p->row.properties);
-}
-
-static err_t put_policies(struct db *db, struct hub_put *p, const struct policy *at, size_t count)
-{
-    struct policy_row *rows;
-    struct policy_owner owner = policy_owner_hub(p->target.find.name_key);
-    TRY(policy_rows(p->r, &owner, at, count, &rows));
-    TRY(db_hub_policy_put(db, p->r->arena, &p->target.find, rows, count));
-    return db_hub_links_recheck(db, p->r->arena, &p->target.find);
-}
-
-static err_t create(struct db *db, struct hub_put *p)
-{
-    struct place_found found;
-    bool there, free;
-    p->created = true;
-    TRY(arm_check_match(p->r, NULL));
-    TRY(db_group_hold(db, p->r->arena, &p->target.at, &there));
-    if (!there) {
-        TRY(db_place(db, p->r->arena, &p->target.at, &found));
-        return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
-    }
-    TRY(db_hub_insert(db, p->r->arena, &p->target.find, &p->row));
-    TRY(db_name_take(db, p->r->arena, "hub", p->target.find.name_key, &free));
-    if (!free)
-        return E(UNIQUE_VIOLATION);
-    if (p->properties->authorization_policies.set)
-        return NULL;
-    return put_policies(db, p, default_policies, sizeof default_policies / sizeof *default_policies);
-}
-
-static err_t change(struct db *db, struct hub_put *p, const struct hub_locked *old)
-{
-    p->created = false;
-    TRY(arm_check_match(p->r, &old->etag));
-    if (!str_same(old->location, p->row.location))
-        return call_fail(p->r, E(LOCATION_CONFLICT), "location: the hub is in %.*s; its location cannot change.",
-                         STR_ARG(old->location));
-    return db_hub_update(db, p->r->arena, &p->target.find, &p->row);
-}
-
-static err_t put_work(struct db *db, void *context)
-{
-    struct hub_put *p = context;
-    struct hub_locked old;
-    const struct obj_list *policies = &p->properties->authorization_policies;
-    TRY(db_hub_lock(db, p->r->arena, &p->target.find, &old));
-    TRY(old.hub_id ? change(db, p, &old) : create(db, p));
-    return policies->set ? put_policies(db, p, policies->at, policies->n) : NULL;
-}
-
 err_t op_hub_put(struct call *r)
 {
-    struct hub_put p = {.r = r};
-    TRY(arm_resource(r, &p.target));
-    TRY(arm_check_new_name(r, "a hub", p.target.name));
-    TRY(read_body(r, &p));
-    err_t e = db_tx(r->db, put_work, &p);
-    if (e == E(UNIQUE_VIOLATION)) /* taken; or a twin of this request was faster, then it is there now */
-        e = db_tx(r->db, put_work, &p);
-    gate_forget_hub(r->shared->gate, p.target.find.name_key);
-    if (e == E(UNIQUE_VIOLATION))
-        return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; hub names are unique across all tenants.",
-                         STR_ARG(p.target.name));
-    TRY(e);
-    return resource_reply(r, &hub_kind, p.created ? 201 : 200, &p.target);
+    return resource_put(r, &hub_kind);
+}
+
+err_t op_hub_delete(struct call *r)
+{
+    return resource_delete(r, &hub_kind);
 }

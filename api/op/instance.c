@@ -11,7 +11,43 @@
 #include "api/shared.h"
 
 static const char type_name[] = "ProvisioningServices";
-enum { CAPACITY_LEAST = 1, CAPACITY_MOST = 1000, SCOPE_TRIES = 8 };
+enum { SCOPE_TRIES = 8 };
+
+/* --- on the wire -------------------------------------------------------------------------------------------------- */
+
+struct instance_properties {
+    struct obj_list authorization_policies; /* struct policy; in */
+    struct obj_list iot_hubs;               /* struct link_entry */
+    int allocation_policy;                  /* enum allocation_policy */
+    struct str public_network_access;
+    struct str ip_filter_rules, private_endpoint_connections;                  /* JSON; in */
+    struct str state, provisioning_state, id_scope, service_host, device_host; /* out */
+};
+
+#define P_ struct instance_properties
+static const struct codec properties_codec[] = {
+    CODEC_TEXT(P_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_WORD(P_, allocation_policy, "allocationPolicy", instance_policy_words, 0),
+    CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0),
+    CODEC_OBJECTS(P_, iot_hubs, "iotHubs", link_entry_codec, struct link_entry, LINKS_MOST, 0),
+    CODEC_TEXT(P_, service_host, "serviceOperationsHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, device_host, "deviceProvisioningHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, id_scope, "idScope", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy,
+                  RESOURCE_POLICIES_MAX, CODEC_IN),
+    CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN),
+    CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN),
+    CODEC_END,
+};
+#undef P_
+
+static const struct codec sku_codec[] = {SKU_ROWS(INSTANCE_CAPACITY_LEAST, INSTANCE_CAPACITY_MOST), CODEC_END};
+static const struct codec resource_codec[] = {
+    RESOURCE_ROWS(sku_codec),
+    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct instance_properties, CODEC_IN),
+    CODEC_END,
+};
 
 static const struct policy default_policy = {.key_name = STR("provisioningserviceowner"),
                                              .rights = STR("ServiceConfig, DeviceConnect, EnrollmentWrite")};
@@ -49,9 +85,9 @@ static void write_instance(struct call *r, const struct instance_row *i, struct 
         .etag = arm_etag(r->arena, &i->etag),
         .tags = i->tags,
         .sku = &sku,
-        .properties = resource_join(r->arena, instance_properties_codec, &properties, i->properties),
+        .properties = resource_join(r->arena, properties_codec, &properties, i->properties),
     };
-    codec_encode(out, instance_resource_codec, &res);
+    codec_encode(out, resource_codec, &res);
 }
 
 static void write_row(struct call *r, const void *rows, size_t i, struct text *out)
@@ -78,7 +114,190 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
     return NULL;
 }
 
-static const struct resource_kind instance_kind = {"instance", find_rows, write_row, find_policies};
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* The row of a PUT. */
+struct instance_put {
+    struct instance_row row;
+    bool inputs_changed; /* something that allocation depends on */
+    bool links_added;
+};
+
+static const struct instance_properties *properties_of(const struct resource_put *p)
+{
+    return p->body.properties_in;
+}
+
+/* The one refusal in the provider's own shape (wire.md 1.2). */
+static err_t refuse_sku(struct call *r)
+{
+    static const struct str sentence =
+        STR("sku.name must be S1: other SKUs are not allowed for a provisioning service.");
+    struct devices_error e = {
+        .code = {true, 400059},
+        .http_status_code = STR("BadRequest"),
+        .message = arena_printf(r->arena, "%.*s correlation identifier: %s, timestamp: %s, errorcode: IH400059.",
+                                STR_ARG(sentence), r->tracking_id.p, enc_time_iso(r->arena, r->now_us).p),
+    };
+    call_refuse(r, NULL, "%.*s", STR_ARG(sentence));
+    return call_reply_codec(r, 400, devices_error_codec, &e);
+}
+
+static err_t check(struct resource_put *p)
+{
+    const struct instance_properties *properties = properties_of(p);
+    struct instance_put *put = p->row = ARENA_NEW(p->r->arena, struct instance_put);
+    if (!str_same_nocase(p->body.sku->name, STR("S1")))
+        return refuse_sku(p->r);
+    put->row = (struct instance_row){
+        .name = p->target.name,
+        .location = p->location,
+        .tags = p->tags,
+        .properties = p->extra,
+        .sku_capacity = p->body.sku->capacity.set ? p->body.sku->capacity.n : INSTANCE_CAPACITY_LEAST,
+        .allocation_policy = properties->allocation_policy,
+    };
+    return later_network(p->r, properties->public_network_access, properties->ip_filter_rules,
+                         properties->private_endpoint_connections);
+}
+
+/* Members that were not sent stay as they are. */
+static err_t lock(struct db *db, struct resource_put *p, struct resource_locked *ret)
+{
+    struct instance_put *put = p->row;
+    struct instance_locked old;
+    int sent = properties_of(p)->allocation_policy;
+    TRY(db_instance_lock(db, p->r->arena, &p->target.find, &old));
+    *ret = (struct resource_locked){old.id_scope.p != NULL, old.etag, old.location};
+    put->row.id_scope = old.id_scope;
+    put->row.allocation_policy = sent ? sent : old.id_scope.p ? old.allocation_policy : POLICY_HASHED;
+    put->inputs_changed = put->row.allocation_policy != old.allocation_policy;
+    return NULL;
+}
+
+static err_t issue_scope(struct db *db, struct resource_put *p, struct instance_row *row)
+{
+    for (int i = 0; i < SCOPE_TRIES; i++) {
+        bool issued;
+        row->id_scope_text = id_scope_new(p->r->arena);
+        row->id_scope = arena_lower(p->r->arena, row->id_scope_text);
+        TRY(db_scope_issue(db, p->r->arena, &p->target.at.tenant_id, row->id_scope, &issued));
+        if (issued)
+            return NULL;
+    }
+    return E(CONFLICT);
+}
+
+static err_t insert(struct db *db, struct resource_put *p)
+{
+    struct instance_put *put = p->row;
+    TRY(issue_scope(db, p, &put->row));
+    return db_instance_insert(db, p->r->arena, &p->target.find, &put->row);
+}
+
+static err_t update(struct db *db, struct resource_put *p)
+{
+    const struct instance_put *put = p->row;
+    return db_instance_update(db, p->r->arena, &p->target.at.tenant_id, &put->row);
+}
+
+static struct policy_owner owner(const struct resource_put *p)
+{
+    return policy_owner_instance(((const struct instance_put *)p->row)->row.id_scope);
+}
+
+static const struct obj_list *sent_policies(const struct resource_put *p)
+{
+    return &properties_of(p)->authorization_policies;
+}
+
+static err_t put_policies(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count)
+{
+    const struct instance_put *put = p->row;
+    return db_instance_policy_put(db, p->r->arena, &p->target.at.tenant_id, put->row.id_scope, rows, count);
+}
+
+static err_t put_links(struct db *db, struct resource_put *p)
+{
+    struct instance_put *put = p->row;
+    struct str id_scope = put->row.id_scope;
+    struct link_plan plan;
+    TRY(links_plan(p->r, db, id_scope, &properties_of(p)->iot_hubs, &plan));
+    TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, id_scope, plan.rows, plan.count));
+    put->inputs_changed |= plan.inputs_changed;
+    put->links_added = plan.changed_count > 0;
+    return plan.changed_count ? db_linked_jobs(db, p->r->arena, id_scope, plan.changed, plan.changed_count) : NULL;
+}
+
+/* What a tenant may have at most: its links cost the workers' time, which all tenants share. PUTs at the same time may
+ * pass together, so the bound is kept but for as many as there are lanes. What was there before a bound was lowered
+ * stays. */
+static err_t check_holdings(struct db *db, const struct resource_put *p)
+{
+    struct tenant_holds holds;
+    const struct instance_put *put = p->row;
+    const struct cfg *cfg = p->r->cfg;
+    if (!p->created && !put->links_added)
+        return NULL;
+    TRY(db_tenant_holds(db, p->r->arena, &p->target.at.tenant_id, &holds));
+    if (p->created && holds.instances > cfg->instances_max)
+        return call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
+                         (long long)cfg->instances_max);
+    if (put->links_added && holds.links > cfg->links_max)
+        return call_fail(p->r, E(QUOTA_EXCEEDED),
+                         "properties.iotHubs: the instances of a tenant link at most %lld hubs together.",
+                         (long long)cfg->links_max);
+    return NULL;
+}
+
+static err_t children(struct db *db, struct resource_put *p)
+{
+    const struct instance_put *put = p->row;
+    if (properties_of(p)->iot_hubs.set)
+        TRY(put_links(db, p));
+    TRY(check_holdings(db, p));
+    return p->created ? NULL : db_scope_touch(db, p->r->arena, put->row.id_scope, put->inputs_changed);
+}
+
+static void forget(const struct resource_put *p)
+{
+    const struct instance_put *put = p->row;
+    gate_forget_instance(p->r->shared->gate, put->row.id_scope, p->target.find.name_key);
+}
+
+static err_t erase(struct call *r, const struct find *f, struct str etag, struct place_found *ret_found, bool *ret_gone)
+{
+    struct str id_scope;
+    TRY(db_instance_delete(r->db, r->arena, f, etag, ret_found, &id_scope));
+    *ret_gone = id_scope.p != NULL;
+    gate_forget_instance(r->shared->gate, id_scope, f->name_key);
+    return NULL;
+}
+
+/* --- the operations ----------------------------------------------------------------------------------------------- */
+
+static const struct resource_kind instance_kind = {
+    .noun = "instance",
+    .article = "an",
+    .find = find_rows,
+    .write = write_row,
+    .policies = find_policies,
+    .codec = resource_codec,
+    .properties_codec = properties_codec,
+    .properties_size = sizeof(struct instance_properties),
+    .check = check,
+    .lock = lock,
+    .insert = insert,
+    .update = update,
+    .owner = owner,
+    .sent_policies = sent_policies,
+    .default_policies = &default_policy,
+    .default_policy_count = 1,
+    .put_policies = put_policies,
+    .children = children,
+    .forget = forget,
+    .erase = erase,
+};
 
 err_t op_instance_get(struct call *r)
 {
@@ -105,189 +324,12 @@ err_t op_instance_list_keys_of(struct call *r)
     return resource_list_keys_of(r, &instance_kind);
 }
 
-err_t op_instance_delete(struct call *r)
-{
-    struct arm_target t;
-    struct place_found found;
-    struct str id_scope, etag = arm_delete_match(r);
-    TRY(arm_resource(r, &t));
-    TRY(db_instance_delete(r->db, r->arena, &t.find, etag, &found, &id_scope));
-    TRY(arm_check_place(&t, &found));
-    if (!id_scope.p && etag.p)
-        return E(PRECONDITION_FAILED);
-    gate_forget_instance(r->shared->gate, id_scope, t.find.name_key);
-    return call_reply_empty(r, 204);
-}
-
-/* --- writing ------------------------------------------------------------------------------------------------------ */
-
-struct instance_put {
-    struct call *r;
-    struct arm_target target;
-    struct instance_properties *properties;
-    struct instance_row row;
-    bool created, inputs_changed, links_added;
-};
-
-/* The one refusal in the provider's own shape (wire.md 1.2). */
-static err_t refuse_sku(struct call *r)
-{
-    static const struct str sentence =
-        STR("sku.name must be S1: other SKUs are not allowed for a provisioning service.");
-    struct devices_error e = {
-        .code = {true, 400059},
-        .http_status_code = STR("BadRequest"),
-        .message = arena_printf(r->arena, "%.*s correlation identifier: %s, timestamp: %s, errorcode: IH400059.",
-                                STR_ARG(sentence), r->tracking_id.p, enc_time_iso(r->arena, r->now_us).p),
-    };
-    call_refuse(r, NULL, "%.*s", STR_ARG(sentence));
-    return call_reply_codec(r, 400, devices_error_codec, &e);
-}
-
-static err_t check_body(struct call *r, const struct resource *body, struct instance_put *p)
-{
-    struct instance_properties *properties = p->properties;
-    p->row.sku_capacity = body->sku->capacity.set ? body->sku->capacity.n : CAPACITY_LEAST;
-    if (p->row.sku_capacity < CAPACITY_LEAST || p->row.sku_capacity > CAPACITY_MOST)
-        return call_fail(r, E(BAD_FIELD), "sku.capacity must be a whole number from %d to %d.", CAPACITY_LEAST,
-                         CAPACITY_MOST);
-    TRY(arm_location(r, "location", body->location, &p->row.location));
-    TRY(arm_tags(r, body->tags, &p->row.tags));
-    TRY(later_identity(r, body->identity));
-    return later_network(r, properties->public_network_access, properties->ip_filter_rules,
-                         properties->private_endpoint_connections);
-}
-
-static err_t read_body(struct call *r, struct resource *ret_body, struct instance_put *p)
-{
-    json_auto_t *body = NULL;
-    TRY(json_read(r->body, &r->detail, &body));
-    TRY(codec_decode(r->arena, instance_resource_codec, CODEC_NO_CASE, (struct json_in){body, r->body}, ret_body,
-                     &r->detail));
-    p->properties = ret_body->instance ? ret_body->instance : ARENA_NEW(r->arena, struct instance_properties);
-    return resource_extra(r->arena, instance_properties_codec, (struct json_in){body, r->body}, &r->detail,
-                          &p->row.properties);
-}
-
-static err_t issue_scope(struct db *db, struct instance_put *p)
-{
-    for (int i = 0; i < SCOPE_TRIES; i++) {
-        bool issued;
-        p->row.id_scope_text = id_scope_new(p->r->arena);
-        p->row.id_scope = arena_lower(p->r->arena, p->row.id_scope_text);
-        TRY(db_scope_issue(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, &issued));
-        if (issued)
-            return NULL;
-    }
-    return E(CONFLICT);
-}
-
-static err_t put_policies(struct db *db, struct instance_put *p, const struct policy *at, size_t count)
-{
-    struct policy_row *rows;
-    struct policy_owner owner = policy_owner_instance(p->row.id_scope);
-    TRY(policy_rows(p->r, &owner, at, count, &rows));
-    return db_instance_policy_put(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, rows, count);
-}
-
-static err_t create(struct db *db, struct instance_put *p)
-{
-    struct place_found found;
-    bool there, free;
-    p->created = true;
-    p->row.allocation_policy = p->properties->allocation_policy ? p->properties->allocation_policy : POLICY_HASHED;
-    TRY(arm_check_match(p->r, NULL));
-    TRY(db_group_hold(db, p->r->arena, &p->target.at, &there));
-    if (!there) {
-        TRY(db_place(db, p->r->arena, &p->target.at, &found));
-        return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
-    }
-    TRY(issue_scope(db, p));
-    TRY(db_instance_insert(db, p->r->arena, &p->target.find, &p->row));
-    TRY(db_name_take(db, p->r->arena, "instance", p->target.find.name_key, &free));
-    if (!free)
-        return E(UNIQUE_VIOLATION);
-    return p->properties->authorization_policies.set ? NULL : put_policies(db, p, &default_policy, 1);
-}
-
-static err_t change(struct db *db, struct instance_put *p, const struct instance_locked *old)
-{
-    p->created = false;
-    p->row.id_scope = old->id_scope;
-    p->row.allocation_policy =
-        p->properties->allocation_policy ? p->properties->allocation_policy : old->allocation_policy;
-    p->inputs_changed = p->row.allocation_policy != old->allocation_policy;
-    TRY(arm_check_match(p->r, &old->etag));
-    if (!str_same(old->location, p->row.location))
-        return call_fail(p->r, E(LOCATION_CONFLICT), "location: the instance is in %.*s; its location cannot change.",
-                         STR_ARG(old->location));
-    return db_instance_update(db, p->r->arena, &p->target.at.tenant_id, &p->row);
-}
-
-static err_t put_links(struct db *db, struct instance_put *p)
-{
-    struct link_plan plan;
-    TRY(links_plan(p->r, db, p->row.id_scope, &p->properties->iot_hubs, &plan));
-    TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, p->row.id_scope, plan.rows, plan.count));
-    p->inputs_changed |= plan.inputs_changed;
-    p->links_added = plan.changed_count > 0;
-    return plan.changed_count ? db_linked_jobs(db, p->r->arena, p->row.id_scope, plan.changed, plan.changed_count)
-                              : NULL;
-}
-
-/* What a tenant may have at most: its links cost the workers' time, which all tenants share. PUTs at the same time may
- * pass together, so the bound is kept but for as many as there are lanes. What was there before a bound was lowered
- * stays. */
-static err_t check_holdings(struct db *db, struct instance_put *p)
-{
-    struct tenant_holds holds;
-    const struct cfg *cfg = p->r->cfg;
-    if (!p->created && !p->links_added)
-        return NULL;
-    TRY(db_tenant_holds(db, p->r->arena, &p->target.at.tenant_id, &holds));
-    if (p->created && holds.instances > cfg->instances_max)
-        return call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
-                         (long long)cfg->instances_max);
-    if (p->links_added && holds.links > cfg->links_max)
-        return call_fail(p->r, E(QUOTA_EXCEEDED),
-                         "properties.iotHubs: the instances of a tenant link at most %lld hubs together.",
-                         (long long)cfg->links_max);
-    return NULL;
-}
-
-static err_t put_work(struct db *db, void *context)
-{
-    struct instance_put *p = context;
-    struct instance_locked old;
-    const struct obj_list *policies = &p->properties->authorization_policies;
-    TRY(db_instance_lock(db, p->r->arena, &p->target.find, &old));
-    TRY(old.id_scope.p ? change(db, p, &old) : create(db, p));
-    if (policies->set)
-        TRY(put_policies(db, p, policies->at, policies->n));
-    if (p->properties->iot_hubs.set)
-        TRY(put_links(db, p));
-    TRY(check_holdings(db, p));
-    return p->created ? NULL : db_scope_touch(db, p->r->arena, p->row.id_scope, p->inputs_changed);
-}
-
 err_t op_instance_put(struct call *r)
 {
-    struct instance_put p = {.r = r};
-    struct resource body = {0};
-    TRY(arm_resource(r, &p.target));
-    TRY(arm_check_new_name(r, "an instance", p.target.name));
-    p.row.name = p.target.name;
-    TRY(read_body(r, &body, &p));
-    if (!str_same_nocase(body.sku->name, STR("S1")))
-        return refuse_sku(r);
-    TRY(check_body(r, &body, &p));
-    err_t e = db_tx(r->db, put_work, &p);
-    if (e == E(UNIQUE_VIOLATION)) /* taken; or a twin of this request was faster, then it is there now */
-        e = db_tx(r->db, put_work, &p);
-    gate_forget_instance(r->shared->gate, p.row.id_scope, p.target.find.name_key);
-    if (e == E(UNIQUE_VIOLATION))
-        return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; instance names are unique across all tenants.",
-                         STR_ARG(p.target.name));
-    TRY(e);
-    return resource_reply(r, &instance_kind, p.created ? 201 : 200, &p.target);
+    return resource_put(r, &instance_kind);
+}
+
+err_t op_instance_delete(struct call *r)
+{
+    return resource_delete(r, &instance_kind);
 }

@@ -4,143 +4,61 @@
 
 #include <string.h>
 
-enum {
-    NAME_MAX_BYTES = 300,
-    KEY_BYTES = 128,
-    URL_MAX = 1024,
-    CONNECTION_MAX = 2048,
-    JSON_MAX = 65536,
-    POLICIES_MAX = 100,
-    LINKS_MAX = 50,
-    WEIGHT_MAX = 1000,
-    CAPACITY_MAX = 1000000
-};
+enum { KEY_BYTES = 128, CONNECTION_MAX = 2048 };
 
 const struct codec policy_codec[] = {
-    CODEC_TEXT(struct policy, key_name, "keyName", NAME_MAX_BYTES, CODEC_MUST),
+    CODEC_TEXT(struct policy, key_name, "keyName", RESOURCE_TEXT_MAX, CODEC_MUST),
     CODEC_TEXT(struct policy, primary_key, "primaryKey", KEY_BYTES, 0),
     CODEC_TEXT(struct policy, secondary_key, "secondaryKey", KEY_BYTES, 0),
-    CODEC_TEXT(struct policy, rights, "rights", NAME_MAX_BYTES, CODEC_MUST),
+    CODEC_TEXT(struct policy, rights, "rights", RESOURCE_TEXT_MAX, CODEC_MUST),
     CODEC_END,
 };
 
-static const struct codec sku_codec[] = {
-    CODEC_TEXT(struct sku, name, "name", NAME_MAX_BYTES, CODEC_MUST),
-    CODEC_TEXT(struct sku, tier, "tier", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_I64(struct sku, capacity, "capacity", 0, CAPACITY_MAX, 0),
-    CODEC_END,
-};
-
-static const struct codec identity_codec[] = {
-    CODEC_TEXT(struct managed_identity, type, "type", NAME_MAX_BYTES, 0),
+const struct codec identity_codec[] = {
+    CODEC_TEXT(struct managed_identity, type, "type", RESOURCE_TEXT_MAX, 0),
     CODEC_END,
 };
 
 #define R_ struct resource
-/* Read-only members are skipped on the way in: clients send back what they got. */
-/* clang-format off */
-#define RESOURCE_ROWS \
-    CODEC_TEXT(R_, id, "id", URL_MAX, CODEC_OUT), \
-    CODEC_TEXT(R_, name, "name", NAME_MAX_BYTES, CODEC_OUT), \
-    CODEC_TEXT(R_, type, "type", NAME_MAX_BYTES, CODEC_OUT), \
-    CODEC_TEXT(R_, location, "location", NAME_MAX_BYTES, CODEC_MUST), \
-    CODEC_TEXT(R_, resource_group, "resourcegroup", NAME_MAX_BYTES, CODEC_OUT), \
-    CODEC_TEXT(R_, subscription_id, "subscriptionid", NAME_MAX_BYTES, CODEC_OUT), \
-    CODEC_TEXT(R_, etag, "etag", NAME_MAX_BYTES, CODEC_OUT), \
-    CODEC_JSON(R_, tags, "tags", JSON_MAX, CODEC_OBJECT_ONLY), \
-    CODEC_OBJECT(R_, sku, "sku", sku_codec, struct sku, CODEC_MUST), \
-    CODEC_OBJECT(R_, identity, "identity", identity_codec, struct managed_identity, CODEC_IN), \
-    CODEC_JSON(R_, properties, "properties", JSON_MAX, CODEC_OUT)
-/* clang-format on */
-
-const struct codec hub_resource_codec[] = {
-    RESOURCE_ROWS,
-    CODEC_OBJECT(R_, hub, "properties", hub_properties_codec, struct hub_properties, CODEC_IN),
-    CODEC_END,
-};
-
-const struct codec instance_resource_codec[] = {
-    RESOURCE_ROWS,
-    CODEC_OBJECT(R_, instance, "properties", instance_properties_codec, struct instance_properties, CODEC_IN),
-    CODEC_END,
-};
-
 const struct codec child_resource_codec[] = {
-    CODEC_TEXT(R_, id, "id", URL_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, name, "name", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(R_, type, "type", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_JSON(R_, properties, "properties", JSON_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, type, "type", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(R_, properties, "properties", RESOURCE_JSON_MAX, CODEC_OUT),
     CODEC_END,
 };
 
 const struct codec group_codec[] = {
-    CODEC_TEXT(R_, id, "id", URL_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, name, "name", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(R_, type, "type", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(R_, location, "location", NAME_MAX_BYTES, CODEC_MUST),
-    CODEC_JSON(R_, tags, "tags", JSON_MAX, CODEC_OBJECT_ONLY),
-    CODEC_JSON(R_, properties, "properties", JSON_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, type, "type", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(R_, location, "location", RESOURCE_TEXT_MAX, CODEC_MUST),
+    CODEC_JSON(R_, tags, "tags", RESOURCE_JSON_MAX, CODEC_OBJECT_ONLY),
+    CODEC_JSON(R_, properties, "properties", RESOURCE_JSON_MAX, CODEC_OUT),
     CODEC_END,
 };
 #undef R_
 
-#define P_ struct hub_properties
-const struct codec hub_properties_codec[] = {
-    CODEC_TEXT(P_, state, "state", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(P_, provisioning_state, "provisioningState", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(P_, host_name, "hostName", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_JSON(P_, locations, "locations", JSON_MAX, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
-                  CODEC_IN),
-    CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", NAME_MAX_BYTES, 0),
-    CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", JSON_MAX, CODEC_IN),
-    CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", JSON_MAX, CODEC_IN),
-    CODEC_JSON(P_, network_rule_sets, "networkRuleSets", JSON_MAX, CODEC_IN),
-    CODEC_BOOL(P_, disable_local_auth, "disableLocalAuth", CODEC_IN),
-    CODEC_BOOL(P_, disable_device_sas, "disableDeviceSAS", CODEC_IN),
-    CODEC_BOOL(P_, disable_module_sas, "disableModuleSAS", CODEC_IN),
-    CODEC_END,
-};
-#undef P_
-
 #define L_ struct link_entry
-static const struct codec link_codec[] = {
-    CODEC_TEXT(L_, name, "name", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(L_, host_name, "hostName", NAME_MAX_BYTES, CODEC_OUT),
+const struct codec link_entry_codec[] = {
+    CODEC_TEXT(L_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, 0),
-    CODEC_TEXT(L_, location, "location", NAME_MAX_BYTES, 0),
-    CODEC_TEXT(L_, authentication_type, "authenticationType", NAME_MAX_BYTES, 0),
-    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", URL_MAX, 0),
-    CODEC_TEXT(L_, access_policy, "accessPolicy", NAME_MAX_BYTES, 0),
-    CODEC_I64(L_, weight, "allocationWeight", 1, WEIGHT_MAX, CODEC_NULL),
+    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, 0),
+    CODEC_TEXT(L_, authentication_type, "authenticationType", RESOURCE_TEXT_MAX, 0),
+    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, 0),
+    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, 0),
+    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_NULL),
     CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_NULL),
     CODEC_END,
 };
 #undef L_
 
-#define P_ struct instance_properties
-const struct codec instance_properties_codec[] = {
-    CODEC_TEXT(P_, state, "state", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(P_, provisioning_state, "provisioningState", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_WORD(P_, allocation_policy, "allocationPolicy", instance_policy_words, 0),
-    CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", NAME_MAX_BYTES, 0),
-    CODEC_OBJECTS(P_, iot_hubs, "iotHubs", link_codec, struct link_entry, LINKS_MAX, 0),
-    CODEC_TEXT(P_, service_host, "serviceOperationsHostName", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(P_, device_host, "deviceProvisioningHostName", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(P_, id_scope, "idScope", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
-                  CODEC_IN),
-    CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", JSON_MAX, CODEC_IN),
-    CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", JSON_MAX, CODEC_IN),
-    CODEC_END,
-};
-#undef P_
-
 #define L_ struct latency
 static const struct codec latency_codec[] = {
-    CODEC_TEXT(L_, region, "region", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_JSON(L_, p50_ms, "p50Ms", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_JSON(L_, p95_ms, "p95Ms", NAME_MAX_BYTES, CODEC_OUT),
+    CODEC_TEXT(L_, region, "region", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(L_, p50_ms, "p50Ms", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(L_, p95_ms, "p95Ms", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_I64(L_, count, "count", 0, INT64_MAX, CODEC_OUT),
     CODEC_TIME(L_, measured_us, "measuredAt"),
     CODEC_I64(L_, age_s, "ageSeconds", 0, INT64_MAX, CODEC_OUT),
@@ -150,15 +68,15 @@ static const struct codec latency_codec[] = {
 
 #define L_ struct linked_hub
 const struct codec linked_hub_codec[] = {
-    CODEC_TEXT(L_, host_name, "hostName", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", URL_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, access_policy, "accessPolicy", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(L_, location, "location", NAME_MAX_BYTES, CODEC_OUT),
+    CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, CODEC_OUT),
-    CODEC_I64(L_, weight, "allocationWeight", 1, WEIGHT_MAX, CODEC_OUT | CODEC_NULL),
+    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_OUT | CODEC_NULL),
     CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_OUT | CODEC_NULL),
     CODEC_WORD(L_, state, "state", link_state_words, CODEC_OUT),
-    CODEC_TEXT(L_, reason, "reason", URL_MAX, CODEC_OUT | CODEC_NULL),
+    CODEC_TEXT(L_, reason, "reason", RESOURCE_URL_MAX, CODEC_OUT | CODEC_NULL),
     CODEC_TIME(L_, state_since_us, "stateSince"),
     CODEC_TIME(L_, last_good_us, "lastGood"),
     CODEC_OBJECTS(L_, latency, "latency", latency_codec, struct latency, 0, CODEC_OUT),
@@ -168,21 +86,21 @@ const struct codec linked_hub_codec[] = {
 
 #define S_ struct subscription
 const struct codec subscription_codec[] = {
-    CODEC_TEXT(S_, id, "id", URL_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, subscription_id, "subscriptionId", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(S_, tenant_id, "tenantId", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(S_, display_name, "displayName", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(S_, state, "state", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_JSON(S_, policies, "subscriptionPolicies", JSON_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, authorization_source, "authorizationSource", NAME_MAX_BYTES, CODEC_OUT),
+    CODEC_TEXT(S_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, subscription_id, "subscriptionId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, tenant_id, "tenantId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, display_name, "displayName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(S_, policies, "subscriptionPolicies", RESOURCE_JSON_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, authorization_source, "authorizationSource", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_END,
 };
 #undef S_
 
 const struct codec devices_error_codec[] = {
     CODEC_I64(struct devices_error, code, "code", 0, INT32_MAX, CODEC_OUT),
-    CODEC_TEXT(struct devices_error, http_status_code, "httpStatusCode", NAME_MAX_BYTES, CODEC_OUT),
-    CODEC_TEXT(struct devices_error, message, "message", URL_MAX, CODEC_OUT),
+    CODEC_TEXT(struct devices_error, http_status_code, "httpStatusCode", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(struct devices_error, message, "message", RESOURCE_URL_MAX, CODEC_OUT),
     CODEC_END,
 };
 

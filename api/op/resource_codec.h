@@ -1,10 +1,11 @@
-/* resource_codec.h: the resources of the management plane as C structs, and the tables that name their members on the
- * wire (wire.md 1.3 to 1.6, 2). Read with CODEC_NO_CASE: templates spell members in many ways. A member `properties` is
- * read through its own table and written as text, because what clients put there and nobody here understands is kept
- * and given back. */
+/* resource_codec.h: what the resources of the management plane share as C structs, and the tables that name their
+ * members on the wire (wire.md 1.3 to 1.6, 2). Read with CODEC_NO_CASE: templates spell members in many ways. A member
+ * `properties` is read through its own table and written as text, because what clients put there and nobody here
+ * understands is kept and given back. */
 #ifndef IDSCOPE_RESOURCE_CODEC_H
 #define IDSCOPE_RESOURCE_CODEC_H
 
+#include "core/limits.h"
 #include "core/model.h"
 
 /* What every resource has. `properties` is written as it stands. */
@@ -12,10 +13,9 @@ struct resource {
     struct str id, name, type, location, resource_group, subscription_id, etag;
     struct str tags; /* JSON object of texts */
     struct sku *sku;
-    struct str properties;                /* out */
-    struct hub_properties *hub;           /* in, of a hub */
-    struct instance_properties *instance; /* in, of an instance */
-    struct managed_identity *identity;    /* in */
+    struct str properties;             /* out */
+    void *properties_in;               /* in: the struct of the kind */
+    struct managed_identity *identity; /* in */
 };
 struct sku {
     struct str name, tier;
@@ -24,6 +24,30 @@ struct sku {
 struct managed_identity {
     struct str type;
 };
+extern const struct codec identity_codec[];
+
+enum { RESOURCE_TEXT_MAX = 300, RESOURCE_URL_MAX = 1024, RESOURCE_JSON_MAX = 65536, RESOURCE_POLICIES_MAX = 100 };
+
+/* clang-format off */
+/* The rows that every resource's table begins with; members that clients only send back are skipped on the way in. */
+#define RESOURCE_ROWS(sku_codec) \
+    CODEC_TEXT(struct resource, id, "id", RESOURCE_URL_MAX, CODEC_OUT), \
+    CODEC_TEXT(struct resource, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_TEXT(struct resource, type, "type", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_TEXT(struct resource, location, "location", RESOURCE_TEXT_MAX, CODEC_MUST), \
+    CODEC_TEXT(struct resource, resource_group, "resourcegroup", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_TEXT(struct resource, subscription_id, "subscriptionid", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_TEXT(struct resource, etag, "etag", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_JSON(struct resource, tags, "tags", RESOURCE_JSON_MAX, CODEC_OBJECT_ONLY), \
+    CODEC_OBJECT(struct resource, sku, "sku", sku_codec, struct sku, CODEC_MUST), \
+    CODEC_OBJECT(struct resource, identity, "identity", identity_codec, struct managed_identity, CODEC_IN), \
+    CODEC_JSON(struct resource, properties, "properties", RESOURCE_JSON_MAX, CODEC_OUT)
+/* The rows of a SKU; what its capacity may be is the kind's. */
+#define SKU_ROWS(capacity_least, capacity_most) \
+    CODEC_TEXT(struct sku, name, "name", RESOURCE_TEXT_MAX, CODEC_MUST), \
+    CODEC_TEXT(struct sku, tier, "tier", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_I64(struct sku, capacity, "capacity", capacity_least, capacity_most, 0)
+/* clang-format on */
 
 /* A shared access policy, with its keys in base64. */
 struct policy {
@@ -31,30 +55,13 @@ struct policy {
 };
 extern const struct codec policy_codec[];
 
-struct hub_properties {
-    struct obj_list authorization_policies; /* struct policy; in */
-    struct str public_network_access;
-    struct str ip_filter_rules, private_endpoint_connections, network_rule_sets; /* JSON; in */
-    enum tri disable_local_auth, disable_device_sas, disable_module_sas;         /* in */
-    struct str state, provisioning_state, host_name, locations;                  /* out */
-};
-extern const struct codec hub_resource_codec[], hub_properties_codec[];
-
 /* One entry of an instance's iotHubs. */
 struct link_entry {
     struct str name, connection_string, host_name, location, hub_resource_id, access_policy, authentication_type;
     struct opt_i64 weight;
     enum tri apply;
 };
-struct instance_properties {
-    struct obj_list authorization_policies; /* struct policy; in */
-    struct obj_list iot_hubs;               /* struct link_entry */
-    int allocation_policy;                  /* enum allocation_policy */
-    struct str public_network_access;
-    struct str ip_filter_rules, private_endpoint_connections;                  /* JSON; in */
-    struct str state, provisioning_state, id_scope, service_host, device_host; /* out */
-};
-extern const struct codec instance_resource_codec[], instance_properties_codec[];
+extern const struct codec link_entry_codec[];
 
 /* A linked hub as a resource of its own, with what the workers found out about it. */
 struct latency {

@@ -433,6 +433,21 @@ describe('management: instances', { concurrency: 4 }, () => {
   });
 });
 
+describe('management: SKUs', { concurrency: 4 }, () => {
+  test('a capacity that is not good is refused by one rule in one sentence, whatever is wrong with it', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    for (const [at, most] of [[idscope.hubPath(made.group, fresh('hub')), 200], [idscope.instancePath(made.group, fresh('dps')), 1000]]) {
+      const put = (capacity) => idscope.arm('PUT', at, { body: { location: 'westeurope', sku: { name: 'S1', capacity }, properties: {} } });
+      for (const capacity of ['1', 0, -1, 1.5, most + 1, 1e9, true, {}]) {
+        const { json } = refusedArm(await put(capacity), 400, 'InvalidRequestContent');
+        assert.equal(json.error.message, `sku.capacity must be a whole number from 1 to ${most}.`, JSON.stringify(capacity));
+      }
+      for (const capacity of [1, most]) assert.equal(expect('put', await put(capacity), 200, 201).sku.capacity, capacity);
+      assert.equal(expect('none', await put(undefined), 200).sku.capacity, 1);
+    }
+  });
+});
+
 describe('management: numbers', { concurrency: 4 }, () => {
   test('numbers in members that are kept come back to the letter', async (t) => {
     const made = await scene(t, { hubs: 0 });

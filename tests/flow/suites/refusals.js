@@ -14,7 +14,8 @@ const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, until, 
 const ITSELF = {
   linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
 };
-const NOT_OURS = { link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL' };
+const NOT_OURS = { link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
+  tenant_job: "tenant_id = '00000000-0000-0000-0000-000000000000'" };
 
 async function tables() {
   return (await stack.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'idscope' ORDER BY 1")).split('\n');
@@ -55,7 +56,8 @@ describe('refusals: nothing is written behind one', () => {
     await stack.sql(`INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id, region, operation_at, created_at, updated_at)
                      VALUES ('${scope}', '${stranger}', '${stranger}', gen_random_uuid(), 'assigned', 'initialAssignment', '${made.hubs[0].host}', '${stranger}', 'r', now(), now(), now())`);
 const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope}' AND kind IN ('assign', 'hub_remove'))
-      + (SELECT count(*) FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL) + (SELECT count(*) FROM idscope.hub_registry WHERE retired_at IS NOT NULL)`;
+      + (SELECT count(*) FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL) + (SELECT count(*) FROM idscope.hub_registry WHERE retired_at IS NOT NULL)
+      + (SELECT count(*) FROM idscope.hub_device_count WHERE n > 0)`;
     await until('all work to be done and what other suites left to be purged', async () => (await stack.sql(busy)) === '0');
   });
 

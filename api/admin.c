@@ -11,8 +11,8 @@
 #include "core/process/keyfile.h"
 #include "core/process/log_sink.h"
 #include "core/process/program.h"
+#include "core/word.h"
 #include "db/admin.h"
-#include "db/word.h"
 
 /* One run of one command. */
 struct run {

@@ -10,7 +10,6 @@
 
 #include "api/call.h"
 #include "db/gate.h"
-#include "db/word.h"
 
 enum { ENTRIES_MAX = 10000, BUCKETS = 4096, SWEEP_AT_MOST = 8 };
 
@@ -151,7 +150,7 @@ static err_t take_instance(struct gate *g, struct entry *e, const struct db_gate
                                          .name = row->name,
                                          .version = row->version,
                                          .inputs_version = row->inputs_version,
-                                         .allocation_policy = word_number(policy_words, row->allocation_policy)};
+                                         .allocation_policy = row->allocation_policy};
     return unseal_policies(g, e->arena, "instance_policy", row->id_scope, &row->policies, service_rights_implied,
                            &e->instance.policies, &e->instance.policy_count);
 }
@@ -184,7 +183,7 @@ static err_t load_client(struct db *db, struct entry *e)
     struct uuid client_id;
     memcpy(client_id.b, e->key.p, sizeof client_id.b);
     TRY(db_gate_client(db, e->arena, &client_id, &row));
-    e->client = (struct gate_client){client_id, row.tenant_id, word_number(role_words, row.role), row.secret};
+    e->client = (struct gate_client){client_id, row.tenant_id, row.role, row.secret};
     return NULL;
 }
 

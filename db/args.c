@@ -78,6 +78,12 @@ void db_text_array(struct db_args *in, const struct str *at, size_t n)
     add(in, db_col_array(&text, at, sizeof *at, n, in->arena));
 }
 
+void db_i64_array(struct db_args *in, const int64_t *at, size_t n)
+{
+    static const struct db_col number = {.kind = DB_I64};
+    add(in, db_col_array(&number, at, sizeof *at, n, in->arena));
+}
+
 void db_row_args(struct db_args *in, const struct db_row *row, const void *from)
 {
     for (size_t i = 0; i < row->count; i++)
@@ -90,42 +96,4 @@ void db_array_args(struct db_args *in, const struct db_row *row, const void *fir
     for (size_t i = 0; i < row->count; i++)
         if (!row->cols[i].out)
             add(in, db_col_array(&row->cols[i], first, row->size, count, in->arena));
-}
-
-static void add_array(struct db_args *in, enum db_kind kind, const void *at, size_t stride, size_t n)
-{
-    const struct db_col col = {.kind = kind};
-    add(in, db_col_array(&col, at, stride, n, in->arena));
-}
-
-void db_i32_opt(struct db_args *in, bool set, int32_t n)
-{
-    db_i32(in, n);
-    if (!set)
-        in->values[in->count - 1] = NULL;
-}
-
-void db_bytea_array(struct db_args *in, const struct bytes *at, size_t n)
-{
-    add_array(in, DB_BYTEA, at, sizeof *at, n);
-}
-
-void db_uuid_array(struct db_args *in, const struct uuid *at, size_t n)
-{
-    add_array(in, DB_UUID, at, sizeof *at, n);
-}
-
-void db_i64_array(struct db_args *in, const int64_t *at, size_t n)
-{
-    add_array(in, DB_I64, at, sizeof *at, n);
-}
-
-void db_i32_array(struct db_args *in, const int32_t *at, size_t n)
-{
-    add_array(in, DB_I32, at, sizeof *at, n);
-}
-
-void db_bool_array(struct db_args *in, const bool *at, size_t n)
-{
-    add_array(in, DB_BOOL, at, sizeof *at, n);
 }

@@ -63,17 +63,10 @@ void db_i32(struct db_args *in, int32_t n);             /* int4 */
 void db_bool(struct db_args *in, bool b);
 void db_time(struct db_args *in, int64_t us);                           /* timestamptz; 0 is NULL */
 void db_text_array(struct db_args *in, const struct str *at, size_t n); /* absent elements are NULL */
+void db_i64_array(struct db_args *in, const int64_t *at, size_t n);
 /* One parameter for each column of the row, out of one struct; and one array for each, out of many. */
 void db_row_args(struct db_args *in, const struct db_row *row, const void *from);
 void db_array_args(struct db_args *in, const struct db_row *row, const void *first, size_t count);
-
-/* Until all files speak in rows: */
-void db_i32_opt(struct db_args *in, bool set, int32_t n);
-void db_bytea_array(struct db_args *in, const struct bytes *at, size_t n);
-void db_uuid_array(struct db_args *in, const struct uuid *at, size_t n);
-void db_i64_array(struct db_args *in, const int64_t *at, size_t n);
-void db_i32_array(struct db_args *in, const int32_t *at, size_t n);
-void db_bool_array(struct db_args *in, const bool *at, size_t n);
 
 /* --- who acts ----------------------------------------------------------------------------------------------------- */
 

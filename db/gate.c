@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/model.h"
+
 #define POLICY_COLS(type)                                                                                              \
     COL(type, policies.key_names, TEXTS), COL(type, policies.rights, I64S),                                            \
         COL(type, policies.primary_sealed, BYTEAS), COL(type, policies.secondary_sealed, BYTEAS)
@@ -10,7 +12,7 @@
     COL(struct db_gate_instance, id_scope, TEXT), COL(struct db_gate_instance, id_scope_text, TEXT),                   \
         COL(struct db_gate_instance, version, I64), COL(struct db_gate_instance, inputs_version, I64),                 \
         COL(struct db_gate_instance, tenant_id, UUID), COL(struct db_gate_instance, name, TEXT),                       \
-        COL(struct db_gate_instance, allocation_policy, TEXT), POLICY_COLS(struct db_gate_instance)
+        COL_WORD(struct db_gate_instance, allocation_policy, policy_words), POLICY_COLS(struct db_gate_instance)
 
 DB_ROW(gate_instance, struct db_gate_instance, INSTANCE_COLS);
 DB_ROW(gate_instances, struct db_gate_instance, COL(struct db_gate_instance, n, I64), INSTANCE_COLS);
@@ -18,7 +20,7 @@ DB_ROW(gate_hub, struct db_gate_hub, COL(struct db_gate_hub, hub_id, I64), COL(s
        COL(struct db_gate_hub, tenant_id, UUID), COL(struct db_gate_hub, name, TEXT),
        COL_AS(struct db_gate_hub, created_us, TIME, "created_at"), POLICY_COLS(struct db_gate_hub));
 DB_ROW(gate_client, struct db_gate_client, COL(struct db_gate_client, tenant_id, UUID),
-       COL(struct db_gate_client, role, TEXT), COL_AS(struct db_gate_client, secret, HASH, "secret_sha256"));
+       COL_WORD(struct db_gate_client, role, role_words), COL_AS(struct db_gate_client, secret, HASH, "secret_sha256"));
 DB_ROW(token_key, struct db_token_key, COL(struct db_token_key, kid, TEXT),
        COL(struct db_token_key, private_sealed, BYTEA));
 

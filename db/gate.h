@@ -15,7 +15,8 @@ struct db_policies {
 
 struct db_gate_instance {
     int64_t n; /* of db_gate_instances: its place among those that were asked for, from 1 */
-    struct str id_scope, id_scope_text, name, allocation_policy;
+    struct str id_scope, id_scope_text, name;
+    int allocation_policy; /* enum allocation_policy */
     int64_t version, inputs_version;
     struct uuid tenant_id;
     struct db_policies policies;
@@ -30,7 +31,7 @@ struct db_gate_hub {
 
 struct db_gate_client {
     struct uuid tenant_id;
-    struct str role;
+    int role; /* enum role */
     struct sha256 secret;
 };
 

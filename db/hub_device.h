@@ -3,7 +3,7 @@
 #define IDSCOPE_DB_HUB_DEVICE_H
 
 #include "core/model.h"
-#include "db/row.h"
+#include "db/db.h"
 
 struct hub_device_row {
     struct str device_id;
@@ -25,9 +25,8 @@ struct hub_guard {
 
 /* What became of a call: ids of `at` that were there before, and that were written. */
 struct hub_devices_outcome {
-    bool live;                   /* false: the hub is not what it was checked against; nothing was written */
-    struct str *written, *found; /* found: update and delete only */
-    size_t written_count, found_count;
+    bool live;                      /* false: the hub is not what it was checked against; nothing was written */
+    struct str_list written, found; /* found: update and delete only */
 };
 
 err_t db_hub_device_find(struct db *db, struct arena *a, int64_t hub_id, struct str device_id, bool *ret_found,

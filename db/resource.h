@@ -30,9 +30,12 @@ void db_place_args(struct db_args *in, struct arena *a, const struct place *at);
 /* The parameters of every …_find: place, name, after, rows wanted. */
 void db_find_args(struct db_args *in, struct arena *a, const struct find *f);
 
-/* `calls` behind a look at the place, in one transaction and one round trip. */
+/* `calls` behind a look at the place, in one transaction and one round trip; ret->of[i + 1] belongs to calls[i]. */
 err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_call *calls, size_t count,
-                struct place_found *ret_found, struct rows **ret_rows);
+                struct place_found *ret_found, struct rows_set *ret);
+/* One …_find in that way: a page of its rows (db_page). */
+err_t db_placed_page(struct db *db, enum sql_id statement, struct arena *a, const struct find *f,
+                     struct place_found *ret_found, void *ret_array, size_t size, size_t *ret_count, bool *ret_more);
 /* The place alone. */
 err_t db_place(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found);
 
@@ -42,10 +45,8 @@ struct policy_row {
     int rights;
     struct bytes primary_sealed, secondary_sealed;
 };
-/* Four parameters: names, rights, primary and secondary keys. */
-void db_policy_args(struct db_args *in, struct arena *a, const struct policy_row *policies, size_t count);
-/* Reads columns 0…3: key_name, rights, primary_sealed, secondary_sealed. */
-size_t db_policy_rows(const struct rows *rows, struct arena *a, struct policy_row **ret);
+/* Four parameters: names, rights, primary and secondary keys. Statements give policies as rows of `policy`. */
+void db_policy_args(struct db_args *in, const struct policy_row *policies, size_t count);
 
 struct group_row {
     struct str name, location, tags;

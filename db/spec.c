@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/word.h"
 #include "db/oid.h"
 
 /* One value on its way out; `small` is room for those that are made up. */
@@ -52,10 +53,7 @@ static void read_text(const struct db_col *col, struct bytes v, struct arena *a,
 static void read_word(const struct db_col *col, struct bytes v, struct arena *a, void *at)
 {
     (void)a;
-    *(int *)at = 0;
-    for (int i = 0; v.p && col->words[i]; i++)
-        if (strlen(col->words[i]) == v.n && memcmp(col->words[i], v.p, v.n) == 0)
-            *(int *)at = i + 1;
+    *(int *)at = word_number(col->words, (struct str){(const char *)v.p, v.n});
 }
 
 static void read_bytea(const struct db_col *col, struct bytes v, struct arena *a, void *at)
@@ -210,8 +208,7 @@ static void put_text(const struct db_col *col, const void *at, struct arena *a, 
 
 static void put_word(const struct db_col *col, const void *at, struct arena *a, struct wire *ret)
 {
-    int number = *(const int *)at;
-    struct str word = number > 0 ? str_of(col->words[number - 1]) : (struct str){NULL, 0};
+    struct str word = word_text(col->words, *(const int *)at);
     put_text(col, &word, a, ret);
 }
 

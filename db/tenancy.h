@@ -2,7 +2,7 @@
 #ifndef IDSCOPE_DB_TENANCY_H
 #define IDSCOPE_DB_TENANCY_H
 
-#include "db/row.h"
+#include "db/db.h"
 
 /* Rows that one page of a management list holds. A statement is asked for one more, which only tells that there is
  * more: db_page reads its rows without that one. */

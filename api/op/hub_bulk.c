@@ -164,10 +164,10 @@ static void mark(struct change_set *s, err_t unless_found, const struct hub_devi
         s->refs[i].item->error = unless_found;
         s->refs[i].item->done = true;
     }
-    for (size_t i = 0; i < o->found_count; i++)
-        settle(s, o->found[i], E(PRECONDITION_FAILED));
-    for (size_t i = 0; i < o->written_count; i++)
-        settle(s, o->written[i], NULL);
+    for (size_t i = 0; i < o->found.n; i++)
+        settle(s, o->found.at[i], E(PRECONDITION_FAILED));
+    for (size_t i = 0; i < o->written.n; i++)
+        settle(s, o->written.at[i], NULL);
 }
 
 static err_t apply(struct call *r, struct bulk *b, enum change change)

@@ -265,11 +265,11 @@ static err_t put_work(struct call *r, void *context)
         TRY(db_hub_device_create(r->db, r->arena, &guard, hub_device_generation(r), &row, 1, &o));
     if (!o.live)
         return E(STALE);
-    if (o.written_count)
+    if (o.written.n)
         return reply_device(r, row.device_id);
     if (!update)
         return call_fail(r, E(DEVICE_EXISTS), "A device with ID '%.*s' is already registered.", STR_ARG(row.device_id));
-    return o.found_count ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
+    return o.found.n ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
 }
 
 err_t op_hub_device_put(struct call *r)
@@ -290,9 +290,9 @@ static err_t delete_work(struct call *r, void *context)
     TRY(db_hub_device_delete(r->db, r->arena, &guard, row, 1, &o));
     if (!o.live)
         return E(STALE);
-    if (o.written_count)
+    if (o.written.n)
         return call_reply_empty(r, 204);
-    return o.found_count ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
+    return o.found.n ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
 }
 
 err_t op_hub_device_delete(struct call *r)

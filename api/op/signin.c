@@ -4,7 +4,7 @@
 #include "api/op/op.h"
 #include "api/shared.h"
 #include "core/json.h"
-#include "db/word.h"
+#include "core/word.h"
 
 enum { SECRET_MAX = 512, SCOPE_MAX = 300 };
 

@@ -1,8 +1,8 @@
 -- hub.sql: built-in hubs as the management plane sees them. Names are global: a plain INSERT, and the unique violation reads as "taken".
 
--- name: hub_find as actor
+-- name: hub_find -> hub as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 hub (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
-SELECT h.name, g.name, h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.etag
+SELECT h.name, g.name AS "group", h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.etag
   FROM idscope.hub h
   JOIN idscope.resource_group g
     ON g.tenant_id = h.tenant_id AND g.subscription_id = h.subscription_id AND g.name_key = h.resource_group_key
@@ -13,7 +13,7 @@ SELECT h.name, g.name, h.subscription_id, h.location, h.tags, h.sku_name, h.sku_
  ORDER BY h.hub_key
  LIMIT $6;
 
--- name: hub_policy_find as actor
+-- name: hub_policy_find -> policy as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case (NULL: all)
 SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
   FROM idscope.hub h
@@ -22,7 +22,7 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
    AND ($5::text IS NULL OR p.key_name_key = $5)
  ORDER BY p.position;
 
--- name: hub_lock as actor
+-- name: hub_lock -> hub_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub. Two writers of one hub wait for each other.
 SELECT hub_id, location, etag
   FROM idscope.hub

@@ -2,14 +2,14 @@
 -- never wait for each other in a ring), one statement, one commit; each joins the live registry row on the version it was checked against,
 -- and adds what it changed to the hub's counts.
 
--- name: hub_device_find
+-- name: hub_device_find -> hub_device
 -- $1 hub, $2 device
 SELECT device_id, generation, revision, status, status_reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint,
        secondary_thumbprint, iot_edge, status_at
   FROM idscope.hub_device
  WHERE hub_id = $1 AND device_id = $2;
 
--- name: hub_device_list
+-- name: hub_device_list -> hub_device
 -- $1 hub, $2 the last one of the page before (empty: none), $3 rows wanted
 SELECT device_id, generation, revision, status, status_reason, auth_type, primary_sealed, secondary_sealed, primary_thumbprint,
        secondary_thumbprint, iot_edge, status_at
@@ -18,7 +18,7 @@ SELECT device_id, generation, revision, status, status_reason, auth_type, primar
  ORDER BY device_id
  LIMIT $3;
 
--- name: hub_device_create
+-- name: hub_device_create -> hub_devices_outcome
 -- $1 hub, $2 its version, $3 ids, $4 generation of them all, $5 statuses, $6 reasons, $7 kinds of authentication, $8 and $9 sealed keys,
 -- $10 and $11 thumbprints, $12 edge flags
 WITH live AS (
@@ -36,9 +36,9 @@ WITH live AS (
      counted AS (
     INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
     SELECT hub_id, count(*), count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id)
-SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY[]::text[];
+SELECT EXISTS (SELECT 1 FROM live) AS live, ARRAY(SELECT device_id FROM written) AS written, ARRAY[]::text[] AS found;
 
--- name: hub_device_update
+-- name: hub_device_update -> hub_devices_outcome
 -- As hub_device_create, where $4 only fills the insert, which always meets a row; $13 keep stored keys, $14 and $15 the generations and revisions that
 -- they must have ($14 = 0: any). Rows are found and locked one by one by their key, then written as the insert that meets them.
 WITH live AS (
@@ -78,9 +78,10 @@ WITH live AS (
       JOIN found USING (device_id)
      WHERE written.status <> old_status
      GROUP BY hub_id)
-SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
+SELECT EXISTS (SELECT 1 FROM live) AS live, ARRAY(SELECT device_id FROM written) AS written,
+       ARRAY(SELECT device_id FROM found) AS found;
 
--- name: hub_device_delete
+-- name: hub_device_delete -> hub_devices_outcome
 -- $1 hub, $2 its version, $3 ids, $4 and $5 the generations and revisions that they must have ($4 = 0: any)
 WITH live AS (
     SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
@@ -100,9 +101,10 @@ WITH live AS (
      counted AS (
     INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
     SELECT hub_id, -count(*), -count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id)
-SELECT EXISTS (SELECT FROM live), ARRAY(SELECT device_id FROM written), ARRAY(SELECT device_id FROM found);
+SELECT EXISTS (SELECT 1 FROM live) AS live, ARRAY(SELECT device_id FROM written) AS written,
+       ARRAY(SELECT device_id FROM found) AS found;
 
--- name: hub_device_count
+-- name: hub_device_count -> hub_device_count
 -- $1 hub
 SELECT coalesce(sum(devices), 0)::bigint AS devices, coalesce(sum(enabled), 0)::bigint AS enabled
   FROM idscope.hub_device_count

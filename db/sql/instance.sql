@@ -1,8 +1,8 @@
 -- instance.sql: provisioning service instances, their ID scopes, policies and linked hubs as the management plane sees them.
 
--- name: instance_find as actor
+-- name: instance_find -> instance as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 instance (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
-SELECT i.name, g.name, i.subscription_id, i.id_scope, i.id_scope_text, i.location, i.tags, i.sku_capacity, i.allocation_policy,
+SELECT i.name, g.name AS "group", i.subscription_id, i.id_scope, i.id_scope_text, i.location, i.tags, i.sku_capacity, i.allocation_policy,
        i.properties, i.etag
   FROM idscope.instance i
   JOIN idscope.resource_group g
@@ -14,7 +14,7 @@ SELECT i.name, g.name, i.subscription_id, i.id_scope, i.id_scope_text, i.locatio
  ORDER BY i.name_key
  LIMIT $6;
 
--- name: instance_policy_find as actor
+-- name: instance_policy_find -> policy as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 policy in lower case (NULL: all)
 SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
   FROM idscope.instance i
@@ -23,20 +23,20 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
    AND ($5::text IS NULL OR p.key_name_key = $5)
  ORDER BY p.position;
 
--- name: instance_lock as actor
+-- name: instance_lock -> instance_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance. Two writers of one instance wait for each other.
 SELECT id_scope, location, etag, allocation_policy
   FROM idscope.instance
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
    FOR UPDATE;
 
--- name: tenant_holds
+-- name: tenant_holds -> tenant_holds as actor
 -- $1 tenant: its instances, and the hubs that they link. With what the transaction has written.
-SELECT count(*), coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint
+SELECT count(*) AS instances, coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint AS links
   FROM idscope.instance i
  WHERE i.tenant_id = $1;
 
--- name: scope_issue
+-- name: scope_issue -> id_scope
 -- $1 ID scope, $2 tenant. No row: it was issued before, to whomever.
 INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($1, $2) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope;
 
@@ -75,7 +75,7 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
    SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
        secondary_sealed = excluded.secondary_sealed, position = excluded.position;
 
--- name: instance_delete as actor
+-- name: instance_delete -> id_scope as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any).
 -- The ID scope is dead at once; what it holds is purged later. The name rests.
 WITH gone AS (
@@ -93,10 +93,11 @@ WITH gone AS (
 SELECT id_scope
   FROM gone;
 
--- name: linked_find as actor
+-- name: linked_find -> linked as actor
 -- $1 tenant, $2 ID scopes, $3 host in lower case (NULL: all)
-SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.primary_sealed, l.allocation_weight,
-       l.apply_allocation_policy, l.state, l.reason, l.state_since, l.last_good_at, h.subscription_id, g.name, h.name
+SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.primary_sealed,
+       l.allocation_weight AS weight, l.apply_allocation_policy AS apply, l.state, l.reason, l.state_since, l.last_good_at,
+       h.subscription_id AS hub_subscription, g.name AS hub_group, h.name AS hub_name
   FROM idscope.linked_hub l
   LEFT JOIN idscope.hub h ON h.tenant_id = l.tenant_id AND h.hub_key = l.hub_key
   LEFT JOIN idscope.resource_group g
@@ -104,27 +105,27 @@ SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.pri
  WHERE l.tenant_id = $1 AND l.id_scope = ANY ($2) AND ($3::text IS NULL OR l.host = $3)
  ORDER BY l.id_scope, l.position;
 
--- name: linked_latency_find
+-- name: linked_latency_find -> latency
 -- $1 hosts
-SELECT host, region, tcp_p50_us, tcp_p95_us, count, measured_at
+SELECT host, region, tcp_p50_us AS p50_us, tcp_p95_us AS p95_us, count, measured_at
   FROM idscope.link_latency
  WHERE host = ANY ($1)
  ORDER BY host, region;
 
--- name: linked_target as actor
+-- name: linked_target -> linked_target as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case: the hub that a link by resource names; NULL rights: no such policy
-SELECT h.name, h.location, p.key_name, p.rights
+SELECT h.name AS hub_name, h.location, p.key_name, p.rights
   FROM idscope.hub h
   LEFT JOIN idscope.hub_policy p ON p.tenant_id = h.tenant_id AND p.hub_key = h.hub_key AND p.key_name_key = $5
  WHERE h.tenant_id = $1 AND h.subscription_id = $2 AND h.resource_group_key = $3 AND h.hub_key = $4;
 
 -- name: linked_put as actor
 -- $1 tenant, $2 ID scope; the whole set, in order: $3 hosts as given, $4 locations, $5 hubs linked by resource, $6 policies, $7 sealed
--- keys, $8 weights (0: never set), $9 apply flags (0 never set, 1 false, 2 true). A changed credential waits for its first probe.
+-- keys, $8 weights (0: never set), $9 apply flags (NULL: never set). A changed credential waits for its first probe.
 WITH wanted AS (
-    SELECT lower(host_name COLLATE "C") AS host, host_name, location, hub_key, key_name, primary_sealed, nullif(weight, 0) AS weight,
-           CASE apply WHEN 1 THEN false WHEN 2 THEN true END AS apply, position::int AS position
-      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::int[])
+    SELECT lower(host_name COLLATE "C") AS host, host_name, location, hub_key, key_name, primary_sealed, nullif(weight, 0)::int AS weight,
+           apply, position::int AS position
+      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::boolean[])
            WITH ORDINALITY AS w (host_name, location, hub_key, key_name, primary_sealed, weight, apply, position)),
      gone AS (
     DELETE FROM idscope.linked_hub

@@ -1,25 +1,26 @@
 -- resource.sql: places (subscription and resource group) and resource groups.
 
--- name: place as actor
+-- name: place -> place as actor
 -- $1 tenant, $2 subscription, $3 group in lower case (NULL: none asked for). Tells what of a resource's path exists, for the right 404.
-SELECT EXISTS (SELECT FROM idscope.subscription WHERE tenant_id = $1 AND subscription_id = $2),
-       (SELECT name FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3::text);
+SELECT EXISTS (SELECT 1 FROM idscope.subscription WHERE tenant_id = $1 AND subscription_id = $2) AS subscription,
+       (SELECT name FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3::text) AS "group";
 
--- name: name_take as actor
+-- name: name_take -> name_taken as actor
 -- $1 `hub` or `instance`, $2 name in lower case, behind the insert of it. False: the name rests for another tenant.
 SELECT idscope.name_take($1, $2) AS taken;
 
--- name: group_find as actor
--- $1 tenant, $2 subscription, $3 group (NULL: all), $4 the last one of the page before (NULL: the first page), $5 rows wanted
+-- name: group_find -> resource_group as actor
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 the same, $5 the last one of the page before (NULL: the first page), $6 rows wanted
 SELECT name, location, tags
   FROM idscope.resource_group
  WHERE tenant_id = $1 AND subscription_id = $2
    AND ($3::text IS NULL OR name_key = $3)
-   AND ($4::text IS NULL OR name_key > $4)
+   AND ($4::text IS NULL OR name_key = $4)
+   AND ($5::text IS NULL OR name_key > $5)
  ORDER BY name_key
- LIMIT $5;
+ LIMIT $6;
 
--- name: group_put as actor
+-- name: group_put -> group_written as actor
 -- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags. No row: the subscription is missing, or the group stands elsewhere.
 INSERT INTO idscope.resource_group AS g (tenant_id, subscription_id, name_key, name, location, tags)
 SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
@@ -27,7 +28,7 @@ SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
  WHERE s.tenant_id = $1 AND s.subscription_id = $2
     ON CONFLICT (tenant_id, subscription_id, name_key) DO UPDATE SET tags = excluded.tags
  WHERE g.location = excluded.location
-RETURNING name, location, tags, g.xmax = 0;
+RETURNING name, location, tags, g.xmax = 0 AS created;
 
 -- name: group_hold as actor
 -- $1 tenant, $2 subscription, $3 group. Keeps the group from being deleted until the transaction ends.

@@ -1,9 +1,9 @@
-/* word.h: words of the contract ↔ enumerations, for columns that hold words. The lists themselves stand in
- * core/model.c. */
-#ifndef IDSCOPE_DB_WORD_H
-#define IDSCOPE_DB_WORD_H
+/* word.h: words of the contract ↔ enumerations. The lists themselves stand in model.c. It must never take a word that
+ * is not spelt as its list spells it. */
+#ifndef IDSCOPE_WORD_H
+#define IDSCOPE_WORD_H
 
-#include "core/arena.h"
+#include "arena.h"
 
 /* The number of a word in its NULL-terminated list, the first is 1; 0 when it is absent or not in the list. */
 static inline int word_number(const char *const *words, struct str word)

@@ -51,9 +51,23 @@ static err_t uuid_word(struct run *run, const char *word, struct uuid *ret)
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
+/* The changes from here on are those of whoever runs the command; `tenant` NULL: they are the deployment's own. */
+static void act(struct run *run, const struct uuid *tenant)
+{
+    struct db_actor actor = {
+        .kind = "operator",
+        .id = arena_printf(run->arena, "uid %u", (unsigned)getuid()),
+        .operation = STR("idscope-admin"),
+    };
+    if (tenant)
+        actor.tenant = *tenant;
+    db_act(run->db, &actor);
+}
+
 static err_t add_tenant(struct run *run, struct str name, struct uuid *ret)
 {
     struct uuid tenant = crypt_uuid4();
+    act(run, &tenant);
     TRY(db_admin_tenant_create(run->db, run->arena, &tenant, name));
     print_uuid(run, "IDSCOPE_TENANT_ID", &tenant);
     *ret = tenant;
@@ -68,6 +82,7 @@ static err_t no_tenant(struct run *run, err_t e)
 static err_t add_subscription(struct run *run, const struct uuid *tenant, struct str name)
 {
     struct uuid subscription = crypt_uuid4();
+    act(run, tenant);
     err_t e = db_admin_subscription_create(run->db, run->arena, tenant, &subscription, name);
     if (e)
         return no_tenant(run, e);
@@ -89,6 +104,7 @@ static err_t add_service_principal(struct run *run, const struct uuid *tenant, s
         .role = role,
         .secret_hash = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n}),
     };
+    act(run, tenant);
     err_t e = db_admin_service_principal_create(run->db, run->arena, &p);
     if (e)
         return no_tenant(run, e);
@@ -104,6 +120,7 @@ static err_t add_token_key(struct run *run, struct str *ret_kid)
     struct str pem = jwt_key_new_pem(run->arena);
     struct bytes row = seal_row(run->arena, "token_key", kid, STR(""), "private");
     struct db_token_key key = {kid, seal(run->arena, run->ring, row, (struct bytes){(const uint8_t *)pem.p, pem.n})};
+    act(run, NULL);
     TRY(db_admin_token_key_create(run->db, run->arena, &key));
     *ret_kid = kid;
     return NULL;

@@ -22,6 +22,7 @@ static const struct {
 void db_act(struct db *db, const struct db_actor *actor)
 {
     db->acts = actor != NULL;
+    db->is_told = false;
     arena_reset(db->who);
     db_args_init(&db->actor, db->who);
     if (!actor)

@@ -40,8 +40,10 @@ WITH live AS (
     INSERT INTO idscope.enrollment_detail (id_scope, registration_key, initial_twin, optional_device_information)
     SELECT id_scope, registration_key, $16::json, $17::json
       FROM written
-     WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL)
-SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM written) AS written,
+     WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL),
+     noted AS (
+    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'created')) FROM written)
+SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4) AS found, true AS matches;
 
 -- name: enrollment_update -> enrollment_outcome as actor
@@ -84,11 +86,13 @@ WITH live AS (
       FROM written
      WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL
         ON CONFLICT (id_scope, registration_key) DO UPDATE
-       SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information)
-SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM written) AS written,
+       SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information),
+     noted AS (
+    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'updated')) FROM written)
+SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches;
 
--- name: enrollment_delete -> enrollment_outcome
+-- name: enrollment_delete -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 the etag that it must have (NULL: any). What became of the device was
 -- forgotten by registration_delete before, in the same transaction.
 WITH live AS (
@@ -102,6 +106,8 @@ WITH live AS (
     DELETE FROM idscope.enrollment e
      USING live, before
      WHERE e.id_scope = $1 AND e.registration_key = $3 AND before.matches
-    RETURNING e.id_scope)
-SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, EXISTS (SELECT 1 FROM written) AS written,
+    RETURNING e.id_scope, e.registration_key),
+     noted AS (
+    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM written)
+SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches;

@@ -32,17 +32,26 @@ SELECT hub_id, location, etag
 -- name: hub_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 name, $6 location, $7 tags, $8 SKU, $9 capacity, $10 properties
 WITH issued AS (
-    INSERT INTO idscope.hub_registry (hub_key) VALUES ($4) RETURNING hub_id)
-INSERT INTO idscope.hub (hub_key, hub_id, tenant_id, subscription_id, resource_group_key, name, location, tags, sku_name, sku_capacity,
-                         properties, etag)
-SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, gen_random_uuid()
-  FROM issued;
+    INSERT INTO idscope.hub_registry (hub_key) VALUES ($4) RETURNING hub_id),
+     written AS (
+    INSERT INTO idscope.hub (hub_key, hub_id, tenant_id, subscription_id, resource_group_key, name, location, tags, sku_name,
+                             sku_capacity, properties, etag)
+    SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, gen_random_uuid()
+      FROM issued
+    RETURNING hub_key)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'created')) FROM written;
 
 -- name: hub_update as actor
 -- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties
-UPDATE idscope.hub
-   SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = gen_random_uuid(), updated_at = now()
- WHERE tenant_id = $1 AND hub_key = $2;
+WITH made AS MATERIALIZED (
+    SELECT gen_random_uuid() AS etag, now() AS moment),
+     written AS (
+    UPDATE idscope.hub
+       SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = made.etag, updated_at = made.moment
+      FROM made
+     WHERE tenant_id = $1 AND hub_key = $2
+    RETURNING hub_key)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'updated')) FROM written;
 
 -- name: hub_policy_put as actor
 -- $1 tenant, $2 hub, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
@@ -91,5 +100,5 @@ WITH gone AS (
      WHERE r.hub_id = gone.hub_id),
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'hub', hub_key, $1 FROM gone)
-SELECT hub_key, idscope.hub_deleted(hub_key, hub_key || $6::text)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'deleted')), idscope.hub_deleted(hub_key, hub_key || $6::text)
   FROM gone;

@@ -18,11 +18,11 @@ SELECT device_id, generation, revision, status, status_reason, auth_type, primar
  ORDER BY device_id
  LIMIT $3;
 
--- name: hub_device_create -> hub_devices_outcome
+-- name: hub_device_create -> hub_devices_outcome as actor
 -- $1 hub, $2 its version, $3 ids, $4 generation of them all, $5 statuses, $6 reasons, $7 kinds of authentication, $8 and $9 sealed keys,
 -- $10 and $11 thumbprints, $12 edge flags
 WITH live AS (
-    SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
+    SELECT hub_id, hub_key FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
      written AS (
     INSERT INTO idscope.hub_device (hub_id, device_id, generation, status, status_reason, auth_type, primary_sealed, secondary_sealed,
                                     primary_thumbprint, secondary_thumbprint, iot_edge)
@@ -35,14 +35,18 @@ WITH live AS (
     RETURNING hub_id, device_id, status),
      counted AS (
     INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
-    SELECT hub_id, count(*), count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id)
-SELECT EXISTS (SELECT 1 FROM live) AS live, ARRAY(SELECT device_id FROM written) AS written, ARRAY[]::text[] AS found;
+    SELECT hub_id, count(*), count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id),
+     noted AS (
+    SELECT idscope.note('hubDevice', live.hub_key, jsonb_build_object('change', 'created', 'devices', w.n, 'first', w.first))
+      FROM live, (SELECT count(*) AS n, min(device_id) AS first FROM written) w
+     WHERE w.n > 0)
+SELECT EXISTS (SELECT 1 FROM live) AND (SELECT count(*) FROM noted) <= 1 AS live, ARRAY(SELECT device_id FROM written) AS written, ARRAY[]::text[] AS found;
 
--- name: hub_device_update -> hub_devices_outcome
+-- name: hub_device_update -> hub_devices_outcome as actor
 -- As hub_device_create, where $4 only fills the insert, which always meets a row; $13 keep stored keys, $14 and $15 the generations and revisions that
 -- they must have ($14 = 0: any). Rows are found and locked one by one by their key, then written as the insert that meets them.
 WITH live AS (
-    SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
+    SELECT hub_id, hub_key FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
      found AS MATERIALIZED (
     SELECT u.*, d.generation AS old_generation, d.revision AS old_revision, d.status AS old_status,
            d.primary_sealed AS old_primary, d.secondary_sealed AS old_secondary
@@ -77,14 +81,18 @@ WITH live AS (
       FROM written
       JOIN found USING (device_id)
      WHERE written.status <> old_status
-     GROUP BY hub_id)
-SELECT EXISTS (SELECT 1 FROM live) AS live, ARRAY(SELECT device_id FROM written) AS written,
+     GROUP BY hub_id),
+     noted AS (
+    SELECT idscope.note('hubDevice', live.hub_key, jsonb_build_object('change', 'updated', 'devices', w.n, 'first', w.first))
+      FROM live, (SELECT count(*) AS n, min(device_id) AS first FROM written) w
+     WHERE w.n > 0)
+SELECT EXISTS (SELECT 1 FROM live) AND (SELECT count(*) FROM noted) <= 1 AS live, ARRAY(SELECT device_id FROM written) AS written,
        ARRAY(SELECT device_id FROM found) AS found;
 
--- name: hub_device_delete -> hub_devices_outcome
+-- name: hub_device_delete -> hub_devices_outcome as actor
 -- $1 hub, $2 its version, $3 ids, $4 and $5 the generations and revisions that they must have ($4 = 0: any)
 WITH live AS (
-    SELECT hub_id FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
+    SELECT hub_id, hub_key FROM idscope.hub_registry WHERE hub_id = $1 AND version = $2 AND retired_at IS NULL),
      found AS MATERIALIZED (
     SELECT u.device_id, u.generation = 0 OR (u.generation = d.generation AND u.revision = d.revision) AS matches
       FROM live,
@@ -100,8 +108,12 @@ WITH live AS (
     RETURNING d.hub_id, d.device_id, d.status),
      counted AS (
     INSERT INTO idscope.hub_device_count (hub_id, devices, enabled)
-    SELECT hub_id, -count(*), -count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id)
-SELECT EXISTS (SELECT 1 FROM live) AS live, ARRAY(SELECT device_id FROM written) AS written,
+    SELECT hub_id, -count(*), -count(*) FILTER (WHERE status = 'enabled') FROM written GROUP BY hub_id),
+     noted AS (
+    SELECT idscope.note('hubDevice', live.hub_key, jsonb_build_object('change', 'deleted', 'devices', w.n, 'first', w.first))
+      FROM live, (SELECT count(*) AS n, min(device_id) AS first FROM written) w
+     WHERE w.n > 0)
+SELECT EXISTS (SELECT 1 FROM live) AND (SELECT count(*) FROM noted) <= 1 AS live, ARRAY(SELECT device_id FROM written) AS written,
        ARRAY(SELECT device_id FROM found) AS found;
 
 -- name: hub_device_count -> hub_device_count

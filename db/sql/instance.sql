@@ -49,15 +49,24 @@ UPDATE idscope.scope
 -- name: instance_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location, $9 tags, $10 capacity,
 -- $11 allocation policy, $12 properties
-INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location, tags,
-                              sku_capacity, allocation_policy, properties, etag)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, gen_random_uuid());
+WITH written AS (
+    INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location, tags,
+                                  sku_capacity, allocation_policy, properties, etag)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, gen_random_uuid())
+    RETURNING id_scope)
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'created')) FROM written;
 
 -- name: instance_update as actor
 -- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties
-UPDATE idscope.instance
-   SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, etag = gen_random_uuid(), updated_at = now()
- WHERE tenant_id = $1 AND id_scope = $2;
+WITH made AS MATERIALIZED (
+    SELECT gen_random_uuid() AS etag, now() AS moment),
+     written AS (
+    UPDATE idscope.instance
+       SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, etag = made.etag, updated_at = made.moment
+      FROM made
+     WHERE tenant_id = $1 AND id_scope = $2
+    RETURNING id_scope)
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'updated')) FROM written;
 
 -- name: instance_policy_put as actor
 -- $1 tenant, $2 ID scope, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
@@ -89,9 +98,11 @@ WITH gone AS (
       FROM gone
      WHERE s.id_scope = gone.id_scope),
      rests AS (
-    INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'instance', name_key, $1 FROM gone)
+    INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'instance', name_key, $1 FROM gone),
+     noted AS (
+    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'deleted')) FROM gone)
 SELECT id_scope
-  FROM gone;
+  FROM noted;
 
 -- name: linked_find -> linked as actor
 -- $1 tenant, $2 ID scopes, $3 host in lower case (NULL: all)

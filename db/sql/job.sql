@@ -28,7 +28,7 @@ SELECT w.id_scope, s.issued_to AS tenant, w.due_at <= now() AS due, w.due_at
 -- anew begins at 0 again, and a worker that outlived its lease must not take the new one for its own.
 -- name: job_claim -> job
 WITH due AS MATERIALIZED (
-        SELECT id_scope, kind, subject, hub
+        SELECT id_scope, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment
           FROM idscope.job
          WHERE id_scope = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
          ORDER BY due_at
@@ -36,7 +36,7 @@ WITH due AS MATERIALIZED (
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.job j
    SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
-       fence = greatest(j.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+       fence = greatest(j.fence + 1, due.moment)
   FROM due
  WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
 RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
@@ -73,7 +73,7 @@ SELECT $1, kind, kind, now() FROM unnest($2::text[]) AS u (kind) ORDER BY kind
 -- $1 tenant, $2 kind, $3 at most, $4 lease in milliseconds.
 -- name: tenant_job_claim -> job
 WITH due AS MATERIALIZED (
-        SELECT tenant_id, kind, subject, hub
+        SELECT tenant_id, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment
           FROM idscope.tenant_job
          WHERE tenant_id = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
          ORDER BY due_at
@@ -81,7 +81,7 @@ WITH due AS MATERIALIZED (
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.tenant_job j
    SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
-       fence = greatest(j.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+       fence = greatest(j.fence + 1, due.moment)
   FROM due
  WHERE j.tenant_id = due.tenant_id AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
 RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;

@@ -7,7 +7,7 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
   FROM idscope.registration
  WHERE id_scope = $1 AND registration_key = $2;
 
--- name: registration_delete -> registration_outcome
+-- name: registration_delete -> registration_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
 -- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this
 -- moment is taken off its hub later; the one of an assigned device stays.
@@ -38,8 +38,10 @@ WITH live AS (
        AND (lower(target_hub COLLATE "C"), target_device_id) IS DISTINCT FROM (lower(assigned_hub COLLATE "C"), device_id)
         ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
        SET due_at = excluded.due_at, fence = job.fence + (job.fence > 0)::int, attempt = 0, last_error = NULL,
-           payload = idscope.keys_joined(job.payload, excluded.payload))
-SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM gone) AS gone;
+           payload = idscope.keys_joined(job.payload, excluded.payload)),
+     noted AS (
+    SELECT idscope.note('registration', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM gone WHERE NOT $4)
+SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM gone) AND (SELECT count(*) FROM noted) <= 1 AS gone;
 
 -- name: registration_input -> registration_input
 -- $1 ID scope, $2 registration key: the inputs of the last choice

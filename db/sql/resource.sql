@@ -22,13 +22,18 @@ SELECT name, location, tags
 
 -- name: group_put -> group_written as actor
 -- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags. No row: the subscription is missing, or the group stands elsewhere.
-INSERT INTO idscope.resource_group AS g (tenant_id, subscription_id, name_key, name, location, tags)
+WITH written AS (
+    INSERT INTO idscope.resource_group AS g (tenant_id, subscription_id, name_key, name, location, tags)
 SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
   FROM idscope.subscription s
  WHERE s.tenant_id = $1 AND s.subscription_id = $2
     ON CONFLICT (tenant_id, subscription_id, name_key) DO UPDATE SET tags = excluded.tags
  WHERE g.location = excluded.location
-RETURNING name, location, tags, g.xmax = 0 AS created;
+RETURNING name, location, tags, g.xmax = 0 AS created),
+     noted AS (
+    SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || $3, jsonb_build_object('change', CASE WHEN created THEN 'created' ELSE 'updated' END))
+      FROM written)
+SELECT name, location, tags, created FROM written, noted;
 
 -- name: group_hold as actor
 -- $1 tenant, $2 subscription, $3 group. Keeps the group from being deleted until the transaction ends.
@@ -46,4 +51,6 @@ SELECT name
 
 -- name: group_delete as actor
 -- $1 tenant, $2 subscription, $3 group; what stood in it is gone by now
-DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3;
+WITH gone AS (
+    DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 RETURNING name_key)
+SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'deleted')) FROM gone;

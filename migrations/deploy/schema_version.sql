@@ -1,5 +1,5 @@
 -- Deploy idscope:schema_version to pg
--- requires: registrations
+-- requires: audit
 -- The number by which the programs recognise the schema. Each later migration that programs must know of raises it by one.
 
 BEGIN;

@@ -46,7 +46,8 @@ INSERT INTO good_row VALUES
     ('job',               '{"kind": "hub_remove", "subject": "d", "hub": "h", "payload": ["device-a"], "due_at": "infinity"}', 'a dead job'),
     ('job',               '{"subject": "device-a", "hub": "h"}', 'the same subject on a hub'),
     ('job',               '{"kind": "a_kind_of_tomorrow"}', 'a kind that nobody knows yet'),
-    ('tenant_job',        '{"tenant_id": "00000000-0000-0000-0000-000000000000", "payload": {"scope": "x"}}', 'a job of the deployment');
+    ('tenant_job',        '{"tenant_id": "00000000-0000-0000-0000-000000000000", "payload": {"scope": "x"}}', 'a job of the deployment'),
+    ('audit_event',       '{"tenant_id": "00000000-0000-0000-0000-000000000000", "actor_kind": "operator"}', 'an operator''s change of the deployment');
 
 SELECT is(t.says(tab, change), 'accepted', format('%s takes %s', tab, what)) FROM good_row ORDER BY tab, what;
 SELECT set_eq('SELECT DISTINCT tab FROM good_row',
@@ -72,6 +73,13 @@ INSERT INTO bad_row VALUES
     ('service_principal_role_check', 'service_principal', '{"role": "Owner"}'),
     ('service_principal_secret_sha256_check', 'service_principal', '{"secret_sha256": "\\x5a"}'),
     ('token_key_pkey', 'token_key', '{"kid": "kid-a"}'),
+    ('audit_event_actor_kind_check', 'audit_event', '{"actor_kind": "nobody"}'),
+    ('audit_event_actor_id_check', 'audit_event', '{"actor_id": ""}'),
+    ('audit_event_tracking_id_check', 'audit_event', jsonb_build_object('tracking_id', repeat('t', 101))),
+    ('audit_event_operation_check', 'audit_event', '{"operation": ""}'),
+    ('audit_event_kind_check', 'audit_event', '{"kind": ""}'),
+    ('audit_event_key_check', 'audit_event', '{"key": ""}'),
+    ('audit_event_detail_check', 'audit_event', '{"detail": []}'),
     ('token_key_kid_check', 'token_key', '{"kid": ""}'),
     ('token_key_kid_check', 'token_key', jsonb_build_object('kid', repeat('k', 65))),
     ('name_rest_pkey', 'name_rest', '{"name_key": "name-a"}'),
@@ -238,11 +246,12 @@ SELECT is(t.says(tab, change),
 -- Primary keys of rows that take their identity from the database cannot be hit by an insert.
 SELECT set_eq('SELECT DISTINCT constraint_name FROM bad_row',
               $$SELECT conname::text FROM pg_constraint WHERE connamespace = 'idscope'::regnamespace
-                   AND conname NOT IN ('hub_registry_pkey', 'hub_tenant_id_hub_key_key', 'instance_tenant_id_id_scope_key')$$,
+                   AND conname NOT IN ('hub_registry_pkey', 'audit_event_pkey', 'hub_tenant_id_hub_key_key', 'instance_tenant_id_id_scope_key')$$,
               'every constraint has a bad row');
--- The three that no insert can hit alone: another key, checked above, is narrower.
+-- The four that no insert can hit alone: another key, checked above, is narrower.
 SELECT col_is_pk('idscope', 'hub_registry', 'hub_id', 'a hub is known by its id');
 SELECT throws_ok($$INSERT INTO idscope.hub_registry (hub_id, hub_key) VALUES (1, 'hub-z')$$, '428C9', NULL, 'hub ids are never chosen by hand');
+SELECT col_is_pk('idscope', 'audit_event', ARRAY['tenant_id', 'id'], 'an audit event is known by its tenant and number');
 SELECT col_is_unique('idscope', 'hub', ARRAY['tenant_id', 'hub_key'], 'policies refer to a hub with its tenant');
 SELECT col_is_unique('idscope', 'instance', ARRAY['tenant_id', 'id_scope'], 'policies and links refer to an instance with its tenant');
 
@@ -270,7 +279,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.enrollment_version', 'registration.enrollment_inputs', 'registration.scope_inputs', 'registration.alloc_input',
           'registration.checked_at',
           'job.payload', 'job.last_error', 'job.waits_for',
-          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at'],
+          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id'],
     'no other column may be NULL');
 
 -- What hangs on what when it is deleted.

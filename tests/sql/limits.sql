@@ -21,7 +21,8 @@ SELECT is((SELECT array_agg(word[1] ORDER BY word[1]) FROM rule CROSS JOIN regex
 SELECT set_eq($$SELECT name FROM rule WHERE rule ~ '<= \d+' AND name NOT IN (SELECT unnest(checks) FROM t.limit_row) AND name !~ '^(tenant_)?job_'$$,
               ARRAY['tenant_name_check', 'subscription_display_name_check', 'service_principal_display_name_check', 'token_key_kid_check',
                     'hub_device_primary_thumbprint_check', 'hub_device_secondary_thumbprint_check', 'link_latency_region_check',
-                    'link_latency_samples_us_check'],
+                    'link_latency_samples_us_check', 'audit_event_actor_id_check', 'audit_event_tracking_id_check', 'audit_event_operation_check',
+                    'audit_event_kind_check', 'audit_event_key_check'],
               'every other bound is known to stand in the database alone');
 
 SELECT * FROM finish();

@@ -13,7 +13,7 @@ CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
     ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true), ('name_rest', true, false),
     ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('linked_hub', true, true),
-    ('tenant_job', false, false);
+    ('tenant_job', false, false), ('audit_event', true, false);
 
 SELECT set_eq('SELECT tab FROM guarded',
               $$SELECT relname::text FROM pg_class c WHERE relnamespace = 'idscope'::regnamespace AND relkind = 'r'

@@ -31,6 +31,8 @@ BEGIN
         WHEN 'resource_group' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
              'name_key', 'group-' || own, 'name', 'Group-' || own, 'location', 'westeurope')
         WHEN 'name_rest' THEN jsonb_build_object('kind', 'hub', 'name_key', 'name-' || own, 'tenant_id', t.tenant(who))
+        WHEN 'audit_event' THEN jsonb_build_object('tenant_id', t.tenant(who), 'actor_kind', 'client', 'actor_id', own, 'operation', 'HubPut',
+             'kind', 'hub', 'key', 'hub-' || own, 'detail', jsonb_build_object('change', 'created'))
         WHEN 'hub_registry' THEN jsonb_build_object('hub_key', 'hub-' || own)
         WHEN 'hub' THEN jsonb_build_object('hub_key', 'hub-' || own, 'name', 'Hub-' || own, 'tenant_id', t.tenant(who),
              'subscription_id', t.subscription(who), 'resource_group_key', 'group-' || who, 'location', 'westeurope',
@@ -118,7 +120,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'alloc_input', 'job', 'tenant_job', 'token_key'] LOOP
+                                   'alloc_input', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;

@@ -1,0 +1,9 @@
+-- Revert idscope:audit from pg
+-- What was written down is gone.
+
+BEGIN;
+
+DROP FUNCTION idscope.note(text, text, jsonb);
+DROP TABLE idscope.audit_event;
+
+COMMIT;

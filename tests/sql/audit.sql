@@ -1,0 +1,105 @@
+-- Who changed what: each write statement of the management, service and hub planes notes once for each thing that it changed, and a write
+-- that is refused notes nothing. The statements are those of db/sql, run as the programs run them.
+\set ON_ERROR_STOP 1
+\set QUIET 1
+BEGIN;
+SELECT no_plan();
+SELECT t.world();
+
+-- How many events a statement of db/sql notes, run by a role for tenant a. Parameters are SQL.
+CREATE FUNCTION pg_temp.notes(called text, params text, who text DEFAULT 'idscope_api') RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := (SELECT count(*) FROM idscope.audit_event);
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_prepared_statements WHERE name = called) THEN
+        EXECUTE (SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name = called);
+    END IF;
+    PERFORM set_config('idscope.tenant', t.tenant('a')::text, true), set_config('idscope.actor_kind', 'client', true),
+            set_config('idscope.actor_id', 'somebody', true), set_config('idscope.tracking_id', 'track', true),
+            set_config('idscope.operation', called, true);
+    EXECUTE format('SET LOCAL ROLE %I', who);
+    EXECUTE format('EXECUTE %I (%s)', called, params);
+    RESET ROLE;
+    RETURN (SELECT count(*) FROM idscope.audit_event) - before;
+END
+$$;
+
+CREATE FUNCTION pg_temp.subscription() RETURNS text LANGUAGE sql AS $$ SELECT format('%L, %L, ', t.tenant('a'), t.subscription('a')) $$;
+CREATE FUNCTION pg_temp.place() RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.subscription() || format('%L, ', (SELECT name_key FROM idscope.resource_group WHERE tenant_id = t.tenant('a') LIMIT 1))
+$$;
+CREATE FUNCTION pg_temp.enrollment(version bigint, key text) RETURNS text LANGUAGE sql AS $$
+    SELECT format($f$%L, %s, %L, %L, %L, NULL, 'symmetricKey', '\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL$f$,
+                  t.scope('a'), version, t.tenant('a'), key, key)
+$$;
+CREATE FUNCTION pg_temp.hub() RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s, %s, ', hub_id, version) FROM idscope.hub_registry WHERE hub_key = 'hub-a'
+$$;
+
+SELECT is(pg_temp.notes('group_put', pg_temp.subscription() || $$'rg-new', 'rg-new', 'west', '{}'$$), 1::bigint, 'a new group');
+SELECT is(pg_temp.notes('group_put', pg_temp.subscription() || $$'rg-new', 'rg-new', 'west', '{"a": 1}'$$), 1::bigint, 'a group changed');
+SELECT is(pg_temp.notes('group_put', pg_temp.subscription() || $$'rg-new', 'rg-new', 'east', '{}'$$), 0::bigint, 'a group that would move is refused');
+SELECT is(pg_temp.notes('group_delete', pg_temp.subscription() || $$'rg-new'$$), 1::bigint, 'a group deleted');
+SELECT is(pg_temp.notes('group_delete', pg_temp.subscription() || $$'rg-new'$$), 0::bigint, 'and not twice');
+
+SELECT is(pg_temp.notes('hub_insert', pg_temp.place() || $$'hub-new', 'hub-new', 'west', '{}', 'S1', 1, '{}'$$), 1::bigint, 'a new hub');
+SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-new', '{}', 'S1', 2, '{}'$$, t.tenant('a'))), 1::bigint, 'a hub changed');
+SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-none', '{}', 'S1', 2, '{}'$$, t.tenant('a'))), 0::bigint, 'a hub that is not there');
+SELECT is(pg_temp.notes('hub_delete', pg_temp.place() || $$'hub-new', 'stale', '.hub.x'$$), 0::bigint, 'a hub with another etag stays');
+SELECT is(pg_temp.notes('hub_delete', pg_temp.place() || $$'hub-new', NULL, '.hub.x'$$), 1::bigint, 'a hub deleted');
+
+INSERT INTO idscope.scope (id_scope, issued_to) VALUES ('0neaaaaaaaa', t.tenant('a'));
+SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-new', 'Inst-new', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}'$$),
+          1::bigint, 'a new instance');
+SELECT is(pg_temp.notes('instance_update', format($$%L, '0neaaaaaaaa', '{}', 2, 'static', '{}'$$, t.tenant('a'))), 1::bigint, 'an instance changed');
+SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 'static', '{}'$$, t.tenant('a'))), 0::bigint, 'one that is not there');
+SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', 'stale'$$), 0::bigint, 'an instance with another etag stays');
+SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', NULL$$), 1::bigint, 'an instance deleted');
+
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new')), 1::bigint, 'a new enrollment');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new')), 0::bigint, 'one that is there is not made again');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(99, 'other')), 0::bigint, 'nor behind a version that is gone');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || ', NULL'), 1::bigint, 'an enrollment changed');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || format(', %L', gen_random_uuid())), 0::bigint, 'not with another etag');
+SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', %L$$, t.scope('a'), gen_random_uuid())), 0::bigint, 'nor deleted with another etag');
+SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'device-a', true, NULL, 0, NULL$$, t.scope('a'))), 0::bigint,
+          'what is forgotten behind its enrollment is no event of its own');
+SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL$$, t.scope('a'))), 1::bigint, 'an enrollment deleted');
+INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region, operation_at, created_at, updated_at)
+VALUES (t.scope('a'), 'gone', 'gone', gen_random_uuid(), 'assigning', 'west', now(), now(), now());
+SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, %L, 1, NULL$$, t.scope('a'), gen_random_uuid())), 0::bigint,
+          'a registration that changed stays');
+SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, NULL, 0, NULL$$, t.scope('a'))), 1::bigint, 'a registration deleted');
+
+SELECT is(pg_temp.notes('hub_device_create', pg_temp.hub() || $$'{d1,d2}', 1, '{enabled,enabled}', '{NULL,NULL}', '{none,none}', '{NULL,NULL}',
+          '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{f,f}'$$), 1::bigint, 'many devices of one call are one event');
+SELECT is(pg_temp.notes('hub_device_create', pg_temp.hub() || $$'{d1}', 1, '{enabled}', '{NULL}', '{none}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{f}'$$),
+          0::bigint, 'none is made: no event');
+SELECT is(pg_temp.notes('hub_device_update', pg_temp.hub() || $$'{d1}', 1, '{disabled}', '{NULL}', '{none}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{f}',
+          '{f}', '{0}', '{0}'$$), 1::bigint, 'a device of a hub changed');
+SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{9,9}', '{9,9}'$$), 0::bigint, 'devices with another etag stay');
+SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{0,0}', '{0,0}'$$), 1::bigint, 'devices of a hub deleted');
+
+SELECT is(pg_temp.notes('admin_tenant_insert', format($$%L, 'new'$$, gen_random_uuid()), 'idscope_admin'), 1::bigint, 'a new tenant');
+SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, t.tenant('a'), gen_random_uuid()), 'idscope_admin'), 1::bigint, 'a new subscription');
+SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, gen_random_uuid(), gen_random_uuid()), 'idscope_admin'), 0::bigint,
+          'not of a tenant that is none');
+SELECT is(pg_temp.notes('admin_service_principal_insert', format($$%L, %L, 'p', 'owner', %L$$, t.tenant('a'), gen_random_uuid(), t.sha()), 'idscope_admin'),
+          1::bigint, 'a new service principal');
+SELECT is(pg_temp.notes('admin_token_key_insert', $$'k1', '\x01'$$, 'idscope_admin'), 1::bigint, 'a new token key');
+
+SELECT results_eq($$SELECT actor_kind, actor_id, tracking_id, operation, kind, key, detail FROM idscope.audit_event ORDER BY id DESC LIMIT 1$$,
+                  $$VALUES ('client', 'somebody', 'track', 'admin_token_key_insert', 'tokenKey', 'k1', '{"change": "created"}'::jsonb)$$, 'an event tells who, what and how');
+SELECT throws_ok($$SELECT set_config('idscope.actor_kind', '', true), idscope.note('hub', 'x', '{}')$$, '23502', NULL, 'nobody acts: no event, and so no change');
+
+-- Each statement that writes notes, or is part of a change that another statement of its transaction notes, or is the work of devices and
+-- workers, which is not audited one by one.
+CREATE TEMP TABLE silent (name text);
+INSERT INTO silent VALUES ('hub_policy_put'), ('instance_policy_put'), ('scope_issue'), ('scope_touch'), ('linked_put'), ('linked_jobs'), ('hub_links_recheck'),
+                          ('admin_token_key_prune'), ('register_write');
+SELECT set_eq($$SELECT name FROM t.statement WHERE text ~ '(INSERT INTO|UPDATE|DELETE FROM) idscope' AND text !~ 'idscope[.]note[(]'
+                   AND file NOT IN ('assign.sql', 'job.sql', 'link.sql', 'sweep.sql')$$,
+              'SELECT name FROM silent', 'every other write statement notes');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -4,6 +4,10 @@
 BEGIN;
 SELECT no_plan();
 SELECT t.world();
+-- Somebody acts: statements that change something say so (idscope.note).
+SELECT set_config('idscope.tenant', t.tenant('a')::text, true), set_config('idscope.actor_kind', 'client', true),
+       set_config('idscope.actor_id', 'somebody', true), set_config('idscope.operation', 'Test', true);
+
 DELETE FROM idscope.job;
 
 -- Runs a statement of db/sql by its name; what it answers is not asked.

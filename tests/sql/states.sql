@@ -34,7 +34,7 @@ UPDATE idscope.link_move SET next = 'degraded' WHERE event IN ('LINKED', 'CREDEN
 UPDATE idscope.link_move SET next = 'unreachable' WHERE event = 'HUB_DELETED';
 SELECT is(pg_temp.link('{one,two,three}', '{k,third,k}'), '{"one valid","three degraded","two degraded"}', 'links that are made or get a new credential go where the table says');
 SELECT t.put('linked_hub', '{"host": "by-name", "host_name": "by-name"}');
-SELECT idscope.hub_deleted('hub-a') FROM set_config('idscope.tenant', t.tenant('a')::text, true);
+SELECT idscope.hub_deleted('hub-a', 'hub-a.hub.example') FROM set_config('idscope.tenant', t.tenant('a')::text, true);
 SELECT is((SELECT array_agg(state) FROM idscope.linked_hub WHERE hub_key = 'hub-a'), '{unreachable}', 'and those whose hub is deleted');
 
 SELECT * FROM finish();

@@ -89,14 +89,21 @@ static const struct gate_policy *find_policy(const struct gate_policy *policies,
     return NULL;
 }
 
+/* All that a SAS token says without its key. */
+static err_t read_sas(struct call *r, struct sas *ret)
+{
+    TRY(sas_parse(r->arena, r->presented.authorization, &r->log_detail, ret));
+    if (!sas_covers(ret, arena_printf(r->arena, "%.*s%.*s", STR_ARG(r->host), STR_ARG(r->path))))
+        return call_refuse(r, E(UNAUTHORIZED), "the SAS token is for another resource");
+    if (!sas_alive(ret, r->now_us))
+        return call_refuse(r, E(UNAUTHORIZED), "the SAS token has expired");
+    return NULL;
+}
+
 static err_t check_sas(struct call *r, const struct gate_policy *policies, size_t count)
 {
     struct sas token;
-    TRY(sas_parse(r->arena, r->presented.authorization, &r->log_detail, &token));
-    if (!sas_covers(&token, arena_printf(r->arena, "%.*s%.*s", STR_ARG(r->host), STR_ARG(r->path))))
-        return call_refuse(r, E(UNAUTHORIZED), "the SAS token is for another resource");
-    if (!sas_alive(&token, r->now_us))
-        return call_refuse(r, E(UNAUTHORIZED), "the SAS token has expired");
+    TRY(read_sas(r, &token));
     const struct gate_policy *policy = find_policy(policies, count, token.key_name);
     if (!policy)
         return call_refuse(r, E(UNAUTHORIZED), "the SAS token names no policy that is there");
@@ -112,11 +119,17 @@ static err_t check_sas(struct call *r, const struct gate_policy *policies, size_
 
 /* --- one check per kind of credential ----------------------------------------------------------------------------- */
 
+static err_t read_bearer(struct call *r, struct str *ret_token)
+{
+    if (!has_scheme(r, STR("Bearer "), ret_token))
+        return call_refuse(r, E(INVALID_TOKEN), "there is no bearer token");
+    return NULL;
+}
+
 static err_t check_management(struct call *r)
 {
     struct str token;
-    if (!has_scheme(r, STR("Bearer "), &token))
-        return call_refuse(r, E(INVALID_TOKEN), "there is no bearer token");
+    TRY(read_bearer(r, &token));
     return check_bearer(r, token, r->route->right);
 }
 
@@ -152,16 +165,40 @@ static err_t check_hub(struct call *r)
     return check_sas(r, r->hub->policies, r->hub->policy_count);
 }
 
-/* The first {…} of every device path is the ID scope. */
-static err_t check_device(struct call *r)
+static err_t read_device(struct call *r)
 {
     if (!presented_any(&r->presented))
         return call_refuse(r, E(UNAUTHORIZED), "the device sent no credential");
     if (!id_scope_valid(r->segments[SEGMENT_SCOPE]))
         return call_refuse(r, E(UNAUTHORIZED), "the ID scope is none");
+    return NULL;
+}
+
+static err_t check_device(struct call *r)
+{
+    TRY(read_device(r));
     struct str key = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
     err_t e = gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance);
     return e == E(INSTANCE_NOT_FOUND) ? call_refuse(r, E(UNAUTHORIZED), "there is no instance of this ID scope") : e;
+}
+
+err_t auth_read(struct call *r)
+{
+    struct str bearer;
+    struct sas sas;
+    switch (r->route->credential) {
+    case CREDENTIAL_NONE:
+        return NULL;
+    case CREDENTIAL_BEARER:
+        return read_bearer(r, &bearer);
+    case CREDENTIAL_INSTANCE:
+        return has_scheme(r, STR("Bearer "), &bearer) ? NULL : read_sas(r, &sas);
+    case CREDENTIAL_HUB:
+        return read_sas(r, &sas);
+    case CREDENTIAL_DEVICE:
+        return read_device(r);
+    }
+    return E(INTERNAL);
 }
 
 err_t auth_check(struct call *r)

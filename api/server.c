@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/auth.h"
+#include "api/budget.h"
 #include "api/metrics.h"
 #include "api/peer.h"
 #include "api/reply.h"
@@ -61,7 +63,8 @@ struct server {
         size_t spare_count;
         struct exchange *exchanges, *free; /* one for each connection that there may be */
         size_t exchange_count;             /* that were ever used */
-        struct exchange *oldest, *newest;  /* those whose request is still arriving */
+        struct exchange *oldest, *newest;  /* those whose request is still arriving, in the order in which they began */
+        struct budget *bodies;             /* bytes of them */
         int64_t looked_us;                 /* when we last looked whether their clients are still there */
         struct uuid ids[SPARE_IDS];
         size_t id_count;
@@ -85,39 +88,11 @@ struct exchange {
     enum { AT_HEAD, AT_BODY, IN_LANE } state;
     struct str target;
     struct text body;
+    unsigned share; /* of the listener's budget for bodies */
     size_t discarded;
     bool close;       /* the connection cannot be used again */
     int64_t begun_us; /* monotonic */
 };
-
-/* --- the reply ---------------------------------------------------------------------------------------------------- */
-
-static void add_header(void *context, const char *name, struct str value)
-{
-    (void)MHD_add_response_header(context, name, value.p);
-}
-
-static enum MHD_Result send_reply(struct exchange *x)
-{
-    struct call *r = x->call;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
-    if (!response)
-        return MHD_NO;
-    reply_headers(r, add_header, response);
-    if (x->close || x->listener->server->draining)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    enum MHD_Result sent = MHD_queue_response(x->connection, (unsigned)r->status, response);
-    MHD_destroy_response(response);
-    return sent;
-}
-
-/* The reply for r->error, without a lane. */
-static enum MHD_Result send_error(struct exchange *x)
-{
-    reply_finish(x->call);
-    return send_reply(x);
-}
 
 /* --- requests that are still arriving ----------------------------------------------------------------------------- */
 
@@ -141,6 +116,38 @@ static void end_arrival(struct exchange *x)
     x->older = x->newer = NULL;
 }
 
+/* --- the reply ---------------------------------------------------------------------------------------------------- */
+
+static void add_header(void *context, const char *name, struct str value)
+{
+    (void)MHD_add_response_header(context, name, value.p);
+}
+
+static enum MHD_Result send_reply(struct exchange *x)
+{
+    struct call *r = x->call;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    reply_headers(r, add_header, response);
+    if (x->close || x->listener->server->draining)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    end_arrival(x);
+    enum MHD_Result sent = MHD_queue_response(x->connection, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+/* The reply for r->error, without a lane. */
+static enum MHD_Result send_error(struct exchange *x)
+{
+    reply_finish(x->call);
+    return send_reply(x);
+}
+
+/* --- requests that arrive too slowly, or not at all --------------------------------------------------------------- */
+
 static int socket_of(const struct exchange *x)
 {
     return MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -150,6 +157,40 @@ static bool has_left(const struct exchange *x)
 {
     char byte;
     return recv(socket_of(x), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void add_header_line(void *text, const char *name, struct str value)
+{
+    text_printf(text, "%s: %.*s\r\n", name, STR_ARG(value));
+}
+
+/* libmicrohttpd takes no reply for a request whose body is still to come. So this one goes to the socket as it is; on
+ * what the library hears of next, the connection's end, it gives the rest back. */
+static void answer_and_cut(struct exchange *x)
+{
+    struct call *r = x->call;
+    struct text out;
+    text_init(&out, r->arena, 1024);
+    reply_finish(r);
+    text_printf(&out, "HTTP/1.1 %d %s\r\n", r->status, MHD_get_reason_phrase_for((unsigned)r->status));
+    reply_headers(r, add_header_line, &out);
+    text_printf(&out, "Connection: close\r\nContent-Length: %zu\r\n\r\n%.*s", r->reply.n, STR_ARG(r->reply));
+    (void)send(socket_of(x), out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(socket_of(x), SHUT_RDWR);
+}
+
+/* Who was refused at the head, and sends a body that nobody waits for, hears why; all others that they were too slow.
+ */
+static void cut_those_that_are_slow(struct listener *l)
+{
+    int64_t begun_us = clock_span_us() - l->server->shared->cfg->body_timeout_ms * 1000;
+    while (l->oldest && l->oldest->begun_us <= begun_us) {
+        struct exchange *x = l->oldest;
+        end_arrival(x);
+        if (!x->call->error)
+            x->call->error = E(BODY_TIMEOUT);
+        answer_and_cut(x);
+    }
 }
 
 /* Of a client that leaves with its last bytes libmicrohttpd hears nothing: the end of the stream is no event of its
@@ -274,7 +315,7 @@ static err_t check_head(struct exchange *x)
         return call_fail(r, E(BAD_REQUEST), "The request's target is longer than %d bytes.", TARGET_MAX);
     if (count_of(r->query, '&') >= PARAMETERS_MAX)
         return call_fail(r, E(BAD_REQUEST), "The query has more than %d parameters.", PARAMETERS_MAX);
-    return e;
+    return e ? e : auth_read(r);
 }
 
 static err_t too_large(struct call *r)
@@ -301,8 +342,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
         x->close = true;
         return send_error(x);
     }
-    if (!r->error && has_body)
-        text_init(&x->body, r->arena, (size_t)length);
+    x->share = budget_share(x->listener->bodies, r->presented.address);
     return MHD_YES;
 }
 
@@ -315,6 +355,8 @@ static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *s
     *size = 0;
     if (!r->error && x->body.n + n > r->route->body_max)
         r->error = too_large(r);
+    if (!r->error && !budget_take(x->listener->bodies, x->share, n))
+        r->error = call_refuse(r, E(OVERLOADED), "too many bytes of bodies are held, in all or of this address");
     if (r->error) {
         x->discarded += n;
         return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
@@ -435,6 +477,7 @@ static void finish(struct exchange *x)
     if (!r)
         return;
     end_arrival(x);
+    budget_give(x->listener->bodies, x->share, x->body.n);
     x->call = NULL;
     if (x->state == AT_HEAD && !r->error)
         r->error = call_refuse(r, E(BAD_REQUEST), "the head did not arrive whole, or is no HTTP");
@@ -566,6 +609,7 @@ static void *serve(void *context)
         }
         (void)MHD_run(l->daemon);
         cut_those_that_left(l);
+        cut_those_that_are_slow(l);
     }
     return NULL;
 }
@@ -638,6 +682,8 @@ err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d)
         struct listener *l = &s->listeners[i];
         if (l->peer.fd < 0)
             continue;
+        l->bodies = budget_new(s->arena, (uint64_t)s->shared->cfg->body_bytes_max,
+                               (uint64_t)s->shared->cfg->body_bytes_per_address);
         l->exchanges = ARENA_NEW_ARRAY(s->arena, (size_t)s->shared->cfg->connections_max, struct exchange);
         l->daemon = start_daemon(l);
         if (!l->daemon)

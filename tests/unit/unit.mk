@@ -27,6 +27,7 @@ $(OUT)/tests/unit/test_pool:   $(call objs,workers/pool.c)
 $(OUT)/tests/unit/test_schedule: $(call objs,workers/schedule.c)
 $(OUT)/tests/unit/test_hub_answer: $(call objs,workers/hub_answer.c)
 $(OUT)/tests/unit/test_resolver: $(call objs,workers/resolver.c)
+$(OUT)/tests/unit/test_budget: $(call objs,api/budget.c)
 $(OUT)/tests/unit/test_outgoing: $(call objs,workers/outgoing.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a

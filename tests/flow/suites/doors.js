@@ -9,7 +9,7 @@ const path = require('node:path');
 const tls = require('node:tls');
 const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
-const { assert, stack, idscope, until } = require('../kit');
+const { assert, stack, idscope, second, expect, fresh, sas, scene, Idscope, sleep, until } = require('../kit');
 
 const PLAIN = 8080; // as run.sh says
 const HOST = `management.${idscope.domain}`;
@@ -147,5 +147,85 @@ describe('doors: heads', () => {
     const tookMs = Date.now() - begun;
     await stack.run('start-part', 'api1');
     assert.ok(tookMs < 3000, `the drain took ${tookMs} ms`);
+  });
+});
+
+// Through the plain listener of the second deployment, a release build, so that its memory is its own; its body_timeout_ms is 6000 (run.sh).
+const SECOND = 8081;
+const BODY_MS = 6000;
+const KIB = 1024;
+const registerLine = (length, authorization = `SharedAccessSignature sr=x&sig=${'A'.repeat(43)}%3D&se=9999999999&skn=registration`) =>
+  `PUT /0ne00000000/registrations/slow/register?api-version=2021-10-01 HTTP/1.1\r\nHost: global.dps.second.test\r\nAuthorization: ${authorization}\r\nContent-Length: ${length}\r\n\r\n`;
+const connect = (localAddress = '127.0.0.1') => net.connect({ port: SECOND, host: '127.0.0.1', localAddress });
+
+async function answerOf(bytes, options) {
+  const begun = Date.now();
+  const text = await send(connect(), bytes, { waitMs: 20000, ...options });
+  return { text, ms: Date.now() - begun, status: Number((/^HTTP\/1\.1 (\d+)/.exec(text) || [])[1]), json: text.includes('{') ? JSON.parse(text.slice(text.indexOf('{'))) : undefined };
+}
+
+describe('doors: bodies', () => {
+  test('a body that does not arrive in time is answered 408 with a tracking id that is in the log, though it drips on', async () => {
+    const socket = connect();
+    const drip = setInterval(() => socket.write('x'), 200);
+    const begun = Date.now();
+    const text = await send(socket, registerLine(50000), { waitMs: 20000 });
+    clearInterval(drip);
+    assert.match(text, /^HTTP\/1\.1 408 Request Timeout\r\n[^]*Content-Type: application\/json[^]*Connection: close/);
+    assert.ok(Date.now() - begun < BODY_MS + 3000, `${Date.now() - begun} ms`);
+    const { trackingId, errorCode } = JSON.parse(text.slice(text.indexOf('{')));
+    assert.equal(errorCode, 408000);
+    await until('the time-out to be logged', () => second.stack.events('api').some((event) => event.trackingId === trackingId && event.status === 408), { timeoutMs: 5000 });
+  });
+
+  test('what needs no body to be refused is refused for its own reason, and none of its body is kept', async () => {
+    const cases = [
+      [registerLine(90 * KIB).replace('/register?', '/nothing?'), 404],
+      [registerLine(90 * KIB, ''), 401],
+      [registerLine(90 * KIB).replace('0ne00000000', 'noscope'), 401],
+      [registerLine(90 * KIB).replace('2021-10-01', 'never'), 400],
+      [registerLine(900 * KIB), 413],
+      [registerLine(90 * KIB).replace('PUT', 'DELETE'), 405],
+      [`PUT /enrollments/x?api-version=2021-10-01 HTTP/1.1\r\nHost: any.dps.second.test\r\nContent-Length: 50000\r\n\r\n`, 401],
+      [`PUT /enrollments/x?api-version=2021-10-01 HTTP/1.1\r\nHost: any.dps.second.test\r\nAuthorization: SharedAccessSignature sr=other&sig=AAAA&se=9999999999&skn=x\r\nContent-Length: 50000\r\n\r\n`, 401],
+      [`PUT /devices/x?api-version=2021-04-12 HTTP/1.1\r\nHost: any.hub.second.test\r\nContent-Length: 5000\r\n\r\n`, 401],
+      [`PUT /subscriptions/s/resourcegroups/g?api-version=2021-04-12 HTTP/1.1\r\nHost: management.second.test\r\nContent-Length: 5000\r\n\r\n`, 401],
+    ];
+    const whole = await Promise.all(cases.map(([head]) => answerOf(`${head}${'x'.repeat(Number(/Content-Length: (\d+)/.exec(head)[1]))}`, { waitMs: 2000 })));
+    const slow = await Promise.all(cases.map(([head]) => answerOf(`${head}x`)));
+    for (const [i, [head, status]] of cases.entries()) {
+      assert.equal(whole[i].status, status, `${head}: ${whole[i].text}`);
+      assert.equal(slow[i].status, status, `${head}: ${slow[i].text}`);
+      assert.ok(slow[i].json && slow[i].ms < BODY_MS + 3000, slow[i].text);
+    }
+  });
+
+  test('two thousand slow bodies from one address hold little memory, all hear of it in time, and a neighbour is served meanwhile', async (t) => {
+    const made = await scene(t, { hubs: 1 }, second.idscope);
+    const rss = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${second.stack.pid('api1')}/status`, 'utf8'))[1]);
+    const before = rss();
+    const slow = Array.from({ length: 2000 }, (_, i) => answerOf(`${registerLine(95 * KIB)}${'x'.repeat(i % 2 ? 1 : 90 * KIB)}`, { waitMs: 30000 }));
+    let most = before;
+    const watch = setInterval(() => { most = Math.max(most, rss()); }, 100);
+    await sleep(1500);
+
+    const authorization = sas.forHost(made.instance.host, made.instance.policy, made.instance.key);
+    for (let i = 0; i < 10; i++) {
+      const id = fresh('neighbour');
+      const body = JSON.stringify(Idscope.enrollment(id));
+      const begun = Date.now();
+      const text = await send(connect('127.0.0.9'), `PUT /enrollments/${id}?api-version=2021-10-01 HTTP/1.1\r\nHost: ${made.instance.host}\r\nAuthorization: ${authorization}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      assert.match(text, /^HTTP\/1\.1 200 /);
+      assert.ok(Date.now() - begun < 2000, `the neighbour waited ${Date.now() - begun} ms`);
+    }
+    const answers = await Promise.all(slow);
+    clearInterval(watch);
+    const counts = answers.reduce((sofar, { status }) => ({ ...sofar, [status]: (sofar[status] || 0) + 1 }), {});
+    assert.deepEqual(Object.keys(counts).sort(), ['408', '503'], JSON.stringify(counts));
+    for (const { status, text } of answers) if (status === 503) assert.match(text, /\r\nRetry-After: [1-9]/);
+    assert.ok(most - before < 64 * KIB, `grew by ${most - before} kB`);
+    t.diagnostic(`${JSON.stringify(counts)}, ${most - before} kB at most`);
+    await until('nothing to be left', async () => (await second.stack.metrics('api1')).idscope_arenas === 0, { timeoutMs: 10000 });
+    expect('the address is served again', await second.idscope.service(made.instance, 'GET', '/enrollments/none'), 404);
   });
 });

@@ -17,7 +17,12 @@
 #include "core/jwt.h"
 #include "db/db.h"
 
-enum plane { PLANE_MANAGEMENT, PLANE_SERVICE, PLANE_DEVICE, PLANE_HUB, PLANE_SIGN_IN };
+#define PLANE(name, word, hosts, lanes, holder, shape, headers, media) PLANE_##name,
+enum plane {
+#include "api/planes.def"
+    PLANE_COUNT
+};
+#undef PLANE
 enum method { METHOD_GET, METHOD_PUT, METHOD_POST, METHOD_DELETE, METHOD_HEAD, METHOD_PATCH, METHOD_OTHER };
 
 /* Who the lane asks for before it calls the operation (api/auth.c). */
@@ -56,10 +61,11 @@ typedef void (*op_batch_fn)(struct db *db, struct call **calls, size_t count);
 struct route {
     enum plane plane;
     enum method method;
-    const char *path; /* pattern: literal words ignore case, {name} takes one segment */
-    const char *name; /* of the operation, in logs, metrics and openapi.yaml (operationId) */
-    op_fn op;         /* one of the two is set */
-    op_batch_fn batch;
+    enum route_kind { ROUTE_OP, ROUTE_BATCH, ROUTE_INLINE } kind;
+    const char *path;  /* pattern: literal words ignore case, {name} takes one segment */
+    const char *name;  /* of the operation, in logs, metrics and openapi.yaml (operationId) */
+    op_fn op;          /* of an OP and an INLINE */
+    op_batch_fn batch; /* of a BATCH */
     enum credential credential;
     int right;
     size_t body_max;
@@ -74,6 +80,17 @@ struct lane_work {
     int64_t submitted_us, begun_us; /* monotonic; begun 0: not yet */
     void (*done)(struct call *c);
 };
+
+#define VERSION(name, text) VERSION_NUMBER_##name,
+enum version_number {
+#include "api/versions.def"
+};
+#undef VERSION
+#define VERSION(name, text) VERSION_##name = 1U << VERSION_NUMBER_##name,
+enum version {
+#include "api/versions.def"
+};
+#undef VERSION
 
 struct reply_header {
     const char *name;
@@ -102,6 +119,7 @@ struct call {
     struct str raw_segments[SEGMENT_COUNT]; /* the same, not decoded */
     struct str query;                       /* raw query text, see call_query */
     struct str api_version;
+    unsigned versions; /* the rows of versions.def that it is of: VERSION_… */
     struct str body;
     struct presented presented;
     struct str if_match, content_type, max_item_count, continuation;

@@ -12,6 +12,7 @@
 
 #include "api/auth.h"
 #include "api/metrics.h"
+#include "api/plane.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/shared.h"
@@ -49,7 +50,7 @@ struct lanes {
     struct arena *arena;
     const struct shared *shared;
     struct queue *queues[LANE_CLASSES];
-    int *bands; /* of each route */
+    int bands[ROUTE_COUNT];
     struct lane *lanes;
     size_t count, started;
     pthread_t watch; /* runs when lanes do */
@@ -57,40 +58,6 @@ struct lanes {
 };
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
-
-static enum lane_class class_of(enum plane plane)
-{
-    switch (plane) {
-    case PLANE_DEVICE:
-        return LANE_DEVICE;
-    case PLANE_SERVICE:
-        return LANE_SERVICE;
-    case PLANE_HUB:
-        return LANE_HUB;
-    case PLANE_MANAGEMENT:
-    case PLANE_SIGN_IN:
-        break;
-    }
-    return LANE_MANAGEMENT;
-}
-
-/* Whose place in the queue it is, before the credential has been looked at: scope, instance, hub, subscription, or else
- * the address. */
-static struct str fairness_key(struct call *r)
-{
-    switch (class_of(r->plane)) {
-    case LANE_DEVICE:
-        return arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
-    case LANE_SERVICE:
-    case LANE_HUB:
-        return r->name;
-    case LANE_MANAGEMENT:
-    case LANE_CLASSES:
-        break;
-    }
-    return r->segments[SEGMENT_SUBSCRIPTION].n ? arena_lower(r->arena, r->segments[SEGMENT_SUBSCRIPTION])
-                                               : r->presented.address;
-}
 
 static struct call *call_of(struct queue_item *item)
 {
@@ -105,12 +72,21 @@ static void turn_away(struct call *c, const char *why)
     c->work.done(c);
 }
 
+static void run_inline(struct call *c)
+{
+    c->error = c->route->op(c);
+    reply_finish(c);
+    c->work.done(c);
+}
+
 void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
 {
     int64_t now_us = clock_span_us(), until_us = now_us + c->cfg->request_timeout_ms * 1000;
-    c->work = (struct lane_work){.class = class_of(c->plane), .submitted_us = now_us, .done = done};
+    c->work = (struct lane_work){.class = planes[c->plane].lanes, .submitted_us = now_us, .done = done};
     struct queue *q = l->queues[c->work.class];
-    if (queue_reserve(q, fairness_key(c), l->bands[router_index(c->route)], until_us, &c->work.item))
+    if (c->route->kind == ROUTE_INLINE)
+        run_inline(c);
+    else if (queue_reserve(q, plane_holder(c), l->bands[router_index(c->route)], until_us, &c->work.item))
         queue_push(q, &c->work.item);
     else
         turn_away(c, "no place in the queue");
@@ -327,7 +303,7 @@ static void run(struct lane *lane, struct queue_item **items, size_t count)
     for (size_t i = 0; i < count; i++)
         calls[i] = call_of(items[i]);
     hold(lane, calls, count);
-    if (calls[0]->route->batch)
+    if (calls[0]->route->kind == ROUTE_BATCH)
         run_batch(lane, calls, count);
     else
         run_single(lane, calls[0]);
@@ -354,16 +330,14 @@ static void *lane_run(void *context)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-/* Requests of one batch operation are taken together, so each has a band of its own. */
-static int *number_bands(struct arena *a)
+_Static_assert((int)BATCH_COUNT <= (int)QUEUE_BANDS_MAX, "each batch operation has a band of its own");
+
+/* Calls of one batch operation are taken together, so each has a band of its own. */
+static void number_bands(int bands[ROUTE_COUNT])
 {
-    int *bands = ARENA_NEW_ARRAY(a, router_count(), int);
     int next = 0;
-    for (size_t i = 0; i < router_count(); i++)
-        if (router_at(i)->batch)
-            bands[i] = next++;
-    assert(next <= QUEUE_BANDS_MAX);
-    return bands;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        bands[i] = router_at(i)->kind == ROUTE_BATCH ? next++ : 0;
 }
 
 static err_t open_lane(struct lanes *l, enum lane_class class, struct err_detail *d)
@@ -388,7 +362,8 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
     const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->service_lanes, cfg->hub_lanes, cfg->management_lanes};
     struct arena *a = arena_new();
     struct lanes *l = ARENA_NEW(a, struct lanes);
-    *l = (struct lanes){.arena = a, .shared = shared, .bands = number_bands(a)};
+    *l = (struct lanes){.arena = a, .shared = shared};
+    number_bands(l->bands);
     l->lanes = ARENA_NEW_ARRAY(a, (size_t)(wanted[0] + wanted[1] + wanted[2] + wanted[3]), struct lane);
     for (int class = 0; class < LANE_CLASSES; class ++) {
         l->queues[class] = queue_new((size_t)cfg->queue_max);

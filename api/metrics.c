@@ -7,19 +7,18 @@
 #include "api/router.h"
 #include "core/process/metric.h"
 
-enum { ROUTES_MAX = 128, CLASSES = 6, SIZES = 10 };
+enum { CLASSES = 6, SIZES = 10 };
 
 /* The last slot of `requests` is for requests that matched no route. */
-static _Atomic uint64_t requests[ROUTES_MAX + 1][CLASSES];
+static _Atomic uint64_t requests[ROUTE_COUNT + 1][CLASSES];
 static _Atomic uint64_t batches[SIZES]; /* of up to 1, 2, 4 … 512 */
 static _Atomic uint64_t batched;
 
 void metrics_request(const struct route *route, int status)
 {
-    size_t index = route ? router_index(route) : ROUTES_MAX;
+    size_t index = route ? router_index(route) : ROUTE_COUNT;
     int class = status >= 100 && status < 600 ? status / 100 : 0;
-    if (index <= ROUTES_MAX)
-        atomic_fetch_add_explicit(&requests[index][class], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&requests[index][class], 1, memory_order_relaxed);
 }
 
 void metrics_batch(size_t size)
@@ -58,8 +57,8 @@ void metrics_write(struct text *out)
     struct metric m =
         metric_begin(out, "idscope_requests_total",
                      "Requests answered, by operation and status class (0xx: the client was gone).", METRIC_COUNTER);
-    for (size_t i = 0; i < router_count(); i++)
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
         write_requests(&m, router_at(i)->name, requests[i]);
-    write_requests(&m, "none", requests[ROUTES_MAX]);
+    write_requests(&m, "none", requests[ROUTE_COUNT]);
     write_batches(out);
 }

@@ -20,8 +20,9 @@ static struct str sentence_of(const struct call *r, err_t shown)
     return str_of(own_words ? r->detail.text : shown->sentence);
 }
 
-static void write_management(struct text *out, err_t e, struct str sentence)
+void reply_arm_error(struct call *r, err_t e, struct str sentence, struct text *out)
 {
+    (void)r;
     text_add(out, STR("{\"error\":{"));
     json_member_text(out, "code", str_of(e->arm_code));
     json_member_text(out, "message", sentence);
@@ -29,7 +30,7 @@ static void write_management(struct text *out, err_t e, struct str sentence)
 }
 
 /* RFC 6749 5.2; everything that is not about the client or the scope is a fault of the request or of ours. */
-static void write_sign_in(struct text *out, err_t e, struct str sentence)
+static void write_oauth(struct text *out, err_t e, struct str sentence)
 {
     struct str code = str_of(e->arm_code);
     if (!str_starts(code, STR("invalid_")))
@@ -40,8 +41,18 @@ static void write_sign_in(struct text *out, err_t e, struct str sentence)
     text_add_char(out, '}');
 }
 
-static void write_data_plane(struct text *out, const struct call *r, err_t e, struct str sentence)
+/* Errors of the token endpoint have the shape of OAuth 2; the documents beside it that of the management plane. */
+void reply_sign_in_error(struct call *r, err_t e, struct str sentence, struct text *out)
 {
+    if (r->method == METHOD_POST)
+        write_oauth(out, e, sentence);
+    else
+        reply_arm_error(r, e, sentence, out);
+}
+
+void reply_data_error(struct call *r, err_t e, struct str sentence, struct text *out)
+{
+    call_header(r, "x-ms-error-code", arena_printf(r->arena, "%d", e->code));
     text_add_char(out, '{');
     json_member_i64(out, "errorCode", e->code);
     json_member_text(out, "trackingId", r->tracking_id);
@@ -50,10 +61,11 @@ static void write_data_plane(struct text *out, const struct call *r, err_t e, st
     text_add_char(out, '}');
 }
 
-static void write_hub(struct text *out, const struct call *r, err_t e, struct str sentence)
+void reply_hub_error(struct call *r, err_t e, struct str sentence, struct text *out)
 {
     struct str message = arena_printf(r->arena, "ErrorCode:%s;%.*s", e->hub_code, STR_ARG(sentence));
     struct str time = enc_time_iso(r->arena, r->now_us);
+    call_header(r, "iothub-errorcode", str_of(e->hub_code));
     text_add_char(out, '{');
     json_member_text(out, "Message", message);
     json_member_text(out, "ExceptionMessage",
@@ -61,33 +73,8 @@ static void write_hub(struct text *out, const struct call *r, err_t e, struct st
     text_add_char(out, '}');
 }
 
-/* Errors of the token endpoint have the shape of OAuth 2; the documents beside it that of the management plane. */
-static bool is_token_request(const struct call *r)
-{
-    return r->plane == PLANE_SIGN_IN && r->method == METHOD_POST;
-}
-
-static struct str error_body(const struct call *r, err_t e, struct str sentence)
-{
-    struct text out;
-    text_init(&out, r->arena, 320);
-    if (is_token_request(r))
-        write_sign_in(&out, e, sentence);
-    else if (r->plane == PLANE_HUB)
-        write_hub(&out, r, e, sentence);
-    else if (r->plane == PLANE_SERVICE || r->plane == PLANE_DEVICE)
-        write_data_plane(&out, r, e, sentence);
-    else
-        write_management(&out, e, sentence);
-    return text_str(&out);
-}
-
 static void add_error_headers(struct call *r, err_t e)
 {
-    if (r->plane == PLANE_HUB)
-        call_header(r, "iothub-errorcode", str_of(e->hub_code));
-    if (r->plane == PLANE_SERVICE || r->plane == PLANE_DEVICE)
-        call_header(r, "x-ms-error-code", arena_printf(r->arena, "%d", e->code));
     if (e == E(INVALID_TOKEN))
         call_header(r, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
     /* Spread, so that those who were turned away together do not come back together. */
@@ -103,8 +90,11 @@ void reply_finish(struct call *r)
     bool keep_headers = shown == E(METHOD_NOT_ALLOWED); /* Allow */
     if (!keep_headers)
         r->header_count = 0;
+    struct text body;
+    text_init(&body, r->arena, 320);
+    planes[r->plane].error(r, shown, sentence_of(r, shown), &body);
     add_error_headers(r, shown);
-    call_reply(r, shown->http_status, error_body(r, shown, sentence_of(r, shown)));
+    call_reply(r, shown->http_status, text_str(&body));
 }
 
 static bool has_header(const struct call *r, const char *name)
@@ -123,23 +113,30 @@ static struct str routing_id(const struct call *r)
                         t + 11, t + 14, t + 17, r->tracking_id.p);
 }
 
-void reply_headers(struct call *r, void (*add)(void *context, const char *name, struct str value), void *context)
+void reply_data_headers(struct call *r, plane_header_fn add, void *context)
 {
-    for (size_t i = 0; i < r->header_count; i++)
-        add(context, r->headers[i].name, r->headers[i].value);
-    if (r->reply.n)
-        add(context, "Content-Type", STR("application/json; charset=utf-8"));
-    add(context, "x-ms-request-id", r->tracking_id);
-    if (r->client_request_id.p)
-        add(context, "x-ms-client-request-id", r->client_request_id);
-    if (r->plane != PLANE_MANAGEMENT && r->plane != PLANE_SIGN_IN) {
-        add(context, "Strict-Transport-Security", STR("max-age=31536000; includeSubDomains"));
-        return;
-    }
+    (void)r;
+    add(context, "Strict-Transport-Security", STR("max-age=31536000; includeSubDomains"));
+}
+
+void reply_arm_headers(struct call *r, plane_header_fn add, void *context)
+{
     add(context, "x-ms-correlation-request-id", r->tracking_id);
     add(context, "x-ms-routing-request-id", routing_id(r));
     if (!has_header(r, "Cache-Control"))
         add(context, "Cache-Control", STR("no-cache"));
     add(context, "Pragma", STR("no-cache"));
     add(context, "Expires", STR("-1"));
+}
+
+void reply_headers(struct call *r, plane_header_fn add, void *context)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        add(context, r->headers[i].name, r->headers[i].value);
+    if (r->reply.n && !has_header(r, "Content-Type"))
+        add(context, "Content-Type", str_of(planes[r->plane].media_type));
+    add(context, "x-ms-request-id", r->tracking_id);
+    if (r->client_request_id.p)
+        add(context, "x-ms-client-request-id", r->client_request_id);
+    planes[r->plane].headers(r, add, context);
 }

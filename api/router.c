@@ -7,38 +7,21 @@
 #include <string.h>
 
 #include "api/op/op.h"
+#include "api/plane.h"
 
 enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, VERSION_SUFFIX_MAX = 32 };
 
-#define ROUTE(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                   \
-    {.plane = PLANE_##plane_,                                                                                          \
-     .method = METHOD_##method_,                                                                                       \
-     .path = path_,                                                                                                    \
-     .name = #op_ + 3,                                                                                                 \
-     .op = op_,                                                                                                        \
-     .batch = NULL,                                                                                                    \
-     .credential = CREDENTIAL_##credential_,                                                                           \
-     .right = right_,                                                                                                  \
-     .body_max = body_max_,                                                                                            \
-     .api_version = version_},
-#define BATCH(plane_, method_, path_, op_, credential_, right_, body_max_, version_)                                   \
-    {.plane = PLANE_##plane_,                                                                                          \
-     .method = METHOD_##method_,                                                                                       \
-     .path = path_,                                                                                                    \
-     .name = #op_ + 3,                                                                                                 \
-     .op = NULL,                                                                                                       \
-     .batch = op_,                                                                                                     \
-     .credential = CREDENTIAL_##credential_,                                                                           \
-     .right = right_,                                                                                                  \
-     .body_max = body_max_,                                                                                            \
-     .api_version = version_},
+#define RUN_OP(name_) .op = op_##name_
+#define RUN_INLINE(name_) .op = op_##name_
+#define RUN_BATCH(name_) .batch = op_##name_
+#define ROUTE(kind_, name_, method_, path_, ...)                                                                       \
+    {.kind = ROUTE_##kind_, .name = #name_, .method = METHOD_##method_, .path = path_, RUN_##kind_(name_), __VA_ARGS__},
 static const struct route routes[] = {
 #include "api/routes.def"
 };
 #undef ROUTE
-#undef BATCH
 
-enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+_Static_assert(sizeof routes / sizeof *routes == ROUTE_COUNT, "the table has as many rows as they are counted");
 
 static const struct str segment_words[SEGMENT_COUNT] = {
     [SEGMENT_SUBSCRIPTION] = {"{sub}", 5},
@@ -51,11 +34,6 @@ static const struct str segment_words[SEGMENT_COUNT] = {
     [SEGMENT_OPERATION] = {"{op}", 4},
 };
 static const char *const method_words[] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
-
-size_t router_count(void)
-{
-    return ROUTE_COUNT;
-}
 
 const struct route *router_at(size_t index)
 {
@@ -161,28 +139,6 @@ static void take_segments(struct call *r, const struct path *path)
     }
 }
 
-/* Device paths are served on every host but those of hubs: the ID scope names the instance. */
-static bool host_serves(enum id_plane host, enum plane plane)
-{
-    switch (plane) {
-    case PLANE_HUB:
-        return host == ID_PLANE_HUB;
-    case PLANE_SERVICE:
-        return host == ID_PLANE_SERVICE;
-    case PLANE_DEVICE:
-        return host != ID_PLANE_HUB;
-    case PLANE_MANAGEMENT:
-    case PLANE_SIGN_IN:
-        return host == ID_PLANE_MANAGEMENT;
-    }
-    return false;
-}
-
-static enum plane plane_of_host(enum id_plane host)
-{
-    return host == ID_PLANE_HUB ? PLANE_HUB : host == ID_PLANE_SERVICE ? PLANE_SERVICE : PLANE_MANAGEMENT;
-}
-
 /* What cannot be matched is still answered as the device plane does when it reads like one of its paths. */
 static bool reads_like_device(enum id_plane host, const struct path *path)
 {
@@ -197,7 +153,7 @@ static const struct route *find_route(struct call *r, enum id_plane host, const 
 {
     *ret_allowed = 0;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (!host_serves(host, routes[i].plane) || !matches(&routes[i], path))
+        if (!plane_on(routes[i].plane, host) || !matches(&routes[i], path))
             continue;
         r->plane = routes[i].plane;
         if (routes[i].method == r->method)
@@ -237,9 +193,19 @@ static bool version_valid(struct str v)
     return !suffix.n || str_same_nocase((struct str){suffix.p, suffix.n < 8 ? suffix.n : 8}, STR("-preview"));
 }
 
+static unsigned versions_of(struct str v)
+{
+    unsigned all = 0;
+#define VERSION(name, text) all |= str_starts(v, STR(text)) ? VERSION_##name : 0U;
+#include "api/versions.def"
+#undef VERSION
+    return all;
+}
+
 static err_t check_version(struct call *r)
 {
     r->api_version = call_query(r, "api-version");
+    r->versions = versions_of(r->api_version);
     if (!r->route->api_version)
         return NULL;
     if (!r->api_version.n)

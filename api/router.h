@@ -11,8 +11,26 @@
  * operation is known. */
 err_t router_resolve(struct call *r, struct str target);
 
-/* All routes, in the order of routes.def. */
-size_t router_count(void);
+/* All routes, in the order of routes.def: ROUTE_COUNT of them, of which BATCH_COUNT are batches. */
+#define ROUTE(kind, name, ...) ROUTE_NUMBER_##name,
+enum route_number {
+#include "api/routes.def"
+    ROUTE_COUNT
+};
+#undef ROUTE
+#define COUNT_OP 0
+#define COUNT_INLINE 0
+#define COUNT_BATCH 1
+#define ROUTE(kind, ...) +COUNT_##kind
+enum {
+    BATCH_COUNT =
+#include "api/routes.def"
+};
+#undef ROUTE
+#undef COUNT_OP
+#undef COUNT_INLINE
+#undef COUNT_BATCH
+
 const struct route *router_at(size_t index);
 size_t router_index(const struct route *route);
 /* Does every word in braces of its path name a segment? */

@@ -24,6 +24,7 @@
 #include "api/budget.h"
 #include "api/metrics.h"
 #include "api/peer.h"
+#include "api/plane.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "core/log.h"
@@ -450,19 +451,13 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     return x;
 }
 
-static const char *plane_word(enum plane plane)
-{
-    static const char *const words[] = {"management", "service", "device", "hub", "sign-in"};
-    return words[plane];
-}
-
 static void log_request(const struct exchange *x, const struct call *r)
 {
     int64_t now_us = clock_span_us();
     int64_t queued_us = r->work.begun_us ? r->work.begun_us - r->work.submitted_us : 0;
     const char *detail = r->log_detail.text[0] ? r->log_detail.text : r->detail.text[0] ? r->detail.text : NULL;
     log_event(r->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", r->tracking_id),
-              L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", plane_word(r->plane)),
+              L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", planes[r->plane].word),
               L_NUM("status", r->status), L_CSTR("error", r->error ? r->error->name : NULL),
               L_CSTR("detail", r->error ? detail : NULL), L_TEXT("address", r->presented.address),
               L_TEXT(r->owner_kind ? r->owner_kind : "owner", r->owner), L_NUM("queuedUs", queued_us),

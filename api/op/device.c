@@ -322,10 +322,9 @@ void op_register(struct db *db, struct call **calls, size_t count)
 
 /* --- poll and status look-up -------------------------------------------------------------------------------------- */
 
-/* Older SDKs know no other word for a second registration with the same hub (wire.md 7.3). */
 static int substatus_for(const struct call *r, int substatus)
 {
-    bool old = str_same(r->api_version, STR("2019-03-31"));
+    bool old = r->versions & VERSION_ONE_INITIAL_SUBSTATUS;
     return old && substatus == SUB_REPROVISIONED_TO_INITIAL ? SUB_INITIAL : substatus;
 }
 

@@ -5,11 +5,14 @@
 
 #include "api/call.h"
 
-#define ROUTE(plane, method, path, op, credential, right, body_max, api_version) err_t op(struct call *r);
-#define BATCH(plane, method, path, op, credential, right, body_max, api_version)                                       \
-    void op(struct db *db, struct call **calls, size_t count);
+#define DECLARE_OP(name) err_t op_##name(struct call *r);
+#define DECLARE_INLINE(name) err_t op_##name(struct call *r);
+#define DECLARE_BATCH(name) void op_##name(struct db *db, struct call **calls, size_t count);
+#define ROUTE(kind, name, method, path, ...) DECLARE_##kind(name)
 #include "api/routes.def"
 #undef ROUTE
-#undef BATCH
+#undef DECLARE_OP
+#undef DECLARE_INLINE
+#undef DECLARE_BATCH
 
 #endif

@@ -89,7 +89,6 @@ static const struct codec metadata_codec[] = {
     CODEC_END,
 };
 
-/* What 2015-01-01 reads. */
 static err_t reply_old_metadata(struct call *r, struct metadata_authentication *authentication)
 {
     struct str root = below(r, "/");
@@ -103,7 +102,7 @@ err_t op_metadata_endpoints(struct call *r)
     struct str audience = own_audience(r);
     struct metadata_authentication authentication = {.login_endpoint = below(r, "/adfs"),
                                                      .audiences = {.at = &audience, .n = 1, .set = true}};
-    if (str_starts(r->api_version, STR("2015-01-01")))
+    if (r->versions & VERSION_OLD_METADATA)
         return reply_old_metadata(r, &authentication);
     authentication.tenant = STR("adfs");
     authentication.identity_provider = STR("ADFS");

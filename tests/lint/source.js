@@ -7,6 +7,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { routes: tableOfRoutes } = require('../lib/routes');
 const mutant = require('../mutants/mutant.js');
 const { states } = require('./states.js');
 
@@ -170,11 +171,7 @@ function heads() {
 const neutral = (route) => route.toLowerCase().replace(/\{[^}]*\}/g, '{}');
 
 function routesOfTable() {
-  const found = new Map();
-  for (const match of text('api/routes.def').replace(/\/\*[^]*?\*\//g, '').matchAll(/^(?:ROUTE|BATCH)\(\w+,\s*(\w+),\s*"([^"]+)",\s*(\w+)/gm)) {
-    found.set(`${match[1]} ${neutral(match[2])}`, match[3].replace(/^op_/, ''));
-  }
-  return found;
+  return new Map(tableOfRoutes().map((route) => [`${route.method} ${neutral(route.path)}`, route.name]));
 }
 
 // The paths of the document: keys in two blanks, methods in four, operationId in six. Anything that breaks this form is an offence.

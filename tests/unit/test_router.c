@@ -124,14 +124,38 @@ static void every_value_has_a_name(void **state)
     assert_text(r->segments[SEGMENT_OPERATION], "5.a.b");
 }
 
+/* A path that the pattern is for: "x" for each word in braces. */
+static struct str path_for(struct arena *a, const struct route *route)
+{
+    struct text out;
+    struct str word, rest = str_of(route->path + 1);
+    text_init(&out, a, 200);
+    while (rest.p) {
+        rest = str_split(rest, '/', &word);
+        text_printf(&out, "/%.*s", STR_ARG(word.p[0] == '{' ? STR("x") : word));
+    }
+    return text_str(&out);
+}
+
+static const char *host_for(const struct route *route)
+{
+    return plane_on(route->plane, ID_PLANE_HUB)          ? "h.hub.idscope.test"
+           : plane_on(route->plane, ID_PLANE_MANAGEMENT) ? "localhost"
+                                                         : "i.dps.idscope.test";
+}
+
 static void every_route_can_be_found(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < router_count(); i++) {
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
         const struct route *route = router_at(i);
         assert_int_equal(router_index(route), i);
         assert_true((route->op != NULL) != (route->batch != NULL));
+        assert_int_equal(route->batch != NULL, route->kind == ROUTE_BATCH);
+        assert_true(route->kind != ROUTE_INLINE || route->credential == CREDENTIAL_NONE);
         assert_true(router_segments_known(route));
+        struct call *r = request(*state, route->method, host_for(route));
+        assert_ok(router_resolve(r, arena_printf(*state, "%s?api-version=2021-10-01", path_for(*state, route).p)));
+        assert_ptr_equal(r->route, route);
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(route->name, router_at(j)->name);
     }
@@ -206,12 +230,50 @@ static void a_client_reads_its_own_fault_and_never_ours(void **state)
 
 static void whoever_is_turned_away_hears_when_to_come_back(void **state)
 {
-    static const enum plane planes[] = {PLANE_DEVICE, PLANE_SERVICE, PLANE_HUB, PLANE_MANAGEMENT, PLANE_SIGN_IN};
-    for (size_t i = 0; i < sizeof planes / sizeof *planes; i++) {
-        struct call *r = refused(*state, planes[i], i % 2 ? E(OVERLOADED) : E(DATABASE_RETRY));
+    for (enum plane plane = 0; plane < PLANE_COUNT; plane++) {
+        struct call *r = refused(*state, plane, plane % 2 ? E(OVERLOADED) : E(DATABASE_RETRY));
         reply_finish(r);
         assert_int_equal(r->status, 503);
         assert_in_range(header_of(r, "Retry-After")[0], '1', '9');
+    }
+}
+
+static void each_host_has_a_plane_that_answers(void **state)
+{
+    (void)state;
+    assert_int_equal(plane_of_host(ID_PLANE_MANAGEMENT), PLANE_MANAGEMENT);
+    assert_int_equal(plane_of_host(ID_PLANE_SERVICE), PLANE_SERVICE);
+    assert_int_equal(plane_of_host(ID_PLANE_HUB), PLANE_HUB);
+}
+
+static void a_place_in_the_queue_is_of_the_scope_the_name_or_the_address(void **state)
+{
+    struct call *r = request(*state, METHOD_PUT, "global.dps.idscope.test");
+    r->presented.address = STR("10.0.0.1");
+    assert_ok(router_resolve(r, STR("/0neAA/registrations/d1/register?api-version=2019-03-31")));
+    assert_text(plane_holder(r), "0neaa");
+    r = request(*state, METHOD_GET, "Plant.dps.idscope.test");
+    assert_ok(router_resolve(r, STR("/enrollments/d1?api-version=2021-10-01")));
+    assert_text(plane_holder(r), "plant");
+    r = request(*state, METHOD_POST, "localhost");
+    r->presented.address = STR("10.0.0.1");
+    assert_ok(router_resolve(r, STR("/adfs/oauth2/token")));
+    assert_text(plane_holder(r), "10.0.0.1");
+    r = request(*state, METHOD_GET, "localhost");
+    assert_ok(router_resolve(r, STR("/subscriptions/SUB?api-version=2021-10-01")));
+    assert_text(plane_holder(r), "sub");
+}
+
+static void an_api_version_means_what_its_row_says(void **state)
+{
+    static const struct {
+        const char *version;
+        unsigned wanted;
+    } rows[] = {{"2015-01-01", VERSION_OLD_METADATA}, {"2022-09-01", 0}, {"2019-03-31", VERSION_ONE_INITIAL_SUBSTATUS}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct call *r = request(*state, METHOD_GET, "localhost");
+        assert_ok(router_resolve(r, arena_printf(*state, "/metadata/endpoints?api-version=%s", rows[i].version)));
+        assert_int_equal(r->versions, rows[i].wanted);
     }
 }
 
@@ -222,6 +284,9 @@ int main(void)
         UNIT(values_are_decoded_once_after_splitting),
         UNIT(every_value_has_a_name),
         UNIT(every_route_can_be_found),
+        UNIT(each_host_has_a_plane_that_answers),
+        UNIT(a_place_in_the_queue_is_of_the_scope_the_name_or_the_address),
+        UNIT(an_api_version_means_what_its_row_says),
         UNIT(a_wrong_method_hears_the_right_ones),
         UNIT(each_plane_says_no_in_its_own_shape),
         UNIT(a_client_reads_its_own_fault_and_never_ours),

@@ -1,9 +1,17 @@
 # flow.mk: the flow tests. FLAVOR here is that of the first deployment's programs; SUITE="story device" runs some of them.
+# DOOR_FLAVOR=tsan runs the second door (door.c) under ThreadSanitizer.
+DOOR_FLAVOR ?= asan
 .PHONY: flow
 flow: tests/flow/node_modules/.package-lock.json ## client packages against running deployments (SUITE="story device …")
 	@$(MAKE) --no-print-directory build FLAVOR=asan
 	@$(MAKE) --no-print-directory build FLAVOR=release
-	@FLAVOR=asan tests/flow/run.sh $(SUITE)
+	@$(MAKE) -s --no-print-directory build/$(DOOR_FLAVOR)/tests/flow/door FLAVOR=$(DOOR_FLAVOR)
+	@FLAVOR=asan DOOR=$(CURDIR)/build/$(DOOR_FLAVOR)/tests/flow/door tests/flow/run.sh $(SUITE)
+
+$(OUT)/tests/flow/door: $(call objs,tests/flow/door.c $(API_C)) $(OUT)/libdb.a $(OUT)/libcore.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+-include $(OUT)/tests/flow/door.d
 
 tests/flow/node_modules/.package-lock.json: tests/flow/package-lock.json
 	cd tests/flow && npm ci --ignore-scripts --no-audit --no-fund

@@ -2,7 +2,9 @@
 // nothing; nothing that was refused runs afterwards; and when the database goes on, so does the service, by itself.
 'use strict';
 
-const { execFileSync } = require('node:child_process');
+const path = require('node:path');
+const readline = require('node:readline');
+const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
 const { assert, stack, idscope, Idscope, expect, sas, fresh, refused, refusedArm, refusedHub, scene, sleep, until } = require('../kit');
 
@@ -33,6 +35,75 @@ async function timed(work) {
   const answer = await work();
   return { answer, ms: Date.now() - begun };
 }
+
+// The second door (tests/flow/door.c), with a short time for each call. Numbers of calls to answers {status, ms}.
+class Door {
+  constructor() {
+    const settings = { 'database-url': stack.databaseUrl('idscope_api'), 'key-ring-file': path.join(stack.folder, 'keys/ring'), domain: idscope.domain, 'request-timeout-ms': DOOR_MS };
+    this.child = spawn(process.env.DOOR, Object.entries(settings).map(([name, value]) => `--${name}=${value}`), { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.answers = new Map();
+    this.calls = 0;
+    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const [word, status, ms] = line.split(' ');
+      if (word === 'open') this.open = true;
+      else if (word === 'left') this.left = Number(status);
+      else this.answers.set(word, [...(this.answers.get(word) || []), { status: Number(status), ms: Number(ms) }]);
+    });
+  }
+
+  ask(method, host, target, authorization = '') {
+    const number = String(this.calls++);
+    this.child.stdin.write(`${number} ${method} ${host} ${target}${authorization && ` ${authorization}`}\n`);
+    return number;
+  }
+
+  // The one answer to each of these calls; none has two.
+  async answersTo(numbers, timeoutMs) {
+    await until('the second door to answer', () => numbers.every((number) => this.answers.has(number)), { timeoutMs });
+    return numbers.map((number) => {
+      assert.equal(this.answers.get(number).length, 1, `call ${number} came back more than once`);
+      return this.answers.get(number)[0];
+    });
+  }
+
+  async end() {
+    const ended = new Promise((resolve) => { this.child.on('close', resolve); });
+    this.child.stdin.end();
+    assert.equal(await ended, 0);
+    assert.equal(this.left, 0, 'calls are left');
+    for (const answers of this.answers.values()) assert.equal(answers.length, 1);
+  }
+}
+const DOOR_MS = 1000;
+
+describe('frozen: a second door', () => {
+  test('calls without HTTP are run by the same lanes; while the database is frozen each comes back once and in time, and nothing is left of it', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.registered();
+    const authorization = sas.forDevice(made.idScope, device.id, device.key);
+    const door = new Door();
+    const host = `global.dps.${idscope.domain}`;
+    const register = () => door.ask('PUT', host, `/${made.idScope}/registrations/${device.id}/register?api-version=2021-10-01`, authorization);
+    const keys = () => door.ask('GET', 'localhost', '/adfs/discovery/keys');
+    const listing = () => door.ask('GET', made.hubs[0].host, '/devices?api-version=2021-04-12', sas.forHost(made.hubs[0].host, made.hubs[0].keys[0].keyName, made.hubs[0].keys[0].primaryKey));
+    const inline = () => door.ask('GET', 'localhost', '/metadata/endpoints?api-version=2015-01-01');
+    await until('the second door to be open', () => door.open, { timeoutMs: 20000 });
+    const statuses = async (numbers) => (await door.answersTo(numbers, 10000)).map((answer) => answer.status);
+    assert.deepEqual(await statuses([register(), keys(), listing(), inline(), door.ask('GET', 'localhost', '/none')]), [202, 200, 200, 200, 404]);
+
+    await whileFrozen(async () => {
+      const numbers = Array.from({ length: 40 }, (_, i) => [register, listing][i % 2]());
+      const fast = inline();
+      for (const { status, ms } of await door.answersTo(numbers, 10000)) {
+        assert.equal(status, 503);
+        assert.ok(ms < DOOR_MS + 1500, `an answer took ${ms} ms`);
+      }
+      assert.equal((await door.answersTo([fast], 1000))[0].status, 200, 'what needs no lane goes on');
+    });
+    await until('the second door to serve again', async () => (await statuses([register()]))[0] === 202, { timeoutMs: 30000 });
+    await door.end();
+  });
+});
 
 describe('frozen: PostgreSQL is stopped', () => {
   test('every plane answers 503 in time, the api is not ready, what was refused is not done later, and all is well again', async (t) => {

@@ -178,8 +178,7 @@ static err_t check_device(struct call *r)
 {
     TRY(read_device(r));
     struct str key = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
-    err_t e = gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance);
-    return e == E(INSTANCE_NOT_FOUND) ? call_refuse(r, E(UNAUTHORIZED), "there is no instance of this ID scope") : e;
+    return gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance);
 }
 
 err_t auth_read(struct call *r)

@@ -210,6 +210,8 @@ static struct entry *entry_new(enum kind kind, struct str key, int64_t now_us)
     e->key = arena_str(a, key);
     e->loaded_us = now_us;
     e->references = 1;
+    if (kind == KIND_SCOPE)
+        e->instance = (struct gate_instance){.id_scope = e->key, .id_scope_text = e->key};
     return e;
 }
 
@@ -239,9 +241,10 @@ static void give_back(struct gate *g, struct entry *e)
     pthread_mutex_unlock(&g->lock);
 }
 
-/* `miss` is what it is called when nothing is there. Only then, or when there is something, is it remembered. */
-static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us, err_t miss,
-                     struct entry **ret)
+/* `miss` is what it is called when nothing is there; *ret is an entry then, too. Only if there is something, or
+ * nothing, is it remembered. */
+static err_t find_or_load(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us, err_t miss,
+                          struct entry **ret)
 {
     struct entry *e = find_fresh(g, kind, key, now_us);
     if (!e) {
@@ -254,6 +257,15 @@ static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str k
         e->miss = failed ? miss : NULL;
         keep(g, e);
     }
+    *ret = e;
+    return NULL;
+}
+
+static err_t look_up(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us, err_t miss,
+                     struct entry **ret)
+{
+    struct entry *e;
+    TRY(find_or_load(g, db, kind, key, now_us, miss, &e));
     err_t missed = e->miss;
     if (missed)
         give_back(g, e);
@@ -309,25 +321,22 @@ void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t co
 
 /* --- the public face ---------------------------------------------------------------------------------------------- */
 
-static err_t instance_by(struct gate *g, struct db *db, enum kind kind, struct str key, int64_t now_us,
-                         const struct gate_instance **ret)
-{
-    struct entry *e;
-    TRY(look_up(g, db, kind, key, now_us, E(INSTANCE_NOT_FOUND), &e));
-    *ret = &e->instance;
-    return NULL;
-}
-
 err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us,
                              const struct gate_instance **ret)
 {
-    return instance_by(g, db, KIND_SCOPE, id_scope_key, now_us, ret);
+    struct entry *e;
+    TRY(find_or_load(g, db, KIND_SCOPE, id_scope_key, now_us, E(INSTANCE_NOT_FOUND), &e));
+    *ret = &e->instance;
+    return NULL;
 }
 
 err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us,
                             const struct gate_instance **ret)
 {
-    return instance_by(g, db, KIND_INSTANCE, name_key, now_us, ret);
+    struct entry *e;
+    TRY(look_up(g, db, KIND_INSTANCE, name_key, now_us, E(INSTANCE_NOT_FOUND), &e));
+    *ret = &e->instance;
+    return NULL;
 }
 
 err_t gate_hub_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us, const struct gate_hub **ret)

@@ -47,11 +47,13 @@ struct gate;
 struct gate *gate_new(const struct key_ring *ring);
 void gate_free(struct gate *g);
 
+/* An ID scope of no instance gives one without name and policies, in which nothing is enrolled: who asks for it is
+ * refused like one with a wrong key, after the same work. */
+err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us,
+                             const struct gate_instance **ret);
 /* Each finds by key and returns a reference in *ret (give it back with gate_release_…), or INSTANCE_NOT_FOUND /
  * HUB_NOT_FOUND / INVALID_CLIENT. That nothing is there is remembered as long as an entry (misses of unknown names cost
  * no database). */
-err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us,
-                             const struct gate_instance **ret);
 err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us,
                             const struct gate_instance **ret);
 err_t gate_hub_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us, const struct gate_hub **ret);

@@ -27,7 +27,6 @@ enum {
     STOP_MS = 1000,
     WATCH_US = 100000,
     LATE_AT_ONCE = 64,
-    STUCK_US = 3000000, /* a lane that hears nothing from its database for so long is not ready */
 };
 
 static const char *const class_words[LANE_CLASSES] = {"device", "service", "hub", "management"};
@@ -40,7 +39,6 @@ struct lane {
     struct db *db;
     pthread_t thread;
     _Atomic bool up;
-    _Atomic int64_t busy_since_us; /* monotonic; 0: idle */
     pthread_mutex_t lock;
     struct call *held[LANE_BATCH_MAX];
     size_t held_count;
@@ -315,15 +313,14 @@ static void *lane_run(void *context)
     struct queue *q = lane->lanes->queues[lane->class];
     struct queue_item *items[LANE_BATCH_MAX];
     size_t at_most = lane->class == LANE_DEVICE ? (size_t)lane->lanes->shared->cfg->batch_max : 1;
+    assert(at_most <= LANE_BATCH_MAX); /* as cfg.def bounds it */
     while (!queue_is_done(q)) {
         size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
-        lane->busy_since_us = clock_span_us();
         if (count)
             run(lane, items, count);
         else
             (void)db_gate_ping(lane->db); /* idle: only to know whether the database is there, and to come back to it */
         lane->up = db_is_up(lane->db);
-        lane->busy_since_us = 0;
     }
     return NULL;
 }
@@ -417,18 +414,11 @@ void lanes_free(struct lanes *l)
 
 /* --- what others may know ----------------------------------------------------------------------------------------- */
 
-static bool is_up(const struct lane *lane, int64_t now_us)
-{
-    int64_t since_us = lane->busy_since_us;
-    return lane->up && (!since_us || now_us - since_us < STUCK_US);
-}
-
 static size_t lanes_up(const struct lanes *l, enum lane_class class)
 {
     size_t up = 0;
-    int64_t now_us = clock_span_us();
     for (size_t i = 0; i < l->count; i++)
-        up += l->lanes[i].class == class && is_up(&l->lanes[i], now_us);
+        up += l->lanes[i].class == class && l->lanes[i].up;
     return up;
 }
 
@@ -437,7 +427,7 @@ bool lanes_ready(const struct lanes *l)
     for (int class = 0; class < LANE_CLASSES; class ++)
         if (!lanes_up(l, (enum lane_class) class))
             return false;
-    return true;
+    return db_answers();
 }
 
 void lanes_metrics(const struct lanes *l, struct text *out)
@@ -445,7 +435,7 @@ void lanes_metrics(const struct lanes *l, struct text *out)
     struct metric m = metric_begin(out, "idscope_queue_depth", "Requests that hold a place in a queue.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
         metric_count(&m, queue_depth(l->queues[class]), METRIC_LABELS({"lane", class_words[class]}));
-    m = metric_begin(out, "idscope_database_up", "Lanes with a connection to a database that answers.", METRIC_GAUGE);
+    m = metric_begin(out, "idscope_database_up", "Lanes with a connection to the database.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
         metric_count(&m, lanes_up(l, (enum lane_class) class), METRIC_LABELS({"lane", class_words[class]}));
 }

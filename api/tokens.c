@@ -9,6 +9,9 @@
 
 enum { FRESH_S = 60, DOUBT_S = 2 };
 
+_Static_assert(sizeof((struct token_key_view *)0)->keys / sizeof(struct jwt_key *) == DB_TOKEN_KEYS_MAX,
+               "a view holds all keys that the table gives");
+
 struct key_set {
     struct arena *arena;
     struct jwt_key *keys[DB_TOKEN_KEYS_MAX];

@@ -128,7 +128,16 @@ err_t conn_failure(struct db *db, const char *where, const PGresult *r)
     return m.error;
 }
 
-bool conn_answered(PGconn *conn)
+/* How many connections wait for an answer, and when one of them last heard something (monotonic). */
+static _Atomic int waiting;
+static _Atomic int64_t heard_ms;
+
+bool db_answers(void)
+{
+    return !atomic_load(&waiting) || conn_now_ms() - atomic_load(&heard_ms) < DB_SILENT_MS;
+}
+
+static bool wait_for_result(PGconn *conn)
 {
     int64_t end_ms = conn_now_ms() + atomic_load(&statement_ms) + ANSWER_MARGIN_MS;
     while (PQisBusy(conn)) {
@@ -140,8 +149,21 @@ bool conn_answered(PGconn *conn)
         (void)poll(&fd, 1, WAIT_SLICE_MS);
         if (unsent < 0 || !PQconsumeInput(conn))
             return true; /* the result tells what is broken */
+        if (fd.revents & POLLIN)
+            atomic_store(&heard_ms, conn_now_ms());
     }
     return true;
+}
+
+bool conn_answered(PGconn *conn)
+{
+    if (!PQisBusy(conn))
+        return true;
+    if (atomic_fetch_add(&waiting, 1) == 0)
+        atomic_store(&heard_ms, conn_now_ms());
+    bool in_time = wait_for_result(conn);
+    atomic_fetch_sub(&waiting, 1);
+    return in_time;
 }
 
 PGresult *conn_execute(struct db *db, const char *sql)

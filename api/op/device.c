@@ -281,8 +281,7 @@ static err_t read_instance_again(struct call *r, const struct db_device *device)
     struct gate *gate = r->shared->gate;
     gate_release_instance(gate, r->instance);
     r->instance = NULL;
-    err_t e = gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance);
-    return e == E(INSTANCE_NOT_FOUND) ? call_refuse(r, E(UNAUTHORIZED), "the instance was deleted in this moment") : e;
+    return gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance);
 }
 
 /* What the gate remembers of the scopes that lost may be old. Groups are sorted, so each scope is forgotten once. */

@@ -2,7 +2,7 @@
  * these to their row and type. It must never open what was sealed for another row or as another type. */
 #include "core/attest/type.h"
 
-enum { PACK_VERSION = 1, LENGTH_BYTES = 4 };
+enum { PACK_VERSION = 1, LENGTH_BYTES = 4, NOBODYS_BYTES = 1 + 2 * (LENGTH_BYTES + 64) };
 
 static const struct {
     const struct attest_type *type;
@@ -145,11 +145,20 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 
 /* --- a device registers ------------------------------------------------------------------------------------------- */
 
+/* As much work as opening what is stored, for an id of which nothing is. */
+static void seal_for_nobody(struct arena *a, const struct attest_row *row)
+{
+    static const uint8_t nobodys[NOBODYS_BYTES];
+    (void)seal(a, row->ring, identity(a, row, ATTEST_SYMMETRIC_KEY), (struct bytes){nobodys, sizeof nobodys});
+}
+
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d)
 {
     /* For an id that is not enrolled the work of the commonest type is done. */
     const struct attest_type *type = row->stored.sealed.p ? find_type(row, d) : &attest_symmetric;
+    if (!row->stored.sealed.p)
+        seal_for_nobody(a, row);
     return type ? type->check(a, row, claim, d) : E(SEAL_BROKEN);
 }
 

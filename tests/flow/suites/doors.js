@@ -3,6 +3,7 @@
 'use strict';
 
 const fs = require('node:fs');
+const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
@@ -19,10 +20,13 @@ const line = (target) => `GET ${target} HTTP/1.1\r\nHost: ${HOST}\r\n`;
 function send(socket, bytes, { stay = true, waitMs = 3000 } = {}) {
   return new Promise((resolve) => {
     let text = '';
-    socket.setTimeout(waitMs, () => socket.destroy());
+    const end = setTimeout(() => socket.destroy(), waitMs);
     socket.on('data', (part) => { text += part.toString('latin1'); });
     socket.on('error', () => {});
-    socket.on('close', () => resolve(text));
+    socket.on('close', () => {
+      clearTimeout(end);
+      resolve(text);
+    });
     socket.write(bytes, 'latin1', () => { if (!stay) socket.destroy(); });
   });
 }
@@ -227,5 +231,53 @@ describe('doors: bodies', () => {
     t.diagnostic(`${JSON.stringify(counts)}, ${most - before} kB at most`);
     await until('nothing to be left', async () => (await second.stack.metrics('api1')).idscope_arenas === 0, { timeoutMs: 10000 });
     expect('the address is served again', await second.idscope.service(made.instance, 'GET', '/enrollments/none'), 404);
+  });
+});
+
+const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
+
+describe('doors: strangers', () => {
+  test('a wrong key, an unknown registration id and an unknown ID scope are refused with the same words after the same time', async (t) => {
+    const made = await scene(t, { hubs: 1 }, second.idscope);
+    const device = await made.enroll();
+    const key = sas.newKey();
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const ask = (scope, id) => new Promise((resolve, reject) => {
+      const begun = process.hrtime.bigint();
+      const request = http.request({ method: 'POST', agent, host: '127.0.0.1', port: SECOND, path: `/${scope}/registrations/${id}?api-version=2021-10-01`,
+        headers: { Host: 'global.dps.second.test', Authorization: sas.forDevice(scope, id, key), 'Content-Type': 'application/json', 'Content-Length': 2 } });
+      request.on('error', reject);
+      request.on('response', (response) => {
+        let text = '';
+        response.on('data', (part) => { text += part; });
+        response.on('end', () => resolve({ us: Number(process.hrtime.bigint() - begun) / 1000, status: response.statusCode, message: JSON.parse(text).message, code: JSON.parse(text).errorCode }));
+      });
+      request.end('{}');
+    });
+    const kinds = { wrongKey: () => [made.idScope, device.id], unknownId: (i) => [made.idScope, `nobody-${i}`], unknownScope: () => ['0neE0000001', device.id] };
+    const batches = async () => (await second.stack.metrics('api1')).idscope_batch_size_count;
+    for (const [kind, whom] of Object.entries(kinds)) {
+      const before = await batches();
+      for (let i = 0; i < 20; i++) await ask(...whom(i));
+      assert.equal(await batches() - before, 20, `each refusal of ${kind} asks the database`);
+    }
+    const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
+    const said = new Set();
+    for (let i = 0; i < 300; i++) {
+      for (const [kind, whom] of Object.entries(kinds)) {
+        const { us, status, message, code } = await ask(...whom(i));
+        assert.equal(status, 401);
+        said.add(`${code} ${message}`);
+        if (i >= 50) times[kind].push(us);
+      }
+    }
+    assert.equal(said.size, 1, [...said].join('; '));
+    const medians = Object.fromEntries(Object.entries(times).map(([kind, all]) => [kind, Math.round(median(all))]));
+    t.diagnostic(`medians in us: ${JSON.stringify(medians)}`);
+    for (const kind of ['unknownId', 'unknownScope']) {
+      const ratio = medians[kind] / medians.wrongKey;
+      assert.ok(ratio > 0.75 && ratio < 1.33, `${kind} is refused in ${medians[kind]} us, a wrong key in ${medians.wrongKey} us`);
+    }
   });
 });

@@ -100,6 +100,19 @@ static bool open_channel(struct resolver *r)
     return true;
 }
 
+/* An address needs no one to ask; c-ares would look for a name of these letters first. */
+static bool is_address(struct name *n)
+{
+    uint8_t raw[sizeof(struct in6_addr)];
+    bool six = inet_pton(AF_INET6, n->host, raw) == 1;
+    if (!six && inet_pton(AF_INET, n->host, raw) != 1)
+        return false;
+    snprintf(n->addresses, sizeof n->addresses, six ? "[%s]" : "%s", n->host);
+    n->word = RESOLVER_FOUND;
+    n->until_ms = clock_ms() + FOUND_MS;
+    return true;
+}
+
 static void ask(struct resolver *r, struct name *n)
 {
     const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -133,7 +146,7 @@ enum resolver_word resolver_look(struct resolver *r, struct str host, const char
     struct name *n = entry(r, host);
     if (!n)
         return RESOLVER_ASKED;
-    if (!n->asked && n->until_ms <= clock_ms()) {
+    if (!n->asked && n->until_ms <= clock_ms() && !is_address(n)) {
         if (!open_channel(r))
             return RESOLVER_NO_NAME;
         ask(r, n);

@@ -1,5 +1,5 @@
-/* test_resolver.c: names without waiting, as far as no name server is needed: addresses, /etc/hosts, what is no name,
- * and a question that is left behind. Silent name servers are in the flow suite "neighbours". */
+/* test_resolver.c: names without waiting, as far as no name server is asked: addresses, /etc/hosts, what is no name.
+ * Silent name servers, and questions that are left behind, are in the flow suite "neighbours". */
 #include "workers/resolver.h"
 
 #include <stdio.h>
@@ -79,17 +79,6 @@ static void more_names_than_are_remembered_are_answered_too(void **state)
     resolver_free(r);
 }
 
-static void a_resolver_that_is_freed_in_the_middle_leaves_nothing_behind(void **state)
-{
-    struct resolver *r = resolver_of(state);
-    const char *addresses = NULL;
-    (void)resolver_look(r, STR("nobody.invalid"), &addresses);
-    int64_t begun_ms = clock_ms();
-    resolver_free(r);
-    resolver_free(r);
-    assert_true(clock_ms() - begun_ms < 1000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,7 +86,6 @@ int main(void)
         UNIT(the_hosts_file_is_read),
         UNIT(what_is_no_name_has_no_address),
         UNIT(more_names_than_are_remembered_are_answered_too),
-        UNIT(a_resolver_that_is_freed_in_the_middle_leaves_nothing_behind),
     };
     return cmocka_run_group_tests_name("resolver", tests, NULL, NULL);
 }

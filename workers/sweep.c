@@ -159,17 +159,18 @@ static err_t take_turn(struct worker *w, struct db *db, struct arena *a, const s
     TRY(db_tenant_job_claim(db, a, &claim, &job, &count));
     if (count == 0)
         return NULL;
-    struct turn *t = ARENA_NEW(a, struct turn);
-    *t = (struct turn){.db = db, .arena = a, .at = job->payload, .more = true};
+    struct turn t = {.db = db, .arena = a, .at = job->payload, .more = true};
     for (int i = 0;
-         i < BITES_PER_TURN && t->more && !atomic_load(&w->stopping) && clock_ms() < job_deadline_ms(w, claimed_ms);
+         i < BITES_PER_TURN && t.more && !atomic_load(&w->stopping) && clock_ms() < job_deadline_ms(w, claimed_ms);
          i++) {
-        t->gone = 0;
-        TRY(s->bite(t));
-        atomic_fetch_add(&w->swept, t->gone);
+        t.gone = 0;
+        err_t e = s->bite(&t);
+        if (e)
+            return e;
+        atomic_fetch_add(&w->swept, t.gone);
     }
-    job->payload = t->at;
-    return db_tenant_job_put_back(db, a, NULL, s->kind, job, t->more ? 0 : s->every_ms);
+    job->payload = t.at;
+    return db_tenant_job_put_back(db, a, NULL, s->kind, job, t.more ? 0 : s->every_ms);
 }
 
 /* Once per process is enough; used by the sweeper's thread alone. */

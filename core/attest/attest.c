@@ -124,11 +124,12 @@ enum attest_kept attest_kept(const struct attestation *in)
 err_t attest_seal(struct arena *a, const struct attest_row *row, const struct attestation *in, struct err_detail *d,
                   struct attest_stored *ret)
 {
-    struct bytes *packed = ARENA_NEW(a, struct bytes);
+    struct bytes packed;
     bool has_old = row->stored.sealed.p && row->stored.type == in->type;
-    TRY(types[in->type].type->pack(a, in, has_old ? row : NULL, d, packed));
-    *ret = (struct attest_stored){in->type, seal(a, row->ring, identity(a, row, in->type), *packed)};
-    return NULL;
+    err_t e = types[in->type].type->pack(a, in, has_old ? row : NULL, d, &packed);
+    if (!e)
+        *ret = (struct attest_stored){in->type, seal(a, row->ring, identity(a, row, in->type), packed)};
+    return e;
 }
 
 err_t attest_show(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)

@@ -37,10 +37,12 @@ tidy() {
     printf '%s\n' $LINT_C | xargs -P "$LINT_JOBS" -I{} clang-tidy-14 --quiet {} -- $LINT_CPPFLAGS
 }
 
+# returnDanglingLifetime: cppcheck 2.10 takes a call through a function pointer in a struct for a constructor that keeps the addresses it is given, so
+# that TRY would return them. Addresses of locals that escape are looked for by clang-tidy (StackAddressEscape) and gcc's analyzer.
 check_with_cppcheck() {
     # shellcheck disable=SC2086 # lists of flags and files
     cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j "$LINT_JOBS" \
-        -I. -D_GNU_SOURCE --suppress=missingIncludeSystem $LINT_C
+        -I. -D_GNU_SOURCE --suppress=missingIncludeSystem --suppress=returnDanglingLifetime $LINT_C
 }
 
 check_format() { { sources '*.c'; sources '*.h'; } | xargs clang-format-14 --dry-run -Werror; }

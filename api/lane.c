@@ -427,7 +427,7 @@ bool lanes_ready(const struct lanes *l)
     for (int class = 0; class < LANE_CLASSES; class ++)
         if (!lanes_up(l, (enum lane_class) class))
             return false;
-    return db_answers();
+    return db_answers(l->shared->cfg->database_url.p);
 }
 
 void lanes_metrics(const struct lanes *l, struct text *out)

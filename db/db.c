@@ -132,9 +132,12 @@ err_t conn_failure(struct db *db, const char *where, const PGresult *r)
 static _Atomic int waiting;
 static _Atomic int64_t heard_ms;
 
-bool db_answers(void)
+bool db_answers(const char *url)
 {
-    return !atomic_load(&waiting) || conn_now_ms() - atomic_load(&heard_ms) < DB_SILENT_MS;
+    const char *names[] = {"dbname", "connect_timeout", NULL}, *values[] = {url, "2", NULL};
+    if (!atomic_load(&waiting) || conn_now_ms() - atomic_load(&heard_ms) < DB_SILENT_MS)
+        return true;
+    return PQpingParams(names, values, 1) == PQPING_OK; /* a lock may hold up all who wait while the server is well */
 }
 
 static bool wait_for_result(PGconn *conn)

@@ -35,10 +35,11 @@ bool db_is_up(const struct db *db);
 /* On connections that are opened from now on the server ends a statement after so long; 30 s unless told otherwise. A
  * server that is frozen is given up a little later. */
 void db_statements_end(int64_t after_ms);
-/* Does the database say anything? False when it has owed answers to this process for DB_SILENT_MS and given none, to no
- * connection. Thread-safe. */
+/* Does the database say anything? False when it has owed answers to this process for DB_SILENT_MS, has given none to
+ * any connection, and takes no new one either. Thread-safe; a database that is silent is waited for, two seconds at
+ * most. */
 enum { DB_SILENT_MS = 3000 };
-bool db_answers(void);
+bool db_answers(const char *url);
 /* The program ends: no call of any connection waits for longer than this, and none opens a connection again.
  * Thread-safe. */
 void db_hurry(int64_t most_ms);

@@ -82,7 +82,7 @@ static bool is_ready(struct process *p, struct str *ret_why_not)
 {
     struct worker *w = &((struct worker_program *)p)->worker;
     *ret_why_not = STR("the database cannot be reached");
-    return connections_up(w->connections) && db_answers();
+    return connections_up(w->connections) && db_answers(w->cfg->database_url.p);
 }
 
 static void write_outcomes(const struct metric *m, enum job_kind kind, struct kind_stats *s)

@@ -128,7 +128,7 @@ static err_t read_bearer(struct call *r, struct str *ret_token)
 
 static err_t check_management(struct call *r)
 {
-    struct str token;
+    struct str token = {NULL, 0};
     TRY(read_bearer(r, &token));
     return check_bearer(r, token, r->route->right);
 }

@@ -13,13 +13,18 @@ struct sha256 {
 
 struct sha256 crypt_sha256(struct bytes in);
 struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message);
-bool crypt_same(struct bytes a, struct bytes b); /* constant time for equal lengths */
-void crypt_random(void *to, size_t n);           /* ends the program when the generator fails */
-struct uuid crypt_uuid4(void);                   /* RFC 4122 version 4 */
-void crypt_uuid4s(struct uuid *to, size_t n);    /* many, at little more than the price of one */
+bool crypt_same(struct bytes a, struct bytes b);                /* constant time for equal lengths */
+void crypt_random(void *to, size_t n);                          /* ends the program when the generator fails */
+struct uuid crypt_uuid4(void);                                  /* RFC 4122 version 4 */
+void crypt_uuid4s(struct uuid *to, size_t n);                   /* many, at little more than the price of one */
+void crypt_give_up(const char *what) __attribute__((noreturn)); /* ends the program */
 /* Ends the program unless `done`: for calls that cannot fail on a sound machine and whose failure must never pass for a
  * result. */
-void crypt_must(bool done, const char *what);
+static inline void crypt_must(bool done, const char *what)
+{
+    if (!done)
+        crypt_give_up(what);
+}
 void crypt_wipe(void *p, size_t n);
 /* A new key as clients see it: base64 of `n` random bytes. */
 struct str crypt_new_key(struct arena *a, size_t n);

@@ -98,7 +98,8 @@ static bool send_calls(struct db *db, bool tell, const struct db_call *calls, si
 static struct rows *rows_new(const struct db *db, enum sql_id statement, PGresult *r)
 {
     struct rows *rows = PQresultAlloc(r, sizeof *rows);
-    crypt_must(rows != NULL, "memory for rows");
+    if (!rows)
+        crypt_give_up("memory for rows");
     *rows = (struct rows){r, &db->prepared[statement], sql_texts[statement].row};
     return rows;
 }

@@ -42,7 +42,7 @@ err_t file_read(struct arena *a, const char *setting, struct str path, size_t ma
 err_t key_ring_load(struct str path, struct err_detail *d, struct key_ring **ret)
 {
     struct arena *a ARENA_CLEANUP = arena_new();
-    struct str text;
+    struct str text = {NULL, 0};
     TRY(file_read(a, "key_ring_file", path, KEY_RING_FILE_MAX, d, &text));
     return key_ring_parse(text, d, ret);
 }

@@ -79,6 +79,12 @@ async function whileListening(port, work) {
   await work().finally(() => new Promise((resolve) => { server.close(resolve); }));
 }
 
+// A process that is told to end has not ended yet.
+async function stopped(pid) {
+  process.kill(pid);
+  for (const until = Date.now() + 10000; processes().includes(pid) && Date.now() < until;) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 let stack;
 before(async () => { stack = await Stack.make(file('var')); });
 after(async () => {
@@ -125,7 +131,7 @@ test('a start that fails takes back what it began, whatever the step', async () 
   ];
   for (const [step, words, settings] of steps) {
     await failingStart(words, typeof settings === 'function' ? settings() : settings).catch((error) => assert.fail(`${step}: ${error.message}`));
-    if (fs.existsSync(file('thief'))) process.kill(Number(read(file('thief'))));
+    if (fs.existsSync(file('thief'))) await stopped(Number(read(file('thief'))));
     assert.deepEqual(processes(), [], step);
   }
   assert.equal(fs.existsSync(read(file('sockets-seen'))), false, 'the folder of the sockets is gone');

@@ -224,37 +224,4 @@ static const struct resource_kind hub_kind = {
     .erase = erase,
 };
 
-err_t op_hub_get(struct call *r)
-{
-    return resource_get(r, &hub_kind);
-}
-
-err_t op_hub_list_subscription(struct call *r)
-{
-    return resource_list_subscription(r, &hub_kind);
-}
-
-err_t op_hub_list_group(struct call *r)
-{
-    return resource_list_group(r, &hub_kind);
-}
-
-err_t op_hub_list_keys(struct call *r)
-{
-    return resource_list_keys(r, &hub_kind);
-}
-
-err_t op_hub_list_keys_of(struct call *r)
-{
-    return resource_list_keys_of(r, &hub_kind);
-}
-
-err_t op_hub_put(struct call *r)
-{
-    return resource_put(r, &hub_kind);
-}
-
-err_t op_hub_delete(struct call *r)
-{
-    return resource_delete(r, &hub_kind);
-}
+RESOURCE_OPS(hub, hub_kind)

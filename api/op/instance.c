@@ -299,37 +299,4 @@ static const struct resource_kind instance_kind = {
     .erase = erase,
 };
 
-err_t op_instance_get(struct call *r)
-{
-    return resource_get(r, &instance_kind);
-}
-
-err_t op_instance_list_subscription(struct call *r)
-{
-    return resource_list_subscription(r, &instance_kind);
-}
-
-err_t op_instance_list_group(struct call *r)
-{
-    return resource_list_group(r, &instance_kind);
-}
-
-err_t op_instance_list_keys(struct call *r)
-{
-    return resource_list_keys(r, &instance_kind);
-}
-
-err_t op_instance_list_keys_of(struct call *r)
-{
-    return resource_list_keys_of(r, &instance_kind);
-}
-
-err_t op_instance_put(struct call *r)
-{
-    return resource_put(r, &instance_kind);
-}
-
-err_t op_instance_delete(struct call *r)
-{
-    return resource_delete(r, &instance_kind);
-}
+RESOURCE_OPS(instance, instance_kind)

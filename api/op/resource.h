@@ -85,4 +85,19 @@ err_t resource_list_keys_of(struct call *r, const struct resource_kind *k);
 err_t resource_put(struct call *r, const struct resource_kind *k);
 err_t resource_delete(struct call *r, const struct resource_kind *k);
 
+/* The operations that a row RESOURCE of routes.def names, for one kind: each is the function above with its name. */
+#define RESOURCE_OPS(noun, kind)                                                                                       \
+    RESOURCE_OP(noun, kind, get)                                                                                       \
+    RESOURCE_OP(noun, kind, list_subscription)                                                                         \
+    RESOURCE_OP(noun, kind, list_group)                                                                                \
+    RESOURCE_OP(noun, kind, list_keys)                                                                                 \
+    RESOURCE_OP(noun, kind, list_keys_of)                                                                              \
+    RESOURCE_OP(noun, kind, put)                                                                                       \
+    RESOURCE_OP(noun, kind, delete)
+#define RESOURCE_OP(noun, kind, name)                                                                                  \
+    err_t op_##noun##_##name(struct call *r)                                                                           \
+    {                                                                                                                  \
+        return resource_##name(r, &(kind));                                                                            \
+    }
+
 #endif

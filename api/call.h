@@ -122,7 +122,7 @@ struct call {
     unsigned versions; /* the rows of versions.def that it is of: VERSION_… */
     struct str body;
     struct presented presented;
-    struct str if_match, content_type, max_item_count, continuation;
+    struct str if_match, max_item_count, continuation;
     struct str client_request_id; /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
 
     const struct gate_client *client;     /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */

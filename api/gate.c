@@ -149,8 +149,7 @@ static err_t take_instance(struct gate *g, struct entry *e, const struct db_gate
                                          .tenant_id = row->tenant_id,
                                          .name = row->name,
                                          .version = row->version,
-                                         .inputs_version = row->inputs_version,
-                                         .allocation_policy = row->allocation_policy};
+                                         .inputs_version = row->inputs_version};
     return unseal_policies(g, e->arena, "instance_policy", row->id_scope, &row->policies, service_rights_implied,
                            &e->instance.policies, &e->instance.policy_count);
 }

@@ -23,7 +23,6 @@ struct gate_instance {
     struct uuid tenant_id;
     struct str name;
     int64_t version, inputs_version;
-    int allocation_policy; /* enum allocation_policy */
     struct gate_policy *policies;
     size_t policy_count;
 };

@@ -33,7 +33,5 @@ enum {
 
 const struct route *router_at(size_t index);
 size_t router_index(const struct route *route);
-/* Does every word in braces of its path name a segment? */
-bool router_segments_known(const struct route *route);
 
 #endif

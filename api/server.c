@@ -274,7 +274,6 @@ static void read_headers(struct exchange *x)
     if (!x->listener->peer.edge)
         r->presented.address = socket_address(x);
     r->if_match = kept(x, "If-Match");
-    r->content_type = kept(x, "Content-Type");
     r->max_item_count = kept(x, "x-ms-max-item-count");
     r->continuation = kept(x, "x-ms-continuation");
     r->client_request_id = echoed_request_id(x);

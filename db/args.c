@@ -34,11 +34,6 @@ void db_text(struct db_args *in, struct str s)
     add_one(in, DB_TEXT, &s);
 }
 
-void db_json(struct db_args *in, struct str json)
-{
-    add_one(in, DB_JSON, &json);
-}
-
 void db_bytea(struct db_args *in, struct bytes b)
 {
     add_one(in, DB_BYTEA, &b);
@@ -65,11 +60,6 @@ void db_i32(struct db_args *in, int32_t n)
 void db_bool(struct db_args *in, bool b)
 {
     add_one(in, DB_BOOL, &b);
-}
-
-void db_time(struct db_args *in, int64_t us)
-{
-    add_one(in, DB_TIME, &us);
 }
 
 void db_text_array(struct db_args *in, const struct str *at, size_t n)

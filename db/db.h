@@ -60,13 +60,11 @@ struct db_args {
 
 void db_args_init(struct db_args *in, struct arena *a);
 void db_text(struct db_args *in, struct str s);         /* absent is NULL */
-void db_json(struct db_args *in, struct str json);      /* json; absent is NULL */
 void db_bytea(struct db_args *in, struct bytes b);      /* p NULL is NULL */
 void db_uuid(struct db_args *in, const struct uuid *u); /* NULL allowed */
 void db_i64(struct db_args *in, int64_t n);             /* int8 */
 void db_i32(struct db_args *in, int32_t n);             /* int4 */
 void db_bool(struct db_args *in, bool b);
-void db_time(struct db_args *in, int64_t us);                           /* timestamptz; 0 is NULL */
 void db_text_array(struct db_args *in, const struct str *at, size_t n); /* absent elements are NULL */
 void db_i64_array(struct db_args *in, const int64_t *at, size_t n);
 /* One parameter for each column of the row, out of one struct; and one array for each, out of many. */

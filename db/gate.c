@@ -12,7 +12,7 @@
     COL(struct db_gate_instance, id_scope, TEXT), COL(struct db_gate_instance, id_scope_text, TEXT),                   \
         COL(struct db_gate_instance, version, I64), COL(struct db_gate_instance, inputs_version, I64),                 \
         COL(struct db_gate_instance, tenant_id, UUID), COL(struct db_gate_instance, name, TEXT),                       \
-        COL_WORD(struct db_gate_instance, allocation_policy, policy_words), POLICY_COLS(struct db_gate_instance)
+        POLICY_COLS(struct db_gate_instance)
 
 DB_ROW(gate_instance, struct db_gate_instance, INSTANCE_COLS);
 DB_ROW(gate_instances, struct db_gate_instance, COL(struct db_gate_instance, n, I64), INSTANCE_COLS);

@@ -16,7 +16,6 @@ struct db_policies {
 struct db_gate_instance {
     int64_t n; /* of db_gate_instances: its place among those that were asked for, from 1 */
     struct str id_scope, id_scope_text, name;
-    int allocation_policy; /* enum allocation_policy */
     int64_t version, inputs_version;
     struct uuid tenant_id;
     struct db_policies policies;

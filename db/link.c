@@ -3,13 +3,12 @@
 
 DB_ROW(link, struct db_link, COL(struct db_link, host, TEXT), COL(struct db_link, host_name, TEXT),
        COL(struct db_link, hub_key, TEXT), COL(struct db_link, key_name, TEXT),
-       COL(struct db_link, primary_sealed, BYTEA), COL(struct db_link, policy_secondary_sealed, BYTEA),
-       COL(struct db_link, secondary_key_name, TEXT), COL(struct db_link, secondary_sealed, BYTEA),
-       COL(struct db_link, weight, I32), COL(struct db_link, apply, BOOL),
+       COL(struct db_link, primary_sealed, BYTEA), COL(struct db_link, secondary_key_name, TEXT),
+       COL(struct db_link, secondary_sealed, BYTEA), COL(struct db_link, weight, I32), COL(struct db_link, apply, BOOL),
        COL_WORD(struct db_link, state, link_state_words), COL(struct db_link, reason, TEXT),
        COL_AS(struct db_link, state_since_us, TIME, "state_since"),
        COL_AS(struct db_link, slow_until_us, TIME, "slow_until"), COL(struct db_link, credential_version, I64),
-       COL(struct db_link, policy_found, BOOL), COL(struct db_link, only_policy_gone, BOOL));
+       COL(struct db_link, only_policy_gone, BOOL));
 
 DB_PARAMS(validated, struct db_link_validated, COL(struct db_link_validated, id_scope, TEXT),
           COL(struct db_link_validated, host, TEXT), COL(struct db_link_validated, fence, I64),

@@ -9,9 +9,8 @@ struct db_link {
     struct str host, host_name; /* lower case; as linked */
     struct str hub_key;         /* set: linked by resource id to this built-in hub */
     struct str key_name;
-    struct bytes primary_sealed;          /* the link's own, or the policy's; absent when the policy is gone */
-    struct bytes policy_secondary_sealed; /* second key of the same policy, for links by resource id */
-    struct str secondary_key_name;        /* second credential of a link by connection string */
+    struct bytes primary_sealed;   /* the link's own, or the policy's; absent when the policy is gone */
+    struct str secondary_key_name; /* second credential of a link by connection string */
     struct bytes secondary_sealed;
     int weight;
     bool apply;
@@ -19,7 +18,6 @@ struct db_link {
     struct str reason;
     int64_t state_since_us, slow_until_us;
     int64_t credential_version;
-    bool policy_found;     /* links by resource id: hub and policy are there */
     bool only_policy_gone; /* links by resource id: the hub is there, its policy is not */
 };
 

@@ -32,6 +32,7 @@ static err_t make_worker(void *self, struct err_detail *d)
 {
     struct worker_program *p = self;
     struct worker *w = &p->worker;
+    hub_client_global_init();
     w->cfg = &p->process.cfg;
     w->arena = p->process.arena;
     w->ring = p->process.ring;

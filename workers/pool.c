@@ -178,11 +178,3 @@ void pool_end(struct pool *p, int slot, int64_t now_ms)
     use(open_account(p, &t->tenant, now_ms), now_ms - t->begun_ms, now_ms);
     use(&p->of_kind[t->kind], now_ms - t->begun_ms, now_ms);
 }
-
-int pool_running(const struct pool *p, int kind)
-{
-    int n = 0;
-    for (int i = 0; i < p->slots; i++)
-        n += p->turns[i].running && p->turns[i].kind == kind;
-    return n;
-}

@@ -39,7 +39,5 @@ size_t pool_choose(const struct pool *p, int kind, const struct pool_scope *at, 
 /* Takes a slot for a turn that pool_choose allowed, and gives it back. */
 int pool_begin(struct pool *p, int kind, const struct pool_scope *scope, int64_t now_ms);
 void pool_end(struct pool *p, int slot, int64_t now_ms);
-/* How many slots are busy with this kind. */
-int pool_running(const struct pool *p, int kind);
 
 #endif

@@ -65,7 +65,7 @@ err_t attest_check(struct arena *a, const struct attest_row *row, const struct a
  * chains, which must not hold up the cheap ones. */
 enum attest_cost { ATTEST_CHEAP, ATTEST_DEAR };
 /* Of a type of attest.def. */
-enum attest_cost attest_cost(int type);
+enum attest_cost attest_cost(int type); /* allowed: lanes ask once there is a dear type */
 
 /* What the hub that gets the device is told: how the device will prove there who it is. SEAL_BROKEN as above. */
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,

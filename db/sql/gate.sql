@@ -3,13 +3,13 @@
 -- answered.
 
 -- name: gate_instance -> gate_instance
-SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name,
        key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_instance($1::text, $2::text);
 
 -- The same for many scopes in one round trip: a batch of devices comes from many.
 -- name: gate_instances -> gate_instances
-SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy,
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name,
        key_names, rights, primary_sealed, secondary_sealed, n
   FROM idscope.gate_instances($1::text[]);
 

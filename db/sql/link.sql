@@ -6,10 +6,9 @@
 -- resource id is there and its policy is not.
 -- name: link_find -> link
 SELECT l.host, l.host_name, l.hub_key, l.key_name, coalesce(p.primary_sealed, l.primary_sealed) AS primary_sealed,
-       p.secondary_sealed AS policy_secondary_sealed,
        l.secondary_key_name, l.secondary_sealed, coalesce(l.allocation_weight, 1) AS weight,
        coalesce(l.apply_allocation_policy, true) AS apply,
-       l.state, l.reason, l.state_since, l.slow_until, l.credential_version, p.hub_key IS NOT NULL AS policy_found,
+       l.state, l.reason, l.state_since, l.slow_until, l.credential_version,
        l.hub_key IS NOT NULL AND p.hub_key IS NULL
        AND EXISTS (SELECT 1 FROM idscope.hub_policy o WHERE o.hub_key = l.hub_key AND o.tenant_id = l.tenant_id) AS only_policy_gone
   FROM idscope.linked_hub l

@@ -1,6 +1,6 @@
-// source.js: rules of this project that no compiler knows: layers, calls that have one home, function length, head comments, the route
-// table against openapi.yaml, the demo's independence, suppressions with reasons, what comments cite, mutants that still fit, state
-// machines that are shown as they are.
+// source.js: rules of this project that no compiler knows: layers, calls that have one home, what is declared and never used, function
+// length, head comments, the route table against openapi.yaml, the demo's independence, suppressions with reasons, what comments cite,
+// mutants that still fit, state machines that are shown as they are.
 // Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
 // an exception stands on its own line of the source, with its reason, and is counted.
 'use strict';
@@ -95,6 +95,41 @@ function homes() {
     });
   }
   return { bad, note: `${HOMES.length} rules, ${excuses} lines excused with a reason` };
+}
+
+// --- what is declared is used -------------------------------------------------------------------------------------------------------------
+
+// A function of a header is called by the programs, or its address is taken, in a line that is no declaration: those stand in column 0. A name
+// that a macro puts together (`op_##name`) is used when its second half is an argument of a macro. An error is given by somebody, a setting is
+// read. What is there before its first user says why on its line: `/* allowed: why */`.
+function used() {
+  const bad = [];
+  const bare = new Map([...programs, ...ending('.def')].map((file) => [file, code(file)]));
+  const inside = [...bare].flatMap(([file, rows]) => rows.filter((line) => file.endsWith('.def') || /^[\s#}]/.test(line)));
+  const wordsOf = (some) => new Set(some.join('\n').replace(/\b(?:enum|struct|union) \w+/g, '').match(/\w+/g));
+  const words = wordsOf(inside);
+  const given = wordsOf(inside.filter((line) => /^\s*[A-Z]\w*\(/.test(line)));
+  const halves = [...new Set(inside.join('\n').match(/\b[a-z]\w*_(?=##)/g))];
+  const known = (name) => words.has(name) || halves.some((half) => name.startsWith(half) && given.has(name.slice(half.length)));
+  const says = (pattern) => inside.some((line) => new RegExp(pattern).test(line));
+  const headers = programs.filter((file) => file.endsWith('.h')).map((file) => [file, /^(?!typedef)[a-z][\w *]*?\b(\w+)\((?=[^{}]*?;)/gm, known, 'no program calls it']);
+  const tables = [
+    ['core/errors.def', /^ERR\((\w+)/gm, (name) => says(`\\bE\\(${name}\\)`), 'nobody gives this error'],
+    ['core/cfg.def', /^CFG\((\w+)/gm, (name) => says(`(?:->|\\.)${name}\\b`), 'nobody reads this setting'],
+  ];
+  let count = 0;
+  let early = 0;
+  for (const [file, pattern, isUsed, what] of [...headers, ...tables]) {
+    const whole = bare.get(file).join('\n');
+    for (const match of whole.matchAll(pattern)) {
+      const line = whole.slice(0, match.index).split('\n').length;
+      count++;
+      if (isUsed(match[1])) continue;
+      if (EXCUSE.test(lines(file)[line - 1])) early++;
+      else bad.push(`${file}:${line}: ${match[1]}: ${what}`);
+    }
+  }
+  return { bad, note: `${count} functions, errors and settings; ${early} before its first user, with a reason` };
 }
 
 // --- words of the log and of /metrics ---------------------------------------------------------------------------------------------------
@@ -294,7 +329,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, names, functions, heads, routes, demo, suppressions, citations, mutants, states]) {
+for (const rule of [layers, homes, used, names, functions, heads, routes, demo, suppressions, citations, mutants, states]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

@@ -4,22 +4,16 @@
  * there. */
 #include "api/auth.h"
 
+#include "api/plane.h"
 #include "api/shared.h"
 #include "core/sas.h"
 
 /* --- bearer tokens ------------------------------------------------------------------------------------------------ */
 
-/* Names of ours, whatever name the caller reached us by; on the service plane that is a name of ours. */
-static bool audience_good(struct call *r, struct str audience)
+static bool audience_good(const struct call *r, struct str audience)
 {
-    bool service = r->plane == PLANE_SERVICE;
-    const struct str good[] = {id_management_host(r->arena, r->cfg->domain), STR("localhost"),
-                               service ? r->host : STR("management.azure.com"),
-                               service ? STR("azure-devices-provisioning.net") : STR("management.core.windows.net")};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        if (str_same_nocase(id_url_host(audience), good[i]))
-            return true;
-    return false;
+    struct str host = id_url_host(audience);
+    return plane_audience(r, r->plane, host) || (planes[r->plane].own_audience && str_same_nocase(host, r->host));
 }
 
 static err_t verify_once(struct call *r, struct str token, struct jwt_claims *ret)

@@ -17,7 +17,7 @@
 #include "core/jwt.h"
 #include "db/db.h"
 
-#define PLANE(name, word, hosts, lanes, holder, shape, headers, media) PLANE_##name,
+#define PLANE(name, ...) PLANE_##name,
 enum plane {
 #include "api/planes.def"
     PLANE_COUNT

@@ -4,22 +4,16 @@
 
 #include "api/reply.h"
 
-enum { NAME = SEGMENT_COUNT };
+#define NAME SEGMENT_COUNT
 
 #define ON(host) (1U << ID_PLANE_##host)
-#define PLANE(name_, word_, hosts_, lanes_, holder_, shape_, headers_, media_)                                         \
-    [PLANE_##name_] = {.word = word_,                                                                                  \
-                       .hosts = hosts_,                                                                                \
-                       .lanes = lanes_,                                                                                \
-                       .holder = (enum segment)holder_,                                                                \
-                       .error = reply_##shape_,                                                                        \
-                       .headers = reply_##headers_,                                                                    \
-                       .media_type = media_},
+#define PLANE(name, ...) [PLANE_##name] = {__VA_ARGS__},
 const struct plane_row planes[PLANE_COUNT] = {
 #include "api/planes.def"
 };
 #undef PLANE
 #undef ON
+#undef NAME
 
 bool plane_on(enum plane plane, enum id_plane host)
 {
@@ -32,6 +26,15 @@ enum plane plane_of_host(enum id_plane host)
     while (first < PLANE_COUNT - 1 && !plane_on(first, host))
         first++;
     return first;
+}
+
+bool plane_audience(const struct call *r, enum plane plane, struct str host)
+{
+    bool ours =
+        str_same_nocase(host, id_management_host(r->arena, r->cfg->domain)) || str_same_nocase(host, STR("localhost"));
+    for (const char *const *name = planes[plane].audiences; !ours && *name; name++)
+        ours = str_same_nocase(host, str_of(*name));
+    return ours;
 }
 
 struct str plane_holder(const struct call *r)

@@ -100,18 +100,24 @@ static enum segment segment_of(struct str word)
     return i;
 }
 
-static bool matches(const struct route *route, const struct path *path)
+/* How many words the pattern has, when the path begins as it says; else 0. */
+static size_t words_fitting(const char *pattern, const struct path *path)
 {
-    struct str word, rest = str_of(route->path + 1);
+    struct str word, rest = str_of(pattern + 1);
     size_t at = 0;
     for (; rest.p; at++) {
         rest = str_split(rest, '/', &word);
         if (at == path->n || !path->decoded[at].n)
-            return false;
+            return 0;
         if (word.p[0] != '{' && !str_same_nocase(word, path->decoded[at]))
-            return false;
+            return 0;
     }
-    return at == path->n;
+    return at;
+}
+
+static bool matches(const struct route *route, const struct path *path)
+{
+    return path->n && words_fitting(route->path, path) == path->n;
 }
 
 /* Takes the values that the pattern names into the call. */
@@ -129,11 +135,15 @@ static void take_segments(struct call *r, const struct path *path)
     }
 }
 
-/* What cannot be matched is still answered as the device plane does when it reads like one of its paths. */
-static bool reads_like_device(enum id_plane host, const struct path *path)
+/* The plane in whose shape a path is answered that no route matches: the one that it reads like, else the host's. */
+static enum plane plane_of(enum id_plane host, const struct path *path)
 {
-    return host != ID_PLANE_HUB && path->n >= 3 && str_same_nocase(path->decoded[1], STR("registrations")) &&
-           id_scope_valid(path->decoded[0]);
+    for (enum plane p = 0; p < PLANE_COUNT; p++) {
+        const char *pattern = planes[p].scoped_paths;
+        if (pattern && plane_on(p, host) && words_fitting(pattern, path) && id_scope_valid(path->decoded[0]))
+            return p;
+    }
+    return plane_of_host(host);
 }
 
 /* The route of path and method; or, with the path alone matching, the methods that would do (one bit each) in
@@ -223,8 +233,7 @@ err_t router_resolve(struct call *r, struct str target)
         return call_fail(r, E(BAD_REQUEST),
                          "The Host header must be a host name or an address, with or without a port.");
     TRY(split_path(r, path_of(r, target), &path));
-    if (reads_like_device(host, &path))
-        r->plane = PLANE_DEVICE;
+    r->plane = plane_of(host, &path);
     r->route = find_route(r, host, &path, &allowed);
     if (!r->route)
         return not_routed(r, allowed);

@@ -2,6 +2,7 @@
  * decisions.md 3, 4). It decides which secrets and scopes get a token. It must never tell whether the id or the secret
  * was wrong, nor answer 400 to either: clients keep and replay that. */
 #include "api/op/op.h"
+#include "api/plane.h"
 #include "api/shared.h"
 #include "core/json.h"
 #include "core/word.h"
@@ -21,17 +22,15 @@ static struct str below(const struct call *r, const char *path)
     return arena_printf(r->arena, "%s%s", base_url(r).p, path);
 }
 
-/* Are tokens issued for this URL? For names of ours, and for those that clients made for Azure know. */
+/* Are tokens for this URL good on any plane? */
 static bool is_audience(const struct call *r, struct str url)
 {
-    struct str host = id_url_host(url), instance;
-    const struct str known[] = {id_management_host(r->arena, r->cfg->domain), STR("localhost"),
-                                STR("management.azure.com"), STR("management.core.windows.net"),
-                                STR("azure-devices-provisioning.net")};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (str_same_nocase(host, known[i]))
-            return true;
-    return host.p && id_plane_of(r->arena, host, r->cfg->domain, &instance) == ID_PLANE_SERVICE;
+    struct str host = id_url_host(url), name;
+    bool good = false;
+    for (enum plane p = 0; host.p && !good && p < PLANE_COUNT; p++)
+        good = plane_audience(r, p, host) ||
+               (planes[p].own_audience && plane_on(p, id_plane_of(r->arena, host, r->cfg->domain, &name)));
+    return good;
 }
 
 /* What a client is to ask tokens for: this deployment as it was reached, where that is a name of ours. */

@@ -262,6 +262,38 @@ static void each_host_has_a_plane_that_answers(void **state)
     assert_int_equal(plane_of_host(ID_PLANE_HUB), PLANE_HUB);
 }
 
+static void a_path_below_an_id_scope_is_answered_as_devices_are(void **state)
+{
+    static const struct {
+        const char *host, *target;
+        enum plane plane;
+    } rows[] = {
+        {"localhost", "/0ne000000AA/registrations/d1/move?api-version=2019-03-31", PLANE_DEVICE},
+        {"plant.dps.idscope.test", "/0ne000000AA/registrations/d1/move?api-version=2019-03-31", PLANE_DEVICE},
+        {"h.hub.idscope.test", "/0ne000000AA/registrations/d1/move?api-version=2019-03-31", PLANE_HUB},
+        {"localhost", "/subscriptions/registrations/d1/move?api-version=2019-03-31", PLANE_MANAGEMENT},
+        {"localhost", "/0ne000000AA", PLANE_MANAGEMENT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct call *r = request(*state, METHOD_GET, rows[i].host);
+        assert_ptr_equal(router_resolve(r, str_of(rows[i].target)), E(NOT_FOUND));
+        assert_int_equal(r->plane, rows[i].plane);
+    }
+}
+
+static void tokens_are_for_names_of_ours_and_for_those_of_the_plane(void **state)
+{
+    struct call *r = request(*state, METHOD_GET, "10.0.0.7");
+    for (enum plane p = 0; p < PLANE_COUNT; p++) {
+        assert_true(plane_audience(r, p, STR("Management.idscope.test")));
+        assert_true(plane_audience(r, p, STR("localhost")));
+        assert_false(plane_audience(r, p, r->host));
+        assert_false(plane_audience(r, p, (struct str){NULL, 0}));
+        assert_int_equal(plane_audience(r, p, STR("management.azure.com")), p == PLANE_MANAGEMENT);
+        assert_int_equal(plane_audience(r, p, STR("azure-devices-provisioning.net")), p == PLANE_SERVICE);
+    }
+}
+
 static void a_place_in_the_queue_is_of_the_scope_the_name_or_the_address(void **state)
 {
     struct call *r = request(*state, METHOD_PUT, "global.dps.idscope.test");
@@ -301,6 +333,8 @@ int main(void)
         UNIT(every_value_has_a_name),
         UNIT(every_route_can_be_found),
         UNIT(each_host_has_a_plane_that_answers),
+        UNIT(a_path_below_an_id_scope_is_answered_as_devices_are),
+        UNIT(tokens_are_for_names_of_ours_and_for_those_of_the_plane),
         UNIT(a_place_in_the_queue_is_of_the_scope_the_name_or_the_address),
         UNIT(an_api_version_means_what_its_row_says),
         UNIT(a_wrong_method_hears_the_right_ones),

@@ -224,6 +224,12 @@ enum id_plane id_plane_of(struct arena *a, struct str host, struct str domain, s
     return plane;
 }
 
+bool id_hub_built_in(struct arena *a, struct str host, struct str domain)
+{
+    struct str name;
+    return id_plane_of(a, host, domain, &name) == ID_PLANE_HUB;
+}
+
 struct str id_operation(struct arena *a, struct str scope_key, const struct uuid *operation)
 {
     struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)scope_key.p, scope_key.n});

@@ -46,6 +46,7 @@ enum id_plane { ID_PLANE_MANAGEMENT, ID_PLANE_SERVICE, ID_PLANE_HUB };
  * global.dps.D; with dots in it when there is more than one label, so that a.b.dps.D never passes for a.dps.D); on the
  * management plane the left-most label. */
 enum id_plane id_plane_of(struct arena *a, struct str host, struct str domain, struct str *ret_name);
+bool id_hub_built_in(struct arena *a, struct str host, struct str domain); /* is it on the hub plane? */
 
 /* Operation ids on the wire: `5.{16 hex of the scope's hash}.{guid}`. */
 struct str id_operation(struct arena *a, struct str scope_key, const struct uuid *operation);

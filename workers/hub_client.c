@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/id.h"
 #include "core/process/clock.h"
 #include "core/sas.h"
 #include "workers/resolver.h"
@@ -46,7 +47,6 @@ struct token {
 struct hub_client {
     struct arena *arena;
     const struct hub_client_settings *settings;
-    struct str hub_suffix; /* ".hub.D" */
     CURLM *multi;
     struct resolver *resolver;
     struct token *tokens;
@@ -82,7 +82,6 @@ struct hub_client *hub_client_new(const struct hub_client_settings *settings)
     struct hub_client *c = ARENA_NEW(a, struct hub_client);
     c->arena = a;
     c->settings = settings;
-    c->hub_suffix = arena_printf(a, ".hub.%.*s", STR_ARG(settings->domain));
     c->tokens = ARENA_NEW_ARRAY(a, TOKENS_MAX, struct token);
     c->resolver = resolver_new(a);
     c->multi = curl_multi_init();
@@ -210,7 +209,7 @@ static void set_place(struct hub_client *c, struct hub_call *call)
     struct str url = arena_printf(call->arena, "%s://%.*s:443%.*s", scheme, STR_ARG(call->host), STR_ARG(call->path));
     curl_easy_setopt(t->easy, CURLOPT_URL, url.p);
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, scheme);
-    t->by_edge = s->edge_address.n > 0 && str_ends_nocase(call->host, c->hub_suffix);
+    t->by_edge = s->edge_address.n > 0 && id_hub_built_in(call->arena, call->host, s->domain);
     t->name = arena_lower(call->arena, call->host);
     t->port = STR("443");
     if (!t->by_edge)

@@ -129,6 +129,7 @@ static void planes(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct str name;
         assert_int_equal(id_plane_of(*state, str_of(rows[i].host), STR("d.TEST"), &name), rows[i].plane);
+        assert_int_equal(id_hub_built_in(*state, str_of(rows[i].host), STR("d.TEST")), rows[i].plane == ID_PLANE_HUB);
         assert_text(name, rows[i].name);
     }
 }

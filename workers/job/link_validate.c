@@ -121,13 +121,6 @@ static enum verdict judge_call(struct probe *p, const struct hub_call *call)
     return VERDICT_NONE;
 }
 
-/* The hubs of this deployment: one that is not there was deleted. */
-static bool is_built_in(const struct link_check *k)
-{
-    struct str name;
-    return id_plane_of(k->c->arena, k->link->host, k->c->worker->cfg->domain, &name) == ID_PLANE_HUB;
-}
-
 static enum verdict judge(struct probe *p)
 {
     const struct hub_call *read = &p->calls[0], *write = &p->calls[1];
@@ -140,7 +133,8 @@ static enum verdict judge(struct probe *p)
         return say(p, VERDICT_REFUSED, STR("missing RegistryWrite"));
     if (is_refusal(read))
         return say(p, VERDICT_REFUSED, STR("missing ServiceConnect"));
-    if (read->status == 404 && is_built_in(p->check))
+    /* A hub of this deployment that is not there was deleted. */
+    if (read->status == 404 && id_hub_built_in(a, read->host, p->check->c->worker->cfg->domain))
         return say(p, VERDICT_REFUSED, link_hub_deleted);
     if (!hub_answer_counts(read))
         return say(p, VERDICT_REFUSED, arena_printf(a, "is no hub: answered %d", read->status));

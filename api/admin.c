@@ -170,15 +170,15 @@ static err_t bootstrap_in_tx(struct db *db, void *context)
 {
     struct run *run = context;
     run->out.n = 0;
-    struct db_token_key keys[2];
+    struct db_token_key *keys;
     size_t key_count;
     struct str kid;
     struct uuid tenant;
     TRY(add_tenant(run, option(run, "tenant-name"), &tenant));
     TRY(add_subscription(run, &tenant, option(run, "subscription-name")));
     TRY(add_service_principal(run, &tenant, STR("bootstrap"), STR("owner")));
-    TRY(db_admin_token_keys(db, run->arena, keys, &key_count));
-    return key_count ? NULL : add_token_key(run, &kid);
+    err_t e = db_gate_token_keys(db, run->arena, &keys, &key_count);
+    return e == E(NO_ROW) ? add_token_key(run, &kid) : e;
 }
 
 /* Does its work the first time and nothing ever after, also when two run at once. */
@@ -202,16 +202,18 @@ static err_t bootstrap(struct run *run)
 /* The schema was checked when the connection opened; here: does the key ring open what the database holds? */
 static err_t check(struct run *run)
 {
-    struct db_token_key keys[2];
+    struct db_token_key *keys;
     size_t count;
     struct bytes pem;
-    TRY(db_admin_token_keys(run->db, run->arena, keys, &count));
+    err_t e = db_gate_token_keys(run->db, run->arena, &keys, &count);
+    if (e)
+        return e != E(NO_ROW) ? e : err_say(&run->detail, e, "There is no token key: run bootstrap or new-token-key.");
     for (size_t i = 0; i < count; i++) {
         struct bytes row = seal_row(run->arena, "token_key", keys[i].kid, STR(""), "private");
         TRY(unseal(run->arena, run->ring, row, keys[i].private_sealed, &pem));
     }
     text_printf(&run->out, "schema good, %zu token keys opened\n", count);
-    return count ? NULL : err_say(&run->detail, E(NO_ROW), "There is no token key: run bootstrap or new-token-key.");
+    return NULL;
 }
 
 enum need { NEEDS_NOTHING, NEEDS_DATABASE };

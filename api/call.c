@@ -3,9 +3,7 @@
 #include "api/call.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "api/shared.h"
 
@@ -106,27 +104,4 @@ void call_retry_after(struct call *r, int64_t seconds)
 err_t call_decode(struct call *r, const struct codec *table, unsigned mode, void *to)
 {
     return codec_read(r->arena, table, mode, r->body, to, &r->detail);
-}
-
-static void say(struct err_detail *d, const char *format, va_list args)
-{
-    vsnprintf(d->text, sizeof d->text, format, args);
-}
-
-err_t call_fail(struct call *r, err_t e, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    say(&r->detail, format, args);
-    va_end(args);
-    return e;
-}
-
-err_t call_refuse(struct call *r, err_t e, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    say(&r->log_detail, format, args);
-    va_end(args);
-    return e;
 }

@@ -165,9 +165,9 @@ void call_retry_after(struct call *r, int64_t seconds);
 
 /* Decodes the body into the zeroed struct `to`; says which member is wrong in r->detail. An empty body is BAD_JSON. */
 err_t call_decode(struct call *r, const struct codec *table, unsigned mode, void *to);
-/* Fails with a sentence for the client: return call_fail(r, E(BAD_FIELD), "…"). */
-err_t call_fail(struct call *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* As call_fail, but the sentence is for the log only: the client sees the error's own sentence (decisions.md 24). */
-err_t call_refuse(struct call *r, err_t e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fails with a sentence for the client: return call_fail(r, E(BAD_FIELD), "…"). With call_refuse it is for the log
+ * only: the client sees the error's own sentence (decisions.md 24). */
+#define call_fail(r, e, ...) err_say(&(r)->detail, (e), __VA_ARGS__)
+#define call_refuse(r, e, ...) err_say(&(r)->log_detail, (e), __VA_ARGS__)
 
 #endif

@@ -20,10 +20,10 @@ struct shared {
 
 struct token_keys *token_keys_new(const struct key_ring *ring);
 void token_keys_free(struct token_keys *t);
-/* A view of the present keys, newest first (it signs); at most two. Reads the table when the view is older than a
+/* A view of the present keys, newest first (it signs). Reads the table when the view is older than a
  * minute or empty. The view stays valid until token_keys_release. */
 struct token_key_view {
-    const struct jwt_key *keys[2];
+    const struct jwt_key *const *keys;
     size_t count;
     void *hold;
 };

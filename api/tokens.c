@@ -9,12 +9,9 @@
 
 enum { FRESH_S = 60, DOUBT_S = 2 };
 
-_Static_assert(sizeof((struct token_key_view *)0)->keys / sizeof(struct jwt_key *) == DB_TOKEN_KEYS_MAX,
-               "a view holds all keys that the table gives");
-
 struct key_set {
     struct arena *arena;
-    struct jwt_key *keys[DB_TOKEN_KEYS_MAX];
+    struct jwt_key **keys;
     size_t count;
     int references; /* the table's own and those given out; under the lock */
 };
@@ -72,9 +69,10 @@ static err_t load_key(struct token_keys *t, const struct db_token_key *row, stru
 
 static err_t load_set(struct token_keys *t, struct db *db, struct key_set *s)
 {
-    struct db_token_key rows[DB_TOKEN_KEYS_MAX];
+    struct db_token_key *rows;
     size_t count;
-    TRY(db_gate_token_keys(db, s->arena, rows, &count));
+    TRY(db_gate_token_keys(db, s->arena, &rows, &count));
+    s->keys = ARENA_NEW_ARRAY(s->arena, count, struct jwt_key *);
     for (size_t i = 0; i < count; i++)
         TRY(load_key(t, &rows[i], s));
     return NULL;
@@ -124,9 +122,7 @@ err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, struct
     struct key_set *s = take_fresh(t, now_us);
     if (!s)
         TRY(read_again(t, db, now_us, &s));
-    *ret = (struct token_key_view){.count = s->count, .hold = s};
-    for (size_t i = 0; i < s->count; i++)
-        ret->keys[i] = s->keys[i];
+    *ret = (struct token_key_view){(const struct jwt_key *const *)s->keys, s->count, s};
     return NULL;
 }
 

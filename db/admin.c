@@ -60,17 +60,6 @@ err_t db_admin_service_principal_create(struct db *db, struct arena *a, const st
     return expect_row(db, SQL_ADMIN_SERVICE_PRINCIPAL_INSERT, &in);
 }
 
-err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_token_key ret[2], size_t *ret_count)
-{
-    struct db_args in;
-    struct db_token_key *keys;
-    db_args_init(&in, a);
-    TRY(db_all(db, SQL_ADMIN_TOKEN_KEYS, &in, DB_REPEATABLE, &keys, sizeof *keys, ret_count));
-    for (size_t i = 0; i < *ret_count; i++)
-        ret[i] = keys[i];
-    return NULL;
-}
-
 err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key)
 {
     struct db_args in;

@@ -22,8 +22,6 @@ struct db_service_principal {
 };
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p);
 
-/* The usable keys, newest first, at most two. */
-err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_token_key ret[2], size_t *ret_count);
 /* Adds a key; of the older ones only the newest is kept. */
 err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key);
 

@@ -73,14 +73,11 @@ err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_i
     return first_row(db, SQL_GATE_CLIENT, &in, ret, sizeof *ret);
 }
 
-err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key ret[DB_TOKEN_KEYS_MAX], size_t *ret_count)
+err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key **ret, size_t *ret_count)
 {
     struct db_args in;
-    struct db_token_key *keys;
     db_args_init(&in, a);
-    TRY(db_all(db, SQL_GATE_TOKEN_KEYS, &in, DB_REPEATABLE, &keys, sizeof *keys, ret_count));
-    *ret_count = *ret_count < DB_TOKEN_KEYS_MAX ? *ret_count : DB_TOKEN_KEYS_MAX;
-    memcpy(ret, keys, *ret_count * sizeof *keys);
+    TRY(db_all(db, SQL_GATE_TOKEN_KEYS, &in, DB_REPEATABLE, ret, sizeof **ret, ret_count));
     return *ret_count ? NULL : E(NO_ROW);
 }
 

@@ -34,7 +34,6 @@ struct db_gate_client {
     struct sha256 secret;
 };
 
-enum { DB_TOKEN_KEYS_MAX = 2 };
 struct db_token_key {
     struct str kid;
     struct bytes private_sealed;
@@ -49,8 +48,8 @@ err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_sco
                         struct arena *const *homes, struct db_gate_instance *ret);
 err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gate_hub *ret);
 err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct db_gate_client *ret);
-/* Newest first. */
-err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key ret[DB_TOKEN_KEYS_MAX], size_t *ret_count);
+/* The usable keys that sign access tokens, newest first; NO_ROW when there is none. */
+err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key **ret, size_t *ret_count);
 /* Does the database answer? */
 err_t db_gate_ping(struct db *db);
 

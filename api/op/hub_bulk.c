@@ -21,7 +21,7 @@ struct item {
 };
 
 struct bulk {
-    struct item items[BULK_MAX];
+    struct item *items;
     size_t count;
 };
 
@@ -73,6 +73,7 @@ static err_t read_bulk(struct call *r, struct bulk *b)
     if (!json_is_array(body) || json_array_size(body) > BULK_MAX)
         return call_fail(r, E(BAD_FIELD), "The body must be an array of at most %d devices.", BULK_MAX);
     b->count = json_array_size(body);
+    b->items = ARENA_NEW_ARRAY(r->arena, b->count, struct item);
     json_array_foreach(body, i, v)
     {
         read_item(r, v, &b->items[i]);
@@ -95,17 +96,15 @@ static bool is_of(const struct item *it, enum change change)
 
 /* The rows of one statement, in byte order of their ids, and the items that they came from. */
 struct change_set {
-    struct hub_device_row rows[BULK_MAX];
-    struct ref {
-        struct item *item;
-    } refs[BULK_MAX];
+    struct hub_device_row *rows;
+    struct item **items;
     size_t count;
 };
 
-static int compare_refs(const void *a, const void *b)
+static int compare_items(const void *a, const void *b)
 {
-    const struct ref *first = a, *second = b;
-    return str_compare(first->item->device_id, second->item->device_id);
+    const struct item *const *first = a, *const *second = b;
+    return str_compare((*first)->device_id, (*second)->device_id);
 }
 
 static err_t make_row(struct call *r, const struct item *it, enum change change, struct hub_device_row *ret)
@@ -123,20 +122,20 @@ static err_t make_row(struct call *r, const struct item *it, enum change change,
 
 static void make_set(struct call *r, struct bulk *b, enum change change, struct change_set *ret)
 {
-    ret->count = 0;
+    size_t count = 0;
+    *ret = (struct change_set){.rows = ARENA_NEW_ARRAY(r->arena, b->count, struct hub_device_row),
+                               .items = ARENA_NEW_ARRAY(r->arena, b->count, struct item *)};
     for (size_t i = 0; i < b->count; i++)
         if (is_of(&b->items[i], change))
-            ret->refs[ret->count++].item = &b->items[i];
-    qsort(ret->refs, ret->count, sizeof *ret->refs, compare_refs);
-    size_t good = 0;
-    for (size_t i = 0; i < ret->count; i++) {
-        err_t e = make_row(r, ret->refs[i].item, change, &ret->rows[good]);
+            ret->items[count++] = &b->items[i];
+    qsort(ret->items, count, sizeof(struct item *), compare_items);
+    for (size_t i = 0; i < count; i++) {
+        err_t e = make_row(r, ret->items[i], change, &ret->rows[ret->count]);
         if (e)
-            refuse(r, ret->refs[i].item, e);
+            refuse(r, ret->items[i], e);
         else
-            ret->refs[good++] = ret->refs[i];
+            ret->items[ret->count++] = ret->items[i];
     }
-    ret->count = good;
 }
 
 /* What became of the device `id` of the set. */
@@ -145,9 +144,9 @@ static void settle(const struct change_set *s, struct str id, err_t error)
     size_t low = 0, high = s->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = str_compare(s->refs[middle].item->device_id, id);
+        int order = str_compare(s->items[middle]->device_id, id);
         if (order == 0) {
-            s->refs[middle].item->error = error;
+            s->items[middle]->error = error;
             return;
         }
         if (order < 0)
@@ -161,8 +160,8 @@ static void settle(const struct change_set *s, struct str id, err_t error)
 static void mark(struct change_set *s, err_t unless_found, const struct hub_devices_outcome *o)
 {
     for (size_t i = 0; i < s->count; i++) {
-        s->refs[i].item->error = unless_found;
-        s->refs[i].item->done = true;
+        s->items[i]->error = unless_found;
+        s->items[i]->done = true;
     }
     for (size_t i = 0; i < o->found.n; i++)
         settle(s, o->found.at[i], E(PRECONDITION_FAILED));
@@ -172,21 +171,21 @@ static void mark(struct change_set *s, err_t unless_found, const struct hub_devi
 
 static err_t apply(struct call *r, struct bulk *b, enum change change)
 {
-    struct change_set *s = ARENA_NEW(r->arena, struct change_set);
+    struct change_set s;
     struct hub_devices_outcome o;
     struct hub_guard guard = hub_device_guard(r);
-    make_set(r, b, change, s);
-    if (!s->count)
+    make_set(r, b, change, &s);
+    if (!s.count)
         return NULL;
     if (change == CREATE)
-        TRY(db_hub_device_create(r->db, r->arena, &guard, hub_device_generation(r), s->rows, s->count, &o));
+        TRY(db_hub_device_create(r->db, r->arena, &guard, hub_device_generation(r), s.rows, s.count, &o));
     else if (change == UPDATE)
-        TRY(db_hub_device_update(r->db, r->arena, &guard, hub_device_generation(r), s->rows, s->count, &o));
+        TRY(db_hub_device_update(r->db, r->arena, &guard, hub_device_generation(r), s.rows, s.count, &o));
     else
-        TRY(db_hub_device_delete(r->db, r->arena, &guard, s->rows, s->count, &o));
+        TRY(db_hub_device_delete(r->db, r->arena, &guard, s.rows, s.count, &o));
     if (!o.live)
         return E(STALE);
-    mark(s, change == CREATE ? E(DEVICE_EXISTS) : E(DEVICE_NOT_FOUND), &o);
+    mark(&s, change == CREATE ? E(DEVICE_EXISTS) : E(DEVICE_NOT_FOUND), &o);
     return NULL;
 }
 

@@ -23,9 +23,6 @@ WITH written AS (
     RETURNING client_id, role)
 SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created', 'role', role)) FROM written;
 
--- name: admin_token_keys -> token_key
-SELECT kid, private_sealed FROM idscope.token_key ORDER BY created_at DESC, kid DESC LIMIT 2;
-
 -- name: admin_token_key_insert as actor
 WITH written AS (
     INSERT INTO idscope.token_key (kid, private_sealed, created_at) VALUES ($1, $2, clock_timestamp()) RETURNING kid)

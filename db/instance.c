@@ -162,26 +162,18 @@ err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant,
     return db_first(db, SQL_TENANT_HOLDS, &in, DB_ONCE, &found, ret, sizeof *ret);
 }
 
-err_t db_scope_issue(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, bool *ret_issued)
+err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,
+                         bool *ret_issued)
 {
     struct db_args in;
     struct scope issued;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
-    db_uuid(&in, tenant);
-    return db_first(db, SQL_SCOPE_ISSUE, &in, DB_ONCE, ret_issued, &issued, sizeof issued);
-}
-
-err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i)
-{
-    struct db_args in;
     instance_args(&in, a, instance);
     db_text(&in, i->name);
     db_text(&in, i->id_scope);
     db_text(&in, i->id_scope_text);
     db_text(&in, i->location);
     db_row_args(&in, &db_row_details, i);
-    return db_do(db, SQL_INSTANCE_INSERT, &in, DB_ONCE);
+    return db_first(db, SQL_INSTANCE_INSERT, &in, DB_ONCE, ret_issued, &issued, sizeof issued);
 }
 
 /* Tenant and ID scope: what the statements of an instance that is locked begin with. */

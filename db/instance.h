@@ -66,10 +66,10 @@ struct tenant_holds {
     int64_t instances, links;
 };
 err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret);
-/* *ret_issued is false when this ID scope was issued before. */
-err_t db_scope_issue(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, bool *ret_issued);
-/* UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
-err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i);
+/* Issues the ID scope with it; *ret_issued is false, and nothing is written, when it was issued before.
+ * UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
+err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,
+                         bool *ret_issued);
 err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i);
 err_t db_instance_policy_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                              const struct policy_row *policies, size_t count);

@@ -175,24 +175,18 @@ static err_t lock(struct db *db, struct resource_put *p, struct resource_locked 
     return NULL;
 }
 
-static err_t issue_scope(struct db *db, struct resource_put *p, struct instance_row *row)
+static err_t insert(struct db *db, struct resource_put *p)
 {
+    struct instance_row *row = &((struct instance_put *)p->row)->row;
     for (int i = 0; i < SCOPE_TRIES; i++) {
         bool issued;
         row->id_scope_text = id_scope_new(p->r->arena);
         row->id_scope = arena_lower(p->r->arena, row->id_scope_text);
-        TRY(db_scope_issue(db, p->r->arena, &p->target.at.tenant_id, row->id_scope, &issued));
+        TRY(db_instance_insert(db, p->r->arena, &p->target.find, row, &issued));
         if (issued)
             return NULL;
     }
     return E(CONFLICT);
-}
-
-static err_t insert(struct db *db, struct resource_put *p)
-{
-    struct instance_put *put = p->row;
-    TRY(issue_scope(db, p, &put->row));
-    return db_instance_insert(db, p->r->arena, &p->target.find, &put->row);
 }
 
 static err_t update(struct db *db, struct resource_put *p)

@@ -93,12 +93,12 @@ SELECT registration_key FROM chosen;
 -- of the inputs by which no hub could be chosen (NULL: there was no new choice). $8 and $9: keys with the hubs whose return ends their wait.
 -- name: assign_wait
 WITH u AS MATERIALIZED (
-        SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
+        SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*, now() + n.delay_ms * interval '1 millisecond' AS due_at
           FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::bytea[])
                AS n (subject, fence, delay_ms, failed, waiting_for, alloc_input)
 ), back AS (
         UPDATE idscope.job j
-           SET due_at = now() + u.delay_ms * interval '1 millisecond', attempt = j.attempt + u.failed::int,
+           SET due_at = u.due_at, attempt = j.attempt + u.failed::int,
                last_error = coalesce(left(u.waiting_for, 300), j.last_error),
                waits_for = (SELECT array_agg(w.host) FROM unnest($8::text[], $9::text[]) AS w (subject, host) WHERE w.subject = u.subject)
           FROM u
@@ -118,7 +118,7 @@ UPDATE idscope.registration r
 -- milliseconds until removals of targets may run.
 -- name: assign_finish -> registration_key
 WITH u AS MATERIALIZED (
-        SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*
+        SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*, now() AS moment
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
                       $11::text[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[])
                AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
@@ -130,7 +130,7 @@ WITH u AS MATERIALIZED (
         RETURNING u.*
 ), written AS (
         UPDATE idscope.registration r
-           SET status = u.status, revision = r.revision + 1, updated_at = now(),
+           SET status = u.status, revision = r.revision + 1, updated_at = u.moment,
                substatus = CASE WHEN u.status <> 'assigned' THEN NULL
                                 WHEN r.assigned_hub IS NULL THEN 'initialAssignment'
                                 WHEN lower(r.assigned_hub COLLATE "C") = lower(u.hub COLLATE "C") THEN 'reprovisionedToInitialAssignment'
@@ -140,7 +140,7 @@ WITH u AS MATERIALIZED (
                device_id = CASE WHEN u.status = 'assigned' THEN u.device_id ELSE r.device_id END,
                target_hub = NULL, target_device_id = NULL, waiting_for = NULL,
                error_code = nullif(u.error_code, 0), error_message = u.error_message,
-               checked_at = CASE WHEN u.pushed_version > 0 THEN now() ELSE r.checked_at END,
+               checked_at = CASE WHEN u.pushed_version > 0 THEN u.moment ELSE r.checked_at END,
                enrollment_version = CASE WHEN u.pushed_version > 0 THEN u.pushed_version ELSE r.enrollment_version END,
                alloc_input = coalesce(u.alloc_input, r.alloc_input),
                scope_inputs = CASE WHEN u.status = 'assigned' THEN r.scope_inputs END

@@ -46,7 +46,7 @@ SELECT u.n, e.attestation_type, e.attestation_sealed,
 -- for each other in a ring.
 -- name: register_write -> device
 WITH live AS MATERIALIZED (
-        SELECT u.*
+        SELECT u.*, now() AS moment
           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[],
                       $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::boolean[])
                AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled,
@@ -66,7 +66,7 @@ WITH live AS MATERIALIZED (
                substatus = CASE u.status WHEN 'assigned' THEN 'reprovisionedToInitialAssignment' END,
                target_hub = NULL, target_device_id = NULL, error_code = NULL, error_message = NULL, waiting_for = NULL,
                region = u.region, scope_inputs = CASE WHEN u.keep_inputs THEN r.scope_inputs END,
-               operation_at = now(), updated_at = now()
+               operation_at = u.moment, updated_at = u.moment
           FROM live u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key
            AND u.old_revision > 0 AND r.operation_id = u.old_operation AND r.revision = u.old_revision
@@ -75,7 +75,7 @@ WITH live AS MATERIALIZED (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region,
                                           operation_at, created_at, updated_at)
         SELECT u.id_scope, u.registration_key, u.registration_id, u.operation_id, u.status, u.region,
-               now(), now(), now()
+               u.moment, u.moment, u.moment
           FROM live u
          WHERE u.old_revision = 0
             ON CONFLICT (id_scope, registration_key) DO NOTHING
@@ -87,6 +87,6 @@ WITH live AS MATERIALIZED (
 ), begun AS (
         INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
         SELECT id_scope, 'assign', registration_key, now() FROM written WHERE status = 'assigning'
-            ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE SET due_at = now(), fence = j.fence + 1, attempt = 0
+            ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0
 )
 SELECT id_scope, registration_key FROM written;

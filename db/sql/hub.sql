@@ -63,7 +63,10 @@ WITH wanted AS (
     DELETE FROM idscope.hub_policy
      WHERE tenant_id = $1 AND hub_key = $2 AND key_name_key NOT IN (SELECT key_name_key FROM wanted)),
      changed AS (
-    UPDATE idscope.hub_registry SET version = version + 1 WHERE hub_key = $2)
+    UPDATE idscope.hub_registry r
+       SET version = r.version + 1
+      FROM idscope.hub h
+     WHERE h.tenant_id = $1 AND h.hub_key = $2 AND r.hub_id = h.hub_id)
 INSERT INTO idscope.hub_policy (tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
 SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM wanted
@@ -73,9 +76,12 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
 
 -- name: hub_links_recheck as actor
 -- $1 tenant, $2 hub. Links by resource read the policy's keys live; they are probed again at once.
-WITH linked AS (
+WITH clock AS MATERIALIZED (
+    SELECT now() AS moment),
+     linked AS (
     UPDATE idscope.linked_hub
-       SET next_check_at = now()
+       SET next_check_at = clock.moment
+      FROM clock
      WHERE tenant_id = $1 AND hub_key = $2
     RETURNING id_scope, host)
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
@@ -88,15 +94,17 @@ SELECT id_scope, 'link_validate', host, now()
 -- name: hub_delete as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any),
 -- $6 what follows a hub's name in its host name. The registry row stays as a tombstone until its devices are purged; the name rests.
-WITH gone AS (
+WITH clock AS MATERIALIZED (
+    SELECT now() AS moment),
+     gone AS (
     DELETE FROM idscope.hub
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR hub_key = $4)
        AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
     RETURNING hub_id, hub_key),
      retired AS (
     UPDATE idscope.hub_registry r
-       SET hub_key = NULL, retired_at = now(), version = r.version + 1
-      FROM gone
+       SET retired_at = clock.moment, version = r.version + 1
+      FROM gone, clock
      WHERE r.hub_id = gone.hub_id),
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'hub', hub_key, $1 FROM gone)

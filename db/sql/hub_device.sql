@@ -61,16 +61,16 @@ WITH live AS (
                      LIMIT 1 FOR UPDATE) d),
      written AS (
     INSERT INTO idscope.hub_device AS d (hub_id, device_id, generation, status, status_reason, auth_type, primary_sealed,
-                                         secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge)
+                                         secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge, status_at)
     SELECT live.hub_id, device_id, $4, status, reason, auth_type,
            CASE WHEN keep_keys THEN coalesce(old_primary, primary_sealed) ELSE primary_sealed END,
            CASE WHEN keep_keys THEN coalesce(old_secondary, secondary_sealed) ELSE secondary_sealed END,
-           primary_thumbprint, secondary_thumbprint, iot_edge
+           primary_thumbprint, secondary_thumbprint, iot_edge, now()
       FROM live, found
      WHERE generation = 0 OR (generation = old_generation AND revision = old_revision)
         ON CONFLICT (hub_id, device_id) DO UPDATE
        SET revision = d.revision + 1, status = excluded.status, status_reason = excluded.status_reason,
-           status_at = CASE WHEN d.status <> excluded.status THEN now() ELSE d.status_at END, auth_type = excluded.auth_type,
+           status_at = CASE WHEN d.status <> excluded.status THEN excluded.status_at ELSE d.status_at END, auth_type = excluded.auth_type,
            primary_sealed = excluded.primary_sealed, secondary_sealed = excluded.secondary_sealed,
            primary_thumbprint = excluded.primary_thumbprint, secondary_thumbprint = excluded.secondary_thumbprint,
            iot_edge = excluded.iot_edge

@@ -36,25 +36,27 @@ SELECT count(*) AS instances, coalesce(sum((SELECT count(*) FROM idscope.linked_
   FROM idscope.instance i
  WHERE i.tenant_id = $1;
 
--- name: scope_issue -> id_scope
--- $1 ID scope, $2 tenant. No row: it was issued before, to whomever.
-INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($1, $2) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope;
-
 -- name: scope_touch
 -- $1 ID scope, $2 something that allocation depends on was configured
 UPDATE idscope.scope
    SET version = version + 1, inputs_version = inputs_version + CASE WHEN $2 THEN 1 ELSE 0 END
  WHERE id_scope = $1 AND retired_at IS NULL;
 
--- name: instance_insert as actor
+-- name: instance_insert -> id_scope as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location, $9 tags, $10 capacity,
--- $11 allocation policy, $12 properties
-WITH written AS (
+-- $11 allocation policy, $12 properties. No row: the ID scope was issued before, to whomever.
+WITH issued AS (
+    INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($6, $1) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope, issued_to),
+     written AS (
     INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location, tags,
                                   sku_capacity, allocation_policy, properties, etag)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, gen_random_uuid())
-    RETURNING id_scope)
-SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'created')) FROM written;
+    SELECT issued_to, $2, $3, $4, $5, id_scope, $7, $8, $9, $10, $11, $12, gen_random_uuid()
+      FROM issued
+    RETURNING id_scope),
+     noted AS (
+    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'created')) FROM written)
+SELECT id_scope
+  FROM noted;
 
 -- name: instance_update as actor
 -- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties
@@ -87,15 +89,17 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
 -- name: instance_delete -> id_scope as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any).
 -- The ID scope is dead at once; what it holds is purged later. The name rests.
-WITH gone AS (
+WITH clock AS MATERIALIZED (
+    SELECT now() AS moment),
+     gone AS (
     DELETE FROM idscope.instance
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR name_key = $4)
        AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
     RETURNING id_scope, name_key),
      retired AS (
     UPDATE idscope.scope s
-       SET retired_at = now(), version = s.version + 1, inputs_version = s.inputs_version + 1
-      FROM gone
+       SET retired_at = clock.moment, version = s.version + 1, inputs_version = s.inputs_version + 1
+      FROM gone, clock
      WHERE s.id_scope = gone.id_scope),
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'instance', name_key, $1 FROM gone),
@@ -153,8 +157,8 @@ SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_s
        (state, reason, state_since, credential_version, slow_until, next_check_at)
        = (SELECT CASE WHEN same THEN l.state ELSE (SELECT next FROM idscope.link_move WHERE state = l.state AND event = 'CREDENTIAL_CHANGE') END,
                  CASE WHEN same THEN l.reason END,
-                 CASE WHEN same THEN l.state_since ELSE now() END, l.credential_version + CASE WHEN same THEN 0 ELSE 1 END,
-                 CASE WHEN same THEN l.slow_until END, CASE WHEN same THEN l.next_check_at ELSE now() END
+                 CASE WHEN same THEN l.state_since ELSE excluded.state_since END, l.credential_version + CASE WHEN same THEN 0 ELSE 1 END,
+                 CASE WHEN same THEN l.slow_until END, CASE WHEN same THEN l.next_check_at ELSE excluded.next_check_at END
             FROM (SELECT (l.hub_key, l.key_name, l.primary_sealed)
                          IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed)) AS c (same));
 

@@ -28,15 +28,15 @@ SELECT w.id_scope, s.issued_to AS tenant, w.due_at <= now() AS due, w.due_at
 -- anew begins at 0 again, and a worker that outlived its lease must not take the new one for its own.
 -- name: job_claim -> job
 WITH due AS MATERIALIZED (
-        SELECT id_scope, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment
+        SELECT id_scope, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment,
+               now() + $4::bigint * interval '1 millisecond' AS lease_end
           FROM idscope.job
          WHERE id_scope = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
          ORDER BY due_at
          LIMIT $3
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.job j
-   SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
-       fence = greatest(j.fence + 1, due.moment)
+   SET due_at = due.lease_end, waits_for = NULL, fence = greatest(j.fence + 1, due.moment)
   FROM due
  WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
 RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
@@ -53,12 +53,12 @@ DELETE FROM idscope.job j
 -- attempt, $8 why.
 -- name: job_put_back
 WITH u AS MATERIALIZED (
-        SELECT $1::text AS id_scope, $2::text AS kind, n.*
+        SELECT $1::text AS id_scope, $2::text AS kind, n.*,
+               CASE WHEN n.delay_ms < 0 THEN 'infinity' ELSE now() + n.delay_ms * interval '1 millisecond' END AS due_at
           FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[])
                AS n (subject, hub, fence, delay_ms, failed, error))
 UPDATE idscope.job j
-   SET due_at = CASE WHEN u.delay_ms < 0 THEN 'infinity' ELSE now() + u.delay_ms * interval '1 millisecond' END,
-       attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
+   SET due_at = u.due_at, attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
  WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
@@ -73,21 +73,24 @@ SELECT $1, kind, kind, now() FROM unnest($2::text[]) AS u (kind) ORDER BY kind
 -- $1 tenant, $2 kind, $3 at most, $4 lease in milliseconds.
 -- name: tenant_job_claim -> job
 WITH due AS MATERIALIZED (
-        SELECT tenant_id, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment
+        SELECT tenant_id, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment,
+               now() + $4::bigint * interval '1 millisecond' AS lease_end
           FROM idscope.tenant_job
          WHERE tenant_id = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
          ORDER BY due_at
          LIMIT $3
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.tenant_job j
-   SET due_at = now() + $4::bigint * interval '1 millisecond', waits_for = NULL,
-       fence = greatest(j.fence + 1, due.moment)
+   SET due_at = due.lease_end, waits_for = NULL, fence = greatest(j.fence + 1, due.moment)
   FROM due
  WHERE j.tenant_id = due.tenant_id AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
 RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
 
 -- Gives a claimed job back: $1 tenant, $2 kind, $3 subject, $4 fence, due in $5 milliseconds, $6 how far it has come.
 -- name: tenant_job_put_back
+WITH clock AS MATERIALIZED (
+        SELECT now() + $5::bigint * interval '1 millisecond' AS due_at)
 UPDATE idscope.tenant_job
-   SET due_at = now() + $5::bigint * interval '1 millisecond', payload = $6::text::jsonb
+   SET due_at = clock.due_at, payload = $6::text::jsonb
+  FROM clock
  WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND hub = '' AND fence = $4;

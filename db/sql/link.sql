@@ -23,37 +23,42 @@ SELECT l.host, l.host_name, l.hub_key, l.key_name, coalesce(p.primary_sealed, l.
 WITH mine AS (
         DELETE FROM idscope.job
          WHERE id_scope = $1 AND kind = 'link_validate' AND subject = $2 AND fence = $3
-        RETURNING id_scope, subject)
+        RETURNING id_scope, subject
+), clock AS MATERIALIZED (
+        SELECT now() AS moment, now() + $8::bigint * interval '1 millisecond' AS next_check_at)
 UPDATE idscope.linked_hub l
    SET state = CASE WHEN l.credential_version = $4 THEN $5 ELSE l.state END,
        reason = CASE WHEN l.credential_version = $4 THEN $6 ELSE l.reason END,
-       state_since = CASE WHEN l.credential_version = $4 AND l.state <> $5 THEN now() ELSE l.state_since END,
-       last_good_at = CASE WHEN l.credential_version = $4 AND $7 THEN now() ELSE l.last_good_at END,
+       state_since = CASE WHEN l.credential_version = $4 AND l.state <> $5 THEN clock.moment ELSE l.state_since END,
+       last_good_at = CASE WHEN l.credential_version = $4 AND $7 THEN clock.moment ELSE l.last_good_at END,
        slow_until = CASE WHEN l.credential_version = $4 AND $7 THEN NULL ELSE l.slow_until END,
-       next_check_at = CASE WHEN l.credential_version = $4 THEN now() + $8::bigint * interval '1 millisecond' ELSE now() END
-  FROM mine
+       next_check_at = CASE WHEN l.credential_version = $4 THEN clock.next_check_at ELSE clock.moment END
+  FROM mine, clock
  WHERE l.id_scope = mine.id_scope AND l.host = mine.subject
 RETURNING l.credential_version = $4 AS taken;
 
 -- What work on a hub found: hold calls back for $3 milliseconds (0: no need) and, $4, have the link validated soon.
 -- name: link_trouble
-UPDATE idscope.linked_hub
-   SET slow_until = CASE WHEN $3::bigint > 0 THEN now() + $3::bigint * interval '1 millisecond' ELSE slow_until END,
-       next_check_at = CASE WHEN $4 THEN least(next_check_at, now()) ELSE next_check_at END
+WITH clock AS MATERIALIZED (
+        SELECT now() AS moment, now() + $3::bigint * interval '1 millisecond' AS held_until)
+UPDATE idscope.linked_hub l
+   SET slow_until = CASE WHEN $3 > 0 THEN clock.held_until ELSE l.slow_until END,
+       next_check_at = CASE WHEN $4 THEN least(l.next_check_at, clock.moment) ELSE l.next_check_at END
+  FROM clock
  WHERE id_scope = $1 AND host = $2;
 
 -- Assignments of scope $1 that wait for the hub $2, which has just become usable, are tried again at once. (One that is running waits for
 -- nothing: its claim said so.) At most so many that one statement is short; those that are left over come by their back-off.
 -- name: link_wake_assign
 WITH woken AS MATERIALIZED (
-        SELECT id_scope, kind, subject
+        SELECT id_scope, kind, subject, now() AS moment
           FROM idscope.job
          WHERE id_scope = $1 AND kind = 'assign' AND due_at > now() AND due_at < 'infinity' AND $2 = ANY (waits_for)
          ORDER BY due_at
          LIMIT 10000
            FOR UPDATE SKIP LOCKED)
 UPDATE idscope.job j
-   SET due_at = now()
+   SET due_at = woken.moment
   FROM woken
  WHERE j.id_scope = woken.id_scope AND j.kind = woken.kind AND j.subject = woken.subject;
 

@@ -4,7 +4,7 @@
 -- Schedules: what is due at links becomes a job, and the link's next turn moves forward. $1 milliseconds to the next turn, $2 at most.
 -- name: sweep_link_validate
 WITH due AS MATERIALIZED (
-        SELECT id_scope, host
+        SELECT id_scope, host, now() + $1::bigint * interval '1 millisecond' AS next_at
           FROM idscope.linked_hub
          WHERE next_check_at <= now()
          ORDER BY next_check_at
@@ -12,7 +12,7 @@ WITH due AS MATERIALIZED (
            FOR UPDATE SKIP LOCKED
 ), moved AS (
         UPDATE idscope.linked_hub l
-           SET next_check_at = now() + $1::bigint * interval '1 millisecond'
+           SET next_check_at = due.next_at
           FROM due
          WHERE l.id_scope = due.id_scope AND l.host = due.host)
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
@@ -22,7 +22,7 @@ SELECT id_scope, 'link_validate', host, now() FROM due ORDER BY id_scope, host
 -- Hosts that do not answer are not timed.
 -- name: sweep_latency_measure
 WITH due AS MATERIALIZED (
-        SELECT id_scope, host
+        SELECT id_scope, host, now() + $1::bigint * interval '1 millisecond' AS next_at
           FROM idscope.linked_hub
          WHERE next_latency_at <= now() AND state <> 'unreachable'
          ORDER BY next_latency_at
@@ -30,7 +30,7 @@ WITH due AS MATERIALIZED (
            FOR UPDATE SKIP LOCKED
 ), moved AS (
         UPDATE idscope.linked_hub l
-           SET next_latency_at = now() + $1::bigint * interval '1 millisecond'
+           SET next_latency_at = due.next_at
           FROM due
          WHERE l.id_scope = due.id_scope AND l.host = due.host)
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)

@@ -7,20 +7,19 @@ SET LOCAL ROLE idscope_owner;
 
 CREATE TABLE idscope.hub_registry (
     hub_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    hub_key     text COLLATE "C" UNIQUE CHECK (hub_key = lower(hub_key)),
+    hub_key     text COLLATE "C" NOT NULL CHECK (hub_key = lower(hub_key)),
     version     bigint NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT now(),
-    retired_at  timestamptz,
-    CONSTRAINT hub_registry_retired_has_no_name CHECK ((hub_key IS NULL) = (retired_at IS NOT NULL))
+    retired_at  timestamptz
 );
-COMMENT ON TABLE idscope.hub_registry IS 'One row per hub that ever was. The live row holds the hub''s name; a deleted hub leaves a tombstone until its devices are purged';
-COMMENT ON COLUMN idscope.hub_registry.hub_key IS 'Hub name in lower case, global; NULL once the hub is deleted, so that its tenant may use the name again (name_rest)';
+COMMENT ON TABLE idscope.hub_registry IS 'One row per hub that ever was; a deleted hub leaves a tombstone until its devices are purged. The statements that insert and delete a hub write its row here too: no foreign key could say so where this table is spread over machines';
+COMMENT ON COLUMN idscope.hub_registry.hub_key IS 'Name of the hub in lower case. Whose a name is says idscope.hub; here a hub and the tombstones of its namesakes may stand side by side';
 COMMENT ON COLUMN idscope.hub_registry.version IS 'Rises with every change of the hub''s policies; every write of a device names the version it was checked against';
 CREATE INDEX hub_registry_retired ON idscope.hub_registry (hub_id) WHERE retired_at IS NOT NULL;
 
 CREATE TABLE idscope.hub (
     hub_key            text COLLATE "C" PRIMARY KEY CHECK (length(hub_key) BETWEEN 3 AND 50),
-    hub_id             bigint NOT NULL UNIQUE REFERENCES idscope.hub_registry,
+    hub_id             bigint NOT NULL UNIQUE,
     tenant_id          uuid NOT NULL,
     subscription_id    uuid NOT NULL,
     resource_group_key text COLLATE "C" NOT NULL,
@@ -103,7 +102,7 @@ CREATE POLICY hub_policy_worker ON idscope.hub_policy TO idscope_worker USING (t
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_device TO idscope_api;
 GRANT SELECT, INSERT ON idscope.hub_device_count TO idscope_api;
 -- No DELETE: a tombstone goes only by purge_retired_hubs, after its devices.
-GRANT SELECT, INSERT, UPDATE (hub_key, version, retired_at) ON idscope.hub_registry TO idscope_api;
+GRANT SELECT, INSERT, UPDATE (version, retired_at) ON idscope.hub_registry TO idscope_api;
 GRANT SELECT ON idscope.hub_policy TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (devices, enabled), DELETE ON idscope.hub_device_count TO idscope_worker;
 
@@ -116,14 +115,14 @@ CREATE FUNCTION idscope.gate_hub(wanted text)
     BEGIN
         RETURN QUERY
             SELECT r.hub_id, r.version, h.tenant_id, h.name, h.created_at, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
-              FROM idscope.hub_registry r
-              JOIN idscope.hub h ON h.hub_id = r.hub_id
+              FROM idscope.hub h
+              JOIN idscope.hub_registry r ON r.hub_id = h.hub_id AND r.retired_at IS NULL
               CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
                                          array_agg(rights ORDER BY position) AS rights,
                                          array_agg(primary_sealed ORDER BY position) AS primary_sealed,
                                          array_agg(secondary_sealed ORDER BY position) AS secondary_sealed
                                     FROM idscope.hub_policy WHERE hub_key = wanted) p
-             WHERE r.hub_key = wanted;
+             WHERE h.hub_key = wanted;
     END
     $$;
 COMMENT ON FUNCTION idscope.gate_hub(text) IS 'What a check needs about a hub, by its name in lower case, whatever its tenant';
@@ -138,7 +137,8 @@ CREATE FUNCTION idscope.purge_retired_hubs(at_most int) RETURNS bigint
         target bigint;
         gone bigint;
     BEGIN
-        SELECT hub_id INTO target FROM idscope.hub_registry WHERE retired_at IS NOT NULL
+        SELECT hub_id INTO target FROM idscope.hub_registry r
+         WHERE retired_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM idscope.hub h WHERE h.hub_id = r.hub_id)
          ORDER BY hub_id LIMIT 1 FOR UPDATE SKIP LOCKED;
         IF target IS NULL THEN
             RETURN 0;
@@ -147,7 +147,7 @@ CREATE FUNCTION idscope.purge_retired_hubs(at_most int) RETURNS bigint
         DELETE FROM idscope.hub_device d USING dead WHERE d.hub_id = target AND d.device_id = dead.device_id;
         GET DIAGNOSTICS gone = ROW_COUNT;
         IF gone = 0 THEN
-            PERFORM FROM idscope.hub_device_count WHERE hub_id = target FOR UPDATE; -- a sweep that folds them is over now
+            PERFORM 1 FROM idscope.hub_device_count WHERE hub_id = target FOR UPDATE; -- a sweep that folds them is over now
             DELETE FROM idscope.hub_device_count WHERE hub_id = target;
             DELETE FROM idscope.hub_registry WHERE hub_id = target;
             RETURN 1;

@@ -14,7 +14,7 @@ CREATE TABLE idscope.scope (
     retired_at      timestamptz,
     purged_at       timestamptz CONSTRAINT scope_purged_when_retired CHECK (purged_at IS NULL OR retired_at IS NOT NULL)
 );
-COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead for ever';
+COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead for ever. The statements that insert and delete an instance write its row here too, as with hub_registry';
 COMMENT ON COLUMN idscope.scope.id_scope IS 'In lower case: ID scopes ignore case';
 COMMENT ON COLUMN idscope.scope.issued_to IS 'The tenant: workers share their time between tenants by it; outlives the instance, so it references nothing';
 COMMENT ON COLUMN idscope.scope.version IS 'Rises with every change of the instance; every write that was checked against the instance names it';
@@ -24,7 +24,7 @@ CREATE INDEX scope_to_purge ON idscope.scope (id_scope) WHERE retired_at IS NOT 
 
 CREATE TABLE idscope.instance (
     name_key           text COLLATE "C" PRIMARY KEY CHECK (length(name_key) BETWEEN 3 AND 50),
-    id_scope           text COLLATE "C" NOT NULL UNIQUE REFERENCES idscope.scope,
+    id_scope           text COLLATE "C" NOT NULL UNIQUE,
     id_scope_text      text NOT NULL CONSTRAINT instance_scope_of_text CHECK (lower(id_scope_text COLLATE "C") = id_scope),
     tenant_id          uuid NOT NULL,
     subscription_id    uuid NOT NULL,
@@ -243,13 +243,15 @@ GRANT EXECUTE ON FUNCTION idscope.gate_instances(text[]) TO idscope_api;
 CREATE FUNCTION idscope.hub_deleted(wanted text, wanted_host text) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        WITH gone AS (
+        WITH clock AS MATERIALIZED (
+            SELECT now() AS moment),
+             gone AS (
             UPDATE idscope.linked_hub
-               SET state = m.next, reason = 'hub_deleted', state_since = now(), credential_version = credential_version + 1
-              FROM idscope.link_move m
+               SET state = m.next, reason = 'hub_deleted', state_since = clock.moment, credential_version = credential_version + 1
+              FROM idscope.link_move m, clock
              WHERE (hub_key = wanted OR (host = wanted_host AND starts_with(wanted_host, wanted || '.hub.')))
                AND m.state = linked_hub.state AND m.event = 'HUB_DELETED'
-               AND NOT EXISTS (SELECT FROM idscope.hub
+               AND NOT EXISTS (SELECT 1 FROM idscope.hub
                                 WHERE hub_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())
             RETURNING id_scope),
              concerned AS MATERIALIZED (

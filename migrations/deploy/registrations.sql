@@ -162,6 +162,7 @@ CREATE FUNCTION idscope.purge_retired_scopes(at_most int) RETURNS bigint
         tab regclass;
         bite bigint;
         gone bigint := 0;
+        moment CONSTANT timestamptz := now();
     BEGIN
         SELECT id_scope INTO target FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL
          ORDER BY id_scope LIMIT 1 FOR UPDATE SKIP LOCKED;
@@ -180,7 +181,7 @@ CREATE FUNCTION idscope.purge_retired_scopes(at_most int) RETURNS bigint
             gone := gone + bite;
         END LOOP;
         IF gone = 0 THEN
-            UPDATE idscope.scope SET purged_at = now() WHERE id_scope = target;
+            UPDATE idscope.scope SET purged_at = moment WHERE id_scope = target;
             RETURN 1;
         END IF;
         RETURN gone;

@@ -15,7 +15,7 @@ DECLARE
     wanted text;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['idscope_owner', 'idscope_api', 'idscope_worker', 'idscope_admin'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = wanted) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I %s', wanted,
                                CASE wanted WHEN 'idscope_owner' THEN 'NOLOGIN' ELSE 'LOGIN' END);

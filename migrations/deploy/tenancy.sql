@@ -111,7 +111,7 @@ CREATE FUNCTION idscope.name_take(wanted_kind text, wanted text) RETURNS boolean
     BEGIN
         DELETE FROM idscope.name_rest
          WHERE kind = wanted_kind AND name_key = wanted AND (tenant_id = idscope.current_tenant() OR until <= now());
-        RETURN NOT EXISTS (SELECT FROM idscope.name_rest WHERE kind = wanted_kind AND name_key = wanted);
+        RETURN NOT EXISTS (SELECT 1 FROM idscope.name_rest WHERE kind = wanted_kind AND name_key = wanted);
     END
     $$;
 COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant, or one that is over; false: it rests for another tenant';

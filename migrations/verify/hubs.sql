@@ -27,10 +27,10 @@ BEGIN
         ('hub_policy', 'hub_policy_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('hub_policy', 'hub_policy_worker', 'idscope_worker', 'true')
       ) AS needed (tab, policy, who, rule)
-     WHERE NOT EXISTS (SELECT FROM pg_policies
+     WHERE NOT EXISTS (SELECT 1 FROM pg_policies
                         WHERE schemaname = 'idscope' AND tablename = tab AND policyname = policy AND roles = ARRAY[who]::name[]
                           AND cmd = 'ALL' AND permissive = 'PERMISSIVE' AND qual = rule AND with_check IS NULL)
-        OR NOT EXISTS (SELECT FROM pg_class WHERE oid = ('idscope.' || tab)::regclass AND relrowsecurity);
+        OR NOT EXISTS (SELECT 1 FROM pg_class WHERE oid = ('idscope.' || tab)::regclass AND relrowsecurity);
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'row-level policies missing, changed or not in force: %', wrong;
     END IF;
@@ -54,7 +54,7 @@ BEGIN
     SELECT string_agg(format('%s: UPDATE of %s.%s', who, tab, one), ', ') INTO wrong
       FROM (VALUES
         ('idscope_worker', 'hub_device_count', 'devices enabled'),
-        ('idscope_api', 'hub_registry', 'hub_key version retired_at')
+        ('idscope_api', 'hub_registry', 'version retired_at')
       ) AS needed (who, tab, cols)
       CROSS JOIN LATERAL regexp_split_to_table(cols, ' ') AS one
      WHERE NOT has_column_privilege(who, 'idscope.' || tab, one, 'UPDATE');

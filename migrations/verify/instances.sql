@@ -31,10 +31,10 @@ BEGIN
         ('instance', 'instance_worker', 'idscope_worker', 'true'),
         ('linked_hub', 'linked_hub_worker', 'idscope_worker', 'true')
       ) AS needed (tab, policy, who, rule)
-     WHERE NOT EXISTS (SELECT FROM pg_policies
+     WHERE NOT EXISTS (SELECT 1 FROM pg_policies
                         WHERE schemaname = 'idscope' AND tablename = tab AND policyname = policy AND roles = ARRAY[who]::name[]
                           AND cmd = 'ALL' AND permissive = 'PERMISSIVE' AND qual = rule AND with_check IS NULL)
-        OR NOT EXISTS (SELECT FROM pg_class WHERE oid = ('idscope.' || tab)::regclass AND relrowsecurity);
+        OR NOT EXISTS (SELECT 1 FROM pg_class WHERE oid = ('idscope.' || tab)::regclass AND relrowsecurity);
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'row-level policies missing, changed or not in force: %', wrong;
     END IF;

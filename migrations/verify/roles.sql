@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     SELECT string_agg(who, ', ') INTO wrong
       FROM unnest(ARRAY['idscope_owner', 'idscope_api', 'idscope_worker', 'idscope_admin']) AS who
-     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = who);
+     WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = who);
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'roles missing: %', wrong;
     END IF;
@@ -30,7 +30,7 @@ BEGIN
         RAISE EXCEPTION 'roles that own, cannot use or can change schema idscope: %', wrong;
     END IF;
 
-    IF NOT EXISTS (SELECT FROM pg_namespace
+    IF NOT EXISTS (SELECT 1 FROM pg_namespace
                     WHERE nspname = 'idscope' AND nspowner = 'idscope_owner'::regrole) THEN
         RAISE EXCEPTION 'schema idscope does not belong to idscope_owner';
     END IF;

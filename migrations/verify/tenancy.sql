@@ -33,10 +33,10 @@ BEGIN
         ('subscription', 'subscription_admin', 'idscope_admin', 'true'),
         ('service_principal', 'service_principal_admin', 'idscope_admin', 'true')
       ) AS needed (tab, policy, who, rule)
-     WHERE NOT EXISTS (SELECT FROM pg_policies
+     WHERE NOT EXISTS (SELECT 1 FROM pg_policies
                         WHERE schemaname = 'idscope' AND tablename = tab AND policyname = policy AND roles = ARRAY[who]::name[]
                           AND cmd = 'ALL' AND permissive = 'PERMISSIVE' AND qual = rule AND with_check IS NULL)
-        OR NOT EXISTS (SELECT FROM pg_class WHERE oid = ('idscope.' || tab)::regclass AND relrowsecurity);
+        OR NOT EXISTS (SELECT 1 FROM pg_class WHERE oid = ('idscope.' || tab)::regclass AND relrowsecurity);
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'row-level policies missing, changed or not in force: %', wrong;
     END IF;

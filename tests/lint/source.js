@@ -1,6 +1,6 @@
 // source.js: rules of this project that no compiler knows: layers, calls that have one home, what is declared and never used, function
 // length, head comments, the route table against openapi.yaml, the demo's independence, suppressions with reasons, what comments cite,
-// mutants that still fit, state machines that are shown as they are.
+// mutants that still fit, state machines that are shown as they are, and what no statement says (statements.js).
 // Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
 // an exception stands on its own line of the source, with its reason, and is counted.
 'use strict';
@@ -10,6 +10,7 @@ const path = require('node:path');
 const { routes: tableOfRoutes } = require('../lib/routes');
 const mutant = require('../mutants/mutant.js');
 const { states } = require('./states.js');
+const statements = require('./statements.js');
 
 const root = path.join(__dirname, '../..');
 const FUNCTION_LINES = 60;
@@ -329,7 +330,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, used, names, functions, heads, routes, demo, suppressions, citations, mutants, states]) {
+for (const rule of [layers, homes, used, names, functions, heads, routes, demo, suppressions, citations, mutants, states, ...statements.rules]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

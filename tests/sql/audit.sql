@@ -11,15 +11,7 @@ CREATE FUNCTION pg_temp.notes(called text, params text, who text DEFAULT 'idscop
 DECLARE
     before bigint := (SELECT count(*) FROM idscope.audit_event);
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM pg_prepared_statements WHERE name = called) THEN
-        EXECUTE (SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name = called);
-    END IF;
-    PERFORM set_config('idscope.tenant', t.tenant('a')::text, true), set_config('idscope.actor_kind', 'client', true),
-            set_config('idscope.actor_id', 'somebody', true), set_config('idscope.tracking_id', 'track', true),
-            set_config('idscope.operation', called, true);
-    EXECUTE format('SET LOCAL ROLE %I', who);
-    EXECUTE format('EXECUTE %I (%s)', called, params);
-    RESET ROLE;
+    PERFORM t.run(called, params, who);
     RETURN (SELECT count(*) FROM idscope.audit_event) - before;
 END
 $$;
@@ -48,9 +40,10 @@ SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-none', '{}', 'S1', 2, '{
 SELECT is(pg_temp.notes('hub_delete', pg_temp.place() || $$'hub-new', 'stale', '.hub.x'$$), 0::bigint, 'a hub with another etag stays');
 SELECT is(pg_temp.notes('hub_delete', pg_temp.place() || $$'hub-new', NULL, '.hub.x'$$), 1::bigint, 'a hub deleted');
 
-INSERT INTO idscope.scope (id_scope, issued_to) VALUES ('0neaaaaaaaa', t.tenant('a'));
 SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-new', 'Inst-new', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}'$$),
           1::bigint, 'a new instance');
+SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-two', 'Inst-two', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}'$$),
+          0::bigint, 'no ID scope is issued twice');
 SELECT is(pg_temp.notes('instance_update', format($$%L, '0neaaaaaaaa', '{}', 2, 'static', '{}'$$, t.tenant('a'))), 1::bigint, 'an instance changed');
 SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 'static', '{}'$$, t.tenant('a'))), 0::bigint, 'one that is not there');
 SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', 'stale'$$), 0::bigint, 'an instance with another etag stays');
@@ -95,7 +88,7 @@ SELECT throws_ok($$SELECT set_config('idscope.actor_kind', '', true), idscope.no
 -- Each statement that writes notes, or is part of a change that another statement of its transaction notes, or is the work of devices and
 -- workers, which is not audited one by one.
 CREATE TEMP TABLE silent (name text);
-INSERT INTO silent VALUES ('hub_policy_put'), ('instance_policy_put'), ('scope_issue'), ('scope_touch'), ('linked_put'), ('linked_jobs'), ('hub_links_recheck'),
+INSERT INTO silent VALUES ('hub_policy_put'), ('instance_policy_put'), ('scope_touch'), ('linked_put'), ('linked_jobs'), ('hub_links_recheck'),
                           ('admin_token_key_prune'), ('register_write');
 SELECT set_eq($$SELECT name FROM t.statement WHERE text ~ '(INSERT INTO|UPDATE|DELETE FROM) idscope' AND text !~ 'idscope[.]note[(]'
                    AND file NOT IN ('assign.sql', 'job.sql', 'link.sql', 'sweep.sql')$$,

@@ -37,7 +37,7 @@ INSERT INTO expected VALUES
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
 INSERT INTO expected_columns VALUES
     ('idscope_admin',  'service_principal', '{disabled_at,secret_sha256}'),
-    ('idscope_api',    'hub_registry',      '{hub_key,retired_at,version}'),
+    ('idscope_api',    'hub_registry',      '{retired_at,version}'),
     ('idscope_api',    'scope',             '{inputs_version,retired_at,version}'),
     ('idscope_worker', 'hub_device_count',  '{devices,enabled}'),
     ('idscope_worker', 'alloc_input',       '{named_at}'),

@@ -4,21 +4,11 @@
 BEGIN;
 SELECT no_plan();
 SELECT t.world();
--- Somebody acts: statements that change something say so (idscope.note).
-SELECT set_config('idscope.tenant', t.tenant('a')::text, true), set_config('idscope.actor_kind', 'client', true),
-       set_config('idscope.actor_id', 'somebody', true), set_config('idscope.operation', 'Test', true);
-
 DELETE FROM idscope.job;
 
 -- Runs a statement of db/sql by its name; what it answers is not asked.
-CREATE FUNCTION pg_temp.call_as(who text, called text, VARIADIC args text[]) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('PREPARE one AS %s', (SELECT text FROM t.statement WHERE name = called));
-    EXECUTE format('SET LOCAL ROLE %I', who);
-    EXECUTE format('EXECUTE one (%s)', (SELECT string_agg(quote_nullable(v), ', ') FROM unnest(args) v));
-    RESET ROLE;
-    DEALLOCATE one;
-END
+CREATE FUNCTION pg_temp.call_as(who text, called text, VARIADIC args text[]) RETURNS void LANGUAGE sql AS $$
+    SELECT t.run(called, (SELECT string_agg(quote_nullable(v), ', ') FROM unnest(args) v), who)
 $$;
 CREATE FUNCTION pg_temp.call(called text, VARIADIC args text[]) RETURNS void LANGUAGE sql AS $$
     SELECT pg_temp.call_as('idscope_worker', called, VARIADIC args)

@@ -93,8 +93,9 @@ SELECT throws_ok(format('SELECT t.act(''idscope_api'', t.tenant(''a''), %L)', st
           VALUES (t.tenant(''a''), t.subscription(''b''), ''g'', ''g'', ''l'')', 'no group of one''s own in another''s subscription'))
     AS gap (statement, what);
 -- Names of instances and hubs are global: a taken one is told, and nothing else of it.
-SELECT throws_ok($$SELECT t.act('idscope_api', t.tenant('a'), 'INSERT INTO idscope.hub_registry (hub_key) VALUES (''hub-b'')')$$, '23505', NULL,
-                 'another tenant''s hub name is taken');
+SELECT throws_ok(format('SELECT t.act(''idscope_api'', t.tenant(''a''), %L)', statement), '23505', NULL, 'another tenant''s name is taken: ' || statement)
+  FROM unnest(ARRAY['UPDATE idscope.hub SET hub_key = ''hub-b'', name = ''hub-b'' WHERE hub_key = ''hub-a''',
+                    'UPDATE idscope.instance SET name_key = ''inst-b'', name = ''inst-b'' WHERE name_key = ''inst-a''']) AS statement;
 
 -- Nothing above reached tenant b.
 SELECT is((SELECT count(*) FROM idscope.hub_policy WHERE tenant_id = t.tenant('b') AND hub_key = 'hub-b' AND key_name_key = 'policy-b'), 1::bigint,

@@ -18,6 +18,8 @@ SELECT indexes_are('idscope', 'registration', ARRAY['registration_pkey']);
 SELECT indexes_are('idscope', 'enrollment', ARRAY['enrollment_pkey']);
 SELECT indexes_are('idscope', 'hub_device', ARRAY['hub_device_pkey']);
 SELECT indexes_are('idscope', 'job', ARRAY['job_pkey', 'job_due']);
+SELECT indexes_are('idscope', 'scope', ARRAY['scope_pkey', 'scope_to_purge']);
+SELECT indexes_are('idscope', 'hub_registry', ARRAY['hub_registry_pkey', 'hub_registry_retired']);
 SELECT is_empty($$SELECT conname FROM pg_constraint WHERE contype = 'f'
                      AND conrelid = ANY (ARRAY['idscope.registration', 'idscope.enrollment', 'idscope.hub_device', 'idscope.job']::regclass[])$$,
                 'hot tables have no foreign keys');

@@ -143,6 +143,31 @@ BEGIN
 END
 $$;
 
+-- The transaction goes on as one of the programs, on behalf of somebody of a tenant.
+CREATE FUNCTION t.become(who text, tenant text, operation text DEFAULT 'Test') RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('idscope.tenant', t.tenant(tenant)::text, true), set_config('idscope.actor_kind', 'client', true),
+            set_config('idscope.actor_id', 'somebody', true), set_config('idscope.tracking_id', 'track', true),
+            set_config('idscope.operation', operation, true);
+    EXECUTE format('SET LOCAL ROLE %I', who);
+END
+$$;
+
+-- Runs a statement of db/sql by its name, as a program runs it for somebody; parameters are SQL. What it answers is not asked.
+CREATE FUNCTION t.run(called text, params text, who text DEFAULT 'idscope_api', tenant text DEFAULT 'a') RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_prepared_statements WHERE name = called) THEN
+        EXECUTE (SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name = called);
+    END IF;
+    PERFORM t.become(who, tenant, called);
+    EXECUTE format('EXECUTE %I (%s)', called, params);
+    RESET ROLE;
+END
+$$;
+
+-- The start of most parameter lists: tenant and subscription, and its group.
+CREATE FUNCTION t.place(who text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT format('%L, %L, %L', t.tenant(who), t.subscription(who), 'group-' || who) $$;
+
 -- Whether a role has the grant for a statement; tried for real and taken back. Only "permission denied" counts as no: what the
 -- statement meets after that is no matter of grants.
 CREATE FUNCTION t.may(who text, statement text) RETURNS boolean LANGUAGE plpgsql AS $$

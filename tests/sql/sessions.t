@@ -1,0 +1,89 @@
+#!/bin/bash
+# What two sessions that work at once leave behind, statement by statement: who waits for whom, and that none passes where one may. Each session
+# is a psql that is told what to do next; a step that has to wait is seen waiting in pg_locks before the other goes on.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=../lib/cluster.sh
+. "$here/../lib/cluster.sh"
+# shellcheck source=lib/tap.sh
+. "$here/lib/tap.sh"
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null; cluster_stop; rm -rf "$work"' EXIT
+cluster_start || exit 1
+cluster_psql postgres idscope -f "$here/lib/helpers.sql" -o /dev/null -c 'SELECT t.world()' || exit 1
+awk -f "$here/lib/statements.awk" "$cluster_root"/db/sql/*.sql | cluster_psql postgres idscope || exit 1
+
+declare -A pipe step
+ask() { cluster_psql postgres idscope -At -c "$1"; }
+session() { # NAME: begins it
+    mkfifo "$work/$1.in"
+    cluster_psql postgres idscope -At -v ON_ERROR_STOP=0 <"$work/$1.in" >"$work/$1.out" 2>&1 &
+    exec {pipe[$1]}>"$work/$1.in"
+    step[$1]=0
+}
+say() { # NAME SQL: begins a step
+    step[$1]=$((step[$1] + 1))
+    printf '%s\n\\echo step %s\n' "$2" "${step[$1]}" >&"${pipe[$1]}"
+}
+until_true() { # COMMAND…
+    local tries
+    for ((tries = 0; tries < 400; tries++)); do
+        if "$@"; then return 0; fi
+        sleep 0.05
+    done
+    return 1
+}
+answered() { grep -qx "step ${step[$1]}" "$work/$1.out"; }
+is_waiting() { [ "$(ask 'SELECT count(*) FROM pg_locks WHERE NOT granted')" != 0 ]; }
+heard() { # NAME: what the last step said, without the lines that say nothing
+    until_true answered "$1" || { echo "no answer to step ${step[$1]}"; return; }
+    sed -n "/^step $((step[$1] - 1))\$/,/^step ${step[$1]}\$/p" "$work/$1.out" | grep -vE '^(step .*)?$'
+}
+waits() { # NAME WHAT
+    until_true is_waiting; ok $? "$2"
+    answered "$1"; ok $(($? == 0)) '  (and is not done)'
+}
+run() { # STATEMENT PARAMETERS [TENANT]: the SQL that runs it as a program does
+    printf "SELECT t.run('%s', %s, tenant => '%s');" "$1" "$2" "${3:-a}"
+}
+session one
+session two
+for name in one two; do say $name ''; heard $name >"$work/none"; done
+
+# --- a name, wanted by two tenants at once
+hub() { run hub_insert "t.place('$1') || \$\$, 'hub-new', 'hub-new', 'west', '{}', 'S1', 1, '{}'\$\$" "$1"; }
+registered() { ask "SELECT string_agg(r.hub_key || ' ' || (h.hub_id IS NOT NULL), ', ') FROM idscope.hub_registry r LEFT JOIN idscope.hub h USING (hub_id) WHERE r.hub_key = 'hub-new' AND r.retired_at IS NULL"; }
+say one "BEGIN; $(hub a)"; heard one >"$work/none"
+say two "BEGIN; $(hub b)"
+waits two 'who wants a name that is just being taken waits'
+say one 'ROLLBACK;'; say two 'COMMIT;'
+is "$(heard two)" '' 'and gets it when it is not'
+is "$(registered)" 'hub-new true' 'with the one registry row'
+say one "BEGIN; $(hub a)"
+like "$(heard one)" 'hub_pkey' 'a name that is taken is refused'
+say one 'ROLLBACK;'
+is "$(registered)" 'hub-new true' 'and nothing of the other is left'
+say two "BEGIN; $(run hub_delete "t.place('b') || \$\$, 'hub-new', NULL, '.hub.x'\$\$" b)"; heard two >"$work/none"
+say one "BEGIN; $(hub a) SELECT t.become('idscope_api', 'a'); SELECT 'may take it: ' || idscope.name_take('hub', 'hub-new'); ROLLBACK;"
+waits one 'who wants a name that is just being given up waits'
+say two 'COMMIT;'
+is "$(heard one)" 'may take it: false' 'and is told that it rests for its tenant'
+is "$(registered)" '' 'and nobody has it'
+
+instance() { run instance_insert "t.place('$1') || \$\$, 'inst-new', 'inst-new', '$2', '$2', 'west', '{}', 1, 'hashed', '{}'\$\$" "$1"; }
+scopes() { ask "SELECT string_agg(s.id_scope || ' ' || (i.id_scope IS NOT NULL), ', ') FROM idscope.scope s LEFT JOIN idscope.instance i USING (id_scope) WHERE s.id_scope > '0nea'"; }
+say one "BEGIN; $(instance a 0neaaaaaaaa)"; heard one >"$work/none"
+say two "BEGIN; $(instance b 0nebbbbbbbb)"
+waits two 'an instance of the same name waits'
+say one 'COMMIT;'
+like "$(heard two)" 'instance_pkey' 'and is refused'
+say two 'ROLLBACK;'; heard two >"$work/none"
+is "$(scopes)" '0neaaaaaaaa true' 'and issues no ID scope'
+say one "BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-one', 'inst-one', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}'\$\$")"; heard one >"$work/none"
+say two "BEGIN; $(run instance_insert "t.place('b') || \$\$, 'inst-two', 'inst-two', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}'\$\$" b)"
+waits two 'an ID scope that is just being issued is waited for'
+say one 'COMMIT;'; say two 'COMMIT;'; heard two >"$work/none"
+is "$(scopes)" '0neaaaaaaaa true, 0necccccccc true' 'and issued once'
+is "$(ask "SELECT name_key FROM idscope.instance WHERE id_scope = '0necccccccc'")" 'inst-one' 'to who was first'
+
+done_testing

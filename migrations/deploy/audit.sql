@@ -30,8 +30,8 @@ ALTER TABLE idscope.audit_event ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_event_api ON idscope.audit_event TO idscope_api USING (tenant_id = idscope.current_tenant());
 GRANT SELECT ON idscope.audit_event TO idscope_api;
 
--- Every write statement of the management, service and hub planes calls it behind what it has written, so that a change without its event
--- cannot be committed. What the transaction was told of its actor (statement `act`) is read here and nowhere else; where it was told nothing,
+-- Every statement of the management, service and hub planes that writes a thing calls it behind what it has written, so that a change without
+-- its event cannot be committed. Policies and links are parts of their hub or instance and change with it, in one event. What the transaction was told of its actor (statement `act`) is read here and nowhere else; where it was told nothing,
 -- the event, and with it the change, is refused.
 CREATE FUNCTION idscope.note(of_kind text, of_key text, what jsonb) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

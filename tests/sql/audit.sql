@@ -85,11 +85,21 @@ SELECT results_eq($$SELECT actor_kind, actor_id, tracking_id, operation, kind, k
                   $$VALUES ('client', 'somebody', 'track', 'admin_token_key_insert', 'tokenKey', 'k1', '{"change": "created"}'::jsonb)$$, 'an event tells who, what and how');
 SELECT throws_ok($$SELECT set_config('idscope.actor_kind', '', true), idscope.note('hub', 'x', '{}')$$, '23502', NULL, 'nobody acts: no event, and so no change');
 
--- Each statement that writes notes, or is part of a change that another statement of its transaction notes, or is the work of devices and
--- workers, which is not audited one by one.
-CREATE TEMP TABLE silent (name text);
-INSERT INTO silent VALUES ('hub_policy_put'), ('instance_policy_put'), ('scope_touch'), ('linked_put'), ('linked_jobs'), ('hub_links_recheck'),
-                          ('admin_token_key_prune'), ('register_write');
+-- Each statement that writes notes; or is one of several that make one change of one thing, in one transaction with the one that notes it; or is
+-- the work of devices and workers, which is not audited one by one. That a request leaves one event, whatever it changes, tells the flow suite
+-- `management`.
+CREATE TEMP TABLE silent (name text, noted_by text[], because text);
+INSERT INTO silent VALUES
+    ('hub_policy_put',        '{hub_insert,hub_update}',           'a hub''s PUT with policies is one change of that hub'),
+    ('hub_links_recheck',     '{hub_insert,hub_update}',           'links to a hub whose PUT gave it policies are only looked at again'),
+    ('instance_policy_put',   '{instance_insert,instance_update}', 'an instance''s PUT with policies is one change of that instance'),
+    ('linked_put',            '{instance_insert,instance_update}', 'an instance''s PUT with links is one change of that instance'),
+    ('linked_jobs',           '{instance_insert,instance_update}', 'links that the PUT changed are looked at'),
+    ('scope_touch',           '{instance_update}',                 'what was checked against the instance before its PUT is stale'),
+    ('admin_token_key_prune', '{admin_token_key_insert}',          'a new key for tokens takes the place of an old one'),
+    ('register_write',        '{}',                                'devices are not audited one by one');
+SELECT is_empty($$SELECT s.name, n.name FROM silent s CROSS JOIN unnest(noted_by) AS n (name)
+                   WHERE NOT EXISTS (SELECT 1 FROM t.statement t WHERE t.name = n.name AND text ~ 'idscope[.]note[(]')$$, 'who notes for another notes');
 SELECT set_eq($$SELECT name FROM t.statement WHERE text ~ '(INSERT INTO|UPDATE|DELETE FROM) idscope' AND text !~ 'idscope[.]note[(]'
                    AND file NOT IN ('assign.sql', 'job.sql', 'link.sql', 'sweep.sql')$$,
               'SELECT name FROM silent', 'every other write statement notes');

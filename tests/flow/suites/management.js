@@ -4,7 +4,7 @@
 
 const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, Idscope, expect, sas, fresh, refusedArm, scene, until } = require('../kit');
+const { assert, stack, idscope, Idscope, expect, sas, fresh, refusedArm, scene, until, VERSION } = require('../kit');
 
 const AUDIENCE = 'https://management.azure.com';
 const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
@@ -430,6 +430,40 @@ describe('management: instances', { concurrency: 4 }, () => {
     const inAll = expect('list', await idscope.arm('GET', `/subscriptions/${idscope.subscription}/providers/Microsoft.Devices/provisioningServices`), 200).value;
     for (const list of [inGroup, inAll]) assert.ok(list.find((one) => one.name === name).properties.idScope);
     assert.doesNotMatch(JSON.stringify([inGroup, inAll]), /primaryKey/);
+  });
+});
+
+// Each request is one change, or as many as it deletes things: what it changes of policies and links is part of it and no event of its own.
+describe('management: who changed what', { concurrency: 4 }, () => {
+  const group = fresh('group');
+  const hub = fresh('hub');
+  const dps = fresh('dps');
+  after(() => idscope.deleteGroup(group));
+
+  async function leaves(what, wanted, answer) {
+    assert.ok(answer.status < 300, `${what}: ${answer.status} ${answer.text}`);
+    const events = await stack.sql(`SELECT kind || ' ' || (detail ->> 'change') || ' ' || operation FROM idscope.audit_event
+                                     WHERE actor_id = '${idscope.env.IDSCOPE_CLIENT_ID}' AND tracking_id = '${answer.headers['x-ms-request-id']}' ORDER BY 1`);
+    assert.deepEqual(events.split('\n'), wanted, what);
+  }
+  const put = (path, properties = {}) => idscope.arm('PUT', path, { body: hubBody({ properties }) });
+  const putGroup = () => idscope.arm('PUT', idscope.groupPath(group), { body: { location: 'westeurope' }, version: VERSION.group });
+  const policies = (keyName, rights) => ({ authorizationPolicies: [{ keyName, rights }] });
+
+  test('one event for each change, whatever it is a change of', async () => {
+    await leaves('a new group', ['resourceGroup created group_put'], await putGroup());
+    await leaves('a new hub, with the policies of the start', ['hub created hub_put'], await put(idscope.hubPath(group, hub)));
+    await leaves('other policies', ['hub updated hub_put'], await put(idscope.hubPath(group, hub), policies('iothubowner', 'RegistryWrite, ServiceConnect')));
+    await leaves('a new instance', ['instance created instance_put'], await put(idscope.instancePath(group, dps)));
+    await leaves('other policies', ['instance updated instance_put'], await put(idscope.instancePath(group, dps), policies('mine', 'ServiceConfig')));
+    const link = { hubResourceId: idscope.hubPath(group, hub) };
+    await leaves('a link', ['instance updated instance_put'], await put(idscope.instancePath(group, dps), { iotHubs: [link] }));
+    await leaves('another weight', ['instance updated instance_put'], await put(idscope.instancePath(group, dps), { iotHubs: [{ ...link, allocationWeight: 5 }] }));
+    await leaves('policies and links', ['instance updated instance_put'], await put(idscope.instancePath(group, dps), { iotHubs: [], ...policies('other', 'ServiceConfig') }));
+    await leaves('a linked hub\'s new keys', ['hub updated hub_put'], await put(idscope.hubPath(group, hub), policies('iothubowner', 'RegistryWrite, ServiceConnect')));
+    await leaves('the group with all that is in it', ['hub deleted group_delete', 'instance deleted group_delete', 'resourceGroup deleted group_delete'],
+      await idscope.arm('DELETE', idscope.groupPath(group), { version: VERSION.group }));
+    await leaves('a new group', ['resourceGroup created group_put'], await putGroup());
   });
 });
 

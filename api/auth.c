@@ -18,10 +18,10 @@ static bool audience_good(const struct call *r, struct str audience)
 
 static err_t verify_once(struct call *r, struct str token, struct jwt_claims *ret)
 {
-    struct token_key_view view;
-    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &view));
-    err_t e = jwt_verify(r->arena, view.keys, view.count, token, r->now_us, &r->detail, ret);
-    token_keys_release(r->shared->tokens, &view);
+    const struct jwt_keys *keys;
+    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
+    err_t e = jwt_verify(r->arena, keys, token, r->now_us, &r->detail, ret);
+    token_keys_release(keys);
     return e;
 }
 
@@ -213,9 +213,9 @@ err_t auth_check(struct call *r)
 
 void auth_release(struct call *r)
 {
-    gate_release_client(r->shared->gate, r->client);
-    gate_release_instance(r->shared->gate, r->instance);
-    gate_release_hub(r->shared->gate, r->hub);
+    gate_release(r->client);
+    gate_release(r->instance);
+    gate_release(r->hub);
     r->client = NULL;
     r->instance = NULL;
     r->hub = NULL;

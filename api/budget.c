@@ -24,12 +24,7 @@ struct budget *budget_new(struct arena *a, uint64_t most, uint64_t most_of_one)
 
 unsigned budget_share(const struct budget *b, struct str holder)
 {
-    uint64_t hash = b->key;
-    for (size_t i = 0; i < holder.n; i++) {
-        hash = (hash ^ (uint8_t)holder.p[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
-    }
-    return (unsigned)(hash % SHARES);
+    return (unsigned)(str_hash(holder, b->key) % SHARES);
 }
 
 bool budget_take(struct budget *b, unsigned share, uint64_t amount)

@@ -50,7 +50,7 @@ void gate_free(struct gate *g);
  * refused like one with a wrong key, after the same work. */
 err_t gate_instance_by_scope(struct gate *g, struct db *db, struct str id_scope_key, int64_t now_us,
                              const struct gate_instance **ret);
-/* Each finds by key and returns a reference in *ret (give it back with gate_release_…), or INSTANCE_NOT_FOUND /
+/* Each finds by key and returns a reference in *ret (give it back with gate_release), or INSTANCE_NOT_FOUND /
  * HUB_NOT_FOUND / INVALID_CLIENT. That nothing is there is remembered as long as an entry (misses of unknown names cost
  * no database). */
 err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us,
@@ -61,9 +61,7 @@ err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client
 /* Reads those of many scopes that are not known in one round trip, so that the look-ups after it need none. Best
  * effort: what fails here fails again there. The order of `keys` changes. */
 void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t count, int64_t now_us);
-void gate_release_instance(struct gate *g, const struct gate_instance *i); /* NULL is allowed in all three */
-void gate_release_hub(struct gate *g, const struct gate_hub *h);
-void gate_release_client(struct gate *g, const struct gate_client *c);
+void gate_release(const void *held); /* any of the three; NULL is allowed */
 /* Drops the cached entry, so that the next look-up asks the database. */
 void gate_forget_instance(struct gate *g, struct str id_scope_key, struct str name_key);
 void gate_forget_hub(struct gate *g, struct str name_key);

@@ -26,7 +26,7 @@ struct queue {
     struct arena *arena;
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    uint64_t secret; /* of the hash */
+    uint64_t secret; /* of the hash: keys that fall together share a quarter of the places */
     size_t places, held;
     bool closed;
     int last_band;                            /* that was taken from */
@@ -66,17 +66,6 @@ void queue_free(struct queue *q)
     arena_free(q->arena);
 }
 
-/* Keys that fall together share a quarter of the places, no more; the secret keeps that from being arranged. */
-static uint64_t hash_of(const struct queue *q, struct str key)
-{
-    uint64_t hash = q->secret;
-    for (size_t i = 0; i < key.n; i++) {
-        hash = (hash ^ (uint8_t)key.p[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
-    }
-    return hash;
-}
-
 static struct queue_key **bucket_of(struct queue *q, uint64_t hash)
 {
     return &q->buckets[hash % q->places];
@@ -110,7 +99,7 @@ static void drop_if_idle(struct queue *q, struct queue_key *k)
 
 bool queue_reserve(struct queue *q, struct str key, int band, int64_t until_us, struct queue_item *item)
 {
-    uint64_t hash = hash_of(q, key);
+    uint64_t hash = str_hash(key, q->secret);
     pthread_mutex_lock(&q->lock);
     bool has_place = !q->closed && q->held < q->places;
     if (has_place) {

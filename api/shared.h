@@ -20,16 +20,11 @@ struct shared {
 
 struct token_keys *token_keys_new(const struct key_ring *ring);
 void token_keys_free(struct token_keys *t);
-/* A view of the present keys, newest first (it signs). Reads the table when the view is older than a
- * minute or empty. The view stays valid until token_keys_release. */
-struct token_key_view {
-    const struct jwt_key *const *keys;
-    size_t count;
-    void *hold;
-};
-err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, struct token_key_view *ret);
-void token_keys_release(struct token_keys *t, struct token_key_view *v);
-/* A token named a key that the view lacks: the next get reads the table again, unless that was done a moment ago. */
+/* The present keys; reads the table when they were read more than a minute ago. They stay valid until
+ * token_keys_release. */
+err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret);
+void token_keys_release(const struct jwt_keys *keys);
+/* A token named a key that the set lacks: the next get reads the table again, unless that was done a moment ago. */
 void token_keys_doubt(struct token_keys *t, int64_t now_us);
 
 #endif

@@ -1,142 +1,85 @@
-/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key and kept for a minute. A set
- * of keys is immutable and counted, so that a request may go on using the one it got while a newer one takes its place.
- * It must never sign or check anything itself, nor let a private key out of the process. */
+/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key and kept for a minute
+ * (core/cache.h): a request goes on using the set it got while a newer one takes its place. It must never sign or check
+ * anything itself, nor let a private key out of the process. */
 #include "api/shared.h"
 
-#include <pthread.h>
+#include <stdlib.h>
 
+#include "core/cache.h"
 #include "db/gate.h"
 
-enum { FRESH_S = 60, DOUBT_S = 2 };
+enum { FRESH_S = 60, DOUBT_S = 2, VERIFIED_MAX = 1000, VERIFIED_S = 3600 };
 
-struct key_set {
-    struct arena *arena;
-    struct jwt_key **keys;
-    size_t count;
-    int references; /* the table's own and those given out; under the lock */
-};
+static const struct str only = STR("keys"); /* there is one set */
 
 struct token_keys {
     struct arena *arena;
     const struct key_ring *ring;
-    pthread_mutex_t lock;
-    struct key_set *present; /* NULL before the first read */
-    int64_t read_us;
-    bool doubted;
+    struct cache *sets;     /* struct jwt_keys */
+    struct cache *verified; /* tokens that were found good, see core/jwt.h */
 };
 
 struct token_keys *token_keys_new(const struct key_ring *ring)
 {
     struct arena *a = arena_new();
     struct token_keys *t = ARENA_NEW(a, struct token_keys);
-    t->arena = a;
-    t->ring = ring;
-    pthread_mutex_init(&t->lock, NULL);
+    *t = (struct token_keys){.arena = a,
+                             .ring = ring,
+                             .sets = cache_new(1, FRESH_S * INT64_C(1000000)),
+                             .verified = cache_new(VERIFIED_MAX, VERIFIED_S * INT64_C(1000000))};
     return t;
-}
-
-static void key_set_free(struct key_set *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        jwt_key_free(s->keys[i]);
-    arena_free(s->arena);
-}
-
-/* Under the lock. */
-static void release(struct key_set *s)
-{
-    if (s && --s->references == 0)
-        key_set_free(s);
 }
 
 void token_keys_free(struct token_keys *t)
 {
     if (!t)
         return;
-    release(t->present);
-    pthread_mutex_destroy(&t->lock);
+    cache_free(t->sets);
+    cache_free(t->verified);
     arena_free(t->arena);
 }
 
-static err_t load_key(struct token_keys *t, const struct db_token_key *row, struct key_set *s)
+static err_t load_keys(struct token_keys *t, struct db *db, struct jwt_keys *to)
 {
-    struct bytes pem, identity = seal_row(s->arena, "token_key", row->kid, STR(""), "private");
-    TRY(unseal(s->arena, t->ring, identity, row->private_sealed, &pem));
-    TRY(jwt_key_load(row->kid, (struct str){(const char *)pem.p, pem.n}, &s->keys[s->count]));
-    s->count++;
-    return NULL;
-}
-
-static err_t load_set(struct token_keys *t, struct db *db, struct key_set *s)
-{
+    struct arena *a = cache_arena(to);
     struct db_token_key *rows;
-    size_t count;
-    TRY(db_gate_token_keys(db, s->arena, &rows, &count));
-    s->keys = ARENA_NEW_ARRAY(s->arena, count, struct jwt_key *);
-    for (size_t i = 0; i < count; i++)
-        TRY(load_key(t, &rows[i], s));
-    return NULL;
-}
-
-/* Was the table read so short a time ago? A clock that was set back is no proof. */
-static bool read_within(const struct token_keys *t, int64_t now_us, int64_t seconds)
-{
-    int64_t age_us = now_us - t->read_us;
-    return age_us < seconds * 1000000 && age_us > -seconds * 1000000;
-}
-
-static struct key_set *take_fresh(struct token_keys *t, int64_t now_us)
-{
-    pthread_mutex_lock(&t->lock);
-    bool fresh = t->present && !t->doubted && read_within(t, now_us, FRESH_S);
-    struct key_set *s = fresh ? t->present : NULL;
-    if (s)
-        s->references++;
-    pthread_mutex_unlock(&t->lock);
-    return s;
-}
-
-static err_t read_again(struct token_keys *t, struct db *db, int64_t now_us, struct key_set **ret)
-{
-    struct arena *a = arena_new();
-    struct key_set *s = ARENA_NEW(a, struct key_set);
-    s->arena = a;
-    err_t e = load_set(t, db, s);
-    if (e) {
-        key_set_free(s);
-        return e;
+    struct bytes pem;
+    TRY(db_gate_token_keys(db, a, &rows, &to->count));
+    to->at = ARENA_NEW_ARRAY(a, to->count, struct jwt_key *);
+    to->verified = t->verified;
+    for (size_t i = 0; i < to->count; i++) {
+        TRY(unseal(a, t->ring, seal_row(a, "token_key", rows[i].kid, STR(""), "private"), rows[i].private_sealed,
+                   &pem));
+        TRY(jwt_key_load(a, rows[i].kid, (struct str){(const char *)pem.p, pem.n}, &to->at[i]));
     }
-    s->references = 2;
-    pthread_mutex_lock(&t->lock);
-    release(t->present);
-    t->present = s;
-    t->read_us = now_us;
-    t->doubted = false;
-    pthread_mutex_unlock(&t->lock);
-    *ret = s;
     return NULL;
 }
 
-err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, struct token_key_view *ret)
+err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret)
 {
-    struct key_set *s = take_fresh(t, now_us);
-    if (!s)
-        TRY(read_again(t, db, now_us, &s));
-    *ret = (struct token_key_view){(const struct jwt_key *const *)s->keys, s->count, s};
+    struct jwt_keys *keys = cache_find(t->sets, only, now_us);
+    if (!keys) {
+        keys = cache_make(only, sizeof *keys, now_us);
+        err_t e = load_keys(t, db, keys);
+        if (e) {
+            cache_release(keys);
+            return e;
+        }
+        cache_keep(t->sets, keys);
+    }
+    *ret = keys;
     return NULL;
 }
 
-void token_keys_release(struct token_keys *t, struct token_key_view *v)
+void token_keys_release(const struct jwt_keys *keys)
 {
-    pthread_mutex_lock(&t->lock);
-    release(v->hold);
-    pthread_mutex_unlock(&t->lock);
-    *v = (struct token_key_view){.count = 0};
+    cache_release(keys);
 }
 
 void token_keys_doubt(struct token_keys *t, int64_t now_us)
 {
-    pthread_mutex_lock(&t->lock);
-    t->doubted = t->doubted || !read_within(t, now_us, DOUBT_S);
-    pthread_mutex_unlock(&t->lock);
+    const struct jwt_keys *keys = cache_find(t->sets, only, now_us);
+    if (keys && llabs(now_us - cache_made_us(keys)) >= DOUBT_S * 1000000LL)
+        cache_forget(t->sets, only);
+    cache_release(keys);
 }

@@ -259,6 +259,16 @@ bool str_same_nocase(struct str a, struct str b)
     return true;
 }
 
+uint64_t str_hash(struct str s, uint64_t secret)
+{
+    uint64_t hash = secret;
+    for (size_t i = 0; i < s.n; i++) {
+        hash = (hash ^ (uint8_t)s.p[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
 bool str_starts(struct str s, struct str prefix)
 {
     return s.n >= prefix.n && str_same((struct str){s.p, prefix.n}, prefix);

@@ -26,6 +26,8 @@ struct str str_of(const char *text);              /* NULL gives the absent text 
 bool str_same(struct str a, struct str b);        /* byte for byte */
 bool str_same_nocase(struct str a, struct str b); /* ASCII only */
 int str_compare(struct str a, struct str b);      /* by bytes, as memcmp; a text before those that begin with it */
+/* Who does not know the secret cannot arrange that two texts fall together. */
+uint64_t str_hash(struct str s, uint64_t secret);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends_nocase(struct str s, struct str suffix);
 struct str str_trim(struct str s); /* blanks and tabs cut at both ends */

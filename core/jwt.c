@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,19 +14,12 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
+#include "cache.h"
 #include "codec.h"
 
-enum {
-    COORDINATE_BYTES = 32,
-    SIGNATURE_BYTES = 64,
-    CACHE_SLOTS = 256,
-    CACHE_TEXT_MAX = 512,
-    CLAIM_MAX = 512,
-    TIME_MAX_S = INT32_MAX * INT64_C(1000)
-};
+enum { COORDINATE_BYTES = 32, SIGNATURE_BYTES = 64, CLAIM_MAX = 512, TIME_MAX_S = INT32_MAX * INT64_C(1000) };
 
 struct jwt_key {
-    struct arena *arena; /* of this key itself; wiped when it goes */
     struct str kid, private_pem, public_pem;
     struct sha256 fingerprint; /* of kid and public key */
     uint8_t x[COORDINATE_BYTES], y[COORDINATE_BYTES];
@@ -85,38 +77,28 @@ static EVP_PKEY *read_p256(struct str pem)
     return NULL;
 }
 
-static bool fill_key(struct jwt_key *k, struct str kid, struct str pem)
+static bool fill_key(struct arena *a, struct jwt_key *k, struct str kid, struct str pem)
 {
     CLEANUP(drop_pkey) EVP_PKEY *pkey = read_p256(pem);
     CLEANUP(drop_bio) BIO *out = BIO_new(BIO_s_mem());
     if (!pkey || !out || !kid.n || PEM_write_bio_PUBKEY(out, pkey) != 1 ||
         !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, k->x) || !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, k->y))
         return false;
-    k->kid = arena_str(k->arena, kid);
-    k->private_pem = arena_str(k->arena, pem);
-    k->public_pem = bio_text(k->arena, out);
-    struct str both = arena_printf(k->arena, "%s\n%s", k->kid.p, k->public_pem.p);
+    k->kid = arena_str(a, kid);
+    k->private_pem = arena_str(a, pem);
+    k->public_pem = bio_text(a, out);
+    struct str both = arena_printf(a, "%s\n%s", k->kid.p, k->public_pem.p);
     k->fingerprint = crypt_sha256((struct bytes){(const uint8_t *)both.p, both.n});
     return true;
 }
 
-err_t jwt_key_load(struct str kid, struct str pem, struct jwt_key **ret)
+err_t jwt_key_load(struct arena *a, struct str kid, struct str pem, struct jwt_key **ret)
 {
-    struct arena *a = arena_new();
     struct jwt_key *k = ARENA_NEW(a, struct jwt_key);
-    k->arena = a;
-    if (!fill_key(k, kid, pem)) {
-        jwt_key_free(k);
+    if (!fill_key(a, k, kid, pem))
         return E(BAD_CONFIG);
-    }
     *ret = k;
     return NULL;
-}
-
-void jwt_key_free(struct jwt_key *k)
-{
-    if (k)
-        arena_free(k->arena);
 }
 
 struct str jwt_key_new_pem(struct arena *a)
@@ -224,17 +206,17 @@ static bool read_segment(struct arena *a, struct str segment, const struct codec
            !codec_read(a, table, 0, (struct str){(const char *)json.p, json.n}, to, NULL);
 }
 
-static const struct jwt_key *key_of(const struct jwt_key *const *keys, size_t count, struct str kid)
+static const struct jwt_key *key_of(const struct jwt_keys *keys, struct str kid)
 {
-    for (size_t i = 0; i < count; i++)
-        if (str_same(keys[i]->kid, kid))
-            return keys[i];
+    for (size_t i = 0; i < keys->count; i++)
+        if (str_same(keys->at[i]->kid, kid))
+            return keys->at[i];
     return NULL;
 }
 
 /* What libjwt leaves open: the form of the token, the algorithm and the key. */
-static err_t check_header(struct arena *a, const struct jwt_key *const *keys, size_t count, struct str token,
-                          struct err_detail *d, const struct jwt_key **ret_key, struct str *ret_payload)
+static err_t check_header(struct arena *a, const struct jwt_keys *keys, struct str token, struct err_detail *d,
+                          const struct jwt_key **ret_key, struct str *ret_payload)
 {
     struct str header_text = {0}, payload = {0}, signature = {0}, rest;
     struct token_header header = {0};
@@ -252,7 +234,7 @@ static err_t check_header(struct arena *a, const struct jwt_key *const *keys, si
         return refuse(d, "its type is not JWT");
     if (!dec_base64url(a, signature, &bytes) || bytes.n != SIGNATURE_BYTES)
         return refuse(d, "its signature has the wrong form");
-    *ret_key = key_of(keys, count, header.kid);
+    *ret_key = key_of(keys, header.kid);
     *ret_payload = payload;
     return *ret_key ? NULL : refuse(d, "it was signed with a key that is not in use");
 }
@@ -273,13 +255,13 @@ static err_t read_claims(struct arena *a, struct str payload, struct err_detail 
     return NULL;
 }
 
-static err_t verify_signature(struct arena *a, const struct jwt_key *const *keys, size_t count, struct str token,
-                              struct err_detail *d, struct jwt_claims *ret)
+static err_t verify_signature(struct arena *a, const struct jwt_keys *keys, struct str token, struct err_detail *d,
+                              struct jwt_claims *ret)
 {
     const struct jwt_key *key = NULL;
     struct str payload = {0};
     struct jwt_claims claims = {0};
-    TRY(check_header(a, keys, count, token, d, &key, &payload));
+    TRY(check_header(a, keys, token, d, &key, &payload));
     TRY(read_claims(a, payload, d, &claims));
     assert(key && key->public_pem.n); /* with an empty key libjwt verifies nothing */
     CLEANUP(drop_jwt) jwt_t *j = NULL;
@@ -301,85 +283,52 @@ static err_t check_times(const struct jwt_claims *c, int64_t now_us, struct err_
     return NULL;
 }
 
-/* Tokens that were found good, by what makes them good: their bytes and the keys in use. A slot is overwritten by the
- * next token that falls on it. Times are checked on each use. */
-struct slot {
-    bool used;
-    struct sha256 id;
-    struct jwt_claims claims; /* texts point into `text` */
-    char text[CACHE_TEXT_MAX];
-};
-static struct slot cache[CACHE_SLOTS];
-static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static struct sha256 cache_id(struct arena *a, const struct jwt_key *const *keys, size_t count, struct str token)
+/* What makes a token good: its bytes and the keys in use. */
+static struct sha256 identity(struct arena *a, const struct jwt_keys *keys, struct str token)
 {
     struct text t;
-    text_init(&t, a, token.n + count * SHA256_BYTES);
-    for (size_t i = 0; i < count; i++)
-        text_add(&t, (struct str){(const char *)keys[i]->fingerprint.b, SHA256_BYTES});
+    text_init(&t, a, token.n + keys->count * SHA256_BYTES);
+    for (size_t i = 0; i < keys->count; i++)
+        text_add(&t, (struct str){(const char *)keys->at[i]->fingerprint.b, SHA256_BYTES});
     text_add(&t, token);
     return crypt_sha256((struct bytes){(const uint8_t *)t.p, t.n});
 }
 
-enum { CLAIM_TEXTS = 5 };
-
-static void claim_texts(struct jwt_claims *c, struct str *ret[static CLAIM_TEXTS])
+static struct jwt_claims copy_claims(struct arena *a, const struct jwt_claims *from)
 {
-    ret[0] = &c->issuer;
-    ret[1] = &c->audience;
-    ret[2] = &c->subject;
-    ret[3] = &c->tenant_id;
-    ret[4] = &c->role;
+    return (struct jwt_claims){.issuer = arena_str(a, from->issuer),
+                               .audience = arena_str(a, from->audience),
+                               .subject = arena_str(a, from->subject),
+                               .tenant_id = arena_str(a, from->tenant_id),
+                               .role = arena_str(a, from->role),
+                               .issued_s = from->issued_s,
+                               .not_before_s = from->not_before_s,
+                               .expires_s = from->expires_s};
 }
 
-static bool cache_get(struct arena *a, const struct sha256 *id, struct jwt_claims *ret)
+static void remember(struct cache *to, struct str id, int64_t now_us, const struct jwt_claims *c)
 {
-    const struct slot *s = &cache[id->b[0] % CACHE_SLOTS];
-    struct str *texts[CLAIM_TEXTS];
-    pthread_mutex_lock(&cache_lock);
-    bool found = s->used && memcmp(&s->id, id, sizeof *id) == 0;
-    if (found) {
-        *ret = s->claims;
-        claim_texts(ret, texts);
-        for (int i = 0; i < CLAIM_TEXTS; i++)
-            *texts[i] = arena_str(a, *texts[i]);
-    }
-    pthread_mutex_unlock(&cache_lock);
-    return found;
+    struct jwt_claims *kept = cache_make(id, sizeof *kept, now_us);
+    *kept = copy_claims(cache_arena(kept), c);
+    cache_keep(to, kept);
+    cache_release(kept);
 }
 
-static void cache_put(const struct sha256 *id, const struct jwt_claims *c)
-{
-    struct slot *s = &cache[id->b[0] % CACHE_SLOTS];
-    struct str *texts[CLAIM_TEXTS];
-    size_t n = 0;
-    pthread_mutex_lock(&cache_lock);
-    *s = (struct slot){.used = true, .id = *id, .claims = *c};
-    claim_texts(&s->claims, texts);
-    for (int i = 0; i < CLAIM_TEXTS && s->used; i++) {
-        s->used = texts[i]->n <= CACHE_TEXT_MAX - n;
-        if (s->used)
-            memcpy(s->text + n, texts[i]->p, texts[i]->n);
-        texts[i]->p = s->text + n;
-        n += texts[i]->n;
-    }
-    pthread_mutex_unlock(&cache_lock);
-}
-
-err_t jwt_verify(struct arena *a, const struct jwt_key *const *keys, size_t key_count, struct str token, int64_t now_us,
-                 struct err_detail *d, struct jwt_claims *ret)
+err_t jwt_verify(struct arena *a, const struct jwt_keys *keys, struct str token, int64_t now_us, struct err_detail *d,
+                 struct jwt_claims *ret)
 {
     if (!token.n || token.n > JWT_MAX)
         return refuse(d, token.n ? "it is too long" : "it is empty");
-    struct sha256 id = cache_id(a, keys, key_count, token);
-    struct jwt_claims claims = {0};
-    bool known = cache_get(a, &id, &claims);
+    const struct sha256 hash = identity(a, keys, token);
+    const struct str id = {(const char *)hash.b, sizeof hash.b};
+    const struct jwt_claims *known = cache_find(keys->verified, id, now_us);
+    struct jwt_claims claims = known ? copy_claims(a, known) : (struct jwt_claims){.issued_s = 0};
+    cache_release(known);
     if (!known)
-        TRY(verify_signature(a, keys, key_count, token, d, &claims));
+        TRY(verify_signature(a, keys, token, d, &claims));
     TRY(check_times(&claims, now_us, d));
     if (!known)
-        cache_put(&id, &claims);
+        remember(keys->verified, id, now_us, &claims);
     *ret = claims;
     return NULL;
 }

@@ -3,14 +3,12 @@
 #ifndef IDSCOPE_FROZEN_H
 #define IDSCOPE_FROZEN_H
 
+#include "core/cache.h"
 #include "db/link.h"
 
-struct frozen;
-
-struct frozen *frozen_new(struct arena *a);
-void frozen_free(struct frozen *f); /* NULL is allowed */
+struct cache *frozen_new(void);
 /* The figures of the scope's links, from memory or from the database. */
-err_t frozen_latencies(struct frozen *f, struct db *db, struct arena *a, struct str id_scope, struct str region,
+err_t frozen_latencies(struct cache *f, struct db *db, struct arena *a, struct str id_scope, struct str region,
                        int64_t fresh_s, struct db_latency_of **ret, size_t *ret_count);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/cache.h"
 #include "core/id.h"
 #include "core/process/clock.h"
 #include "core/sas.h"
@@ -37,20 +38,12 @@ const char *const hub_outcome_words[] = {
     [HUB_CANCELLED] = "cancelled",
 };
 
-/* A token that was made a moment ago, found by a hash of what it is made from. */
-struct token {
-    struct sha256 of;
-    int64_t expires_s;
-    char text[SAS_TOKEN_MAX];
-};
-
 struct hub_client {
     struct arena *arena;
     const struct hub_client_settings *settings;
     CURLM *multi;
     struct resolver *resolver;
-    struct token *tokens;
-    size_t next_token;
+    struct cache *tokens;       /* their texts, by a hash of what they are made from */
     struct hub_transfer *first; /* of the open calls, the one that was started last */
     size_t open;
 };
@@ -82,7 +75,7 @@ struct hub_client *hub_client_new(const struct hub_client_settings *settings)
     struct hub_client *c = ARENA_NEW(a, struct hub_client);
     c->arena = a;
     c->settings = settings;
-    c->tokens = ARENA_NEW_ARRAY(a, TOKENS_MAX, struct token);
+    c->tokens = cache_new(TOKENS_MAX, (TOKEN_LIFE_S - TOKEN_RENEW_S) * INT64_C(1000000));
     c->resolver = resolver_new(a);
     c->multi = curl_multi_init();
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
@@ -98,6 +91,7 @@ void hub_client_free(struct hub_client *c)
         return;
     curl_multi_cleanup(c->multi);
     resolver_free(c->resolver);
+    cache_free(c->tokens);
     arena_free(c->arena);
 }
 
@@ -114,24 +108,26 @@ static struct sha256 token_identity(struct arena *a, const struct hub_call *call
     return crypt_sha256((struct bytes){(const uint8_t *)s.p, s.n});
 }
 
-static const char *token_for(struct hub_client *c, const struct hub_call *call)
+static struct str make_token(const struct hub_call *call, struct arena *a, int64_t now_s)
 {
-    int64_t now_s = clock_wall_s();
-    struct sha256 of = token_identity(call->arena, call);
-    for (size_t i = 0; i < TOKENS_MAX; i++) {
-        struct token *t = &c->tokens[i];
-        if (memcmp(t->of.b, of.b, sizeof of.b) == 0 && t->expires_s - now_s > TOKEN_RENEW_S)
-            return t->text;
+    const struct hub_credential *k = call->credential;
+    return sas_make(a, arena_lower(a, call->host), k->key_name, k->key, now_s + TOKEN_LIFE_S);
+}
+
+static struct str token_for(struct hub_client *c, const struct hub_call *call)
+{
+    int64_t now_us = clock_wall_us();
+    const struct sha256 of = token_identity(call->arena, call);
+    const struct str key = {(const char *)of.b, sizeof of.b};
+    struct str *token = cache_find(c->tokens, key, now_us);
+    if (!token) {
+        token = cache_make(key, sizeof *token, now_us);
+        *token = make_token(call, cache_arena(token), now_us / 1000000);
+        cache_keep(c->tokens, token);
     }
-    struct token *t = &c->tokens[c->next_token++ % TOKENS_MAX];
-    struct str host = arena_lower(call->arena, call->host);
-    struct str made =
-        sas_make(call->arena, host, call->credential->key_name, call->credential->key, now_s + TOKEN_LIFE_S);
-    if (made.n >= sizeof t->text)
-        return made.p;
-    *t = (struct token){.of = of, .expires_s = now_s + TOKEN_LIFE_S};
-    memcpy(t->text, made.p, made.n);
-    return t->text;
+    struct str copy = arena_str(call->arena, *token);
+    cache_release(token);
+    return copy;
 }
 
 /* --- callbacks of libcurl ----------------------------------------------------------------------------------------- */
@@ -185,7 +181,7 @@ static void set_headers(struct hub_client *c, struct hub_call *call)
     if (call->if_match_any)
         add_header(t, "If-Match: *");
     if (call->credential)
-        add_header(t, arena_printf(call->arena, "Authorization: %s", token_for(c, call)).p);
+        add_header(t, arena_printf(call->arena, "Authorization: %s", token_for(c, call).p).p);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 }
 

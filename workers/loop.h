@@ -32,7 +32,7 @@ struct worker {
     const struct key_ring *ring;
     struct hub_client_settings hub;
     struct hosts *hosts;
-    struct frozen *frozen;
+    struct cache *frozen;
     struct arena *arena; /* of the process */
     struct connections *connections;
     struct kind_stats stats[JOB_KINDS];

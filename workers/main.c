@@ -40,14 +40,14 @@ static err_t make_worker(void *self, struct err_detail *d)
     w->hub.edge_address = p->process.cfg.edge_address;
     TRY(outgoing_parse(p->process.cfg.outgoing_allow, d, &w->hub.outgoing));
     w->hosts = hosts_new(p->process.arena);
-    w->frozen = frozen_new(p->process.arena);
+    w->frozen = frozen_new();
     return NULL;
 }
 
 static void free_worker(void *self)
 {
     struct worker_program *p = self;
-    frozen_free(p->worker.frozen);
+    cache_free(p->worker.frozen);
 }
 
 static err_t start_loop(void *self, struct err_detail *d)

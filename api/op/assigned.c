@@ -15,6 +15,6 @@ bool assigned_hub_is_gone(struct call *r, struct str host, int64_t assigned_us)
     if (e)
         return e == E(HUB_NOT_FOUND);
     bool younger = hub->created_us > assigned_us;
-    gate_release_hub(r->shared->gate, hub);
+    gate_release(hub);
     return younger;
 }

@@ -279,7 +279,7 @@ static void run_round(struct batch *b)
 static err_t read_instance_again(struct call *r, const struct db_device *device)
 {
     struct gate *gate = r->shared->gate;
-    gate_release_instance(gate, r->instance);
+    gate_release(r->instance);
     r->instance = NULL;
     return gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance);
 }

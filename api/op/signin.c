@@ -155,17 +155,17 @@ err_t op_openid_configuration(struct call *r)
 
 err_t op_jwks(struct call *r)
 {
-    struct token_key_view view;
+    const struct jwt_keys *keys;
     struct text out;
-    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &view));
+    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
     text_init(&out, r->arena, 512);
     text_add(&out, STR("{\"keys\":["));
-    for (size_t i = 0; i < view.count; i++) {
+    for (size_t i = 0; i < keys->count; i++) {
         text_add(&out, i ? STR(",") : STR(""));
-        text_add(&out, jwt_key_jwk(r->arena, view.keys[i]));
+        text_add(&out, jwt_key_jwk(r->arena, keys->at[i]));
     }
     text_add(&out, STR("]}"));
-    token_keys_release(r->shared->tokens, &view);
+    token_keys_release(keys);
     return call_reply(r, 200, text_str(&out));
 }
 
@@ -269,7 +269,7 @@ static struct str audience_of(struct call *r, const struct token_request *t)
 
 static err_t sign(struct call *r, struct str audience, struct str *ret_token)
 {
-    struct token_key_view view;
+    const struct jwt_keys *keys;
     int64_t now_s = r->now_us / 1000000;
     struct jwt_claims claims = {
         .issuer = id_issuer(r->arena, r->cfg->domain),
@@ -281,9 +281,9 @@ static err_t sign(struct call *r, struct str audience, struct str *ret_token)
         .not_before_s = now_s,
         .expires_s = now_s + r->cfg->token_lifetime_s,
     };
-    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &view));
-    err_t e = view.count ? jwt_sign(r->arena, view.keys[0], &claims, ret_token) : E(INTERNAL);
-    token_keys_release(r->shared->tokens, &view);
+    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
+    err_t e = jwt_sign(r->arena, keys->at[0], &claims, ret_token);
+    token_keys_release(keys);
     return e;
 }
 

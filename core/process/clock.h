@@ -19,11 +19,6 @@ static inline int64_t clock_wall_us(void)
     return clock_us(CLOCK_REALTIME);
 }
 
-static inline int64_t clock_wall_s(void)
-{
-    return clock_wall_us() / 1000000;
-}
-
 /* Since some moment before the program's start; never goes back. */
 static inline int64_t clock_span_us(void)
 {

@@ -21,6 +21,7 @@ libjwt-dev                                lib:libjwt
 libjansson-dev                            lib:jansson
 libcurl4-openssl-dev                      lib:libcurl
 libc-ares-dev                             lib:libcares
+uthash-dev                                file:/usr/include/uthash.h
 libcmocka-dev                             lib:cmocka
 postgresql-15                             file:/usr/lib/postgresql/15/bin/postgres
 postgresql-15-pgtap                       file:/usr/share/postgresql/15/extension/pgtap.control

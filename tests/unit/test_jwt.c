@@ -6,6 +6,7 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
+#include "core/cache.h"
 #include "core/json.h"
 #include "unit.h"
 
@@ -31,29 +32,31 @@ static const struct jwt_claims CLAIMS = {
 static struct jwt_key *first, *second;
 static struct str first_pem;
 static struct arena *forever;
+static struct cache *verified;
 
 static int make_keys(void **state)
 {
     (void)state;
     forever = arena_new();
     first_pem = jwt_key_new_pem(forever);
-    return jwt_key_load(STR("k1"), first_pem, &first) || jwt_key_load(STR("k2"), jwt_key_new_pem(forever), &second);
+    verified = cache_new(100, INT64_C(3600) * 1000000);
+    return jwt_key_load(forever, STR("k1"), first_pem, &first) ||
+           jwt_key_load(forever, STR("k2"), jwt_key_new_pem(forever), &second);
 }
 
 static int drop_keys(void **state)
 {
     (void)state;
-    jwt_key_free(first);
-    jwt_key_free(second);
-    jwt_key_free(NULL);
+    cache_free(verified);
     arena_free(forever);
     return 0;
 }
 
 static err_t verify(struct arena *a, struct str token, int64_t now_us, struct err_detail *d, struct jwt_claims *ret)
 {
-    const struct jwt_key *const keys[] = {second, first};
-    return jwt_verify(a, keys, 2, token, now_us, d, ret);
+    struct jwt_key *at[] = {second, first};
+    const struct jwt_keys keys = {at, 2, verified};
+    return jwt_verify(a, &keys, token, now_us, d, ret);
 }
 
 static void refuse(struct arena *a, struct str token, const char *says)
@@ -195,9 +198,9 @@ static void a_rotated_key_takes_its_tokens_along(void **state)
     struct jwt_claims c;
     struct str token = signed_token(*state);
     assert_ok(verify(*state, token, NOW_US, NULL, &c));
-    const struct jwt_key *const only_second[] = {second};
-    assert_err(jwt_verify(*state, only_second, 1, token, NOW_US, NULL, &c), INVALID_TOKEN);
-    assert_err(jwt_verify(*state, only_second, 0, token, NOW_US, NULL, &c), INVALID_TOKEN);
+    const struct jwt_keys only_second = {&second, 1, verified}, none = {&second, 0, verified};
+    assert_err(jwt_verify(*state, &only_second, token, NOW_US, NULL, &c), INVALID_TOKEN);
+    assert_err(jwt_verify(*state, &none, token, NOW_US, NULL, &c), INVALID_TOKEN);
 }
 
 static void times_are_checked_each_time(void **state)
@@ -295,14 +298,15 @@ static void only_p256_private_keys_are_loaded(void **state)
         char *pem;
         PEM_write_bio_PrivateKey(out, others[i], NULL, NULL, 0, NULL, NULL);
         long n = BIO_get_mem_data(out, &pem);
-        assert_err(jwt_key_load(STR("x"), arena_copy(a, pem, (size_t)n), &k), BAD_CONFIG);
+        assert_err(jwt_key_load(*state, STR("x"), arena_copy(a, pem, (size_t)n), &k), BAD_CONFIG);
         BIO_free(out);
         EVP_PKEY_free(others[i]);
     }
-    assert_err(jwt_key_load(STR("x"), STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &k),
-               BAD_CONFIG);
-    assert_err(jwt_key_load(STR("x"), str_of(NULL), &k), BAD_CONFIG);
-    assert_err(jwt_key_load(STR(""), first_pem, &k), BAD_CONFIG);
+    assert_err(
+        jwt_key_load(*state, STR("x"), STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &k),
+        BAD_CONFIG);
+    assert_err(jwt_key_load(*state, STR("x"), str_of(NULL), &k), BAD_CONFIG);
+    assert_err(jwt_key_load(*state, STR(""), first_pem, &k), BAD_CONFIG);
     assert_null(k);
 }
 
@@ -314,7 +318,7 @@ static void an_encrypted_key_is_refused_not_asked_for(void **state)
     char *pem;
     PEM_write_bio_PrivateKey(out, key, EVP_aes_128_cbc(), (const unsigned char *)"pw", 2, NULL, NULL);
     long n = BIO_get_mem_data(out, &pem);
-    assert_err(jwt_key_load(STR("x"), arena_copy(*state, pem, (size_t)n), &k), BAD_CONFIG);
+    assert_err(jwt_key_load(*state, STR("x"), arena_copy(*state, pem, (size_t)n), &k), BAD_CONFIG);
     BIO_free(out);
     EVP_PKEY_free(key);
 }

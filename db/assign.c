@@ -99,14 +99,15 @@ err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const 
     return NULL;
 }
 
-err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_input *at,
-                       size_t count)
+err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, int64_t renew_after_ms,
+                       const struct db_assign_input *at, size_t count)
 {
     if (count == 0)
         return NULL;
     struct db_args renew, store;
     scope_args(&renew, a, id_scope);
     db_array_args(&renew, &db_row_hash, at, count);
+    db_i64(&renew, renew_after_ms);
     scope_args(&store, a, id_scope);
     db_array_args(&store, &db_row_input, at, count);
     const struct db_call calls[] = {{SQL_ASSIGN_INPUTS_RENEW, &renew}, {SQL_ASSIGN_INPUTS, &store}};

@@ -52,8 +52,9 @@ struct db_assign_input {
     struct sha256 hash;
     struct str text;
 };
-err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_input *at,
-                       size_t count);
+/* Those that stand there and are older than renew_after_ms become young. */
+err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, int64_t renew_after_ms,
+                       const struct db_assign_input *at, size_t count);
 
 /* A device id on a hub. */
 struct db_identity {

@@ -108,7 +108,7 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
     return NULL;
 }
 
-err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g,
+err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, int64_t remove_after_ms,
                            struct enrollment_outcome *ret_outcome)
 {
     struct db_args in, forget;
@@ -116,7 +116,8 @@ err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollme
     guard_args(&in, a, g);
     db_text(&in, g->registration_key);
     db_uuid(&in, g->etag);
-    struct registration_guard registration = {g->id_scope, g->scope_version, g->registration_key, NULL};
+    struct registration_guard registration = {g->id_scope, g->scope_version, g->registration_key, NULL,
+                                              remove_after_ms};
     db_registration_delete_args(&forget, a, &registration, true, g->etag);
     const struct db_call calls[] = {{SQL_REGISTRATION_DELETE, &forget}, {SQL_ENROLLMENT_DELETE, &in}};
     TRY(db_run(db, calls, 2, DB_ONCE, r.of));

@@ -39,7 +39,7 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
                         const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
                         struct enrollment_row *ret);
 /* Deletes the enrollment and forgets its registration. */
-err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g,
+err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, int64_t remove_after_ms,
                            struct enrollment_outcome *ret_outcome);
 
 #endif

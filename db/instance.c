@@ -228,11 +228,13 @@ err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, s
     return db_do(db, SQL_LINKED_PUT, &in, DB_ONCE);
 }
 
-err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count)
+err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, int64_t ahead_ms, const struct str *hosts,
+                     size_t count)
 {
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, id_scope);
     db_text_array(&in, hosts, count);
+    db_i64(&in, ahead_ms);
     return db_do(db, SQL_LINKED_JOBS, &in, DB_ONCE);
 }

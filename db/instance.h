@@ -87,7 +87,8 @@ err_t db_linked_target(struct db *db, struct arena *a, const struct find *hub, s
 /* Replaces the set of links; those whose credential differs from the stored one become pending. */
 err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                     const struct linked_row *links, size_t count);
-/* Has the hosts probed and measured at once. */
-err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count);
+/* Has the hosts probed and measured at once; probes go before those that have been due for less than ahead_ms. */
+err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, int64_t ahead_ms, const struct str *hosts,
+                     size_t count);
 
 #endif

@@ -46,6 +46,7 @@ void db_registration_delete_args(struct db_args *in, struct arena *a, const stru
     db_uuid(in, g->as ? &g->as->operation : NULL);
     db_i64(in, g->as ? g->as->revision : 0);
     db_uuid(in, enrollment_etag);
+    db_i64(in, g->remove_after_ms);
 }
 
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,

@@ -22,6 +22,7 @@ struct registration_guard {
     int64_t scope_version;
     struct str registration_key;
     const struct registration_row *as; /* as it must be; NULL: whatever it is */
+    int64_t remove_after_ms;           /* until then a worker may be making the identity (the lease of jobs) */
 };
 /* Forgets the registration and its running assignment. Both results false: it changed or went meanwhile. */
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,

@@ -71,11 +71,12 @@ err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t
     return purge(db, a, SQL_SWEEP_RETIRED_HUBS, at_most, ret_gone);
 }
 
-err_t db_sweep_latencies(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)
+err_t db_sweep_latencies(struct db *db, struct arena *a, int64_t old_ms, int at_most, int64_t *ret_gone)
 {
     struct db_args in;
     db_args_init(&in, a);
     db_i64(&in, at_most);
+    db_i64(&in, old_ms);
     return count_rows(db, SQL_SWEEP_LATENCIES, &in, ret_gone);
 }
 
@@ -99,13 +100,15 @@ err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, in
     return NULL;
 }
 
-err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int at_most, struct db_inputs_scope *ret)
+err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int64_t old_ms, int at_most,
+                            struct db_inputs_scope *ret)
 {
     struct db_args in;
     bool found;
     db_args_init(&in, a);
     db_text(&in, after);
     db_i32(&in, at_most);
+    db_i64(&in, old_ms);
     TRY(db_first(db, SQL_SWEEP_INPUTS_SCOPE, &in, DB_REPEATABLE, &found, ret, sizeof *ret));
     return found ? NULL : E(NO_ROW);
 }
@@ -125,13 +128,14 @@ err_t db_sweep_inputs_mark(struct db *db, struct arena *a, const struct db_input
     return NULL;
 }
 
-err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inputs_scope *s, int at_most,
-                            int64_t *ret_gone)
+err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inputs_scope *s, int64_t old_ms,
+                            int at_most, int64_t *ret_gone)
 {
     struct db_args in;
     db_args_init(&in, a);
     db_text(&in, s->id_scope);
     db_text(&in, s->began);
     db_i64(&in, at_most);
+    db_i64(&in, old_ms);
     return count_rows(db, SQL_SWEEP_INPUTS_CLEAR, &in, ret_gone);
 }

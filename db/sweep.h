@@ -14,7 +14,7 @@ err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, 
  * is left to do. */
 err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
-err_t db_sweep_latencies(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
+err_t db_sweep_latencies(struct db *db, struct arena *a, int64_t old_ms, int at_most, int64_t *ret_gone);
 err_t db_sweep_name_rests(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 
 /* Folds changes of the counts of the first hub behind *hub that has any; *hub becomes that hub, or 0 behind the last.
@@ -29,11 +29,12 @@ struct db_inputs_scope {
     struct str began; /* the round over this scope: the time as the database writes it */
 };
 /* NO_ROW: there is no scope behind `after`. */
-err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int at_most, struct db_inputs_scope *ret);
+err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int64_t old_ms, int at_most,
+                            struct db_inputs_scope *ret);
 /* *ret_came_to: the last registration of the bite; absent when there was none behind `after`. */
 err_t db_sweep_inputs_mark(struct db *db, struct arena *a, const struct db_inputs_scope *s, struct str after,
                            int at_most, struct str *ret_came_to);
-err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inputs_scope *s, int at_most,
-                            int64_t *ret_gone);
+err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inputs_scope *s, int64_t old_ms,
+                            int at_most, int64_t *ret_gone);
 
 #endif

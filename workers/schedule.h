@@ -27,6 +27,11 @@ enum {
 #include "workers/jobs.def"
 };
 
+enum {
+#define KEEP(name, ms, sentence) KEEP_##name##_MS = (ms),
+#include "workers/jobs.def"
+};
+
 struct str job_kind_name(enum job_kind kind);
 /* How many jobs of the kind are claimed at once. */
 int job_claim_limit(enum job_kind kind);

@@ -53,7 +53,7 @@ static err_t sweep_purge_hubs(struct turn *t)
 
 static err_t sweep_clear_latencies(struct turn *t)
 {
-    TRY(db_sweep_latencies(t->db, t->arena, BITE, &t->gone));
+    TRY(db_sweep_latencies(t->db, t->arena, KEEP_latencies_MS, BITE, &t->gone));
     t->more = t->gone > 0;
     return NULL;
 }
@@ -114,7 +114,7 @@ static void write_inputs_at(struct turn *t, const struct inputs_at *at)
 /* Goes on to the next scope, or ends the round. */
 static err_t next_scope(struct turn *t, struct inputs_at *at)
 {
-    err_t e = db_sweep_inputs_scope(t->db, t->arena, at->scope.id_scope, SCOPES_PER_BITE, &at->scope);
+    err_t e = db_sweep_inputs_scope(t->db, t->arena, at->scope.id_scope, KEEP_inputs_MS, SCOPES_PER_BITE, &at->scope);
     t->more = e == NULL;
     if (e == E(NO_ROW))
         t->at = (struct str){NULL, 0};
@@ -132,7 +132,7 @@ static err_t walk_scope(struct turn *t, struct inputs_at *at)
     if (came_to.p)
         at->key = came_to;
     else
-        TRY(db_sweep_inputs_clear(t->db, t->arena, &at->scope, BITE, &t->gone));
+        TRY(db_sweep_inputs_clear(t->db, t->arena, &at->scope, KEEP_inputs_MS, BITE, &t->gone));
     if (!came_to.p && t->gone < BITE)
         at->key = came_to;
     t->more = true;

@@ -290,7 +290,7 @@ static err_t delete_work(struct call *r, void *context)
     struct enrollment_write *w = context;
     struct enrollment_outcome outcome;
     set_guard(r, w);
-    TRY(db_enrollment_delete(r->db, r->arena, &w->guard, &outcome));
+    TRY(db_enrollment_delete(r->db, r->arena, &w->guard, r->cfg->lease_ms, &outcome));
     TRY(refusal(r, w, &outcome));
     return call_reply_empty(r, 204);
 }

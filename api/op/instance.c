@@ -11,7 +11,10 @@
 #include "api/shared.h"
 
 static const char type_name[] = "ProvisioningServices";
-enum { SCOPE_TRIES = 8 };
+enum {
+    SCOPE_TRIES = 8,
+    FIRST_PROBE_AHEAD_MS = 3600000, /* no link that is due again waits for so long */
+};
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
@@ -220,7 +223,9 @@ static err_t put_links(struct db *db, struct resource_put *p)
     TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, id_scope, plan.rows, plan.count));
     put->inputs_changed |= plan.inputs_changed;
     put->links_added = plan.changed_count > 0;
-    return plan.changed_count ? db_linked_jobs(db, p->r->arena, id_scope, plan.changed, plan.changed_count) : NULL;
+    return plan.changed_count
+               ? db_linked_jobs(db, p->r->arena, id_scope, FIRST_PROBE_AHEAD_MS, plan.changed, plan.changed_count)
+               : NULL;
 }
 
 /* What a tenant may have at most: its links cost the workers' time, which all tenants share. PUTs at the same time may

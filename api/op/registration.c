@@ -38,7 +38,8 @@ static err_t wanted_row(struct call *r, struct str key, struct registration_row 
 static err_t delete_work(struct call *r, void *context)
 {
     struct registration_row row;
-    struct registration_guard guard = {r->instance->id_scope, r->instance->version, *(const struct str *)context, NULL};
+    struct registration_guard guard = {r->instance->id_scope, r->instance->version, *(const struct str *)context, NULL,
+                                       r->cfg->lease_ms};
     bool live, gone;
     TRY(wanted_row(r, guard.registration_key, &row, &guard.as));
     TRY(db_registration_delete(r->db, r->arena, &guard, &live, &gone));

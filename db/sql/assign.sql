@@ -31,10 +31,10 @@ SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_
          WHERE id_scope = $1 AND registration_key = u.registration_key
          LIMIT 1) e ON true;
 
--- Stored inputs that are half a day old and used again are made young, so that the sweep leaves them alone.
+-- Stored inputs that are $3 milliseconds old and used again are made young, so that the sweep leaves them alone.
 -- name: assign_inputs_renew
 DELETE FROM idscope.alloc_input
- WHERE id_scope = $1 AND hash = ANY ($2::bytea[]) AND created_at < now() - interval '12 hours';
+ WHERE id_scope = $1 AND hash = ANY ($2::bytea[]) AND created_at < now() - $3::bigint * interval '1 millisecond';
 
 -- name: assign_inputs
 INSERT INTO idscope.alloc_input (id_scope, hash, input)

@@ -163,10 +163,11 @@ SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_s
                          IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed)) AS c (same));
 
 -- name: linked_jobs
--- $1 ID scope, $2 hosts with a new credential, in order. A first validation goes before repeated ones: it is due as if it had waited long.
+-- $1 ID scope, $2 hosts with a new credential, in order. A first validation goes before repeated ones: it is due as if it had waited for $3
+-- milliseconds.
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
-SELECT $1, kind, host, now() - waited
-  FROM (VALUES ('latency_measure', interval '0'), ('link_validate', interval '1 hour')) AS k (kind, waited), unnest($2::text[]) AS h (host)
+SELECT $1, kind, host, now() - ahead_ms * interval '1 millisecond'
+  FROM (VALUES ('latency_measure', 0), ('link_validate', $3::bigint)) AS k (kind, ahead_ms), unnest($2::text[]) AS h (host)
  ORDER BY kind, host
     ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
    SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL;

@@ -10,7 +10,7 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
 -- name: registration_delete -> registration_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
 -- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this
--- moment is taken off its hub later; the one of an assigned device stays.
+-- moment is taken off its hub later, in $8 milliseconds: when no worker that makes it has its lease; the one of an assigned device stays.
 -- A removal that was never claimed keeps fence 0: an assignment that wants the identity again may still take it back.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
@@ -32,7 +32,8 @@ WITH live AS (
      WHERE j.id_scope = $1 AND j.kind = 'assign' AND j.subject = gone.registration_key),
      removal AS (
     INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at)
-    SELECT id_scope, 'hub_remove', target_device_id, lower(target_hub COLLATE "C"), jsonb_build_array(registration_key), now() + interval '60 s'
+    SELECT id_scope, 'hub_remove', target_device_id, lower(target_hub COLLATE "C"), jsonb_build_array(registration_key),
+           now() + $8::bigint * interval '1 millisecond'
       FROM gone
      WHERE target_hub IS NOT NULL
        AND (lower(target_hub COLLATE "C"), target_device_id) IS DISTINCT FROM (lower(assigned_hub COLLATE "C"), device_id)

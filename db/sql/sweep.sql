@@ -47,7 +47,7 @@ SELECT idscope.purge_retired_hubs($1) AS gone;
 -- Stored inputs that no registration names any more go in rounds over the scopes that have old ones. No index leads from an input to its
 -- registrations (it would make every assignment dearer), so a round walks the registrations of a scope and marks what they name.
 
--- The next scope behind $1 that has inputs older than a day; or the last one that was looked at, when $2 were: each is one look-up.
+-- The next scope behind $1 that has inputs older than $3 milliseconds; or the last one that was looked at, when $2 were: each is one look-up.
 -- name: sweep_inputs_scope -> inputs_scope
 WITH RECURSIVE walk AS (
     (SELECT id_scope, created_at, 1 AS n FROM idscope.alloc_input WHERE id_scope > $1 ORDER BY id_scope, created_at LIMIT 1)
@@ -56,8 +56,8 @@ WITH RECURSIVE walk AS (
       FROM walk w
      CROSS JOIN LATERAL (
             SELECT id_scope, created_at FROM idscope.alloc_input WHERE id_scope > w.id_scope ORDER BY id_scope, created_at LIMIT 1) next
-     WHERE w.created_at >= now() - interval '1 day' AND w.n < $2)
-SELECT id_scope, created_at < now() - interval '1 day' AS old, now()::text AS began FROM walk ORDER BY id_scope DESC LIMIT 1;
+     WHERE w.created_at >= now() - $3::bigint * interval '1 millisecond' AND w.n < $2)
+SELECT id_scope, created_at < now() - $3 * interval '1 millisecond' AS old, now()::text AS began FROM walk ORDER BY id_scope DESC LIMIT 1;
 
 -- Marks the inputs that the next $3 registrations of scope $1 behind key $2 name, as of the round that began at $4; answers how far it came
 -- (NULL: there were none).
@@ -77,17 +77,17 @@ WITH bite AS MATERIALIZED (
          WHERE i.id_scope = n.id_scope AND i.hash = n.alloc_input AND i.named_at IS DISTINCT FROM $4::text::timestamptz)
 SELECT max(registration_key) AS came_to FROM bite;
 
--- Ends a round over scope $1 that began at $2: what was a day old then and was named by nobody goes, at most $3. (Who began to name it since
--- has made it young: assign_inputs_renew.)
+-- Ends a round over scope $1 that began at $2: what was $4 milliseconds old then and was named by nobody goes, at most $3. (Who began to name it
+-- since has made it young: assign_inputs_renew.)
 -- name: sweep_inputs_clear
 WITH dead AS MATERIALIZED (
         SELECT id_scope, hash
           FROM idscope.alloc_input
-         WHERE id_scope = $1 AND created_at < $2::text::timestamptz - interval '1 day' AND named_at IS DISTINCT FROM $2::text::timestamptz
+         WHERE id_scope = $1 AND created_at < $2::text::timestamptz - $4::bigint * interval '1 millisecond' AND named_at IS DISTINCT FROM $2::text::timestamptz
          LIMIT $3)
 DELETE FROM idscope.alloc_input i
  USING dead
- WHERE i.id_scope = dead.id_scope AND i.hash = dead.hash AND i.created_at < $2::text::timestamptz - interval '1 day';
+ WHERE i.id_scope = dead.id_scope AND i.hash = dead.hash AND i.created_at < $2::text::timestamptz - $4 * interval '1 millisecond';
 
 -- Changes of a hub's counts become one row: of the hub behind $1 that has any, at most $2 of them. Answers the hub; no row: there is none.
 -- name: sweep_hub_device_count -> hub_id
@@ -116,10 +116,10 @@ SELECT hub_id FROM next;
 DELETE FROM idscope.name_rest
  WHERE (kind, name_key) IN (SELECT kind, name_key FROM idscope.name_rest WHERE until <= now() ORDER BY until LIMIT $1);
 
--- Latency figures of hosts that nobody measures any more, at most $1.
+-- Latency figures of hosts that nobody has measured for $2 milliseconds, at most $1.
 -- name: sweep_latencies
 WITH dead AS MATERIALIZED (
-        SELECT region, host FROM idscope.link_latency WHERE measured_at < now() - interval '7 days' ORDER BY measured_at LIMIT $1)
+        SELECT region, host FROM idscope.link_latency WHERE measured_at < now() - $2::bigint * interval '1 millisecond' ORDER BY measured_at LIMIT $1)
 DELETE FROM idscope.link_latency l
  USING dead
- WHERE l.region = dead.region AND l.host = dead.host AND l.measured_at < now() - interval '7 days';
+ WHERE l.region = dead.region AND l.host = dead.host AND l.measured_at < now() - $2 * interval '1 millisecond';

@@ -1,5 +1,5 @@
 // statements.js: what no statement may say, so that the data plane can be spread over several machines (migrations/README.md, "Beyond one machine").
-// Four rules over db/sql and migrations, which source.js runs: what SET writes, empty lists, keys that refer to a ledger, names in a ledger.
+// Rules over db/sql and migrations, which source.js runs: what SET writes, empty lists, keys that refer to a ledger, names in a ledger; and waits.
 // Reads text alone: it must never ask a database, and knows of SQL no more than these rules need.
 'use strict';
 
@@ -17,9 +17,11 @@ const WORDS = ['and', 'else', 'from', 'in', 'on', 'or', 'select', 'set', 'then',
 
 // Comments, strings and the quotes of function bodies become blanks; every character keeps its place.
 const bare = (text) => text.replace(/--[^\n]*|'(?:''|[^'])*'|\$\$/g, (match) => match.replace(/[^\n']/g, ' '));
+// The length of an interval in words is kept.
+const LENGTH = /(?<=\binterval\s+)'([^']*)'/gi;
 const sources = FOLDERS.flatMap((folder) => fs.readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.sql')).map((name) => {
   const file = path.join(folder, name);
-  return { file, text: bare(fs.readFileSync(path.join(root, file), 'utf8')) };
+  return { file, text: bare(fs.readFileSync(path.join(root, file), 'utf8').replace(LENGTH, ' $1 ')) };
 }));
 
 // Where a pattern is met, with what is to be said of it; nothing to say: no offence.
@@ -87,4 +89,12 @@ function ledgers_have_no_names() {
   return { bad, note: `${LEDGERS.join(' and ')} know rows by their id alone` };
 }
 
-module.exports = { rules: [sets_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names] };
+// How long something is waited for, or kept, is said in workers/jobs.def, core/cfg.def or beside who asks. What a table's column defaults to, its
+// migration says.
+function waits_are_parameters() {
+  const asked = sources.filter(({ file }) => file.startsWith('db/'));
+  const bad = found(/\binterval +(?!1 (?:milli)?second\b)(\w[\w ]*?) *(?=\W)/gi, (match) => `a wait of ${match[1]}: make it a parameter`, asked);
+  return { bad, note: `${asked.length} files multiply an interval of one` };
+}
+
+module.exports = { rules: [sets_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters] };

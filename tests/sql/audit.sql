@@ -55,14 +55,14 @@ SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(99, 'other')), 0
 SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || ', NULL'), 1::bigint, 'an enrollment changed');
 SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || format(', %L', gen_random_uuid())), 0::bigint, 'not with another etag');
 SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', %L$$, t.scope('a'), gen_random_uuid())), 0::bigint, 'nor deleted with another etag');
-SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'device-a', true, NULL, 0, NULL$$, t.scope('a'))), 0::bigint,
+SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'device-a', true, NULL, 0, NULL, 1$$, t.scope('a'))), 0::bigint,
           'what is forgotten behind its enrollment is no event of its own');
 SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL$$, t.scope('a'))), 1::bigint, 'an enrollment deleted');
 INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region, operation_at, created_at, updated_at)
 VALUES (t.scope('a'), 'gone', 'gone', gen_random_uuid(), 'assigning', 'west', now(), now(), now());
-SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, %L, 1, NULL$$, t.scope('a'), gen_random_uuid())), 0::bigint,
+SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, %L, 1, NULL, 1$$, t.scope('a'), gen_random_uuid())), 0::bigint,
           'a registration that changed stays');
-SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, NULL, 0, NULL$$, t.scope('a'))), 1::bigint, 'a registration deleted');
+SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, NULL, 0, NULL, 1$$, t.scope('a'))), 1::bigint, 'a registration deleted');
 
 SELECT is(pg_temp.notes('hub_device_create', pg_temp.hub() || $$'{d1,d2}', 1, '{enabled,enabled}', '{NULL,NULL}', '{none,none}', '{NULL,NULL}',
           '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{f,f}'$$), 1::bigint, 'many devices of one call are one event');

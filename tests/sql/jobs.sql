@@ -58,10 +58,11 @@ CREATE FUNCTION pg_temp.removals() RETURNS text[] LANGUAGE sql AS $$
 $$;
 UPDATE idscope.registration SET status = 'assigning', target_hub = 'Here.example', target_device_id = 'Device A', assigned_hub = NULL, device_id = NULL
  WHERE id_scope = t.scope('a');
-SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-a', 'false', NULL, NULL, NULL);
+SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-a', 'false', NULL, NULL, NULL, '45000');
 SELECT is(pg_temp.removals(), '{"Device A on here.example for [\"device-a\"], fence 0"}', 'what was being made for a deleted registration is removed later');
+SELECT is((SELECT due_at - now() FROM idscope.job), interval '45 s', 'by as much as was asked for');
 SELECT t.put('registration', '{"registration_key": "device-b", "registration_id": "device-b", "target_hub": "HERE.example", "target_device_id": "Device A"}');
-SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-b', 'false', NULL, NULL, NULL);
+SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-b', 'false', NULL, NULL, NULL, '45000');
 SELECT is(pg_temp.removals(), '{"Device A on here.example for [\"device-a\", \"device-b\"], fence 0"}', 'one removal for one identity, for whomever it was made');
 SELECT pg_temp.call('job_claim', t.scope('a'), 'hub_remove', '5', '1000');
 SELECT is((SELECT fence FROM idscope.job), 0::bigint, 'it waits for the lease of whoever may still be making it');
@@ -98,22 +99,22 @@ SELECT t.put('alloc_input', jsonb_build_object('created_at', now() - age::interv
 SELECT t.put('registration', jsonb_build_object('registration_key', 'd' || n, 'registration_id', 'd' || n, 'alloc_input', t.good('alloc_input', 'a', 'named') ->> 'hash'))
   FROM generate_series(1, 5) n;
 SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('sweep_inputs_scope') \gexec
-CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('', 100);
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('', 100, 86400000);
 SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES (t.scope('a') COLLATE "C", true)$$, 'the round begins at the first scope with old inputs');
 SELECT pg_temp.call('sweep_inputs_mark', t.scope('a'), key, '2', began) FROM next, unnest(ARRAY['', 'd2', 'd4']) AS key;
 UPDATE idscope.alloc_input SET created_at = now() WHERE hash = (t.good('alloc_input', 'a', 'renewed') ->> 'hash')::bytea;
-SELECT pg_temp.call('sweep_inputs_clear', t.scope('a'), began, '10') FROM next;
+SELECT pg_temp.call('sweep_inputs_clear', t.scope('a'), began, '10', '86400000') FROM next;
 SELECT set_eq('SELECT hash FROM idscope.alloc_input', $$SELECT (t.good('alloc_input', 'a', own) ->> 'hash')::bytea FROM unnest(ARRAY['named', 'young', 'renewed', 'other']) AS own$$,
               'what was old and named by nobody is gone, and no more');
 DROP TABLE next;
-CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope (t.scope('a'), 100);
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope (t.scope('a'), 100, 86400000);
 SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES (t.scope('b') COLLATE "C", true)$$, 'the round goes on behind it');
 DROP TABLE next;
-CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope (t.scope('b'), 100);
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope (t.scope('b'), 100, 86400000);
 SELECT is_empty('SELECT * FROM next', 'and ends');
 INSERT INTO idscope.alloc_input (id_scope, hash, input) SELECT 'x' || lpad(n::text, 4, '0'), t.sha()::bytea, '{}' FROM generate_series(1, 150) n;
 DROP TABLE next;
-CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('x', 100);
+CREATE TEMP TABLE next AS EXECUTE sweep_inputs_scope ('x', 100, 86400000);
 SELECT results_eq('SELECT id_scope, old FROM next', $$VALUES ('x0100' COLLATE "C", false)$$, 'a look over scopes without old ones ends too');
 
 -- Scopes with work, a page at a time: with their tenants, whether work is due, and never more than was asked for.
@@ -137,7 +138,7 @@ SELECT results_eq($$SELECT id_scope FROM pg_temp.scopes(t.scope('a'), 10)$$, $$V
 
 -- A first validation goes before repeated ones, however long these wait.
 SELECT t.put('job', jsonb_build_object('kind', 'link_validate', 'subject', 'repeated.hub.example', 'due_at', now() - interval '10 minutes'), 'a');
-SELECT pg_temp.call_as('idscope_api', 'linked_jobs', t.scope('a'), '{new.hub.example}');
+SELECT pg_temp.call_as('idscope_api', 'linked_jobs', t.scope('a'), '{new.hub.example}', '3600000');
 SELECT pg_temp.call('job_claim', t.scope('a'), 'link_validate', '1', '60000');
 SELECT is(array(SELECT subject FROM idscope.job WHERE kind = 'link_validate' AND fence > 0), '{new.hub.example}', 'the link that was never validated is claimed first');
 

@@ -143,8 +143,8 @@ UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) %
 ANALYZE idscope.alloc_input;
 INSERT INTO call VALUES
     ('sweep_inputs_mark', 'EXECUTE sweep_inputs_mark (''0ne00000000'', ''device-5'', 2000, ''2026-01-02 03:04:05+00'')', 1, 2000 * 3),
-    ('sweep_inputs_clear', 'EXECUTE sweep_inputs_clear (''0ne00000000'', now()::text, 2000)', 0, 2000 * 8),
-    ('sweep_inputs_scope', 'EXECUTE sweep_inputs_scope ('''', 200)', 1, 200 * 6);
+    ('sweep_inputs_clear', 'EXECUTE sweep_inputs_clear (''0ne00000000'', now()::text, 2000, 86400000)', 0, 2000 * 8),
+    ('sweep_inputs_scope', 'EXECUTE sweep_inputs_scope ('''', 200, 86400000)', 1, 200 * 6);
 -- The walk over scopes: 300,000 jobs that back off, each due at a time of its own, cost no more than one. In one scope, and spread over 1,000.
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT '0ne' || lpad(to_hex(n % scopes), 8, '0'), 'waits_in_' || CASE scopes WHEN 1 THEN 'one' ELSE 'many' END, n::text, now() + interval '1 min' + n * interval '1 ms'

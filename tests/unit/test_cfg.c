@@ -29,7 +29,7 @@ static void defaults(void **state)
     assert_text(r.c.edge_secret_file, NULL);
     assert_int_equal(r.c.batch_max, 128);
     assert_int_equal(r.c.edge_uid, -1);
-    assert_int_equal(r.c.lease_ms, 30000); /* of another program: its default */
+    assert_int_equal(r.c.hub_timeout_ms, 8000); /* of another program: its default */
     assert_int_equal(r.ask, CFG_RUN);
     assert_null(r.words[0]);
     assert_ok(
@@ -53,7 +53,7 @@ static void the_environment_is_shared_with_others(void **state)
     struct result r;
     assert_ok(read_as(
         state, CFG_API, ARGS("--check-config"),
-        ENV(GIVEN, "IDSCOPE_URL=x", "IDSCOPE_LEASE_MS=nonsense", "IDSCOPE_batch_max=9", "IDSCOPE_", "IDSCOPE"), &r));
+        ENV(GIVEN, "IDSCOPE_URL=x", "IDSCOPE_HUB_TIMEOUT_MS=nonsense", "IDSCOPE_batch_max=9", "IDSCOPE_", "IDSCOPE"), &r));
     assert_int_equal(r.c.batch_max, 128); /* only the exact name counts */
     assert_int_equal(r.ask, CFG_CHECK);
 }
@@ -76,7 +76,7 @@ static void bad_settings_are_named_with_their_rule(void **state)
     refuse(state, CFG_API, "--batch-max", NULL, "--batch-max needs a value");
     refuse(state, CFG_API, "--no-such=1", NULL, "no setting --no-such");
     refuse(state, CFG_API, "--", NULL, "no setting --");
-    refuse(state, CFG_API, "--lease-ms=5000", NULL, "--lease-ms is no setting of this program");
+    refuse(state, CFG_API, "--hub-timeout-ms=5000", NULL, "--hub-timeout-ms is no setting of this program");
     refuse(state, CFG_ADMIN, "--lease-ms=5000", NULL, "--lease-ms is no setting of this program");
     refuse(state, CFG_API, "--log-level=", NULL, "--log-level must have 1 to 10 characters");
     refuse(state, CFG_API, "--log-level=superverbose", NULL, "--log-level");

@@ -172,7 +172,7 @@ static err_t write_choices(struct assign_batch *b)
         of[count] = &b->items[i];
         choices[count++] = choice_of(&b->items[i]);
     }
-    TRY(db_assign_inputs(b->c->db, a, b->id_scope, b->inputs, b->input_count));
+    TRY(db_assign_inputs(b->c->db, a, b->id_scope, KEEP_inputs_MS / 2, b->inputs, b->input_count));
     TRY(db_assign_choose(b->c->db, a, b->id_scope, remove_after_ms(b), choices, count));
     for (size_t i = 0; i < count; i++) {
         if (choices[i].written)

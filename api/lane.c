@@ -92,11 +92,14 @@ void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
 
 /* --- what is held ------------------------------------------------------------------------------------------------- */
 
+/* What a batch does is done for all its calls, so it has to end before the first of them is given up. */
 static void hold(struct lane *lane, struct call **calls, size_t count)
 {
-    int64_t wall_us = clock_wall_us(), span_us = clock_span_us();
+    int64_t wall_us = clock_wall_us(), span_us = clock_span_us(), until_us = INT64_MAX;
     pthread_mutex_lock(&lane->lock);
     for (size_t i = 0; i < count; i++) {
+        if (calls[i]->work.item.until_us < until_us)
+            until_us = calls[i]->work.item.until_us;
         calls[i]->work.begun_us = span_us;
         calls[i]->now_us = wall_us;
         calls[i]->db = lane->db;
@@ -104,6 +107,7 @@ static void hold(struct lane *lane, struct call **calls, size_t count)
     }
     lane->held_count = count;
     pthread_mutex_unlock(&lane->lock);
+    db_until(lane->db, until_us / 1000);
 }
 
 static bool still_holds(struct lane *lane, size_t i)
@@ -305,6 +309,7 @@ static void run(struct lane *lane, struct queue_item **items, size_t count)
         run_batch(lane, calls, count);
     else
         run_single(lane, calls[0]);
+    db_until(lane->db, 0);
 }
 
 static void *lane_run(void *context)

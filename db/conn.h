@@ -31,6 +31,7 @@ struct db {
     PGconn *conn;                      /* NULL while down */
     int64_t failed_at_ms, retry_at_ms; /* monotonic: last failure to connect; no attempt before */
     int64_t backoff_ms;
+    int64_t until_ms;  /* monotonic: nothing is sent any more; 0: as long as it takes */
     bool answers;      /* the database answered the last call, be it with an error */
     bool in_tx;        /* within db_tx; with conn NULL: it is lost, and nothing more is run in it */
     bool is_told;      /* the transaction knows who acts */

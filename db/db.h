@@ -45,6 +45,10 @@ bool db_answers(const char *url);
 void db_hurry(int64_t most_ms);
 const char *db_message(const struct db *db); /* the server's words about the last failure; never holds values of rows */
 
+/* From this moment on (monotonic) nothing is sent but the end of what was begun: calls fail with DATABASE_TIMEOUT, and
+ * a transaction is undone. Until the next one is set; 0: there is none. */
+void db_until(struct db *db, int64_t until_ms);
+
 /* --- parameters --------------------------------------------------------------------------------------------------- */
 
 enum { DB_PARAMS_MAX = 32 };

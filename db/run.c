@@ -43,6 +43,21 @@ static bool wants_actor(const struct db *db, const struct db_call *calls, size_t
     return wanted && !(db->in_tx && db->is_told);
 }
 
+/* --- until when --------------------------------------------------------------------------------------------------- */
+
+void db_until(struct db *db, int64_t until_ms)
+{
+    db->until_ms = until_ms;
+}
+
+static err_t check_time(struct db *db, const char *what)
+{
+    if (!db->until_ms || conn_now_ms() < db->until_ms)
+        return NULL;
+    conn_say(db, what, "not sent: the time of the call is over");
+    return E(DATABASE_TIMEOUT);
+}
+
 /* --- one pipeline ------------------------------------------------------------------------------------------------- */
 
 /* Types are compared here, because a binary int4 that arrives at an int8 parameter is garbage or an obscure error. */
@@ -148,6 +163,7 @@ static err_t run_once(struct db *db, const struct db_call *calls, size_t count, 
 {
     bool tell = wants_actor(db, calls, count);
     TRY(conn_ensure(db));
+    TRY(check_time(db, sql_texts[calls[0].statement].name));
     TRY(check_calls(db, tell, calls, count));
     err_t e = send_calls(db, tell, calls, count) ? take_results(db, tell, calls, count, ret_rows)
                                                  : conn_failure(db, "pipeline", NULL);
@@ -227,6 +243,7 @@ err_t db_all(struct db *db, enum sql_id statement, const struct db_args *in, enu
 static err_t begin(struct db *db)
 {
     TRY(conn_ensure(db));
+    TRY(check_time(db, "begin"));
     TRY(conn_run_plain(db, "begin", "BEGIN"));
     db->in_tx = true;
     db->is_told = false;
@@ -258,6 +275,8 @@ static err_t tx_once(struct db *db, err_t (*work)(struct db *db, void *context),
     db->again = AGAIN_NO;
     TRY(begin(db));
     err_t e = work(db, context);
+    if (!e)
+        e = check_time(db, "commit");
     if (!e)
         e = db->conn ? commit(db) : E(DATABASE_UNAVAILABLE);
     if (e)

@@ -103,6 +103,23 @@ describe('frozen: a second door', () => {
     await until('the second door to serve again', async () => (await statuses([register()]))[0] === 202, { timeoutMs: 30000 });
     await door.end();
   });
+
+  test('the second statement of a call is not sent when its time was over with the first', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const known = await made.registered();
+    const device = await made.enroll();
+    const door = new Door();
+    const register = ({ id, key }) => door.ask('PUT', `global.dps.${idscope.domain}`, `/${made.idScope}/registrations/${id}/register?api-version=2021-10-01`, sas.forDevice(made.idScope, id, key));
+    const statusOf = async (number) => (await door.answersTo([number], 10000))[0].status;
+    await until('the second door to be open', () => door.open, { timeoutMs: 20000 });
+    assert.equal(await statusOf(register(known)), 202); // the look-up of the scope is remembered: what is frozen is the operation's own first statement
+
+    await whileFrozen(async () => assert.equal(await statusOf(register(device)), 503));
+    await sleep(1000); // the look-up has been answered by now, and a write would have been done
+    expect('registration', await idscope.service(made.instance, 'GET', `/registrations/${device.id}`), 404);
+    await until('the second door to serve again', async () => (await statusOf(register(device))) === 202, { timeoutMs: 30000 });
+    await door.end();
+  });
 });
 
 describe('frozen: PostgreSQL is stopped', () => {

@@ -13,7 +13,7 @@ const UNREADY_MS = 6000;
 const SERVICE_LANES = 2;
 
 async function ready(part) {
-  const response = await fetch(`http://${stack.health(part)}/readyz`, { signal: AbortSignal.timeout(3000) });
+  const response = await fetch(`http://${stack.health(part)}/readyz`, { signal: AbortSignal.timeout(5000) });
   return response.status === 200;
 }
 

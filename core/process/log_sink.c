@@ -14,7 +14,7 @@
 #include "core/process/clock.h"
 #include "core/process/metric.h"
 
-enum { RING = 1 << 20, FLUSH_S = 1 };
+enum { RING = 1 << 20, FLUSH_S = 1, GATHER_NS = 4000000 };
 
 static struct {
     pthread_mutex_t lock;
@@ -82,12 +82,23 @@ static size_t whole_lines(size_t waiting)
     return whole;
 }
 
+/* With the lock held: lets more lines come, so that the writer is not woken for each of them. */
+static void gather(void)
+{
+    static const struct timespec a_moment = {0, GATHER_NS};
+    pthread_mutex_unlock(&ring.lock);
+    nanosleep(&a_moment, NULL);
+    pthread_mutex_lock(&ring.lock);
+}
+
 /* Waits for lines. 0: none will come. */
 static size_t next_lines(void)
 {
     pthread_mutex_lock(&ring.lock);
     while (!ring.n && !ring.stopping)
         pthread_cond_wait(&ring.filled, &ring.lock);
+    if (ring.n < PIPE_BUF && !ring.stopping)
+        gather();
     size_t waiting = ring.n;
     pthread_mutex_unlock(&ring.lock);
     return whole_lines(waiting);

@@ -10,6 +10,8 @@ const https = require('node:https');
 const json = (response, status, body) => response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 
 const unauthorized = { Message: 'ErrorCode:IotHubUnauthorizedAccess;Unauthorized', ExceptionMessage: '' };
+const BULK_MAX = 100; // devices in one call, as a hub's reference says
+const tooMany = { Message: 'ErrorCode:ArgumentInvalid;More than 100 devices', ExceptionMessage: '' };
 const notFound = { Message: 'ErrorCode:DeviceNotFound;E2E-a device that does not exist', ExceptionMessage: '' };
 
 // What a hub says to the calls of a worker.
@@ -17,6 +19,7 @@ function hubAnswer(request, body, response) {
   if (!request.headers.authorization) return json(response, 401, unauthorized);
   if (request.method === 'GET') return json(response, 200, { connectedDeviceCount: 0 });
   if (request.method === 'DELETE') return json(response, 404, notFound);
+  if (request.method === 'POST' && JSON.parse(body).length > BULK_MAX) return json(response, 400, tooMany);
   if (request.method === 'POST') return json(response, 200, { isSuccessful: true, errors: [], warnings: [] });
   return json(response, 200, JSON.parse(body));
 }

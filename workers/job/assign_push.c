@@ -9,6 +9,7 @@
 #include "workers/job/assign.h"
 
 enum {
+    BULK_MAX = 100, /* devices in one bulk call, a hub's own bound */
     ENTER_WAIT_MS = 300,
     FLIPS_MAX = 3,
     WORDS_MAX = 200, /* of what a hub said */
@@ -26,6 +27,7 @@ struct trouble {
 /* All items of one hub. */
 struct push {
     struct assign_batch *b;
+    struct pushes *all;
     struct calls *calls;
     const struct db_link *link;
     struct assign_item **items;
@@ -161,7 +163,8 @@ static bool name_is_taken(const struct push *p, size_t index)
     return false;
 }
 
-static void add_member(struct push *p, struct assign_item *item, struct text *out)
+/* False when there is nothing to be told of it. */
+static bool add_member(struct push *p, struct assign_item *item, struct text *out)
 {
     struct text one;
     text_init(&one, arena_of(p), 512);
@@ -170,26 +173,28 @@ static void add_member(struct push *p, struct assign_item *item, struct text *ou
     json_member_text(&one, "importMode", item->update ? STR("update") : STR("create"));
     if (write_device(p, item, &one)) {
         unopened(p, item);
-        return;
+        return false;
     }
     text_add_char(&one, '}');
     if (out->n > 1)
         text_add_char(out, ',');
     text_add(out, text_str(&one));
     item->called = true;
+    return true;
 }
 
 static struct str bulk_body(struct push *p)
 {
     struct text out;
+    int members = 0;
     text_init(&out, arena_of(p), p->count * 512);
     text_add_char(&out, '[');
-    for (size_t i = 0; i < p->count; i++) {
+    for (size_t i = 0; i < p->count && members < BULK_MAX; i++) {
         struct assign_item *item = p->items[i];
         if (is_open(item) && name_is_taken(p, i))
             stand_back_one(item);
         else if (is_open(item))
-            add_member(p, item, &out);
+            members += add_member(p, item, &out);
     }
     text_add_char(&out, ']');
     return text_str(&out);
@@ -433,18 +438,22 @@ static void first_call(struct push *p)
     go_on(p);
 }
 
-static void begin(struct push *p, int64_t wait_ms)
+/* False when the host has no room for this turn. */
+static bool begin(struct push *p, int64_t wait_ms)
 {
     int64_t held_ms = 0;
     enum hosts_word word = calls_enter(p->calls, p->link->host, wait_ms, &held_ms);
-    p->begun = word == HOSTS_ENTERED;
-    if (p->begun)
+    p->begun = true;
+    if (word == HOSTS_ENTERED)
         first_call(p);
     else if (word == HOSTS_HELD_BACK)
         postpone_all(p, arena_printf(arena_of(p), "Waiting for %s, which was slow a moment ago.", p->link->host_name.p),
                      held_ms, false);
-    else if (wait_ms > 0)
-        stand_back(p);
+    else
+        p->begun = false;
+    if (p->done)
+        calls_leave(p->calls, p->link->host);
+    return p->begun;
 }
 
 static struct push *push_of(struct pushes *s, const struct db_link *link)
@@ -454,6 +463,7 @@ static struct push *push_of(struct pushes *s, const struct db_link *link)
             return &s->at[i];
     struct push *p = &s->at[s->count++];
     *p = (struct push){.b = s->b,
+                       .all = s,
                        .calls = &s->calls,
                        .link = link,
                        .items = ARENA_NEW_ARRAY(s->b->c->arena, s->b->count, struct assign_item *)};
@@ -472,25 +482,32 @@ static void group_by_hub(struct pushes *s)
     }
 }
 
-/* Hubs that have room are called first, so that nobody waits behind one that is full. */
+/* Begins at every hub that has room now. */
+static size_t begin_where_room_is(struct pushes *s)
+{
+    size_t begun = 0;
+    for (size_t i = 0; i < s->count; i++)
+        begun += s->at[i].begun || s->at[i].done || begin(&s->at[i], 0);
+    return begun;
+}
+
+/* A turn waits for room only while it has no place anywhere: two that hold what the other waits for would both wait in
+ * vain. */
 static void begin_all(struct pushes *s)
 {
-    for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < s->count; i++) {
-            struct push *p = &s->at[i];
-            if (!p->begun && !p->done)
-                begin(p, round * ENTER_WAIT_MS);
-            if (p->done)
-                calls_leave(&s->calls, p->link->host);
-        }
+    size_t begun = begin_where_room_is(s);
+    for (size_t i = 0; begun == 0 && i < s->count; i++)
+        begun += begin(&s->at[i], ENTER_WAIT_MS / (int64_t)s->count);
 }
 
 static void take_ended(struct hub_call *call)
 {
     struct push *p = call->owner;
     take_answer(p);
-    if (p->done)
-        calls_leave(p->calls, p->link->host);
+    if (!p->done)
+        return;
+    calls_leave(p->calls, p->link->host);
+    begin_where_room_is(p->all);
 }
 
 /* What is known by now. A word about a link that cannot be written is no loss: the next call finds it out again. */
@@ -499,6 +516,8 @@ static void write_known(void *context)
     struct pushes *s = context;
     struct job_context *c = s->b->c;
     for (size_t i = 0; i < s->count; i++) {
+        if (!s->at[i].begun && !s->at[i].done)
+            stand_back(&s->at[i]);
         struct trouble *t = &s->at[i].trouble;
         if (t->noted)
             (void)db_link_trouble(c->db, c->arena, s->b->id_scope, s->at[i].link->host, t->hold_ms, t->validate);

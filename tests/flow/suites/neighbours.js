@@ -137,6 +137,21 @@ describe('neighbours', () => {
     assert.ok(longest < LIMIT_MS, `${longest} ms`);
   });
 
+  test('a hub is told of at most a hundred devices in one call, however many wait for it', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const hub = stray('silent');
+    await made.relink([Idscope.link(hub)]);
+    const devices = await each(Array.from({ length: 130 }), 16, () => made.enroll());
+    await each(devices, 16, (device) => made.start(device));
+    stranger.manners.set(hub.host, 'quick');
+    await made.linkState(hub.host, 'valid');
+    const states = await each(devices, 16, (device) => made.register(device));
+    assert.deepEqual([...new Set(states.map((state) => state.assignedHub))], [hub.host]);
+    const calls = stranger.calls.get(hub.host);
+    assert.ok(calls.filter((call) => call.method === 'POST').length >= 2);
+    assert.equal(calls.filter((call) => call.method === 'PUT').length, 0, 'told one by one');
+  });
+
   describe('a name server that takes questions and never answers', () => {
     const questions = [];
     let server;

@@ -156,10 +156,12 @@ DB_ROW(tenant_holds, struct tenant_holds, COL(struct tenant_holds, instances, I6
 err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret)
 {
     struct db_args in;
-    bool found;
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
     db_args_init(&in, a);
     db_uuid(&in, tenant);
-    return db_first(db, SQL_TENANT_HOLDS, &in, DB_ONCE, &found, ret, sizeof *ret);
+    TRY(db_run(db, (struct db_call[]){{SQL_TENANT_LOCK, &in}, {SQL_TENANT_HOLDS, &in}}, 2, DB_ONCE, r.of));
+    rows_read(r.of[1], 0, a, ret, sizeof *ret);
+    return NULL;
 }
 
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,

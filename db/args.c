@@ -1,89 +1,96 @@
-/* args.c: the parameters of a call, one after the other. It knows no binary form (spec.c does) and nothing of
- * connections; it must never keep a pointer beyond the arena that it was given. */
+/* args.c: the parameters of a call, as its caller names them and as they are sent. It knows no binary form (spec.c
+ * does) and nothing of connections. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "db/db.h"
+#include "db/conn.h"
 
-void db_args_init(struct db_args *in, struct arena *a)
+/* --- as they are named -------------------------------------------------------------------------------------------- */
+
+struct db_in db_text(struct str s)
 {
-    in->arena = a;
-    in->count = 0;
+    return (struct db_in){.kind = DB_TEXT, .value.text = s};
 }
 
-static void add(struct db_args *in, struct db_value v)
+struct db_in db_uuid(const struct uuid *u)
 {
-    if (in->count == DB_PARAMS_MAX || v.wire.n > INT32_MAX) {
+    return (struct db_in){.kind = DB_UUID_AT, .value.uuid = u};
+}
+
+struct db_in db_i64(int64_t n)
+{
+    return (struct db_in){.kind = DB_I64, .value.i64 = n};
+}
+
+struct db_in db_i32(int32_t n)
+{
+    return (struct db_in){.kind = DB_I32, .value.i32 = n};
+}
+
+struct db_in db_bool(bool b)
+{
+    return (struct db_in){.kind = DB_BOOL, .value.yes = b};
+}
+
+struct db_in db_texts(const struct str *at, size_t n)
+{
+    static const struct db_col text = {.kind = DB_TEXT};
+    static const struct db_row texts = {"text", &text, 1, sizeof *at};
+    return db_arrays(&texts, at, sizeof *at, n);
+}
+
+struct db_in db_i64s(const int64_t *at, size_t n)
+{
+    static const struct db_col number = {.kind = DB_I64};
+    static const struct db_row numbers = {"number", &number, 1, sizeof *at};
+    return db_arrays(&numbers, at, sizeof *at, n);
+}
+
+struct db_in db_members(const struct db_row *row, const void *from, size_t size)
+{
+    assert(size == row->size);
+    return (struct db_in){.row = row, .first = from};
+}
+
+struct db_in db_arrays(const struct db_row *row, const void *first, size_t size, size_t count)
+{
+    assert(size == row->size);
+    return (struct db_in){.row = row, .first = first, .count = count, .many = true};
+}
+
+/* --- as they are sent --------------------------------------------------------------------------------------------- */
+
+static void add(struct db_args *args, struct db_value v)
+{
+    if (args->count == DB_PARAMS_MAX || v.wire.n > INT32_MAX) {
         fputs("db: too many or too large parameters\n", stderr);
         abort();
     }
-    in->oids[in->count] = v.oid;
-    in->values[in->count] = (const char *)v.wire.p;
-    in->lengths[in->count] = (int)v.wire.n;
-    in->count++;
+    args->oids[args->count] = v.oid;
+    args->values[args->count] = (const char *)v.wire.p;
+    args->lengths[args->count] = (int)v.wire.n;
+    args->count++;
 }
 
-static void add_one(struct db_args *in, enum db_kind kind, const void *value)
+static void add_row(struct db_args *args, const struct db_in *in, struct arena *a)
 {
-    const struct db_col col = {.kind = kind};
-    add(in, db_col_value(&col, value, in->arena));
+    for (size_t i = 0; i < in->row->count; i++) {
+        const struct db_col *col = &in->row->cols[i];
+        add(args,
+            in->many ? db_col_array(col, in->first, in->row->size, in->count, a) : db_col_value(col, in->first, a));
+    }
 }
 
-void db_text(struct db_args *in, struct str s)
+void args_make(struct db_args *ret, const struct db_call *call, struct arena *a)
 {
-    add_one(in, DB_TEXT, &s);
-}
-
-void db_bytea(struct db_args *in, struct bytes b)
-{
-    add_one(in, DB_BYTEA, &b);
-}
-
-void db_uuid(struct db_args *in, const struct uuid *u)
-{
-    static const struct uuid none;
-    add_one(in, DB_UUID, u ? u : &none);
-    if (!u)
-        in->values[in->count - 1] = NULL;
-}
-
-void db_i64(struct db_args *in, int64_t n)
-{
-    add_one(in, DB_I64, &n);
-}
-
-void db_i32(struct db_args *in, int32_t n)
-{
-    add_one(in, DB_I32, &n);
-}
-
-void db_bool(struct db_args *in, bool b)
-{
-    add_one(in, DB_BOOL, &b);
-}
-
-void db_text_array(struct db_args *in, const struct str *at, size_t n)
-{
-    static const struct db_col text = {.kind = DB_TEXT};
-    add(in, db_col_array(&text, at, sizeof *at, n, in->arena));
-}
-
-void db_i64_array(struct db_args *in, const int64_t *at, size_t n)
-{
-    static const struct db_col number = {.kind = DB_I64};
-    add(in, db_col_array(&number, at, sizeof *at, n, in->arena));
-}
-
-void db_row_args(struct db_args *in, const struct db_row *row, const void *from)
-{
-    for (size_t i = 0; i < row->count; i++)
-        if (!row->cols[i].out)
-            add(in, db_col_value(&row->cols[i], from, in->arena));
-}
-
-void db_array_args(struct db_args *in, const struct db_row *row, const void *first, size_t count)
-{
-    for (size_t i = 0; i < row->count; i++)
-        if (!row->cols[i].out)
-            add(in, db_col_array(&row->cols[i], first, row->size, count, in->arena));
+    ret->statement = call->statement;
+    ret->count = 0;
+    for (size_t i = 0; i < call->count; i++) {
+        const struct db_in *in = &call->in[i];
+        if (in->row)
+            add_row(ret, in, a);
+        else
+            add(ret, db_col_value(&(struct db_col){.kind = in->kind}, &in->value, a));
+    }
 }

@@ -1,5 +1,5 @@
-/* conn.h: the inside of a `struct db`, shared by db.c (opening and what SQLSTATEs mean), run.c (calls and
- * transactions) and row.c (results). Nobody else includes it. */
+/* conn.h: the inside of a `struct db`, shared by db.c (opening and what SQLSTATEs mean), args.c (parameters), run.c
+ * (calls and transactions) and row.c (results). Nobody else includes it. */
 #ifndef IDSCOPE_DB_CONN_H
 #define IDSCOPE_DB_CONN_H
 
@@ -14,8 +14,20 @@ enum { MESSAGE_MAX = 400 };
 struct prepared {
     int count;
     unsigned oids[DB_PARAMS_MAX];
+    const struct db_row *row; /* NULL: nobody reads its result */
     int at[DB_COLS_MAX];
 };
+
+/* A call as it is sent: values in binary, each with the type that it is of. */
+struct db_args {
+    enum sql_id statement;
+    int count;
+    unsigned oids[DB_PARAMS_MAX];
+    const char *values[DB_PARAMS_MAX]; /* NULL: NULL */
+    int lengths[DB_PARAMS_MAX];
+};
+/* Values that have to be made up go to `a`; the others are pointed at. */
+void args_make(struct db_args *ret, const struct db_call *call, struct arena *a);
 
 /* May what failed be run again? Later ones cover more. */
 enum again {
@@ -46,7 +58,6 @@ struct db {
 struct rows {
     PGresult *result;
     const struct prepared *prepared;
-    const struct db_row *row; /* NULL: nobody reads it */
 };
 
 int64_t conn_now_ms(void); /* monotonic */

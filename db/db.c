@@ -284,7 +284,7 @@ static err_t note_parameters(struct prepared *p, const PGresult *described, stru
     return NULL;
 }
 
-static err_t note_columns(struct prepared *p, const struct db_row *row, const PGresult *described, struct err_detail *d)
+static err_t note_columns(struct prepared *p, const PGresult *described, struct err_detail *d)
 {
     int count = PQnfields(described);
     struct db_described result = {.count = (size_t)count};
@@ -294,7 +294,7 @@ static err_t note_columns(struct prepared *p, const struct db_row *row, const PG
         result.names[i] = PQfname(described, i);
         result.types[i] = PQftype(described, i);
     }
-    return db_row_fits(row, &result, p->at, d) ? NULL : E(DATABASE_STATEMENT);
+    return db_row_fits(p->row, &result, p->at, d) ? NULL : E(DATABASE_STATEMENT);
 }
 
 /* The server's words, and for a statement that it cannot read the place in it. */
@@ -329,8 +329,9 @@ static err_t take_described(struct db *db, int statement, struct err_detail *d)
         return e;
     }
     err_t e = note_parameters(p, r, &why);
-    if (!e && s->row)
-        e = note_columns(p, s->row, r, &why);
+    p->row = s->row ? s->row() : NULL;
+    if (!e && p->row)
+        e = note_columns(p, r, &why);
     PQclear(r);
     if (e) {
         conn_say(db, s->name, why.text);

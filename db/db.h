@@ -53,27 +53,49 @@ void db_until(struct db *db, int64_t until_ms);
 
 enum { DB_PARAMS_MAX = 32 };
 
-/* The parameters $1, $2, … of one call, in order of the add calls. */
-struct db_args {
-    struct arena *arena;
-    int count;
-    unsigned oids[DB_PARAMS_MAX];
-    const char *values[DB_PARAMS_MAX];
-    int lengths[DB_PARAMS_MAX];
+/* One parameter of a call, or those that the columns of a row make. It points at what it was made of, which must stay
+ * until the call is over. */
+struct db_in {
+    enum db_kind kind;
+    union {
+        struct str text;
+        const struct uuid *uuid;
+        int64_t i64;
+        int i32;
+        bool yes;
+    } value;                  /* of that kind; but of a row: */
+    const struct db_row *row; /* NULL: it is of none */
+    const void *first;
+    size_t count; /* of `many` */
+    bool many;
 };
 
-void db_args_init(struct db_args *in, struct arena *a);
-void db_text(struct db_args *in, struct str s);         /* absent is NULL */
-void db_bytea(struct db_args *in, struct bytes b);      /* p NULL is NULL */
-void db_uuid(struct db_args *in, const struct uuid *u); /* NULL allowed */
-void db_i64(struct db_args *in, int64_t n);             /* int8 */
-void db_i32(struct db_args *in, int32_t n);             /* int4 */
-void db_bool(struct db_args *in, bool b);
-void db_text_array(struct db_args *in, const struct str *at, size_t n); /* absent elements are NULL */
-void db_i64_array(struct db_args *in, const int64_t *at, size_t n);
-/* One parameter for each column of the row, out of one struct; and one array for each, out of many. */
-void db_row_args(struct db_args *in, const struct db_row *row, const void *from);
-void db_array_args(struct db_args *in, const struct db_row *row, const void *first, size_t count);
+struct db_in db_text(struct str s);         /* text; absent is NULL */
+struct db_in db_uuid(const struct uuid *u); /* uuid; NULL allowed */
+struct db_in db_i64(int64_t n);             /* int8 */
+struct db_in db_i32(int32_t n);             /* int4 */
+struct db_in db_bool(bool b);
+struct db_in db_texts(const struct str *at, size_t n); /* text[]; absent elements are NULL */
+struct db_in db_i64s(const int64_t *at, size_t n);     /* int8[] */
+/* One parameter for each column of a row (DB_ROW or DB_PARAMS), out of the struct at `from`; one array for each, out of
+ * `count` structs. */
+#define DB_MEMBERS(row, from) db_members(db_row_##row(), from, sizeof *(from))
+#define DB_ARRAYS(row, first, count) db_arrays(db_row_##row(), first, sizeof *(first), count)
+struct db_in db_members(const struct db_row *row, const void *from, size_t size);
+struct db_in db_arrays(const struct db_row *row, const void *first, size_t size, size_t count);
+
+enum { DB_CALLS_MAX = 8 };
+
+/* A statement with its parameters $1, $2, … in their order. */
+struct db_call {
+    enum sql_id statement;
+    const struct db_in *in;
+    size_t count;
+};
+/* DB_CALL(SQL_HUB_LOCK, DB_MEMBERS(place, at), db_text(key)). Lives as long as the block in which it stands. */
+#define DB_CALL(statement, ...)                                                                                        \
+    ((struct db_call){statement, (const struct db_in[]){__VA_ARGS__},                                                  \
+                      sizeof((const struct db_in[]){__VA_ARGS__}) / sizeof(struct db_in)})
 
 /* --- who acts ----------------------------------------------------------------------------------------------------- */
 
@@ -97,25 +119,31 @@ struct rows; /* one result */
 /* DB_REPEATABLE: done twice is as good as done once, so it is run again when the connection was lost meanwhile. */
 enum db_flag { DB_ONCE = 0, DB_REPEATABLE = 1 };
 
-struct db_call {
-    enum sql_id statement;
-    const struct db_args *in; /* NULL: it takes none */
-};
-/* Runs statements in one round trip; outside of db_tx as one transaction: all succeed or none. What lost against
- * another transaction is run again. ret_rows[i] belongs to calls[i] and is NULL after an error; ret_rows NULL: no rows
- * are wanted. */
-err_t db_run(struct db *db, const struct db_call *calls, size_t count, enum db_flag flag, struct rows **ret_rows);
+/* Runs calls (DB_CALLS_MAX at most) in one round trip; outside of db_tx as one transaction: all succeed or none. What
+ * lost against another transaction is run again. ret_rows[i] belongs to calls[i] and is NULL after an error; ret_rows
+ * NULL: no rows are wanted. `a` takes the parameters in binary; NULL is allowed when there are none. */
+err_t db_run(struct db *db, struct arena *a, const struct db_call *calls, size_t count, enum db_flag flag,
+             struct rows **ret_rows);
 
-/* db_run of one statement. */
-err_t db_call(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag,
-              struct rows **ret_rows);
-/* The same, and no rows are wanted; the first row, if there is one, read into *ret; all rows, read into an array:
- * `ret_array` is a pointer to a pointer to structs. `size` is that of the struct; texts go to the arena of `in`. */
-err_t db_do(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag);
-err_t db_first(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, bool *ret_found,
-               void *ret, size_t size);
-err_t db_all(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, void *ret_array,
-             size_t size, size_t *ret_count);
+/* db_run of one call; how many rows it gave or wrote; its rows. */
+err_t db_do(struct db *db, struct arena *a, struct db_call call, enum db_flag flag);
+err_t db_count(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, int64_t *ret_count);
+err_t db_rows(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, struct rows **ret_rows);
+
+/* db_run of one call whose rows are read as the head of its statement says (`-> row`). `ret` is a struct, or an array
+ * of them; `size` is that of one, and texts go to `a`. */
+/* The first row; NO_ROW when there is none. */
+err_t db_one(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret, size_t size);
+/* The same, and *ret_found says whether there is one; if not, *ret is zeroed. ret_found may be NULL. */
+err_t db_first(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, bool *ret_found, void *ret,
+               size_t size);
+/* All rows: `ret_array` is a pointer to a pointer to structs, which are made in `a`. */
+err_t db_all(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret_array, size_t size,
+             size_t *ret_count);
+/* Rows that tell their place among the `count` that were asked for (rows_place), into the array `ret`; what has no row
+ * is zeroed. */
+err_t db_each(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret, size_t size,
+              size_t count);
 
 /* BEGIN, run `work`, COMMIT; ROLLBACK when `work` fails. What lost against another transaction is tried again as a
  * whole, so `work` must only change the database and its own arena. */
@@ -124,23 +152,20 @@ err_t db_tx(struct db *db, err_t (*work)(struct db *db, void *context), void *co
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
 size_t rows_count(const struct rows *r);
-int64_t rows_affected(const struct rows *r); /* of INSERT, UPDATE, DELETE without RETURNING */
-/* Reads a row as the head of its statement says (`-> row`). `size`: of the struct that is filled. */
+/* Reads row `i`, the first one if there is one (false: there is none, and *ret is zeroed), or all (see db_all). `size`:
+ * of the struct. */
 void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size);
-void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count);
-
-/* The place of a row that tells it: its first column, an integer from 1. rows_read_placed reads such rows to ret[n -
- * 1]; what has no row is zeroed. */
-int64_t rows_place(const struct rows *r, size_t i);
-void rows_read_placed(const struct rows *r, struct arena *a, void *ret, size_t size, size_t count);
+bool rows_first(const struct rows *r, struct arena *a, void *ret, size_t size);
+void rows_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count);
+/* The place that a row tells, from 1: the first column of its table, an integer. */
+size_t rows_place(const struct rows *r, size_t i);
 
 void rows_free(struct rows *r); /* NULL is allowed */
 void rows_cleanup(struct rows **r);
 #define ROWS_CLEANUP __attribute__((cleanup(rows_cleanup)))
 
-/* The results of one db_run of several statements, freed together: `struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
- * TRY(db_run(db, calls, 3, DB_ONCE, r.of));`. */
-enum { DB_CALLS_MAX = 8 };
+/* The results of one db_run of several calls, freed together: `struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+ * TRY(db_run(db, a, calls, 3, DB_ONCE, r.of));`. */
 struct rows_set {
     struct rows *of[DB_CALLS_MAX];
 };

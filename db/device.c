@@ -8,68 +8,38 @@ int db_device_compare(const struct db_device *a, const struct db_device *b)
     return order ? order : str_compare(a->registration_key, b->registration_key);
 }
 
-DB_ROW(device, struct db_device, COL(struct db_device, id_scope, TEXT), COL(struct db_device, registration_key, TEXT));
+DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
 
-DB_ROW(register_found, struct db_register_found, COL(struct db_register_found, n, I64),
-       COL_WORD_AS(struct db_register_found, attestation.type, attestation_type_words, "attestation_type"),
-       COL_AS(struct db_register_found, attestation.sealed, BYTEA, "attestation_sealed"),
-       COL(struct db_register_found, enrollment_version, I64), COL(struct db_register_found, enrollment_inputs, I64),
-       COL(struct db_register_found, enabled, BOOL),
-       COL_AS(struct db_register_found, registered, PRESENT, "operation_id"),
-       COL_AS(struct db_register_found, operation, UUID, "operation_id"), COL(struct db_register_found, revision, I64),
-       COL_WORD(struct db_register_found, status, registration_status_words),
-       COL(struct db_register_found, region, TEXT), COL(struct db_register_found, pushed_version, I64),
-       COL(struct db_register_found, chosen_enrollment_inputs, I64),
-       COL(struct db_register_found, chosen_scope_inputs, I64),
-       COL_AS(struct db_register_found, checked_us, TIME, "checked_at"),
-       COL_AS(struct db_register_found, updated_us, TIME, "updated_at"),
-       COL_AS(struct db_register_found, now_us, TIME, "now"));
+DB_ROW(register_found, struct db_register_found, COL(n), COL_WORD(attestation.type, attestation_type_words),
+       COL(attestation.sealed), COL(enrollment_version), COL(enrollment_inputs), COL(enabled),
+       COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"), COL(revision),
+       COL_WORD(status, registration_status_words), COL(region), COL(pushed_version), COL(chosen_enrollment_inputs),
+       COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"), COL_TIME(updated_us, "updated_at"),
+       COL_TIME(now_us, "now"));
 
-DB_ROW(poll_found, struct db_poll_found, COL(struct db_poll_found, n, I64),
-       COL_WORD_AS(struct db_poll_found, attestation.type, attestation_type_words, "attestation_type"),
-       COL_AS(struct db_poll_found, attestation.sealed, BYTEA, "attestation_sealed"),
-       COL_AS(struct db_poll_found, registered, PRESENT, "operation_id"),
-       COL_AS(struct db_poll_found, operation, UUID, "operation_id"), COL(struct db_poll_found, registration_id, TEXT),
-       COL(struct db_poll_found, revision, I64), COL_WORD(struct db_poll_found, status, registration_status_words),
-       COL_WORD(struct db_poll_found, substatus, registration_substatus_words),
-       COL(struct db_poll_found, assigned_hub, TEXT), COL(struct db_poll_found, device_id, TEXT),
-       COL(struct db_poll_found, error_code, OPT_I64), COL(struct db_poll_found, error_message, TEXT),
-       COL_AS(struct db_poll_found, operation_us, TIME, "operation_at"),
-       COL_AS(struct db_poll_found, created_us, TIME, "created_at"),
-       COL_AS(struct db_poll_found, updated_us, TIME, "updated_at"), COL_AS(struct db_poll_found, now_us, TIME, "now"));
+DB_ROW(poll_found, struct db_poll_found, COL(n), COL_WORD(attestation.type, attestation_type_words),
+       COL(attestation.sealed), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),
+       COL(registration_id), COL(revision), COL_WORD(status, registration_status_words),
+       COL_WORD(substatus, registration_substatus_words), COL(assigned_hub), COL(device_id), COL(error_code),
+       COL(error_message), COL_TIME(operation_us, "operation_at"), COL_TIME(created_us, "created_at"),
+       COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
 
-DB_PARAMS(register, struct db_register_row, COL(struct db_register_row, device.id_scope, TEXT),
-          COL(struct db_register_row, device.registration_key, TEXT),
-          COL(struct db_register_row, registration_id, TEXT), COL(struct db_register_row, scope_version, I64),
-          COL(struct db_register_row, enrollment_version, I64), COL(struct db_register_row, enabled, BOOL),
-          COL(struct db_register_row, old_operation, UUID), COL(struct db_register_row, old_revision, I64),
-          COL(struct db_register_row, operation, UUID),
-          COL_WORD(struct db_register_row, status, registration_status_words),
-          COL(struct db_register_row, region, TEXT), COL(struct db_register_row, keep_inputs, BOOL));
-
-/* What is found of at[i] goes to ret[i]. */
-static err_t look_up(struct db *db, enum sql_id statement, struct arena *a, const struct db_device *at, size_t count,
-                     void *ret, size_t size)
-{
-    struct db_args in;
-    struct rows *r ROWS_CLEANUP = NULL;
-    db_args_init(&in, a);
-    db_array_args(&in, &db_row_device, at, count);
-    TRY(db_call(db, statement, &in, DB_REPEATABLE, &r));
-    rows_read_placed(r, a, ret, size, count);
-    return NULL;
-}
+DB_PARAMS(register, struct db_register_row, COL(device.id_scope), COL(device.registration_key), COL(registration_id),
+          COL(scope_version), COL(enrollment_version), COL(enabled), COL(old_operation), COL(old_revision),
+          COL(operation), COL_WORD(status, registration_status_words), COL(region), COL(keep_inputs));
 
 err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                          struct db_register_found *ret)
 {
-    return look_up(db, SQL_REGISTER_LOOKUP, a, at, count, ret, sizeof *ret);
+    return db_each(db, a, DB_CALL(SQL_REGISTER_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
+                   count);
 }
 
 err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                      struct db_poll_found *ret)
 {
-    return look_up(db, SQL_POLL_LOOKUP, a, at, count, ret, sizeof *ret);
+    return db_each(db, a, DB_CALL(SQL_POLL_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
+                   count);
 }
 
 /* The row of a device; `at` is sorted. */
@@ -89,12 +59,10 @@ static struct db_register_row *find(struct db_register_row *at, size_t count, co
 
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count)
 {
-    struct db_args in;
     struct db_device *written;
     size_t written_count;
-    db_args_init(&in, a);
-    db_array_args(&in, &db_row_register, at, count);
-    TRY(db_all(db, SQL_REGISTER_WRITE, &in, DB_ONCE, &written, sizeof *written, &written_count));
+    TRY(db_all(db, a, DB_CALL(SQL_REGISTER_WRITE, DB_ARRAYS(register, at, count)), DB_ONCE, &written, sizeof *written,
+               &written_count));
     for (size_t i = 0; i < written_count; i++) {
         struct db_register_row *row = find(at, count, &written[i]);
         if (row)

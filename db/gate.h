@@ -1,5 +1,5 @@
-/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. Each function gives NO_ROW when nothing is
- * there. */
+/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. What is asked for by its name
+ * gives NO_ROW when it is not there. */
 #ifndef IDSCOPE_DB_GATE_H
 #define IDSCOPE_DB_GATE_H
 

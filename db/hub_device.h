@@ -42,6 +42,9 @@ err_t db_hub_device_update(struct db *db, struct arena *a, const struct hub_guar
                            const struct hub_device_row *at, size_t count, struct hub_devices_outcome *ret);
 err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at,
                            size_t count, struct hub_devices_outcome *ret);
-err_t db_hub_device_count(struct db *db, struct arena *a, int64_t hub_id, int64_t *ret_all, int64_t *ret_enabled);
+struct hub_device_counts {
+    int64_t devices, enabled;
+};
+err_t db_hub_device_count(struct db *db, struct arena *a, int64_t hub_id, struct hub_device_counts *ret);
 
 #endif

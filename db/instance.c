@@ -2,54 +2,31 @@
  * open a sealed value, nor touch what devices do. */
 #include "db/instance.h"
 
-DB_ROW(instance, struct instance_row, COL(struct instance_row, name, TEXT), COL(struct instance_row, group, TEXT),
-       COL(struct instance_row, subscription_id, UUID), COL(struct instance_row, id_scope, TEXT),
-       COL(struct instance_row, id_scope_text, TEXT), COL(struct instance_row, location, TEXT),
-       COL(struct instance_row, tags, JSON), COL(struct instance_row, sku_capacity, I64),
-       COL_WORD(struct instance_row, allocation_policy, policy_words), COL(struct instance_row, properties, JSON),
-       COL(struct instance_row, etag, UUID));
-DB_PARAMS(details, struct instance_row, COL(struct instance_row, tags, JSON),
-          COL(struct instance_row, sku_capacity, I64), COL_WORD(struct instance_row, allocation_policy, policy_words),
-          COL(struct instance_row, properties, JSON));
+#define DETAIL_COLS COL_JSON(tags), COL(sku_capacity), COL_WORD(allocation_policy, policy_words), COL_JSON(properties)
+#define LINK_COLS                                                                                                      \
+    COL(host_name), COL(location), COL(hub_key), COL(key_name), COL(primary_sealed), COL(weight), COL(apply)
 
-DB_ROW(instance_locked, struct instance_locked, COL(struct instance_locked, id_scope, TEXT),
-       COL(struct instance_locked, location, TEXT), COL(struct instance_locked, etag, UUID),
-       COL_WORD(struct instance_locked, allocation_policy, policy_words));
+DB_PARAMS(details, struct instance_row, DETAIL_COLS);
+DB_ROW(instance, struct instance_row, COL(name), COL(group), COL(subscription_id), COL(id_scope), COL(id_scope_text),
+       COL(location), DETAIL_COLS, COL(etag));
+DB_ROW(instance_locked, struct instance_locked, COL(id_scope), COL(location), COL(etag),
+       COL_WORD(allocation_policy, policy_words));
+DB_VALUE(id_scope, struct str, id_scope);
+DB_ROW(tenant_holds, struct tenant_holds, COL(instances), COL(links));
 
-DB_ROW(linked, struct linked_row, COL(struct linked_row, id_scope, TEXT), COL(struct linked_row, host, TEXT),
-       COL(struct linked_row, host_name, TEXT), COL(struct linked_row, location, TEXT),
-       COL(struct linked_row, hub_key, TEXT), COL(struct linked_row, key_name, TEXT),
-       COL(struct linked_row, primary_sealed, BYTEA), COL(struct linked_row, weight, I64),
-       COL(struct linked_row, apply, TRI), COL_WORD(struct linked_row, state, link_state_words),
-       COL(struct linked_row, reason, TEXT), COL_AS(struct linked_row, state_since_us, TIME, "state_since"),
-       COL_AS(struct linked_row, last_good_us, TIME, "last_good_at"), COL(struct linked_row, hub_subscription, UUID),
-       COL(struct linked_row, hub_group, TEXT), COL(struct linked_row, hub_name, TEXT));
-DB_PARAMS(linked_put, struct linked_row, COL(struct linked_row, host_name, TEXT),
-          COL(struct linked_row, location, TEXT), COL(struct linked_row, hub_key, TEXT),
-          COL(struct linked_row, key_name, TEXT), COL(struct linked_row, primary_sealed, BYTEA),
-          COL(struct linked_row, weight, I64), COL(struct linked_row, apply, TRI));
-
-DB_ROW(latency, struct latency_row, COL(struct latency_row, host, TEXT), COL(struct latency_row, region, TEXT),
-       COL(struct latency_row, p50_us, I64), COL(struct latency_row, p95_us, I64), COL(struct latency_row, count, I64),
-       COL_AS(struct latency_row, measured_us, TIME, "measured_at"));
-DB_ROW(linked_target, struct linked_target, COL(struct linked_target, hub_name, TEXT),
-       COL(struct linked_target, location, TEXT), COL(struct linked_target, key_name, TEXT),
-       COL(struct linked_target, rights, I32));
-
-struct scope {
-    struct str id_scope;
-};
-DB_ROW(id_scope, struct scope, COL(struct scope, id_scope, TEXT));
+DB_PARAMS(linked_put, struct linked_row, LINK_COLS);
+DB_ROW(linked, struct linked_row, COL(id_scope), COL(host), LINK_COLS, COL_WORD(state, link_state_words), COL(reason),
+       COL_TIME(state_since_us, "state_since"), COL_TIME(last_good_us, "last_good_at"), COL(hub_subscription),
+       COL(hub_group), COL(hub_name));
+DB_ROW(linked_target, struct linked_target, COL(hub_name), COL(location), COL(key_name), COL(rights));
+DB_ROW(latency, struct latency_row, COL(host), COL(region), COL(p50_us), COL(p95_us), COL(count),
+       COL_TIME(measured_us, "measured_at"));
 
 err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes,
                      size_t scope_count, struct str host, struct linked_row **ret, size_t *ret_count)
 {
-    struct db_args in;
-    db_args_init(&in, a);
-    db_uuid(&in, tenant);
-    db_text_array(&in, id_scopes, scope_count);
-    db_text(&in, host);
-    return db_all(db, SQL_LINKED_FIND, &in, DB_REPEATABLE, ret, sizeof **ret, ret_count);
+    return db_all(db, a, DB_CALL(SQL_LINKED_FIND, db_uuid(tenant), db_texts(id_scopes, scope_count), db_text(host)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
 /* Links stand together by scope; each instance gets its stretch of the array. */
@@ -84,159 +61,103 @@ err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, str
                        struct instance_row **ret, size_t *ret_count, bool *ret_more)
 {
     TRY(db_placed_page(db, SQL_INSTANCE_FIND, a, f, ret_found, ret, sizeof **ret, ret_count, ret_more));
-    return *ret_count ? add_links(db, a, &f->at->tenant_id, *ret, *ret_count) : NULL;
-}
-
-/* The place and the instance's key: what most statements of one instance begin with. */
-static void instance_args(struct db_args *in, struct arena *a, const struct find *instance)
-{
-    db_place_args(in, a, instance->at);
-    db_text(in, instance->name_key);
+    return *ret_count ? add_links(db, a, &f->at.tenant_id, *ret, *ret_count) : NULL;
 }
 
 err_t db_instance_policies(struct db *db, struct arena *a, const struct find *instance, struct str key_name_key,
                            struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret,
                            size_t *ret_count)
 {
-    struct db_args find, in;
     struct instance_row found;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    db_find_args(&find, a, instance);
-    instance_args(&in, a, instance);
-    db_text(&in, key_name_key);
-    TRY(db_placed(db, a, instance->at, (struct db_call[]){{SQL_INSTANCE_FIND, &find}, {SQL_INSTANCE_POLICY_FIND, &in}},
-                  2, ret_found, &r));
-    *ret_id_scope = (struct str){NULL, 0};
-    if (rows_count(r.of[1])) {
-        rows_read(r.of[1], 0, a, &found, sizeof found);
-        *ret_id_scope = found.id_scope;
-    }
-    rows_read_all(r.of[2], a, ret, sizeof **ret, ret_count);
+    const struct db_call calls[] = {
+        DB_CALL(SQL_INSTANCE_FIND, db_find_in(instance), db_i64(1)),
+        DB_CALL(SQL_INSTANCE_POLICY_FIND, db_named_in(instance), db_text(key_name_key)),
+    };
+    TRY(db_placed(db, a, &instance->at, calls, 2, ret_found, &r));
+    (void)rows_first(r.of[1], a, &found, sizeof found);
+    *ret_id_scope = found.id_scope;
+    rows_all(r.of[2], a, ret, sizeof **ret, ret_count);
     return NULL;
 }
 
 err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct str etag,
                          struct place_found *ret_found, struct str *ret_id_scope)
 {
-    struct db_args in;
-    struct scope gone = {{NULL, 0}};
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    instance_args(&in, a, instance);
-    db_text(&in, etag);
-    TRY(db_placed(db, a, instance->at, &(struct db_call){SQL_INSTANCE_DELETE, &in}, 1, ret_found, &r));
-    if (rows_count(r.of[1]))
-        rows_read(r.of[1], 0, a, &gone, sizeof gone);
-    *ret_id_scope = gone.id_scope;
+    const struct db_call call = DB_CALL(SQL_INSTANCE_DELETE, db_named_in(instance), db_text(etag));
+    TRY(db_placed(db, a, &instance->at, &call, 1, ret_found, &r));
+    (void)rows_first(r.of[1], a, ret_id_scope, sizeof *ret_id_scope);
     return NULL;
 }
 
 err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count,
                         struct latency_row **ret, size_t *ret_count)
 {
-    struct db_args in;
-    db_args_init(&in, a);
-    db_text_array(&in, hosts, host_count);
-    return db_all(db, SQL_LINKED_LATENCY_FIND, &in, DB_REPEATABLE, ret, sizeof **ret, ret_count);
+    return db_all(db, a, DB_CALL(SQL_LINKED_LATENCY_FIND, db_texts(hosts, host_count)), DB_REPEATABLE, ret,
+                  sizeof **ret, ret_count);
 }
 
 /* --- inside of a transaction -------------------------------------------------------------------------------------- */
 
 err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instance, struct instance_locked *ret)
 {
-    struct db_args in;
-    bool found;
-    instance_args(&in, a, instance);
-    *ret = (struct instance_locked){.allocation_policy = POLICY_ABSENT};
-    return db_first(db, SQL_INSTANCE_LOCK, &in, DB_ONCE, &found, ret, sizeof *ret);
+    return db_first(db, a, DB_CALL(SQL_INSTANCE_LOCK, db_named_in(instance)), DB_ONCE, NULL, ret, sizeof *ret);
 }
-
-DB_ROW(tenant_holds, struct tenant_holds, COL(struct tenant_holds, instances, I64),
-       COL(struct tenant_holds, links, I64));
 
 err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret)
 {
-    struct db_args in;
-    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    db_args_init(&in, a);
-    db_uuid(&in, tenant);
-    TRY(db_run(db, (struct db_call[]){{SQL_TENANT_LOCK, &in}, {SQL_TENANT_HOLDS, &in}}, 2, DB_ONCE, r.of));
-    rows_read(r.of[1], 0, a, ret, sizeof *ret);
-    return NULL;
+    return db_one(db, a, DB_CALL(SQL_TENANT_HOLDS, db_uuid(tenant)), DB_ONCE, ret, sizeof *ret);
 }
 
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,
                          bool *ret_issued)
 {
-    struct db_args in;
-    struct scope issued;
-    instance_args(&in, a, instance);
-    db_text(&in, i->name);
-    db_text(&in, i->id_scope);
-    db_text(&in, i->id_scope_text);
-    db_text(&in, i->location);
-    db_row_args(&in, &db_row_details, i);
-    return db_first(db, SQL_INSTANCE_INSERT, &in, DB_ONCE, ret_issued, &issued, sizeof issued);
-}
-
-/* Tenant and ID scope: what the statements of an instance that is locked begin with. */
-static void locked_args(struct db_args *in, struct arena *a, const struct uuid *tenant, struct str id_scope)
-{
-    db_args_init(in, a);
-    db_uuid(in, tenant);
-    db_text(in, id_scope);
+    int64_t rows;
+    TRY(db_count(db, a,
+                 DB_CALL(SQL_INSTANCE_INSERT, db_named_in(instance), db_text(i->name), db_text(i->id_scope),
+                         db_text(i->id_scope_text), db_text(i->location), DB_MEMBERS(details, i)),
+                 DB_ONCE, &rows));
+    *ret_issued = rows == 1;
+    return NULL;
 }
 
 err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i)
 {
-    struct db_args in;
-    locked_args(&in, a, tenant, i->id_scope);
-    db_row_args(&in, &db_row_details, i);
-    return db_do(db, SQL_INSTANCE_UPDATE, &in, DB_ONCE);
+    return db_do(db, a, DB_CALL(SQL_INSTANCE_UPDATE, db_uuid(tenant), db_text(i->id_scope), DB_MEMBERS(details, i)),
+                 DB_ONCE);
 }
 
 err_t db_instance_policy_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                              const struct policy_row *policies, size_t count)
 {
-    struct db_args in;
-    locked_args(&in, a, tenant, id_scope);
-    db_policy_args(&in, policies, count);
-    return db_do(db, SQL_INSTANCE_POLICY_PUT, &in, DB_ONCE);
+    return db_do(
+        db, a, DB_CALL(SQL_INSTANCE_POLICY_PUT, db_uuid(tenant), db_text(id_scope), DB_ARRAYS(policy, policies, count)),
+        DB_ONCE);
 }
 
 err_t db_scope_touch(struct db *db, struct arena *a, struct str id_scope, bool inputs_changed)
 {
-    struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
-    db_bool(&in, inputs_changed);
-    return db_do(db, SQL_SCOPE_TOUCH, &in, DB_ONCE);
+    return db_do(db, a, DB_CALL(SQL_SCOPE_TOUCH, db_text(id_scope), db_bool(inputs_changed)), DB_ONCE);
 }
 
 err_t db_linked_target(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key, bool *ret_there,
                        struct linked_target *ret)
 {
-    struct db_args in;
-    instance_args(&in, a, hub);
-    db_text(&in, key_name_key);
-    return db_first(db, SQL_LINKED_TARGET, &in, DB_ONCE, ret_there, ret, sizeof *ret);
+    return db_first(db, a, DB_CALL(SQL_LINKED_TARGET, db_named_in(hub), db_text(key_name_key)), DB_ONCE, ret_there, ret,
+                    sizeof *ret);
 }
 
 err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                     const struct linked_row *links, size_t count)
 {
-    struct db_args in;
-    locked_args(&in, a, tenant, id_scope);
-    db_array_args(&in, &db_row_linked_put, links, count);
-    return db_do(db, SQL_LINKED_PUT, &in, DB_ONCE);
+    return db_do(db, a,
+                 DB_CALL(SQL_LINKED_PUT, db_uuid(tenant), db_text(id_scope), DB_ARRAYS(linked_put, links, count)),
+                 DB_ONCE);
 }
 
 err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, int64_t ahead_ms, const struct str *hosts,
                      size_t count)
 {
-    struct db_args in;
-    db_args_init(&in, a);
-    db_text(&in, id_scope);
-    db_text_array(&in, hosts, count);
-    db_i64(&in, ahead_ms);
-    return db_do(db, SQL_LINKED_JOBS, &in, DB_ONCE);
+    return db_do(db, a, DB_CALL(SQL_LINKED_JOBS, db_text(id_scope), db_texts(hosts, count), db_i64(ahead_ms)), DB_ONCE);
 }

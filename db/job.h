@@ -25,11 +25,11 @@ err_t db_job_due_scopes(struct db *db, struct arena *a, struct str kind, struct 
 
 struct db_job_claim {
     struct str id_scope, kind;
-    int at_most;
+    int64_t at_most;
     int64_t lease_ms;
 };
 /* Parameters of SQL_JOB_CLAIM, for callers that send it in a pipeline of their own; its rows are struct db_job. */
-void db_job_claim_args(struct db_args *in, struct arena *a, const struct db_job_claim *c);
+struct db_in db_job_claim_in(const struct db_job_claim *c);
 err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret,
                    size_t *ret_count);
 
@@ -53,7 +53,7 @@ err_t db_tenant_job_begin(struct db *db, struct arena *a, const struct uuid *ten
 struct db_tenant_job_claim {
     const struct uuid *tenant;
     struct str kind;
-    int at_most;
+    int64_t at_most;
     int64_t lease_ms;
 };
 err_t db_tenant_job_claim(struct db *db, struct arena *a, const struct db_tenant_job_claim *c, struct db_job **ret,

@@ -21,9 +21,6 @@ struct db_link {
     bool only_policy_gone; /* links by resource id: the hub is there, its policy is not */
 };
 
-/* Parameters of SQL_LINK_FIND, for callers that send it in a pipeline of their own; its rows are struct db_link. `host`
- * absent: all. */
-void db_link_find_args(struct db_args *in, struct arena *a, struct str id_scope, struct str host);
 /* All links of the scope, by host; or the one of `host`. */
 err_t db_link_find(struct db *db, struct arena *a, struct str id_scope, struct str host, struct db_link **ret,
                    size_t *ret_count);
@@ -52,9 +49,13 @@ struct db_latency {
     int32_t p50_us, p95_us;
     int32_t tls_us, http_us; /* 0: not known */
 };
-/* The samples that stand; none when the host was never measured. *ret_young: measured less than young_ms ago. */
+/* The samples that stand; none when the host was never measured. young: measured less than young_ms ago. */
+struct db_latency_found {
+    struct i64_list samples_us;
+    bool young;
+};
 err_t db_latency_find(struct db *db, struct arena *a, struct str region, struct str host, int64_t young_ms,
-                      int64_t **ret_samples, size_t *ret_count, bool *ret_young);
+                      struct db_latency_found *ret);
 err_t db_latency_write(struct db *db, struct arena *a, const struct db_latency *l);
 
 struct db_latency_of {

@@ -24,13 +24,13 @@ struct registration_guard {
     const struct registration_row *as; /* as it must be; NULL: whatever it is */
     int64_t remove_after_ms;           /* until then a worker may be making the identity (the lease of jobs) */
 };
-/* Forgets the registration and its running assignment. Both results false: it changed or went meanwhile. */
-err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g, bool *ret_live,
-                             bool *ret_gone);
-/* The parameters of registration_delete, for the pipeline that deletes the enrollment behind it: with `with_enrollment`
- * nothing is forgotten unless the enrollment stands and has this etag (NULL: any). */
-void db_registration_delete_args(struct db_args *in, struct arena *a, const struct registration_guard *g,
-                                 bool with_enrollment, const struct uuid *enrollment_etag);
+/* Forgets the registration and its running assignment. */
+struct registration_outcome {
+    bool live; /* false: the instance is not what it was checked against */
+    bool gone; /* false: nothing was forgotten; the registration changed, went meanwhile, or never was */
+};
+err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,
+                             struct registration_outcome *ret);
 
 /* The inputs of the last choice: their canonical text and hash; *ret_input is absent when there is none yet. */
 struct registration_input {

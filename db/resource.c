@@ -4,75 +4,67 @@
 #include <assert.h>
 #include <string.h>
 
-DB_ROW(place, struct place_found, COL(struct place_found, subscription, BOOL), COL(struct place_found, group, TEXT));
-DB_ROW(policy, struct policy_row, COL(struct policy_row, key_name, TEXT), COL(struct policy_row, rights, I32),
-       COL(struct policy_row, primary_sealed, BYTEA), COL(struct policy_row, secondary_sealed, BYTEA));
-
-DB_ROW(resource_group, struct group_row, COL(struct group_row, name, TEXT), COL(struct group_row, location, TEXT),
-       COL(struct group_row, tags, JSON));
+DB_ROW(place, struct place_found, COL(subscription), COL(group));
+DB_ROW(policy, struct policy_row, COL(key_name), COL(rights), COL(primary_sealed), COL(secondary_sealed));
+DB_ROW(resource_group, struct group_row, COL(name), COL(location), COL_JSON(tags));
 struct written {
     struct group_row group;
     bool created;
 };
-DB_ROW(group_written, struct written, COL(struct written, group.name, TEXT), COL(struct written, group.location, TEXT),
-       COL(struct written, group.tags, JSON), COL(struct written, created, BOOL));
+DB_ROW(group_written, struct written, COL(group.name), COL(group.location), COL_JSON(group.tags), COL(created));
+DB_VALUE(name_taken, bool, taken);
 
-struct answer {
-    bool taken;
-};
-DB_ROW(name_taken, struct answer, COL(struct answer, taken, BOOL));
+#define PLACE_COLS COL(at.tenant_id), COL(at.subscription_id), COL(at.group_key)
+DB_PARAMS(at, struct place, COL(tenant_id), COL(subscription_id), COL(group_key));
+DB_PARAMS(named, struct find, PLACE_COLS, COL(name_key));
+DB_PARAMS(locked, struct find, COL(at.tenant_id), COL(name_key));
+DB_PARAMS(find, struct find, PLACE_COLS, COL(name_key), COL(after));
 
-void db_place_args(struct db_args *in, struct arena *a, const struct place *at)
+struct db_in db_place_in(const struct place *at)
 {
-    db_args_init(in, a);
-    db_uuid(in, &at->tenant_id);
-    db_uuid(in, &at->subscription_id);
-    db_text(in, at->group_key);
+    return DB_MEMBERS(at, at);
 }
 
-void db_find_args(struct db_args *in, struct arena *a, const struct find *f)
+struct db_in db_named_in(const struct find *f)
 {
-    db_place_args(in, a, f->at);
-    db_text(in, f->name_key);
-    db_text(in, f->after);
-    db_i64(in, DB_PAGE + 1);
+    return DB_MEMBERS(named, f);
+}
+
+struct db_in db_locked_in(const struct find *f)
+{
+    return DB_MEMBERS(locked, f);
+}
+
+struct db_in db_find_in(const struct find *f)
+{
+    return DB_MEMBERS(find, f);
 }
 
 err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_call *calls, size_t count,
                 struct place_found *ret_found, struct rows_set *ret)
 {
-    struct db_args in;
-    struct db_call all[DB_CALLS_MAX] = {{SQL_PLACE, &in}};
+    struct db_call all[DB_CALLS_MAX] = {DB_CALL(SQL_PLACE, db_place_in(at))};
     assert(count < DB_CALLS_MAX);
-    db_place_args(&in, a, at);
     memcpy(all + 1, calls, count * sizeof *calls);
-    TRY(db_run(db, all, count + 1, DB_ONCE, ret->of));
-    rows_read(ret->of[0], 0, a, ret_found, sizeof *ret_found);
+    TRY(db_run(db, a, all, count + 1, DB_ONCE, ret->of));
+    (void)rows_first(ret->of[0], a, ret_found, sizeof *ret_found);
     return NULL;
 }
 
 err_t db_placed_page(struct db *db, enum sql_id statement, struct arena *a, const struct find *f,
                      struct place_found *ret_found, void *ret_array, size_t size, size_t *ret_count, bool *ret_more)
 {
-    struct db_args in;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    db_find_args(&in, a, f);
-    TRY(db_placed(db, a, f->at, &(struct db_call){statement, &in}, 1, ret_found, &r));
-    db_page(r.of[1], a, ret_array, size, ret_count, ret_more);
+    const struct db_call call = DB_CALL(statement, db_find_in(f), db_i64(DB_PAGE + 1));
+    TRY(db_placed(db, a, &f->at, &call, 1, ret_found, &r));
+    rows_all(r.of[1], a, ret_array, size, ret_count);
+    *ret_more = db_page(ret_count);
     return NULL;
 }
 
 err_t db_place(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found)
 {
-    struct db_args in;
-    bool found;
-    db_place_args(&in, a, at);
-    return db_first(db, SQL_PLACE, &in, DB_ONCE, &found, ret_found, sizeof *ret_found);
-}
-
-void db_policy_args(struct db_args *in, const struct policy_row *policies, size_t count)
-{
-    db_array_args(in, &db_row_policy, policies, count);
+    return db_one(db, a, DB_CALL(SQL_PLACE, db_place_in(at)), DB_ONCE, ret_found, sizeof *ret_found);
 }
 
 err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
@@ -84,15 +76,11 @@ err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
                    struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret)
 {
-    struct db_args in;
-    struct written w = {.created = false};
+    struct written w;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    db_place_args(&in, a, at);
-    db_row_args(&in, &db_row_resource_group, g);
-    TRY(db_placed(db, a, at, &(struct db_call){SQL_GROUP_PUT, &in}, 1, ret_found, &r));
-    *ret_written = rows_count(r.of[1]) == 1;
-    if (*ret_written)
-        rows_read(r.of[1], 0, a, &w, sizeof w);
+    const struct db_call call = DB_CALL(SQL_GROUP_PUT, db_place_in(at), DB_MEMBERS(resource_group, g));
+    TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
+    *ret_written = rows_first(r.of[1], a, &w, sizeof w);
     *ret_created = w.created;
     *ret = w.group;
     return NULL;
@@ -101,43 +89,27 @@ err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const
 err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
                       struct place_found *ret_found)
 {
-    const struct str all = {NULL, 0};
-    struct db_args group, instances, hubs;
-    db_place_args(&group, a, at);
-    db_place_args(&instances, a, at);
-    db_text(&instances, all);
-    db_text(&instances, all);
-    db_place_args(&hubs, a, at);
-    db_text(&hubs, all);
-    db_text(&hubs, all);
-    db_text(&hubs, host_tail);
-    const struct db_call calls[] = {{SQL_GROUP_LOCK, &group},
-                                    {SQL_INSTANCE_DELETE, &instances},
-                                    {SQL_HUB_DELETE, &hubs},
-                                    {SQL_GROUP_DELETE, &group}};
+    const struct db_in all = db_text((struct str){NULL, 0}), any_etag = all;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct db_call calls[] = {
+        DB_CALL(SQL_GROUP_LOCK, db_place_in(at)),
+        DB_CALL(SQL_INSTANCE_DELETE, db_place_in(at), all, any_etag),
+        DB_CALL(SQL_HUB_DELETE, db_place_in(at), all, any_etag, db_text(host_tail)),
+        DB_CALL(SQL_GROUP_DELETE, db_place_in(at)),
+    };
     return db_placed(db, a, at, calls, 4, ret_found, &r);
 }
 
 err_t db_name_take(struct db *db, struct arena *a, const char *kind, struct str name_key, bool *ret_taken)
 {
-    struct db_args in;
-    struct answer answer;
-    bool found;
-    db_args_init(&in, a);
-    db_text(&in, str_of(kind));
-    db_text(&in, name_key);
-    TRY(db_first(db, SQL_NAME_TAKE, &in, DB_ONCE, &found, &answer, sizeof answer));
-    *ret_taken = answer.taken;
-    return NULL;
+    return db_one(db, a, DB_CALL(SQL_NAME_TAKE, db_text(str_of(kind)), db_text(name_key)), DB_ONCE, ret_taken,
+                  sizeof *ret_taken);
 }
 
 err_t db_group_hold(struct db *db, struct arena *a, const struct place *at, bool *ret_there)
 {
-    struct db_args in;
-    struct rows *rows ROWS_CLEANUP = NULL;
-    db_place_args(&in, a, at);
-    TRY(db_call(db, SQL_GROUP_HOLD, &in, DB_ONCE, &rows));
-    *ret_there = rows_count(rows) == 1;
+    int64_t rows;
+    TRY(db_count(db, a, DB_CALL(SQL_GROUP_HOLD, db_place_in(at)), DB_ONCE, &rows));
+    *ret_there = rows == 1;
     return NULL;
 }

@@ -20,15 +20,17 @@ struct place_found {
 
 /* What a look-up or a page of a list asks for. */
 struct find {
-    const struct place *at;
+    struct place at;
     struct str name_key; /* absent: all, in pages */
     struct str after;    /* key of the last one of the page before; absent: from the first */
 };
 
-/* Starts the parameters that every statement of a placed resource begins with: tenant, subscription, group. */
-void db_place_args(struct db_args *in, struct arena *a, const struct place *at);
-/* The parameters of every …_find: place, name, after, rows wanted. */
-void db_find_args(struct db_args *in, struct arena *a, const struct find *f);
+/* Parameters that statements begin with: tenant, subscription and group; these and the key of the name; tenant and
+ * key, of what is locked; and all those of a …_find but the last, the number of rows. */
+struct db_in db_place_in(const struct place *at);
+struct db_in db_named_in(const struct find *f);
+struct db_in db_locked_in(const struct find *f);
+struct db_in db_find_in(const struct find *f);
 
 /* `calls` behind a look at the place, in one transaction and one round trip; ret->of[i + 1] belongs to calls[i]. */
 err_t db_placed(struct db *db, struct arena *a, const struct place *at, const struct db_call *calls, size_t count,
@@ -45,8 +47,6 @@ struct policy_row {
     int rights;
     struct bytes primary_sealed, secondary_sealed;
 };
-/* Four parameters: names, rights, primary and secondary keys. Statements give policies as rows of `policy`. */
-void db_policy_args(struct db_args *in, const struct policy_row *policies, size_t count);
 
 struct group_row {
     struct str name, location, tags;

@@ -1,6 +1,5 @@
 /* row.c: the results of calls, as rows of their statements. What a value means is spec.c's. */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "db/conn.h"
@@ -8,11 +7,6 @@
 size_t rows_count(const struct rows *r)
 {
     return (size_t)PQntuples(r->result);
-}
-
-int64_t rows_affected(const struct rows *r)
-{
-    return strtoll(PQcmdTuples(r->result), NULL, 10);
 }
 
 /* NULL in SQL is p NULL; an empty value is not. */
@@ -26,12 +20,22 @@ static struct bytes value_at(const struct rows *r, size_t i, int column)
 
 void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size)
 {
-    assert(r->row && r->row->size == size);
-    for (size_t c = 0; c < r->row->count; c++)
-        db_col_read(&r->row->cols[c], value_at(r, i, r->prepared->at[c]), a, ret);
+    const struct db_row *row = r->prepared->row;
+    assert(row && row->size == size);
+    for (size_t c = 0; c < row->count; c++)
+        db_col_read(&row->cols[c], value_at(r, i, r->prepared->at[c]), a, ret);
 }
 
-void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count)
+bool rows_first(const struct rows *r, struct arena *a, void *ret, size_t size)
+{
+    memset(ret, 0, size);
+    if (!rows_count(r))
+        return false;
+    rows_read(r, 0, a, ret, size);
+    return true;
+}
+
+void rows_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count)
 {
     *ret_count = rows_count(r);
     char *all = arena_array(a, *ret_count, size);
@@ -40,23 +44,13 @@ void rows_read_all(const struct rows *r, struct arena *a, void *ret_array, size_
     *(void **)ret_array = all;
 }
 
-int64_t rows_place(const struct rows *r, size_t i)
+size_t rows_place(const struct rows *r, size_t i)
 {
     int64_t n;
     const struct db_col first = {.kind = DB_I64};
     db_col_read(&first, value_at(r, i, r->prepared->at[0]), NULL, &n);
     assert(n >= 1);
-    return n;
-}
-
-void rows_read_placed(const struct rows *r, struct arena *a, void *ret, size_t size, size_t count)
-{
-    memset(ret, 0, count * size);
-    for (size_t i = 0; i < rows_count(r); i++) {
-        size_t at = (size_t)rows_place(r, i) - 1;
-        assert(at < count);
-        rows_read(r, i, a, (char *)ret + at * size, size);
-    }
+    return (size_t)n;
 }
 
 void rows_free(struct rows *r)

@@ -1,6 +1,8 @@
 /* run.c: calls, who acts, what is tried again, transactions. Every statement of the programs goes through db_run: one
  * pipeline, one round trip, and outside of db_tx one commit. It must never know what a statement is for. */
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,18 +26,17 @@ void db_act(struct db *db, const struct db_actor *actor)
     db->acts = actor != NULL;
     db->is_told = false;
     arena_reset(db->who);
-    db_args_init(&db->actor, db->who);
     if (!actor)
         return;
-    db_uuid(&db->actor, &actor->tenant);
-    db_text(&db->actor, arena_str(db->who, str_of(actor->kind)));
-    db_text(&db->actor, arena_str(db->who, actor->id));
-    db_text(&db->actor, arena_str(db->who, actor->tracking_id));
-    db_text(&db->actor, arena_str(db->who, actor->operation));
+    const struct db_call act =
+        DB_CALL(SQL_ACT, db_uuid(&actor->tenant), db_text(arena_str(db->who, str_of(actor->kind))),
+                db_text(arena_str(db->who, actor->id)), db_text(arena_str(db->who, actor->tracking_id)),
+                db_text(arena_str(db->who, actor->operation)));
+    args_make(&db->actor, &act, db->who);
 }
 
-/* The statements of a call that are run as their actor want to be told who that is, once per transaction. */
-static bool wants_actor(const struct db *db, const struct db_call *calls, size_t count)
+/* The statements of a pipeline that are run as their actor want to be told who that is, once per transaction. */
+static bool wants_actor(const struct db *db, const struct db_args *calls, size_t count)
 {
     bool wanted = false;
     for (size_t i = 0; i < count; i++)
@@ -61,51 +62,49 @@ static err_t check_time(struct db *db, const char *what)
 /* --- one pipeline ------------------------------------------------------------------------------------------------- */
 
 /* Types are compared here, because a binary int4 that arrives at an int8 parameter is garbage or an obscure error. */
-static err_t check_args(struct db *db, enum sql_id statement, const struct db_args *in)
+static err_t check_call(struct db *db, const struct db_args *call)
 {
-    const struct prepared *p = &db->prepared[statement];
-    int given = in ? in->count : 0;
-    if (p->count != given) {
-        snprintf(db->message, sizeof db->message, "%s: takes %d parameters, was given %d", sql_texts[statement].name,
-                 p->count, given);
+    const struct prepared *p = &db->prepared[call->statement];
+    const char *name = sql_texts[call->statement].name;
+    if (p->count != call->count) {
+        snprintf(db->message, sizeof db->message, "%s: takes %d parameters, was given %d", name, p->count, call->count);
         return E(DATABASE_STATEMENT);
     }
-    for (int i = 0; i < given; i++) {
-        if (in->oids[i] == p->oids[i])
+    for (int i = 0; i < p->count; i++) {
+        if (call->oids[i] == p->oids[i])
             continue;
-        snprintf(db->message, sizeof db->message, "%s: parameter $%d is of type %u, was given %u",
-                 sql_texts[statement].name, i + 1, p->oids[i], in->oids[i]);
+        snprintf(db->message, sizeof db->message, "%s: parameter $%d is of type %u, was given %u", name, i + 1,
+                 p->oids[i], call->oids[i]);
         return E(DATABASE_STATEMENT);
     }
     return NULL;
 }
 
-static err_t check_calls(struct db *db, bool told, const struct db_call *calls, size_t count)
+static err_t check_calls(struct db *db, bool told, const struct db_args *calls, size_t count)
 {
     if (told && !db->acts) {
         conn_say(db, sql_texts[calls[0].statement].name, "is run as its actor, and nobody acts");
         return E(DATABASE_STATEMENT);
     }
     for (size_t i = 0; i < count; i++)
-        TRY(check_args(db, calls[i].statement, calls[i].in));
+        TRY(check_call(db, &calls[i]));
     return NULL;
 }
 
-static bool send_statement(struct db *db, enum sql_id statement, const struct db_args *in)
+static bool send_call(struct db *db, const struct db_args *call)
 {
     int formats[DB_PARAMS_MAX];
-    int count = in ? in->count : 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < call->count; i++)
         formats[i] = BINARY;
-    return PQsendQueryPrepared(db->conn, sql_texts[statement].name, count, in ? in->values : NULL,
-                               in ? in->lengths : NULL, formats, BINARY);
+    return PQsendQueryPrepared(db->conn, sql_texts[call->statement].name, call->count, call->values, call->lengths,
+                               formats, BINARY);
 }
 
-static bool send_calls(struct db *db, bool tell, const struct db_call *calls, size_t count)
+static bool send_calls(struct db *db, bool tell, const struct db_args *calls, size_t count)
 {
-    bool sent = PQenterPipelineMode(db->conn) && (!tell || send_statement(db, SQL_ACT, &db->actor));
+    bool sent = PQenterPipelineMode(db->conn) && (!tell || send_call(db, &db->actor));
     for (size_t i = 0; sent && i < count; i++)
-        sent = send_statement(db, calls[i].statement, calls[i].in);
+        sent = send_call(db, &calls[i]);
     return sent && PQpipelineSync(db->conn);
 }
 
@@ -115,7 +114,7 @@ static struct rows *rows_new(const struct db *db, enum sql_id statement, PGresul
     struct rows *rows = PQresultAlloc(r, sizeof *rows);
     if (!rows)
         crypt_give_up("memory for rows");
-    *rows = (struct rows){r, &db->prepared[statement], sql_texts[statement].row};
+    *rows = (struct rows){r, &db->prepared[statement]};
     return rows;
 }
 
@@ -149,7 +148,7 @@ static err_t end_pipeline(struct db *db, err_t e)
     return db->conn || e ? e : E(DATABASE_UNAVAILABLE);
 }
 
-static err_t take_results(struct db *db, bool told, const struct db_call *calls, size_t count, struct rows **ret_rows)
+static err_t take_results(struct db *db, bool told, const struct db_args *calls, size_t count, struct rows **ret_rows)
 {
     err_t e = NULL;
     if (told)
@@ -159,7 +158,7 @@ static err_t take_results(struct db *db, bool told, const struct db_call *calls,
     return end_pipeline(db, e);
 }
 
-static err_t run_once(struct db *db, const struct db_call *calls, size_t count, struct rows **ret_rows)
+static err_t run_once(struct db *db, const struct db_args *calls, size_t count, struct rows **ret_rows)
 {
     bool tell = wants_actor(db, calls, count);
     TRY(conn_ensure(db));
@@ -193,10 +192,8 @@ static void pause_after(int try)
     nanosleep(&pause, NULL);
 }
 
-err_t db_run(struct db *db, const struct db_call *calls, size_t count, enum db_flag flag, struct rows **ret_rows)
+static err_t run(struct db *db, const struct db_args *calls, size_t count, enum db_flag flag, struct rows **ret_rows)
 {
-    for (size_t i = 0; ret_rows && i < count; i++)
-        ret_rows[i] = NULL;
     if (db->in_tx)
         return run_once(db, calls, count, ret_rows);
     for (int try = 0;; try++) {
@@ -208,33 +205,75 @@ err_t db_run(struct db *db, const struct db_call *calls, size_t count, enum db_f
     }
 }
 
-err_t db_do(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag)
+err_t db_run(struct db *db, struct arena *a, const struct db_call *calls, size_t count, enum db_flag flag,
+             struct rows **ret_rows)
 {
-    return db_run(db, &(struct db_call){statement, in}, 1, flag, NULL);
+    struct db_args args[DB_CALLS_MAX];
+    assert(count <= DB_CALLS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        args_make(&args[i], &calls[i], a);
+        if (ret_rows)
+            ret_rows[i] = NULL;
+    }
+    return run(db, args, count, flag, ret_rows);
 }
 
-err_t db_call(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, struct rows **ret_rows)
+err_t db_rows(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, struct rows **ret_rows)
 {
-    return db_run(db, &(struct db_call){statement, in}, 1, flag, ret_rows);
+    return db_run(db, a, &call, 1, flag, ret_rows);
 }
 
-err_t db_first(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, bool *ret_found,
-               void *ret, size_t size)
+err_t db_do(struct db *db, struct arena *a, struct db_call call, enum db_flag flag)
+{
+    return db_rows(db, a, call, flag, NULL);
+}
+
+err_t db_count(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, int64_t *ret_count)
 {
     struct rows *rows ROWS_CLEANUP = NULL;
-    TRY(db_call(db, statement, in, flag, &rows));
-    *ret_found = rows_count(rows) > 0;
-    if (*ret_found)
-        rows_read(rows, 0, in->arena, ret, size);
+    TRY(db_rows(db, a, call, flag, &rows));
+    *ret_count = strtoll(PQcmdTuples(rows->result), NULL, 10);
     return NULL;
 }
 
-err_t db_all(struct db *db, enum sql_id statement, const struct db_args *in, enum db_flag flag, void *ret_array,
-             size_t size, size_t *ret_count)
+err_t db_first(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, bool *ret_found, void *ret,
+               size_t size)
 {
     struct rows *rows ROWS_CLEANUP = NULL;
-    TRY(db_call(db, statement, in, flag, &rows));
-    rows_read_all(rows, in->arena, ret_array, size, ret_count);
+    TRY(db_rows(db, a, call, flag, &rows));
+    bool found = rows_first(rows, a, ret, size);
+    if (ret_found)
+        *ret_found = found;
+    return NULL;
+}
+
+err_t db_one(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret, size_t size)
+{
+    bool found;
+    TRY(db_first(db, a, call, flag, &found, ret, size));
+    return found ? NULL : E(NO_ROW);
+}
+
+err_t db_all(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret_array, size_t size,
+             size_t *ret_count)
+{
+    struct rows *rows ROWS_CLEANUP = NULL;
+    TRY(db_rows(db, a, call, flag, &rows));
+    rows_all(rows, a, ret_array, size, ret_count);
+    return NULL;
+}
+
+err_t db_each(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret, size_t size,
+              size_t count)
+{
+    struct rows *rows ROWS_CLEANUP = NULL;
+    TRY(db_rows(db, a, call, flag, &rows));
+    memset(ret, 0, count * size);
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        size_t n = rows_place(rows, i);
+        assert(n <= count);
+        rows_read(rows, i, a, (char *)ret + (n - 1) * size, size);
+    }
     return NULL;
 }
 

@@ -244,6 +244,13 @@ static void put_uuid(const struct db_col *col, const void *at, struct arena *a, 
     put_small(ret, at, sizeof(struct uuid));
 }
 
+static void put_uuid_at(const struct db_col *col, const void *at, struct arena *a, struct wire *ret)
+{
+    const struct uuid *uuid = *(const struct uuid *const *)at;
+    if (uuid)
+        put_uuid(col, uuid, a, ret);
+}
+
 static void put_64(int64_t n, struct wire *ret)
 {
     uint64_t wire = htobe64((uint64_t)n);
@@ -340,6 +347,7 @@ static const struct kind kinds[] = {
     [DB_HASH] = {"bytea", {OID_BYTEA}, OID_BYTEA, OID_BYTEAS, read_hash, put_hash},
     [DB_HASH_AT] = {"a parameter", {OID_UNKNOWN}, OID_BYTEA, OID_BYTEAS, NULL, put_hash_at},
     [DB_UUID] = {"uuid", {OID_UUID}, OID_UUID, OID_UUIDS, read_uuid, put_uuid},
+    [DB_UUID_AT] = {"a parameter", {OID_UNKNOWN}, OID_UUID, OID_UUIDS, NULL, put_uuid_at},
     [DB_I64] = {"an integer", {OID_INT8, OID_INT4, OID_INT2}, OID_INT8, OID_INT8S, read_i64, put_i64},
     [DB_I32] = {"int4", {OID_INT4, OID_INT2}, OID_INT4, OID_INT4S, read_i32, put_i32},
     [DB_OPT_I64] = {"an integer", {OID_INT8, OID_INT4, OID_INT2}, OID_INT8, OID_INT8S, read_opt_i64, put_opt_i64},
@@ -363,17 +371,19 @@ static bool reads_type(const struct kind *k, unsigned type)
     return any;
 }
 
-/* Of a member of a member, the last one's. */
-static const char *col_name(const struct db_col *col)
+/* Does the statement's name for a column name this one? Of a member of a member the last name does, or both: a_b. */
+static bool goes_by(const struct db_col *col, const char *name)
 {
     const char *dot = strrchr(col->name, '.');
-    return dot ? dot + 1 : col->name;
+    size_t n = dot ? (size_t)(dot - col->name) : 0;
+    bool both = dot && strncmp(name, col->name, n) == 0 && name[n] == '_' && strcmp(name + n + 1, dot + 1) == 0;
+    return both || strcmp(name, dot ? dot + 1 : col->name) == 0;
 }
 
-static bool find_column(const struct db_described *result, const char *name, int *ret)
+static bool find_column(const struct db_described *result, const struct db_col *col, int *ret)
 {
     for (size_t i = 0; i < result->count; i++)
-        if (strcmp(result->names[i], name) == 0) {
+        if (goes_by(col, result->names[i])) {
             *ret = (int)i;
             return true;
         }
@@ -383,7 +393,7 @@ static bool find_column(const struct db_described *result, const char *name, int
 static bool takes(const struct db_row *row, const char *name)
 {
     for (size_t i = 0; i < row->count; i++)
-        if (strcmp(col_name(&row->cols[i]), name) == 0)
+        if (goes_by(&row->cols[i], name))
             return true;
     return false;
 }
@@ -392,14 +402,13 @@ static bool col_fits(const struct db_row *row, const struct db_col *col, const s
                      struct err_detail *d)
 {
     const struct kind *k = &kinds[col->kind];
-    const char *name = col_name(col);
-    if (!find_column(result, name, ret_at)) {
-        err_say(d, NULL, "the result has no column \"%s\", which %s takes", name, row->name);
+    if (!find_column(result, col, ret_at)) {
+        err_say(d, NULL, "the result has no column \"%s\", which %s takes", col->name, row->name);
         return false;
     }
     if (!reads_type(k, result->types[*ret_at])) {
-        err_say(d, NULL, "column \"%s\" is of the type with oid %u, and %s takes %s", name, result->types[*ret_at],
-                row->name, k->name);
+        err_say(d, NULL, "column \"%s\" is of the type with oid %u, and %s takes %s", result->names[*ret_at],
+                result->types[*ret_at], row->name, k->name);
         return false;
     }
     return true;

@@ -1,10 +1,11 @@
 /* spec.h: how a row of the database becomes a struct, and a struct becomes parameters.
  *
- * A row is a table of its columns: the name that the statement gives it, what kind of value it is, and the member that
- * takes it. One table serves reading a result, filling one row's parameters and filling array parameters. A statement
- * names its row in its head (`-- name: hub_find -> hub_row`), and every connection holds what the server says of the
- * result against that table when it is opened: a column that is missing, too many or of another type stops the program
- * at its start. A member that has not the C type of its kind does not compile. */
+ * A row is a table of its columns: for each the member that takes it, and the name that the statement gives it. What
+ * kind of value it is follows from the member's C type; where a type serves several kinds, the column says which. One
+ * table serves reading a result, filling one row's parameters and filling array parameters. A statement names its row
+ * in its head (`-- name: hub_find -> hub_row`), and every connection holds what the server says of the result against
+ * that table when it is opened: a column that is missing, too many or of another type stops the program at its start.
+ */
 #ifndef IDSCOPE_DB_SPEC_H
 #define IDSCOPE_DB_SPEC_H
 
@@ -22,30 +23,26 @@ struct bytes_list {
     size_t n;
 };
 
-/* KIND(name, C type of the member, sentence). NULL reads as 0, false, absent, or p NULL, but where it says more. */
-#define DB_KINDS(KIND)                                                                                                 \
-    KIND(TEXT, struct str, "text; absent is NULL")                                                                     \
-    KIND(JSON, struct str, "json, as its text; absent is NULL")                                                        \
-    KIND(WORD, int, "text out of a list of words, as its number: the first is 1; 0 is NULL")                           \
-    KIND(BYTEA, struct bytes, "bytea; p NULL is NULL")                                                                 \
-    KIND(HASH, struct sha256, "bytea of 32 bytes, never NULL")                                                         \
-    KIND(HASH_AT, const struct sha256 *, "the same as a parameter; NULL is NULL; not for results")                     \
-    KIND(UUID, struct uuid, "uuid; NULL reads as zeros, and is never written")                                         \
-    KIND(I64, int64_t, "int8; results also int2, int4")                                                                \
-    KIND(I32, int, "int4; results also int2")                                                                          \
-    KIND(OPT_I64, struct opt_i64, "the same as I64, and NULL is not set")                                              \
-    KIND(BOOL, bool, "boolean")                                                                                        \
-    KIND(TRI, enum tri, "boolean; NULL is TRI_ABSENT")                                                                 \
-    KIND(TIME, int64_t, "timestamptz in µs since 1970; 0 is NULL, the ends of the range are the infinities")           \
-    KIND(PRESENT, bool, "true when the column, of whatever type, is not NULL; for results only")                       \
-    KIND(TEXTS, struct str_list, "text[]; NULL is not set; no array of it")                                            \
-    KIND(I64S, struct i64_list, "int4[] or int8[]; for results only")                                                  \
-    KIND(BYTEAS, struct bytes_list, "bytea[]; for results only")
-
+/* With the C type of the member. NULL reads as 0, false, absent, or p NULL, but where it says more. */
 enum db_kind {
-#define KIND(name, type, sentence) DB_##name,
-    DB_KINDS(KIND)
-#undef KIND
+    DB_TEXT,    /* struct str: text; absent is NULL */
+    DB_JSON,    /* struct str: json, as its text; absent is NULL */
+    DB_WORD,    /* int: text out of a list of words, as its number: the first is 1; 0 is NULL */
+    DB_BYTEA,   /* struct bytes: bytea; p NULL is NULL */
+    DB_HASH,    /* struct sha256: bytea of 32 bytes, never NULL */
+    DB_HASH_AT, /* const struct sha256 *: the same as a parameter; NULL is NULL; not for results */
+    DB_UUID,    /* struct uuid: uuid; NULL reads as zeros, and is never written */
+    DB_UUID_AT, /* const struct uuid *: the same as a parameter; NULL is NULL; not for results */
+    DB_I64,     /* int64_t: int8; results also int2, int4 */
+    DB_I32,     /* int: int4; results also int2 */
+    DB_OPT_I64, /* struct opt_i64: the same as I64, and NULL is not set */
+    DB_BOOL,    /* bool: boolean */
+    DB_TRI,     /* enum tri: boolean; NULL is TRI_ABSENT */
+    DB_TIME,    /* int64_t: timestamptz in µs since 1970; 0 is NULL, the ends of the range are the infinities */
+    DB_PRESENT, /* bool: the column, of whatever type, is not NULL; for results only */
+    DB_TEXTS,   /* struct str_list: text[]; NULL is not set; no array of it */
+    DB_I64S,    /* struct i64_list: int4[] or int8[]; for results only */
+    DB_BYTEAS,  /* struct bytes_list: bytea[]; for results only */
 };
 
 struct db_col {
@@ -53,7 +50,6 @@ struct db_col {
     enum db_kind kind;
     size_t offset;
     const char *const *words; /* of DB_WORD, NULL-terminated */
-    bool out;                 /* of results only: no parameter is made of it */
 };
 
 struct db_row {
@@ -64,31 +60,38 @@ struct db_row {
 
 enum { DB_COLS_MAX = 40 };
 
-/* For the check of a member's C type against its kind. */
-#define KIND(name, type, sentence) typedef type db_c_##name;
-DB_KINDS(KIND)
-#undef KIND
-#define DB_FITS(type, member, kind) __builtin_types_compatible_p(__typeof__(((type *)0)->member), db_c_##kind)
-#define DB_OFFSET(type, member, kind)                                                                                  \
-    (offsetof(type, member) +                                                                                          \
-     0 * sizeof(struct { int member_is_not_of_its_kind : DB_FITS(type, member, kind) ? 1 : -1; }))
-
-/* One column: COL(struct hub_row, name, TEXT); a member of a member gives its last name: COL(struct x, state.status,
- * …). COL_AS where the statement names it otherwise; COL_OUT for results only. */
+/* A row is made as the function db_row_NAME, so that its columns need not repeat its struct:
+ *     DB_ROW(hub, struct hub_row, COL(name), COL_JSON(tags), COL_TIME(created_us, "created_at"));
+ * DB_ROW: the row of a statement (it is declared with the statements). DB_PARAMS: of parameters only, in its file; they
+ * go in the order of the columns. DB_VALUE: the row of a statement with one column, read into a variable of `type`. */
 /* clang-format off */
-#define COL(type, member, kind) {#member, DB_##kind, DB_OFFSET(type, member, kind), NULL, false}
-#define COL_AS(type, member, kind, name) {name, DB_##kind, DB_OFFSET(type, member, kind), NULL, false}
-#define COL_OUT(type, member, kind) {#member, DB_##kind, DB_OFFSET(type, member, kind), NULL, true}
-#define COL_OUT_AS(type, member, kind, name) {name, DB_##kind, DB_OFFSET(type, member, kind), NULL, true}
-#define COL_WORD(type, member, words) {#member, DB_WORD, DB_OFFSET(type, member, WORD), words, false}
-#define COL_WORD_AS(type, member, words, name) {name, DB_WORD, DB_OFFSET(type, member, WORD), words, false}
+#define DB_ROW(row, type, ...) DB_ROW_OF(, row, type, __VA_ARGS__)
+#define DB_PARAMS(row, type, ...) DB_ROW_OF(static, row, type, __VA_ARGS__)
+#define DB_VALUE(row, type, column) DB_ROW(row, struct { type column; }, COL(column))
+#define DB_ROW_OF(linkage, row, type, ...)                                                                             \
+    linkage const struct db_row *db_row_##row(void)                                                                    \
+    {                                                                                                                  \
+        typedef type db_row_type;                                                                                      \
+        static const struct db_col cols[] = {__VA_ARGS__};                                                             \
+        static const struct db_row all = {#row, cols, sizeof cols / sizeof *cols, sizeof(db_row_type)};                \
+        return &all;                                                                                                   \
+    }                                                                                                                  \
+    linkage const struct db_row *db_row_##row(void)
 
-/* The row of a statement (it is declared with the statements), and one that serves parameters only. Parameters go in the
- * order of the columns. */
-#define DB_ROW(name, type, ...) const struct db_row db_row_##name = DB_ROW_OF(name, type, __VA_ARGS__)
-#define DB_PARAMS(name, type, ...) static const struct db_row db_row_##name = DB_ROW_OF(name, type, __VA_ARGS__)
-#define DB_ROW_OF(name, type, ...) {#name, DB_COLS(__VA_ARGS__), sizeof DB_COLS(__VA_ARGS__) / sizeof(struct db_col), sizeof(type)}
-#define DB_COLS(...) ((const struct db_col[]){__VA_ARGS__})
+/* A column: COL(name); a member of a member goes by its last name: COL(state.status), or by both, a.b as a_b. COL_AS
+ * where the statement names it otherwise. A member whose C type is not of the kind does not compile. */
+#define COL(member) COL_AS(member, #member)
+#define COL_AS(member, name)                                                                                           \
+    DB_COL(member, name, NULL, struct str: DB_TEXT, struct bytes: DB_BYTEA, struct sha256: DB_HASH,                    \
+           const struct sha256 *: DB_HASH_AT, struct uuid: DB_UUID, const struct uuid *: DB_UUID_AT, int64_t: DB_I64,  \
+           int: DB_I32, struct opt_i64: DB_OPT_I64, bool: DB_BOOL, enum tri: DB_TRI, struct str_list: DB_TEXTS,        \
+           struct i64_list: DB_I64S, struct bytes_list: DB_BYTEAS)
+#define COL_JSON(member) DB_COL(member, #member, NULL, struct str: DB_JSON)
+#define COL_WORD(member, words) DB_COL(member, #member, words, int: DB_WORD)
+#define COL_TIME(member, name) DB_COL(member, name, NULL, int64_t: DB_TIME)
+#define COL_PRESENT(member, name) DB_COL(member, name, NULL, bool: DB_PRESENT)
+#define DB_COL(member, name, words, ...)                                                                               \
+    {name, _Generic((db_row_type){}.member, __VA_ARGS__), offsetof(db_row_type, member), words}
 /* clang-format on */
 
 /* A result's columns, as the server describes them. */

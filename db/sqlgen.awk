@@ -30,17 +30,17 @@ END {
     print "/* Made by db/sqlgen.awk from db/sql. */" > header
     print "#ifndef IDSCOPE_SQL_GEN_H\n#define IDSCOPE_SQL_GEN_H\n#include \"db/spec.h\"\nenum sql_id {" > header
     for (i = 0; i < count; i++) printf "    SQL_%s,\n", toupper(names[i]) > header
-    print "    SQL_COUNT\n};\nstruct sql_text {\n    const char *name, *text;\n    const struct db_row *row;\n    bool as_actor;\n};" > header
+    print "    SQL_COUNT\n};\nstruct sql_text {\n    const char *name, *text;\n    const struct db_row *(*row)(void);\n    bool as_actor;\n};" > header
     print "extern const struct sql_text sql_texts[SQL_COUNT];" > header
     for (i = 0; i < count; i++) if (rows[i] != "" && !(rows[i] in declared)) {
         declared[rows[i]] = 1
-        printf "extern const struct db_row db_row_%s;\n", rows[i] > header
+        printf "const struct db_row *db_row_%s(void);\n", rows[i] > header
     }
     print "#endif" > header
     print "/* Made by db/sqlgen.awk from db/sql. */\n#include \"sql_gen.h\"\nconst struct sql_text sql_texts[SQL_COUNT] = {" > source
     for (i = 0; i < count; i++) {
         gsub(/\\/, "\\\\", texts[i]); gsub(/"/, "\\\"", texts[i]); gsub(/\n/, "\\n\"\n     \"", texts[i])
-        printf "    {\"%s\",\n     \"%s\",\n     %s, %s},\n", names[i], texts[i], rows[i] == "" ? "0" : "&db_row_" rows[i], actors[i] ? "true" : "false" > source
+        printf "    {\"%s\",\n     \"%s\",\n     %s, %s},\n", names[i], texts[i], rows[i] == "" ? "0" : "db_row_" rows[i], actors[i] ? "true" : "false" > source
     }
     print "};" > source
 }

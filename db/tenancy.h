@@ -5,9 +5,9 @@
 #include "db/db.h"
 
 /* Rows that one page of a management list holds. A statement is asked for one more, which only tells that there is
- * more: db_page reads its rows without that one. */
+ * more: db_page leaves it out of the count, and says whether it was there. */
 enum { DB_PAGE = 200 };
-void db_page(const struct rows *rows, struct arena *a, void *ret_array, size_t size, size_t *ret_count, bool *ret_more);
+bool db_page(size_t *count);
 
 struct subscription_row {
     struct uuid subscription_id;

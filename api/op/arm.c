@@ -8,13 +8,14 @@ enum { TAGS_MAX = 50, TAG_NAME_MAX = 512, TAG_VALUE_MAX = 256, ETAG_BYTES = 9 };
 
 err_t arm_subscription(struct call *r, struct arm_target *ret)
 {
-    *ret = (struct arm_target){.at = {.tenant_id = r->client->tenant_id}, .find = {.at = &ret->at}};
+    *ret = (struct arm_target){.find = {.at = {.tenant_id = r->client->tenant_id}}};
     ret->find.after = arena_lower(r->arena, call_query(r, "$skiptoken"));
     if (!ret->find.after.n)
         ret->find.after = (struct str){NULL, 0};
     else if (!id_resource_group_valid(ret->find.after))
         return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
-    return dec_uuid(r->segments[SEGMENT_SUBSCRIPTION], &ret->at.subscription_id) ? NULL : E(SUBSCRIPTION_NOT_FOUND);
+    return dec_uuid(r->segments[SEGMENT_SUBSCRIPTION], &ret->find.at.subscription_id) ? NULL
+                                                                                      : E(SUBSCRIPTION_NOT_FOUND);
 }
 
 err_t arm_group(struct call *r, struct arm_target *ret)
@@ -23,7 +24,7 @@ err_t arm_group(struct call *r, struct arm_target *ret)
     ret->group = r->segments[SEGMENT_GROUP];
     if (!id_resource_group_valid(ret->group))
         return E(RESOURCE_GROUP_NOT_FOUND);
-    ret->at.group_key = arena_lower(r->arena, ret->group);
+    ret->find.at.group_key = arena_lower(r->arena, ret->group);
     return NULL;
 }
 
@@ -41,7 +42,7 @@ err_t arm_check_place(const struct arm_target *t, const struct place_found *foun
 {
     if (!found->subscription)
         return E(SUBSCRIPTION_NOT_FOUND);
-    return t->at.group_key.p && !found->group.p ? E(RESOURCE_GROUP_NOT_FOUND) : NULL;
+    return t->find.at.group_key.p && !found->group.p ? E(RESOURCE_GROUP_NOT_FOUND) : NULL;
 }
 
 err_t arm_check_new_name(struct call *r, const char *article, const char *noun, struct str name)

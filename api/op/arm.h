@@ -6,9 +6,8 @@
 #include "api/call.h"
 #include "db/resource.h"
 
-/* A resource and its place, out of the path's segments: {sub}, {rg}, {name}. Points at itself: do not copy. */
+/* A resource and its place, out of the path's segments: {sub}, {rg}, {name}. */
 struct arm_target {
-    struct place at;
     struct find find;       /* of the resource, or of the page that $skiptoken asks for */
     struct str group, name; /* as the path spells them */
 };

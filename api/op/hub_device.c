@@ -236,9 +236,10 @@ static const struct codec statistics_codec[] = {
 
 err_t op_hub_statistics_devices(struct call *r)
 {
-    int64_t all, enabled;
-    TRY(db_hub_device_count(r->db, r->arena, r->hub->hub_id, &all, &enabled));
-    struct statistics s = {.total = {true, all}, .enabled = {true, enabled}, .disabled = {true, all - enabled}};
+    struct hub_device_counts n;
+    TRY(db_hub_device_count(r->db, r->arena, r->hub->hub_id, &n));
+    struct statistics s = {
+        .total = {true, n.devices}, .enabled = {true, n.enabled}, .disabled = {true, n.devices - n.enabled}};
     return call_reply_codec(r, 200, statistics_codec, &s);
 }
 

@@ -195,7 +195,7 @@ static err_t insert(struct db *db, struct resource_put *p)
 static err_t update(struct db *db, struct resource_put *p)
 {
     const struct instance_put *put = p->row;
-    return db_instance_update(db, p->r->arena, &p->target.at.tenant_id, &put->row);
+    return db_instance_update(db, p->r->arena, &p->target.find.at.tenant_id, &put->row);
 }
 
 static struct policy_owner owner(const struct resource_put *p)
@@ -211,7 +211,7 @@ static const struct obj_list *sent_policies(const struct resource_put *p)
 static err_t put_policies(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count)
 {
     const struct instance_put *put = p->row;
-    return db_instance_policy_put(db, p->r->arena, &p->target.at.tenant_id, put->row.id_scope, rows, count);
+    return db_instance_policy_put(db, p->r->arena, &p->target.find.at.tenant_id, put->row.id_scope, rows, count);
 }
 
 static err_t put_links(struct db *db, struct resource_put *p)
@@ -220,7 +220,7 @@ static err_t put_links(struct db *db, struct resource_put *p)
     struct str id_scope = put->row.id_scope;
     struct link_plan plan;
     TRY(links_plan(p->r, db, id_scope, &properties_of(p)->iot_hubs, &plan));
-    TRY(db_linked_put(db, p->r->arena, &p->target.at.tenant_id, id_scope, plan.rows, plan.count));
+    TRY(db_linked_put(db, p->r->arena, &p->target.find.at.tenant_id, id_scope, plan.rows, plan.count));
     put->inputs_changed |= plan.inputs_changed;
     put->links_added = plan.changed_count > 0;
     return plan.changed_count
@@ -228,9 +228,9 @@ static err_t put_links(struct db *db, struct resource_put *p)
                : NULL;
 }
 
-/* What a tenant may have at most: its links cost the workers' time, which all tenants share. Asked behind what is
- * written, so that of two PUTs at the same time one counts what the other wrote. What was there before a bound was
- * lowered stays. */
+/* What a tenant may have at most: its links cost the workers' time, which all tenants share. PUTs at the same time may
+ * pass together, so the bound is kept but for as many as there are lanes. What was there before a bound was lowered
+ * stays. */
 static err_t check_holdings(struct db *db, const struct resource_put *p)
 {
     struct tenant_holds holds;
@@ -238,7 +238,7 @@ static err_t check_holdings(struct db *db, const struct resource_put *p)
     const struct cfg *cfg = p->r->cfg;
     if (!p->created && !put->links_added)
         return NULL;
-    TRY(db_tenant_holds(db, p->r->arena, &p->target.at.tenant_id, &holds));
+    TRY(db_tenant_holds(db, p->r->arena, &p->target.find.at.tenant_id, &holds));
     if (p->created && holds.instances > cfg->instances_max)
         return call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
                          (long long)cfg->instances_max);

@@ -109,7 +109,7 @@ static err_t plan_string(struct planned *p, const struct stored_links *s, const 
 
 /* The hub that hubResourceId names: /subscriptions/{}/resourceGroups/{}/providers/Microsoft.Devices/IotHubs/{}, words
  * in any case. */
-static bool parse_id(struct arena *a, struct str id, struct arm_target *ret)
+static bool parse_id(struct arena *a, struct str id, struct find *ret)
 {
     static const char *const words[] = {
         "", "subscriptions", NULL, "resourceGroups", NULL, "providers", "Microsoft.Devices", "IotHubs", NULL};
@@ -125,7 +125,7 @@ static bool parse_id(struct arena *a, struct str id, struct arm_target *ret)
         !id_service_name_valid(parts[8]))
         return false;
     ret->at.group_key = arena_lower(a, parts[4]);
-    ret->find = (struct find){.at = &ret->at, .name_key = arena_lower(a, parts[8])};
+    ret->name_key = arena_lower(a, parts[8]);
     return true;
 }
 
@@ -156,7 +156,7 @@ static err_t check_beside(struct planned *p, struct str host)
                      member(p, "connectionString"));
 }
 
-static err_t find_hub(struct planned *p, struct arm_target *ret)
+static err_t find_hub(struct planned *p, struct find *ret)
 {
     ret->at.tenant_id = p->r->client->tenant_id;
     if (!parse_id(p->r->arena, p->in->hub_resource_id, ret))
@@ -170,18 +170,18 @@ static err_t find_hub(struct planned *p, struct arm_target *ret)
 
 static err_t plan_resource(struct planned *p, const struct stored_links *s, struct str *ret_default_location)
 {
-    struct arm_target hub = {0};
+    struct find hub = {0};
     struct linked_target target;
     bool there;
     struct arena *a = p->r->arena;
     TRY(find_hub(p, &hub));
-    struct str host = id_hub_host(a, hub.find.name_key, p->r->cfg->domain);
+    struct str host = id_hub_host(a, hub.name_key, p->r->cfg->domain);
     p->stored = find_stored(s, host);
-    bool same_hub = p->stored && str_same(p->stored->hub_key, hub.find.name_key);
+    bool same_hub = p->stored && str_same(p->stored->hub_key, hub.name_key);
     struct str policy = p->in->access_policy.n ? p->in->access_policy
                         : same_hub             ? p->stored->key_name
                                                : STR("iothubowner");
-    TRY(db_linked_target(p->db, a, &hub.find, arena_lower(a, policy), &there, &target));
+    TRY(db_linked_target(p->db, a, &hub, arena_lower(a, policy), &there, &target));
     if (!there)
         return call_fail(p->r, E(BAD_FIELD), "%s: there is no such hub.", member(p, "hubResourceId"));
     TRY(check_beside(p, host));
@@ -193,7 +193,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
     }
     TRY(check_rights(p, &target, policy));
     p->changed = true;
-    p->row.hub_key = hub.find.name_key;
+    p->row.hub_key = hub.name_key;
     p->row.key_name = target.key_name;
     return NULL;
 }

@@ -40,12 +40,12 @@ static err_t delete_work(struct call *r, void *context)
     struct registration_row row;
     struct registration_guard guard = {r->instance->id_scope, r->instance->version, *(const struct str *)context, NULL,
                                        r->cfg->lease_ms};
-    bool live, gone;
+    struct registration_outcome outcome;
     TRY(wanted_row(r, guard.registration_key, &row, &guard.as));
-    TRY(db_registration_delete(r->db, r->arena, &guard, &live, &gone));
-    if (!live)
+    TRY(db_registration_delete(r->db, r->arena, &guard, &outcome));
+    if (!outcome.live)
         return E(STALE);
-    if (!gone)
+    if (!outcome.gone)
         return guard.as ? E(PRECONDITION_FAILED) : E(REGISTRATION_NOT_FOUND);
     return call_reply_empty(r, 204);
 }

@@ -134,9 +134,9 @@ static err_t create(struct db *db, struct resource_put *p)
     bool there;
     p->created = true;
     TRY(arm_check_match(p->r, NULL));
-    TRY(db_group_hold(db, p->r->arena, &p->target.at, &there));
+    TRY(db_group_hold(db, p->r->arena, &p->target.find.at, &there));
     if (!there) {
-        TRY(db_place(db, p->r->arena, &p->target.at, &found));
+        TRY(db_place(db, p->r->arena, &p->target.find.at, &found));
         return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
     }
     TRY(p->kind->insert(db, p));

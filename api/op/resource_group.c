@@ -6,7 +6,7 @@
 static void write_group(struct call *r, const struct arm_target *t, const struct group_row *row, struct text *out)
 {
     struct resource g = {
-        .id = arm_group_id(r->arena, &t->at.subscription_id, row->name),
+        .id = arm_group_id(r->arena, &t->find.at.subscription_id, row->name),
         .name = row->name,
         .type = STR("Microsoft.Resources/resourceGroups"),
         .location = row->location,
@@ -49,7 +49,7 @@ static err_t find_group(struct call *r, struct arm_target *t, struct group_row *
     size_t count;
     bool more;
     TRY(arm_group(r, t));
-    t->find.name_key = t->at.group_key;
+    t->find.name_key = t->find.at.group_key;
     t->find.after = (struct str){NULL, 0};
     TRY(db_group_find(r->db, r->arena, &t->find, &found, ret, &count, &more));
     TRY(arm_check_place(t, &found));
@@ -86,12 +86,12 @@ err_t op_group_put(struct call *r)
                          "resourceGroupName: the name of a group must have 1 to 90 letters, digits and characters of "
                          "-_.() and no period "
                          "at its end.");
-    t.at.group_key = arena_lower(r->arena, t.group);
+    t.find.at.group_key = arena_lower(r->arena, t.group);
     TRY(call_decode(r, group_codec, CODEC_NO_CASE, &body));
     row.name = t.group;
     TRY(arm_location(r, "location", body.location, &row.location));
     TRY(arm_tags(r, body.tags, &row.tags));
-    TRY(db_group_put(r->db, r->arena, &t.at, &row, &found, &done, &created, &written));
+    TRY(db_group_put(r->db, r->arena, &t.find.at, &row, &found, &done, &created, &written));
     if (!found.subscription)
         return E(SUBSCRIPTION_NOT_FOUND);
     return done ? reply_group(r, created ? 201 : 200, &t, &written) : E(GROUP_LOCATION_CONFLICT);
@@ -102,7 +102,7 @@ err_t op_group_delete(struct call *r)
     struct arm_target t;
     struct place_found found;
     TRY(arm_group(r, &t));
-    TRY(db_group_delete(r->db, r->arena, &t.at, id_hub_host(r->arena, STR(""), r->cfg->domain), &found));
+    TRY(db_group_delete(r->db, r->arena, &t.find.at, id_hub_host(r->arena, STR(""), r->cfg->domain), &found));
     TRY(arm_check_place(&t, &found));
     return call_reply_empty(r, 200);
 }

@@ -47,7 +47,8 @@ err_t op_subscription_get(struct call *r)
     bool more;
     struct text out;
     TRY(arm_subscription(r, &t));
-    TRY(db_subscription_find(r->db, r->arena, &t.at.tenant_id, &t.at.subscription_id, NULL, &rows, &count, &more));
+    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, &rows, &count,
+                             &more));
     if (!count)
         return E(SUBSCRIPTION_NOT_FOUND);
     text_init(&out, r->arena, 256);

@@ -30,11 +30,6 @@ SELECT id_scope, location, etag, allocation_policy
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
    FOR UPDATE;
 
--- name: tenant_lock
--- $1 tenant. Who asks what a tenant holds goes one after the other, to the end of the transaction: the next one sees what this one wrote. To be
--- taken behind what is written, where nothing but the instance's own scope is waited for any more.
-SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0));
-
 -- name: tenant_holds -> tenant_holds as actor
 -- $1 tenant: its instances, and the hubs that they link. With what the transaction has written.
 SELECT count(*) AS instances, coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint AS links
@@ -47,7 +42,7 @@ UPDATE idscope.scope
    SET version = version + 1, inputs_version = inputs_version + CASE WHEN $2 THEN 1 ELSE 0 END
  WHERE id_scope = $1 AND retired_at IS NULL;
 
--- name: instance_insert -> id_scope as actor
+-- name: instance_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location, $9 tags, $10 capacity,
 -- $11 allocation policy, $12 properties. No row: the ID scope was issued before, to whomever.
 WITH issued AS (

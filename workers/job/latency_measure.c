@@ -17,9 +17,7 @@ struct measurement {
     struct job_context *c;
     struct calls *calls;
     struct str host;
-    bool young; /* measured a moment ago: not again */
-    int64_t *old;
-    size_t old_count;
+    struct db_latency_found before; /* young: measured a moment ago, not again */
     struct hub_call call;
     int64_t samples_us[CONNECTS + SAMPLES_KEPT];
     size_t count;
@@ -65,7 +63,7 @@ static void measure_all(struct job_context *c, struct measurement *at, size_t co
     calls_begin(&calls, c, claimed_ms);
     for (size_t i = 0; i < count; i++) {
         at[i].calls = &calls;
-        if (!at[i].young)
+        if (!at[i].before.young)
             start_connect(&at[i]);
     }
     calls_run(&calls, take_connect, NULL, NULL);
@@ -93,13 +91,14 @@ static int32_t percentile(struct arena *a, const int64_t *samples, size_t count,
 }
 
 /* The new samples behind the old ones, the oldest cut. */
-static void append_to(struct measurement *m, const int64_t *old, size_t old_count)
+static void append_to(struct measurement *m, const struct i64_list *old)
 {
+    size_t old_count = old->n < SAMPLES_KEPT ? old->n : SAMPLES_KEPT;
     int64_t fresh[CONNECTS];
     size_t fresh_count = m->count;
     memcpy(fresh, m->samples_us, fresh_count * sizeof *fresh);
     if (old_count > 0)
-        memcpy(m->samples_us, old, old_count * sizeof *old);
+        memcpy(m->samples_us, old->at, old_count * sizeof *old->at);
     memcpy(m->samples_us + old_count, fresh, fresh_count * sizeof *fresh);
     m->count = old_count + fresh_count;
     size_t cut = m->count > SAMPLES_KEPT ? m->count - SAMPLES_KEPT : 0;
@@ -110,7 +109,7 @@ static void append_to(struct measurement *m, const int64_t *old, size_t old_coun
 static err_t write_measurement(struct measurement *m)
 {
     struct job_context *c = m->c;
-    append_to(m, m->old, m->old_count < SAMPLES_KEPT ? m->old_count : SAMPLES_KEPT);
+    append_to(m, &m->before.samples_us);
     const struct db_latency l = {
         .region = c->worker->cfg->region,
         .host = m->host,
@@ -128,8 +127,7 @@ static err_t look(struct job_context *c, struct str host, struct measurement *re
 {
     int64_t young_ms = c->worker->cfg->latency_check_s * 1000 * YOUNG_PERCENT / 100;
     *ret = (struct measurement){.c = c, .host = host};
-    return db_latency_find(c->db, c->arena, c->worker->cfg->region, host, young_ms, &ret->old, &ret->old_count,
-                           &ret->young);
+    return db_latency_find(c->db, c->arena, c->worker->cfg->region, host, young_ms, &ret->before);
 }
 
 static err_t finish(struct measurement *m)

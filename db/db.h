@@ -38,7 +38,7 @@ void db_statements_end(int64_t after_ms);
 /* Does the database say anything? False when it has owed answers to this process for DB_SILENT_MS, has given none to
  * any connection, and takes no new one either. Thread-safe; a database that is silent is waited for, two seconds at
  * most. */
-enum { DB_SILENT_MS = 3000 };
+enum { DB_SILENT_MS = 2000 };
 bool db_answers(const char *url);
 /* The program ends: no call of any connection waits for longer than this, and none opens a connection again.
  * Thread-safe. */

@@ -107,7 +107,12 @@ err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instan
 
 err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret)
 {
-    return db_one(db, a, DB_CALL(SQL_TENANT_HOLDS, db_uuid(tenant)), DB_ONCE, ret, sizeof *ret);
+    const struct db_call calls[] = {DB_CALL(SQL_TENANT_LOCK, db_uuid(tenant)),
+                                    DB_CALL(SQL_TENANT_HOLDS, db_uuid(tenant))};
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    TRY(db_run(db, a, calls, 2, DB_ONCE, r.of));
+    rows_read(r.of[1], 0, a, ret, sizeof *ret);
+    return NULL;
 }
 
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,

@@ -65,6 +65,8 @@ err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instan
 struct tenant_holds {
     int64_t instances, links;
 };
+/* With what this transaction wrote, and with what others did before they ended: until it ends, none of the tenant is
+ * told another count. */
 err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret);
 /* Issues the ID scope with it; *ret_issued is false, and nothing is written, when it was issued before.
  * UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */

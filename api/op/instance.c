@@ -228,9 +228,9 @@ static err_t put_links(struct db *db, struct resource_put *p)
                : NULL;
 }
 
-/* What a tenant may have at most: its links cost the workers' time, which all tenants share. PUTs at the same time may
- * pass together, so the bound is kept but for as many as there are lanes. What was there before a bound was lowered
- * stays. */
+/* What a tenant may have at most: its links cost the workers' time, which all tenants share. Asked behind what is
+ * written, so that of two PUTs at the same time one counts what the other wrote. What was there before a bound was
+ * lowered stays. */
 static err_t check_holdings(struct db *db, const struct resource_put *p)
 {
     struct tenant_holds holds;

@@ -30,6 +30,11 @@ SELECT id_scope, location, etag, allocation_policy
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
    FOR UPDATE;
 
+-- name: tenant_lock
+-- $1 tenant. Who asks what a tenant holds goes one after the other, to the end of the transaction: the next one sees what this one wrote. To be
+-- taken behind what is written, where nothing but the instance's own scope is waited for any more.
+SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0));
+
 -- name: tenant_holds -> tenant_holds as actor
 -- $1 tenant: its instances, and the hubs that they link. With what the transaction has written.
 SELECT count(*) AS instances, coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint AS links

@@ -86,4 +86,22 @@ say one 'COMMIT;'; say two 'COMMIT;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true, 0necccccccc true' 'and issued once'
 is "$(ask "SELECT name_key FROM idscope.instance WHERE id_scope = '0necccccccc'")" 'inst-one' 'to who was first'
 
+# --- what a tenant holds, counted behind what is written
+counts() { # NAME SCOPE: makes an instance and asks what there is
+    say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'tenant_%' AND name NOT IN (SELECT name FROM pg_prepared_statements) AND file = 'instance.sql' \\gexec
+BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-$1-$2', 'inst-$1-$2', '$2', '$2', 'west', '{}', 1, 'hashed', '{}'\$\$")
+SELECT t.become('idscope_api', 'a'); EXECUTE tenant_lock (t.tenant('a')); EXECUTE tenant_holds (t.tenant('a'));"
+}
+before=$(ask "SELECT count(*) FROM idscope.instance WHERE tenant_id = t.tenant('a')")
+counts one 0ned0000001
+like "$(heard one)" "^$((before + 1))\|" 'who makes an instance counts it'
+counts two 0ned0000002
+waits two 'who makes another one at the same time waits with the count'
+say one 'COMMIT;'
+like "$(heard two)" "^$((before + 2))\|" 'and counts both'
+say two 'ROLLBACK;'; heard two >"$work/none"
+counts one 0ned0000003
+like "$(heard one)" "^$((before + 2))\|" 'but not one that was refused'
+say one 'ROLLBACK;'; heard one >"$work/none"
+
 done_testing

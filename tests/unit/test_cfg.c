@@ -53,7 +53,8 @@ static void the_environment_is_shared_with_others(void **state)
     struct result r;
     assert_ok(read_as(
         state, CFG_API, ARGS("--check-config"),
-        ENV(GIVEN, "IDSCOPE_URL=x", "IDSCOPE_HUB_TIMEOUT_MS=nonsense", "IDSCOPE_batch_max=9", "IDSCOPE_", "IDSCOPE"), &r));
+        ENV(GIVEN, "IDSCOPE_URL=x", "IDSCOPE_HUB_TIMEOUT_MS=nonsense", "IDSCOPE_batch_max=9", "IDSCOPE_", "IDSCOPE"),
+        &r));
     assert_int_equal(r.c.batch_max, 128); /* only the exact name counts */
     assert_int_equal(r.ask, CFG_CHECK);
 }

@@ -271,6 +271,20 @@ describe('neighbours', () => {
     expect('delete', await tenant.arm('DELETE', tenant.instancePath(group, made[3].name)), 200, 202, 204);
     expect('an instance for one that was given back', await put(fresh('dps')), 201);
     await scene(t, { hubs: 0 }); // another tenant is not asked for it
+
+    // At the same time no more pass than one after the other: all have written what they want before the first is counted.
+    const passed = async (calls) => {
+      const answers = await Promise.all(calls);
+      for (const answer of answers.filter(({ status }) => status >= 300)) refusedArm(answer, 409, 'QuotaExceeded', /at most/);
+      return answers.filter(({ status }) => status < 300).length;
+    };
+    expect('delete', await tenant.arm('DELETE', tenant.instancePath(group, made[4].name)), 200, 202, 204);
+    const holder = stack.sql('begin; lock table idscope.linked_hub in access exclusive mode; select pg_sleep(1); commit');
+    await until('links to be locked', async () => (await stack.sql("select count(*) from pg_locks where relation = 'idscope.linked_hub'::regclass and mode = 'AccessExclusiveLock' and granted")) === '1');
+    assert.equal(await passed(Array.from({ length: 12 }, () => put(fresh('dps')))), 1, 'one place, one instance');
+    await holder;
+    expect('unlink', await put(made[0].name, []), 200);
+    assert.equal(await passed(made.slice(10, 22).map(({ name }) => put(name, hosts.slice(0, 20)))), 2, '49 places, twice 20 links');
   });
 
   test('a link that stays silent is tried less and less often', async (t) => {

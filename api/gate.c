@@ -185,14 +185,11 @@ static int compare_keys(const void *a, const void *b)
 /* Puts those of the keys that are not known freshly to the front, once each, and counts them. */
 static size_t pick_unknown(struct gate *g, struct str *keys, size_t count, int64_t now_us)
 {
-    size_t n = 0;
     qsort(keys, count, sizeof *keys, compare_keys);
-    for (size_t i = 0; i < count; i++) {
-        const void *known = cache_find(g->known[KIND_SCOPE], keys[i], now_us);
-        cache_release(known);
-        if (!known && !(n && str_same(keys[n - 1], keys[i])))
+    size_t n = 0, missing = cache_missing(g->known[KIND_SCOPE], keys, count, now_us);
+    for (size_t i = 0; i < missing; i++)
+        if (!n || !str_same(keys[n - 1], keys[i]))
             keys[n++] = keys[i];
-    }
     return n;
 }
 

@@ -69,10 +69,16 @@ static bool is_fresh(const struct cache *c, const struct entry *e, int64_t now_u
     return age_us > -c->fresh_us && age_us < c->fresh_us;
 }
 
-static void *take(const struct cache *c, struct str key, unsigned hash, int64_t now_us)
+static struct entry *fresh_one(const struct cache *c, struct str key, unsigned hash, int64_t now_us)
 {
     struct entry *e = look_up(c, key, hash);
-    if (!e || !is_fresh(c, e, now_us))
+    return e && is_fresh(c, e, now_us) ? e : NULL;
+}
+
+static void *take(const struct cache *c, struct str key, unsigned hash, int64_t now_us)
+{
+    struct entry *e = fresh_one(c, key, hash, now_us);
+    if (!e)
         return NULL;
     e->holders++;
     return e->value;
@@ -120,6 +126,17 @@ void *cache_find(struct cache *c, struct str key, int64_t now_us)
     void *value = take(c, key, hash, now_us);
     pthread_mutex_unlock(&c->lock);
     return value;
+}
+
+size_t cache_missing(struct cache *c, struct str *keys, size_t count, int64_t now_us)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < count; i++)
+        if (!fresh_one(c, keys[i], hash_of(c, keys[i]), now_us))
+            keys[n++] = keys[i];
+    pthread_mutex_unlock(&c->lock);
+    return n;
 }
 
 void *cache_make(struct str key, size_t size, int64_t now_us)

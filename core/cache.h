@@ -14,6 +14,8 @@ void cache_free(struct cache *c); /* NULL is allowed; what somebody holds lives 
 
 /* The value of a key, to be released; NULL: there is none, or none that is fresh. */
 void *cache_find(struct cache *c, struct str key, int64_t now_us);
+/* Puts those of the keys under which nothing fresh is kept to the front, in their order, and counts them. */
+size_t cache_missing(struct cache *c, struct str *keys, size_t count, int64_t now_us);
 /* A new value: `size` zeroed bytes, to be released, which nobody else knows before it is kept. What it points to lives
  * in cache_arena. */
 void *cache_make(struct str key, size_t size, int64_t now_us);

@@ -83,6 +83,19 @@ static void the_first_one_stays_where_that_is_asked_for(void **state)
     assert_int_equal(number_at(STR("a"), FRESH_US), 3);
 }
 
+static void what_is_missing_comes_first(void **state)
+{
+    struct str keys[] = {STR("a"), STR("b"), STR("c"), STR("d")};
+    (void)state;
+    put(STR("b"), 2, -FRESH_US);
+    put(STR("a"), 1, 0);
+    put(STR("c"), 3, 0);
+    assert_int_equal(cache_missing(cache, keys, 4, 0), 2);
+    assert_text(keys[0], "b");
+    assert_text(keys[1], "d");
+    assert_int_equal(cache_missing(cache, keys, 0, 0), 0);
+}
+
 static void what_is_held_lives_on(void **state)
 {
     (void)state;
@@ -166,6 +179,7 @@ int main(void)
         CACHE(a_value_is_found_while_it_is_fresh),
         CACHE(the_last_one_kept_is_found),
         CACHE(the_first_one_stays_where_that_is_asked_for),
+        CACHE(what_is_missing_comes_first),
         CACHE(what_is_held_lives_on),
         CACHE(what_a_value_points_to_lives_with_it),
         CACHE(the_oldest_make_room),

@@ -3,6 +3,9 @@
 
 enum { KEY_LEAST_BYTES = 16, KEY_MOST_BYTES = DEVICE_KEY_BYTES };
 
+static const uint8_t nobodys[DEVICE_KEY_BYTES];
+const struct keypair keypair_of_nobody = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
+
 static err_t read_key(struct arena *a, struct str key, const char *member, const char *part, size_t new_bytes,
                       struct err_detail *d, struct bytes *ret)
 {

@@ -11,6 +11,10 @@ struct keypair {
     struct bytes primary, secondary; /* raw key bytes; p NULL: there is no such key */
 };
 
+/* Nobody's keys: what is signed in a name that does not exist is checked with them, and refused whatever comes out, so
+ * that time does not tell which names exist. */
+extern const struct keypair keypair_of_nobody;
+
 struct keypair_sealed {
     struct bytes primary, secondary; /* p NULL: there is no such key */
 };

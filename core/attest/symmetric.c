@@ -103,8 +103,7 @@ static err_t check_token(struct arena *a, const struct attest_row *row, const st
 /* The token of an id that is not enrolled is checked with nobody's keys. */
 static err_t check(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
 {
-    static const uint8_t nobodys[DEVICE_KEY_BYTES];
-    struct keypair keys = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
+    struct keypair keys = keypair_of_nobody;
     bool enrolled = row->stored.sealed.p;
     if (enrolled)
         TRY(open_keys(a, row, d, &keys));

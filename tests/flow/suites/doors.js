@@ -236,48 +236,82 @@ describe('doors: bodies', () => {
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
 
+// Asks on one kept connection of the second deployment; gives the time, the status and the words.
+function asker(t) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  return ({ method, host, target, authorization, body = '' }) => new Promise((resolve, reject) => {
+    const begun = process.hrtime.bigint();
+    const request = http.request({ method, agent, host: '127.0.0.1', port: SECOND, path: target,
+      headers: { Host: host, Authorization: authorization, 'Content-Type': 'application/json', 'Content-Length': body.length } });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      let text = '';
+      response.on('data', (part) => { text += part; });
+      response.on('end', () => {
+        const { message, errorCode, Message } = JSON.parse(text);
+        resolve({ us: Number(process.hrtime.bigint() - begun) / 1000, status: response.statusCode, words: `${errorCode} ${message} ${Message}` });
+      });
+    });
+    request.end(body);
+  });
+}
+
+// All kinds are refused in the same words, and after the same time as a wrong key.
+async function refusedAlike(t, what, ask, kinds) {
+  const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
+  const said = new Set();
+  for (let i = 0; i < 300; i++) {
+    for (const [kind, whom] of Object.entries(kinds)) {
+      const { us, status, words } = await ask(whom(i));
+      assert.equal(status, 401, `${what}, ${kind}: ${words}`);
+      said.add(words);
+      if (i >= 50) times[kind].push(us);
+    }
+  }
+  assert.equal(said.size, 1, `${what}: ${[...said].join('; ')}`);
+  const medians = Object.fromEntries(Object.entries(times).map(([kind, all]) => [kind, Math.round(median(all))]));
+  t.diagnostic(`${what}, medians in us: ${JSON.stringify(medians)}`);
+  for (const [kind, us] of Object.entries(medians)) {
+    const ratio = us / medians.wrongKey;
+    assert.ok(ratio > 0.75 && ratio < 1.33, `${what}: ${kind} is refused in ${us} us, a wrong key in ${medians.wrongKey} us`);
+  }
+}
+
 describe('doors: strangers', () => {
+  // What a device may ask: method, and what follows its id in the path.
+  const ASKED = { status: ['POST', ''], register: ['PUT', '/register'], poll: ['GET', '/operations/4.0123456789abcdef.01234567-89ab-4cde-8f01-23456789abcd'] };
+
   test('a wrong key, an unknown registration id and an unknown ID scope are refused with the same words after the same time', async (t) => {
     const made = await scene(t, { hubs: 1 }, second.idscope);
     const device = await made.enroll();
     const key = sas.newKey();
-    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    t.after(() => agent.destroy());
-    const ask = (scope, id) => new Promise((resolve, reject) => {
-      const begun = process.hrtime.bigint();
-      const request = http.request({ method: 'POST', agent, host: '127.0.0.1', port: SECOND, path: `/${scope}/registrations/${id}?api-version=2021-10-01`,
-        headers: { Host: 'global.dps.second.test', Authorization: sas.forDevice(scope, id, key), 'Content-Type': 'application/json', 'Content-Length': 2 } });
-      request.on('error', reject);
-      request.on('response', (response) => {
-        let text = '';
-        response.on('data', (part) => { text += part; });
-        response.on('end', () => resolve({ us: Number(process.hrtime.bigint() - begun) / 1000, status: response.statusCode, message: JSON.parse(text).message, code: JSON.parse(text).errorCode }));
-      });
-      request.end('{}');
-    });
-    const kinds = { wrongKey: () => [made.idScope, device.id], unknownId: (i) => [made.idScope, `nobody-${i}`], unknownScope: () => ['0neE0000001', device.id] };
+    const ask = asker(t);
+    const strangers = ([method, rest]) => {
+      const call = (scope, id) => ({ method, host: 'global.dps.second.test', target: `/${scope}/registrations/${id}${rest}?api-version=2021-10-01`,
+        authorization: sas.forDevice(scope, id, key), body: method === 'GET' ? '' : '{}' });
+      return { wrongKey: () => call(made.idScope, device.id), unknownId: (i) => call(made.idScope, `nobody-${i}`), unknownScope: () => call('0neE0000001', device.id) };
+    };
     const batches = async () => (await second.stack.metrics('api1')).idscope_batch_size_count;
-    for (const [kind, whom] of Object.entries(kinds)) {
-      const before = await batches();
-      for (let i = 0; i < 20; i++) await ask(...whom(i));
-      assert.equal(await batches() - before, 20, `each refusal of ${kind} asks the database`);
-    }
-    const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
-    const said = new Set();
-    for (let i = 0; i < 300; i++) {
-      for (const [kind, whom] of Object.entries(kinds)) {
-        const { us, status, message, code } = await ask(...whom(i));
-        assert.equal(status, 401);
-        said.add(`${code} ${message}`);
-        if (i >= 50) times[kind].push(us);
+    for (const [what, asked] of Object.entries(ASKED)) {
+      for (const [kind, whom] of Object.entries(strangers(asked))) {
+        const before = await batches();
+        for (let i = 0; i < 20; i++) await ask(whom(i));
+        assert.equal(await batches() - before, 20, `each refusal of ${kind} asks the database (${what})`);
       }
+      await refusedAlike(t, what, ask, strangers(asked));
     }
-    assert.equal(said.size, 1, [...said].join('; '));
-    const medians = Object.fromEntries(Object.entries(times).map(([kind, all]) => [kind, Math.round(median(all))]));
-    t.diagnostic(`medians in us: ${JSON.stringify(medians)}`);
-    for (const kind of ['unknownId', 'unknownScope']) {
-      const ratio = medians[kind] / medians.wrongKey;
-      assert.ok(ratio > 0.75 && ratio < 1.33, `${kind} is refused in ${medians[kind]} us, a wrong key in ${medians.wrongKey} us`);
-    }
+  });
+
+  test('on the service plane and at a hub, a policy that is not there is refused like a wrong key, in words and time', async (t) => {
+    const made = await scene(t, { hubs: 1 }, second.idscope);
+    const key = sas.newKey();
+    const ask = asker(t);
+    const strangers = (host, policy, target) => {
+      const call = (name, signed) => ({ method: 'GET', host, target, authorization: sas.forHost(host, name, signed) });
+      return { wrongKey: () => call(policy, key), unknownPolicy: (i) => call(`nobody-${i}`, key) };
+    };
+    await refusedAlike(t, 'service', ask, strangers(made.instance.host, made.instance.policy, '/enrollments/anybody?api-version=2021-10-01'));
+    await refusedAlike(t, 'hub', ask, strangers(made.hubs[0].host, 'iothubowner', '/devices/anybody?api-version=2021-04-12'));
   });
 });

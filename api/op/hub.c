@@ -27,8 +27,8 @@ static const struct codec properties_codec[] = {
     CODEC_TEXT(P_, provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_JSON(P_, locations, "locations", RESOURCE_JSON_MAX, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy,
-                  RESOURCE_POLICIES_MAX, CODEC_IN),
+    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
+                  CODEC_IN),
     CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0),
     CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN),
     CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN),
@@ -40,12 +40,8 @@ static const struct codec properties_codec[] = {
 };
 #undef P_
 
-static const struct codec sku_codec[] = {SKU_ROWS(HUB_CAPACITY_LEAST, HUB_CAPACITY_MOST), CODEC_END};
-static const struct codec resource_codec[] = {
-    RESOURCE_ROWS(sku_codec),
-    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct hub_properties, CODEC_IN),
-    CODEC_END,
-};
+static const struct codec sku_codec[] = {SKU_ROWS(HUB_CAPACITY_LEAST, HUB_CAPACITY_MOST)};
+static const struct codec resource_codec[] = {SERVICE_ROWS(sku_codec, properties_codec, struct hub_properties)};
 
 static const struct {
     struct str name, tier;

@@ -37,18 +37,26 @@ static const struct codec properties_codec[] = {
     CODEC_TEXT(P_, service_host, "serviceOperationsHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, device_host, "deviceProvisioningHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, id_scope, "idScope", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy,
-                  RESOURCE_POLICIES_MAX, CODEC_IN),
+    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
+                  CODEC_IN),
     CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN),
     CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN),
     CODEC_END,
 };
 #undef P_
 
-static const struct codec sku_codec[] = {SKU_ROWS(INSTANCE_CAPACITY_LEAST, INSTANCE_CAPACITY_MOST), CODEC_END};
-static const struct codec resource_codec[] = {
-    RESOURCE_ROWS(sku_codec),
-    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct instance_properties, CODEC_IN),
+static const struct codec sku_codec[] = {SKU_ROWS(INSTANCE_CAPACITY_LEAST, INSTANCE_CAPACITY_MOST)};
+static const struct codec resource_codec[] = {SERVICE_ROWS(sku_codec, properties_codec, struct instance_properties)};
+
+/* The provider's own error shape. */
+struct devices_error {
+    struct opt_i64 code;
+    struct str http_status_code, message;
+};
+static const struct codec devices_error_codec[] = {
+    CODEC_I64(struct devices_error, code, "code", 0, INT32_MAX, CODEC_OUT),
+    CODEC_TEXT(struct devices_error, http_status_code, "httpStatusCode", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(struct devices_error, message, "message", RESOURCE_URL_MAX, CODEC_OUT),
     CODEC_END,
 };
 

@@ -3,6 +3,60 @@
 #include "api/op/arm.h"
 #include "api/op/links.h"
 #include "api/op/op.h"
+#include "api/op/resource_codec.h"
+#include "core/limits.h"
+
+/* --- on the wire -------------------------------------------------------------------------------------------------- */
+
+struct latency {
+    struct str region;
+    int64_t measured_us;
+    struct str p50_ms, p95_ms; /* JSON numbers */
+    struct opt_i64 count, age_s;
+};
+struct linked_hub {
+    struct str host_name, hub_resource_id, access_policy, location, connection_string;
+    struct opt_i64 weight;
+    enum tri apply;
+    int state; /* enum link_state */
+    struct str reason;
+    int64_t state_since_us, last_good_us;
+    struct obj_list latency; /* struct latency */
+};
+
+#define L_ struct latency
+static const struct codec latency_codec[] = {
+    CODEC_TEXT(L_, region, "region", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(L_, p50_ms, "p50Ms", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(L_, p95_ms, "p95Ms", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_I64(L_, count, "count", 0, INT64_MAX, CODEC_OUT),
+    CODEC_TIME(L_, measured_us, "measuredAt"),
+    CODEC_I64(L_, age_s, "ageSeconds", 0, INT64_MAX, CODEC_OUT),
+    CODEC_END,
+};
+#undef L_
+
+#define L_ struct linked_hub
+static const struct codec properties_codec[] = {
+    CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, CODEC_OUT),
+    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_OUT | CODEC_NULL),
+    CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_OUT | CODEC_NULL),
+    CODEC_WORD(L_, state, "state", link_state_words, CODEC_OUT),
+    CODEC_TEXT(L_, reason, "reason", RESOURCE_URL_MAX, CODEC_OUT | CODEC_NULL),
+    CODEC_TIME(L_, state_since_us, "stateSince"),
+    CODEC_TIME(L_, last_good_us, "lastGood"),
+    CODEC_OBJECTS(L_, latency, "latency", latency_codec, struct latency, 0, CODEC_OUT),
+    CODEC_END,
+};
+#undef L_
+
+static const struct codec resource_codec[] = {RESOURCE_ROWS, PROPERTIES_ROW, CODEC_END};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct linked_list {
     struct arm_target target;
@@ -77,9 +131,9 @@ static void write_linked(struct call *r, const struct linked_list *l, const stru
         .id = arena_printf(r->arena, "%s/linkedHubs/%.*s", l->instance_id.p, STR_ARG(row->host_name)),
         .name = row->host_name,
         .type = STR("Microsoft.Devices/ProvisioningServices/linkedHubs"),
-        .properties = resource_join(r->arena, linked_hub_codec, &properties, STR("{}")),
+        .properties = resource_join(r->arena, properties_codec, &properties, STR("{}")),
     };
-    codec_encode(out, child_resource_codec, &res);
+    codec_encode(out, resource_codec, &res);
 }
 
 err_t op_linked_hub_list(struct call *r)

@@ -4,6 +4,26 @@
 
 #include "api/op/arm.h"
 #include "api/shared.h"
+#include "core/limits.h"
+
+/* --- on the wire -------------------------------------------------------------------------------------------------- */
+
+#define L_ struct link_entry
+const struct codec link_entry_codec[] = {
+    CODEC_TEXT(L_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, 0),
+    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, 0),
+    CODEC_TEXT(L_, authentication_type, "authenticationType", RESOURCE_TEXT_MAX, 0),
+    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, 0),
+    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, 0),
+    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_NULL),
+    CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_NULL),
+    CODEC_END,
+};
+#undef L_
+
+/* --- reading an entry --------------------------------------------------------------------------------------------- */
 
 /* One entry on its way to a row. */
 struct planned {

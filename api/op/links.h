@@ -6,6 +6,15 @@
 #include "api/call.h"
 #include "db/instance.h"
 
+/* One entry of iotHubs. */
+struct link_entry {
+    struct str name, connection_string, host_name, location, hub_resource_id, access_policy, authentication_type;
+    struct opt_i64 weight;
+    enum tri apply;
+};
+extern const struct codec link_entry_codec[];
+enum { CONNECTION_MAX = 2048 }; /* bytes of a connection string on the wire */
+
 /* What a PUT makes of the links. */
 struct link_plan {
     struct linked_row *rows; /* the whole new set, in order */

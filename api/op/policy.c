@@ -5,6 +5,16 @@
 #include "api/shared.h"
 #include "core/keypair.h"
 
+enum { KEY_TEXT_MAX = 128 };
+
+const struct codec policy_codec[] = {
+    CODEC_TEXT(struct policy, key_name, "keyName", RESOURCE_TEXT_MAX, CODEC_MUST),
+    CODEC_TEXT(struct policy, primary_key, "primaryKey", KEY_TEXT_MAX, 0),
+    CODEC_TEXT(struct policy, secondary_key, "secondaryKey", KEY_TEXT_MAX, 0),
+    CODEC_TEXT(struct policy, rights, "rights", RESOURCE_TEXT_MAX, CODEC_MUST),
+    CODEC_END,
+};
+
 struct policy_owner policy_owner_hub(struct str hub_key)
 {
     return (struct policy_owner){"hub_policy", hub_key, hub_rights_parse, hub_rights_text};

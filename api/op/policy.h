@@ -6,6 +6,13 @@
 #include "api/call.h"
 #include "db/resource.h"
 
+/* A policy on the wire, with its keys in base64. */
+struct policy {
+    struct str key_name, primary_key, secondary_key, rights;
+};
+extern const struct codec policy_codec[];
+enum { POLICIES_MAX = 100 }; /* in one array */
+
 /* Whose policies: how rights are spelled, and which rows the keys are sealed for (core/seal.h). */
 struct policy_owner {
     const char *kind; /* "hub_policy", "instance_policy" */

@@ -1,106 +1,11 @@
-/* resource_codec.c: names of the management plane's members on the wire, and the members that have none. It must hold
- * no rule about a resource but what may be kept without being understood. */
+/* resource_codec.c: what the JSON of all resources shares: identities, and the members of `properties` that no table
+ * names. It must hold no rule about a resource but what may be kept without being understood. */
 #include "api/op/resource_codec.h"
 
 #include <string.h>
 
-enum { KEY_BYTES = 128, CONNECTION_MAX = 2048 };
-
-const struct codec policy_codec[] = {
-    CODEC_TEXT(struct policy, key_name, "keyName", RESOURCE_TEXT_MAX, CODEC_MUST),
-    CODEC_TEXT(struct policy, primary_key, "primaryKey", KEY_BYTES, 0),
-    CODEC_TEXT(struct policy, secondary_key, "secondaryKey", KEY_BYTES, 0),
-    CODEC_TEXT(struct policy, rights, "rights", RESOURCE_TEXT_MAX, CODEC_MUST),
-    CODEC_END,
-};
-
 const struct codec identity_codec[] = {
     CODEC_TEXT(struct managed_identity, type, "type", RESOURCE_TEXT_MAX, 0),
-    CODEC_END,
-};
-
-#define R_ struct resource
-const struct codec child_resource_codec[] = {
-    CODEC_TEXT(R_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, type, "type", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_JSON(R_, properties, "properties", RESOURCE_JSON_MAX, CODEC_OUT),
-    CODEC_END,
-};
-
-const struct codec group_codec[] = {
-    CODEC_TEXT(R_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, type, "type", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(R_, location, "location", RESOURCE_TEXT_MAX, CODEC_MUST),
-    CODEC_JSON(R_, tags, "tags", RESOURCE_JSON_MAX, CODEC_OBJECT_ONLY),
-    CODEC_JSON(R_, properties, "properties", RESOURCE_JSON_MAX, CODEC_OUT),
-    CODEC_END,
-};
-#undef R_
-
-#define L_ struct link_entry
-const struct codec link_entry_codec[] = {
-    CODEC_TEXT(L_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, 0),
-    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, 0),
-    CODEC_TEXT(L_, authentication_type, "authenticationType", RESOURCE_TEXT_MAX, 0),
-    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, 0),
-    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, 0),
-    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_NULL),
-    CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_NULL),
-    CODEC_END,
-};
-#undef L_
-
-#define L_ struct latency
-static const struct codec latency_codec[] = {
-    CODEC_TEXT(L_, region, "region", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_JSON(L_, p50_ms, "p50Ms", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_JSON(L_, p95_ms, "p95Ms", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_I64(L_, count, "count", 0, INT64_MAX, CODEC_OUT),
-    CODEC_TIME(L_, measured_us, "measuredAt"),
-    CODEC_I64(L_, age_s, "ageSeconds", 0, INT64_MAX, CODEC_OUT),
-    CODEC_END,
-};
-#undef L_
-
-#define L_ struct linked_hub
-const struct codec linked_hub_codec[] = {
-    CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, CODEC_OUT),
-    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_OUT | CODEC_NULL),
-    CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_OUT | CODEC_NULL),
-    CODEC_WORD(L_, state, "state", link_state_words, CODEC_OUT),
-    CODEC_TEXT(L_, reason, "reason", RESOURCE_URL_MAX, CODEC_OUT | CODEC_NULL),
-    CODEC_TIME(L_, state_since_us, "stateSince"),
-    CODEC_TIME(L_, last_good_us, "lastGood"),
-    CODEC_OBJECTS(L_, latency, "latency", latency_codec, struct latency, 0, CODEC_OUT),
-    CODEC_END,
-};
-#undef L_
-
-#define S_ struct subscription
-const struct codec subscription_codec[] = {
-    CODEC_TEXT(S_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, subscription_id, "subscriptionId", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, tenant_id, "tenantId", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, display_name, "displayName", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_JSON(S_, policies, "subscriptionPolicies", RESOURCE_JSON_MAX, CODEC_OUT),
-    CODEC_TEXT(S_, authorization_source, "authorizationSource", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_END,
-};
-#undef S_
-
-const struct codec devices_error_codec[] = {
-    CODEC_I64(struct devices_error, code, "code", 0, INT32_MAX, CODEC_OUT),
-    CODEC_TEXT(struct devices_error, http_status_code, "httpStatusCode", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(struct devices_error, message, "message", RESOURCE_URL_MAX, CODEC_OUT),
     CODEC_END,
 };
 

@@ -3,6 +3,8 @@
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
 
+static const struct codec group_codec[] = {RESOURCE_ROWS, LOCATION_ROW, TAGS_ROW, PROPERTIES_ROW, CODEC_END};
+
 static void write_group(struct call *r, const struct arm_target *t, const struct group_row *row, struct text *out)
 {
     struct resource g = {

@@ -4,6 +4,23 @@
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
 
+struct subscription {
+    struct str id, subscription_id, tenant_id, display_name, state, authorization_source, policies;
+};
+
+#define S_ struct subscription
+static const struct codec subscription_codec[] = {
+    CODEC_TEXT(S_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, subscription_id, "subscriptionId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, tenant_id, "tenantId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, display_name, "displayName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(S_, policies, "subscriptionPolicies", RESOURCE_JSON_MAX, CODEC_OUT),
+    CODEC_TEXT(S_, authorization_source, "authorizationSource", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+#undef S_
+
 static void write_subscription(struct call *r, const struct subscription_row *row, struct text *out)
 {
     struct str id = enc_uuid(r->arena, &row->subscription_id);

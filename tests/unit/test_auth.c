@@ -1,5 +1,5 @@
-/* test_auth.c: shared access signatures of instances and hubs: who is refused learns nothing, neither from the words nor
- * from the work that it took. The gate is the test's own, and each hash is counted. */
+/* test_auth.c: shared access signatures of instances and hubs: who is refused learns nothing, neither from the words
+ * nor from the work that it took. The gate is the test's own, and each hash is counted. */
 #include "api/auth.h"
 
 #include "api/shared.h"

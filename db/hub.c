@@ -1,10 +1,11 @@
 /* hub.c: built-in hubs as the management plane sees them. It must never touch a device of theirs. */
 #include "db/hub.h"
 
-#define DETAIL_COLS COL_JSON(tags), COL(sku_name), COL(sku_capacity), COL_JSON(properties)
+#define DETAIL_COLS COL_JSON(is.tags), COL(sku_name), COL(sku_capacity), COL_JSON(is.properties)
 
 DB_PARAMS(details, struct hub_row, DETAIL_COLS);
-DB_ROW(hub, struct hub_row, COL(name), COL(group), COL(subscription_id), COL(location), DETAIL_COLS, COL(etag));
+DB_ROW(hub, struct hub_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(is.location), DETAIL_COLS,
+       COL(is.etag));
 DB_ROW(hub_locked, struct hub_locked, COL(hub_id), COL(location), COL(etag));
 
 err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
@@ -46,7 +47,7 @@ err_t db_hub_insert(struct db *db, struct arena *a, const struct find *hub, cons
 {
     return db_do(
         db, a,
-        DB_CALL(SQL_HUB_INSERT, db_named_in(hub), db_text(h->name), db_text(h->location), DB_MEMBERS(details, h)),
+        DB_CALL(SQL_HUB_INSERT, db_named_in(hub), db_text(h->is.name), db_text(h->is.location), DB_MEMBERS(details, h)),
         DB_ONCE);
 }
 

@@ -5,12 +5,9 @@
 #include "db/resource.h"
 
 struct hub_row {
-    struct str name, group;
-    struct uuid subscription_id;
-    struct str location, tags, sku_name;
+    struct resource_row is;
+    struct str sku_name;
     int64_t sku_capacity;
-    struct str properties;
-    struct uuid etag;
 };
 
 /* One hub (find.name_key) or a page of them. */

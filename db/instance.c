@@ -2,13 +2,14 @@
  * open a sealed value, nor touch what devices do. */
 #include "db/instance.h"
 
-#define DETAIL_COLS COL_JSON(tags), COL(sku_capacity), COL_WORD(allocation_policy, policy_words), COL_JSON(properties)
+#define DETAIL_COLS                                                                                                    \
+    COL_JSON(is.tags), COL(sku_capacity), COL_WORD(allocation_policy, policy_words), COL_JSON(is.properties)
 #define LINK_COLS                                                                                                      \
     COL(host_name), COL(location), COL(hub_key), COL(key_name), COL(primary_sealed), COL(weight), COL(apply)
 
 DB_PARAMS(details, struct instance_row, DETAIL_COLS);
-DB_ROW(instance, struct instance_row, COL(name), COL(group), COL(subscription_id), COL(id_scope), COL(id_scope_text),
-       COL(location), DETAIL_COLS, COL(etag));
+DB_ROW(instance, struct instance_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(id_scope),
+       COL(id_scope_text), COL(is.location), DETAIL_COLS, COL(is.etag));
 DB_ROW(instance_locked, struct instance_locked, COL(id_scope), COL(location), COL(etag),
        COL_WORD(allocation_policy, policy_words));
 DB_VALUE(id_scope, struct str, id_scope);
@@ -120,8 +121,8 @@ err_t db_instance_insert(struct db *db, struct arena *a, const struct find *inst
 {
     int64_t rows;
     TRY(db_count(db, a,
-                 DB_CALL(SQL_INSTANCE_INSERT, db_named_in(instance), db_text(i->name), db_text(i->id_scope),
-                         db_text(i->id_scope_text), db_text(i->location), DB_MEMBERS(details, i)),
+                 DB_CALL(SQL_INSTANCE_INSERT, db_named_in(instance), db_text(i->is.name), db_text(i->id_scope),
+                         db_text(i->id_scope_text), db_text(i->is.location), DB_MEMBERS(details, i)),
                  DB_ONCE, &rows));
     *ret_issued = rows == 1;
     return NULL;

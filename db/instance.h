@@ -22,13 +22,10 @@ struct linked_row {
 };
 
 struct instance_row {
-    struct str name, group;
-    struct uuid subscription_id;
-    struct str id_scope, id_scope_text, location, tags;
+    struct resource_row is;
+    struct str id_scope, id_scope_text;
     int64_t sku_capacity;
     int allocation_policy; /* enum allocation_policy */
-    struct str properties;
-    struct uuid etag;
     struct linked_row *links;
     size_t link_count;
 };

@@ -41,6 +41,13 @@ err_t db_placed_page(struct db *db, enum sql_id statement, struct arena *a, cons
 /* The place alone. */
 err_t db_place(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found);
 
+/* What a resource is stored with, whatever its kind; the rows of kinds begin with it. */
+struct resource_row {
+    struct str name, group; /* group absent: it stands in the subscription itself */
+    struct uuid subscription_id, etag;
+    struct str location, tags, properties;
+};
+
 /* A shared access policy of a hub or an instance. */
 struct policy_row {
     struct str key_name;

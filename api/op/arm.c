@@ -30,7 +30,7 @@ err_t arm_group(struct call *r, struct arm_target *ret)
 
 err_t arm_resource(struct call *r, struct arm_target *ret)
 {
-    TRY(arm_group(r, ret));
+    TRY(r->segments[SEGMENT_GROUP].p ? arm_group(r, ret) : arm_subscription(r, ret));
     ret->name = r->segments[SEGMENT_NAME];
     ret->find.after = (struct str){NULL, 0};
     ret->find.name_key = arena_lower(r->arena, ret->name);
@@ -115,14 +115,15 @@ err_t arm_tags(struct call *r, struct str tags, struct str *ret)
 
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group)
 {
-    return arena_printf(a, "/subscriptions/%s/resourceGroups/%.*s", enc_uuid(a, subscription).p, STR_ARG(group));
+    const char *id = enc_uuid(a, subscription).p;
+    return group.p ? arena_printf(a, "/subscriptions/%s/resourceGroups/%.*s", id, STR_ARG(group))
+                   : arena_printf(a, "/subscriptions/%s", id);
 }
 
 struct str arm_resource_id(struct arena *a, const struct uuid *subscription, struct str group, const char *type,
                            struct str name)
 {
-    return arena_printf(a, "%s/providers/Microsoft.Devices/%s/%.*s", arm_group_id(a, subscription, group).p, type,
-                        STR_ARG(name));
+    return arena_printf(a, "%s/providers/%s/%.*s", arm_group_id(a, subscription, group).p, type, STR_ARG(name));
 }
 
 void arm_list_begin(struct call *r, struct text *out)

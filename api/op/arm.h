@@ -6,7 +6,7 @@
 #include "api/call.h"
 #include "db/resource.h"
 
-/* A resource and its place, out of the path's segments: {sub}, {rg}, {name}. */
+/* A resource and its place, out of the path's segments: {sub}, {rg} where the path has one, {name}. */
 struct arm_target {
     struct find find;       /* of the resource, or of the page that $skiptoken asks for */
     struct str group, name; /* as the path spells them */
@@ -35,7 +35,7 @@ err_t arm_location(struct call *r, const char *member, struct str in, struct str
 /* Tags: at most 50 texts; absent becomes {}. */
 err_t arm_tags(struct call *r, struct str tags, struct str *ret);
 
-/* /subscriptions/{sub}/resourceGroups/{group}[/providers/Microsoft.Devices/{type}/{name}] */
+/* /subscriptions/{sub}[/resourceGroups/{group}][/providers/{type}/{name}]; a type is with its provider. */
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group);
 struct str arm_resource_id(struct arena *a, const struct uuid *subscription, struct str group, const char *type,
                            struct str name);

@@ -9,29 +9,21 @@
 #include "api/shared.h"
 #include "db/hub.h"
 
-static const char type_name[] = "IotHubs";
-
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
 struct hub_properties {
-    struct obj_list authorization_policies; /* struct policy; in */
-    struct str public_network_access;
-    struct str ip_filter_rules, private_endpoint_connections, network_rule_sets; /* JSON; in */
-    enum tri disable_local_auth, disable_device_sas, disable_module_sas;         /* in */
-    struct str state, provisioning_state, host_name, locations;                  /* out */
+    struct common_properties common;
+    struct str network_rule_sets;                                        /* JSON; in */
+    enum tri disable_local_auth, disable_device_sas, disable_module_sas; /* in */
+    struct str host_name, locations;                                     /* out */
 };
 
 #define P_ struct hub_properties
 static const struct codec properties_codec[] = {
-    CODEC_TEXT(P_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(P_, provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT),
+    STATE_ROWS(P_),
     CODEC_TEXT(P_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_JSON(P_, locations, "locations", RESOURCE_JSON_MAX, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
-                  CODEC_IN),
-    CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0),
-    CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN),
-    CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN),
+    ACCESS_ROWS(P_),
     CODEC_JSON(P_, network_rule_sets, "networkRuleSets", RESOURCE_JSON_MAX, CODEC_IN),
     CODEC_BOOL(P_, disable_local_auth, "disableLocalAuth", CODEC_IN),
     CODEC_BOOL(P_, disable_device_sas, "disableDeviceSAS", CODEC_IN),
@@ -71,37 +63,17 @@ static const struct policy default_policies[] = {
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static void write_hub(struct call *r, const struct hub_row *h, struct text *out)
+static void write_row(struct call *r, const struct resource_kind *k, const void *row, struct text *out)
 {
-    struct str location =
-        arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->location));
-    struct hub_properties properties = {
-        .state = STR("Active"),
-        .provisioning_state = STR("Succeeded"),
-        .host_name = id_hub_host(r->arena, h->name, r->cfg->domain),
-        .locations = location,
-        .public_network_access = STR("Enabled"),
+    const struct hub_row *h = row;
+    const struct hub_properties properties = {
+        .common = resource_at_work,
+        .host_name = id_hub_host(r->arena, h->is.name, r->cfg->domain),
+        .locations = arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->is.location)),
     };
     struct sku sku = {.capacity = {true, h->sku_capacity}};
     find_sku(h->sku_name, &sku);
-    struct resource res = {
-        .id = arm_resource_id(r->arena, &h->subscription_id, h->group, type_name, h->name),
-        .name = h->name,
-        .type = STR("Microsoft.Devices/IotHubs"),
-        .location = h->location,
-        .resource_group = h->group,
-        .subscription_id = enc_uuid(r->arena, &h->subscription_id),
-        .etag = arm_etag(r->arena, &h->etag),
-        .tags = h->tags,
-        .sku = &sku,
-        .properties = resource_join(r->arena, properties_codec, &properties, h->properties),
-    };
-    codec_encode(out, resource_codec, &res);
-}
-
-static void write_row(struct call *r, const void *rows, size_t i, struct text *out)
-{
-    write_hub(r, (const struct hub_row *)rows + i, out);
+    resource_write(r, k, &h->is, &sku, &properties, out);
 }
 
 static err_t find_rows(struct call *r, const struct find *f, struct resource_page *ret)
@@ -109,8 +81,6 @@ static err_t find_rows(struct call *r, const struct find *f, struct resource_pag
     struct hub_row *rows;
     TRY(db_hub_find(r->db, r->arena, f, &ret->place, &rows, &ret->count, &ret->more));
     ret->rows = rows;
-    if (ret->count)
-        ret->last_name = rows[ret->count - 1].name;
     return NULL;
 }
 
@@ -124,7 +94,7 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
 
 static err_t check_properties(struct call *r, const struct hub_properties *p)
 {
-    TRY(later_network(r, p->public_network_access, p->ip_filter_rules, p->private_endpoint_connections));
+    TRY(later_network(r, &p->common));
     TRY(later_list(r, "properties.networkRuleSets", p->network_rule_sets));
     TRY(later_flag(r, "properties.disableLocalAuth", p->disable_local_auth));
     TRY(later_flag(r, "properties.disableDeviceSAS", p->disable_device_sas));
@@ -144,7 +114,7 @@ static err_t check_sku(struct call *r, const struct sku *given, struct hub_row *
 static err_t check(struct resource_put *p)
 {
     struct hub_row *row = p->row = ARENA_NEW(p->r->arena, struct hub_row);
-    *row = (struct hub_row){.name = p->target.name, .location = p->location, .tags = p->tags, .properties = p->extra};
+    row->is = p->stored;
     TRY(check_sku(p->r, p->body.sku, row));
     return check_properties(p->r, p->body.properties_in);
 }
@@ -172,11 +142,6 @@ static struct policy_owner owner(const struct resource_put *p)
     return policy_owner_hub(p->target.find.name_key);
 }
 
-static const struct obj_list *sent_policies(const struct resource_put *p)
-{
-    return &((const struct hub_properties *)p->body.properties_in)->authorization_policies;
-}
-
 static err_t put_policies(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count)
 {
     TRY(db_hub_policy_put(db, p->r->arena, &p->target.find, rows, count));
@@ -198,12 +163,23 @@ static err_t erase(struct call *r, const struct find *f, struct str etag, struct
 
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
+static const struct resource_keys keys = {
+    .find = find_policies,
+    .owner = owner,
+    .defaults = default_policies,
+    .default_count = sizeof default_policies / sizeof *default_policies,
+    .put = put_policies,
+};
+
 static const struct resource_kind hub_kind = {
     .noun = "hub",
     .article = "a",
+    .type = "Microsoft.Devices/IotHubs",
+    .global_names = true,
+    .keys = &keys,
+    .row_size = sizeof(struct hub_row),
     .find = find_rows,
     .write = write_row,
-    .policies = find_policies,
     .codec = resource_codec,
     .properties_codec = properties_codec,
     .properties_size = sizeof(struct hub_properties),
@@ -211,13 +187,9 @@ static const struct resource_kind hub_kind = {
     .lock = lock,
     .insert = insert,
     .update = update,
-    .owner = owner,
-    .sent_policies = sent_policies,
-    .default_policies = default_policies,
-    .default_policy_count = sizeof default_policies / sizeof *default_policies,
-    .put_policies = put_policies,
     .forget = forget,
     .erase = erase,
 };
 
 RESOURCE_OPS(hub, hub_kind)
+RESOURCE_KEYS_OPS(hub, hub_kind)

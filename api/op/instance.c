@@ -10,7 +10,6 @@
 #include "api/op/resource.h"
 #include "api/shared.h"
 
-static const char type_name[] = "ProvisioningServices";
 enum {
     SCOPE_TRIES = 8,
     FIRST_PROBE_AHEAD_MS = 3600000, /* no link that is due again waits for so long */
@@ -19,28 +18,21 @@ enum {
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
 struct instance_properties {
-    struct obj_list authorization_policies; /* struct policy; in */
-    struct obj_list iot_hubs;               /* struct link_entry */
-    int allocation_policy;                  /* enum allocation_policy */
-    struct str public_network_access;
-    struct str ip_filter_rules, private_endpoint_connections;                  /* JSON; in */
-    struct str state, provisioning_state, id_scope, service_host, device_host; /* out */
+    struct common_properties common;
+    struct obj_list iot_hubs;                       /* struct link_entry */
+    int allocation_policy;                          /* enum allocation_policy */
+    struct str id_scope, service_host, device_host; /* out */
 };
 
 #define P_ struct instance_properties
 static const struct codec properties_codec[] = {
-    CODEC_TEXT(P_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(P_, provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT),
+    STATE_ROWS(P_),
     CODEC_WORD(P_, allocation_policy, "allocationPolicy", instance_policy_words, 0),
-    CODEC_TEXT(P_, public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0),
+    ACCESS_ROWS(P_),
     CODEC_OBJECTS(P_, iot_hubs, "iotHubs", link_entry_codec, struct link_entry, LINKS_MOST, 0),
     CODEC_TEXT(P_, service_host, "serviceOperationsHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, device_host, "deviceProvisioningHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, id_scope, "idScope", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_OBJECTS(P_, authorization_policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX,
-                  CODEC_IN),
-    CODEC_JSON(P_, ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN),
-    CODEC_JSON(P_, private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN),
     CODEC_END,
 };
 #undef P_
@@ -73,37 +65,19 @@ static struct obj_list write_links(struct call *r, const struct instance_row *i)
     return (struct obj_list){entries, i->link_count, true};
 }
 
-static void write_instance(struct call *r, const struct instance_row *i, struct text *out)
+static void write_row(struct call *r, const struct resource_kind *k, const void *row, struct text *out)
 {
-    struct instance_properties properties = {
-        .state = STR("Active"),
-        .provisioning_state = STR("Succeeded"),
+    const struct instance_row *i = row;
+    const struct instance_properties properties = {
+        .common = resource_at_work,
         .allocation_policy = i->allocation_policy,
-        .public_network_access = STR("Enabled"),
         .iot_hubs = write_links(r, i),
-        .service_host = id_service_host(r->arena, i->name, r->cfg->domain),
+        .service_host = id_service_host(r->arena, i->is.name, r->cfg->domain),
         .device_host = id_device_host(r->arena, r->cfg->domain),
         .id_scope = i->id_scope_text,
     };
     struct sku sku = {STR("S1"), STR("Standard"), {true, i->sku_capacity}};
-    struct resource res = {
-        .id = arm_resource_id(r->arena, &i->subscription_id, i->group, type_name, i->name),
-        .name = i->name,
-        .type = STR("Microsoft.Devices/ProvisioningServices"),
-        .location = i->location,
-        .resource_group = i->group,
-        .subscription_id = enc_uuid(r->arena, &i->subscription_id),
-        .etag = arm_etag(r->arena, &i->etag),
-        .tags = i->tags,
-        .sku = &sku,
-        .properties = resource_join(r->arena, properties_codec, &properties, i->properties),
-    };
-    codec_encode(out, resource_codec, &res);
-}
-
-static void write_row(struct call *r, const void *rows, size_t i, struct text *out)
-{
-    write_instance(r, (const struct instance_row *)rows + i, out);
+    resource_write(r, k, &i->is, &sku, &properties, out);
 }
 
 static err_t find_rows(struct call *r, const struct find *f, struct resource_page *ret)
@@ -111,8 +85,6 @@ static err_t find_rows(struct call *r, const struct find *f, struct resource_pag
     struct instance_row *rows;
     TRY(db_instance_find(r->db, r->arena, f, &ret->place, &rows, &ret->count, &ret->more));
     ret->rows = rows;
-    if (ret->count)
-        ret->last_name = rows[ret->count - 1].name;
     return NULL;
 }
 
@@ -161,15 +133,11 @@ static err_t check(struct resource_put *p)
     if (!str_same_nocase(p->body.sku->name, STR("S1")))
         return refuse_sku(p->r);
     put->row = (struct instance_row){
-        .name = p->target.name,
-        .location = p->location,
-        .tags = p->tags,
-        .properties = p->extra,
+        .is = p->stored,
         .sku_capacity = p->body.sku->capacity.set ? p->body.sku->capacity.n : INSTANCE_CAPACITY_LEAST,
         .allocation_policy = properties->allocation_policy,
     };
-    return later_network(p->r, properties->public_network_access, properties->ip_filter_rules,
-                         properties->private_endpoint_connections);
+    return later_network(p->r, &properties->common);
 }
 
 /* Members that were not sent stay as they are. */
@@ -209,11 +177,6 @@ static err_t update(struct db *db, struct resource_put *p)
 static struct policy_owner owner(const struct resource_put *p)
 {
     return policy_owner_instance(((const struct instance_put *)p->row)->row.id_scope);
-}
-
-static const struct obj_list *sent_policies(const struct resource_put *p)
-{
-    return &properties_of(p)->authorization_policies;
 }
 
 static err_t put_policies(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count)
@@ -283,12 +246,23 @@ static err_t erase(struct call *r, const struct find *f, struct str etag, struct
 
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
+static const struct resource_keys keys = {
+    .find = find_policies,
+    .owner = owner,
+    .defaults = &default_policy,
+    .default_count = 1,
+    .put = put_policies,
+};
+
 static const struct resource_kind instance_kind = {
     .noun = "instance",
     .article = "an",
+    .type = "Microsoft.Devices/ProvisioningServices",
+    .global_names = true,
+    .keys = &keys,
+    .row_size = sizeof(struct instance_row),
     .find = find_rows,
     .write = write_row,
-    .policies = find_policies,
     .codec = resource_codec,
     .properties_codec = properties_codec,
     .properties_size = sizeof(struct instance_properties),
@@ -296,14 +270,10 @@ static const struct resource_kind instance_kind = {
     .lock = lock,
     .insert = insert,
     .update = update,
-    .owner = owner,
-    .sent_policies = sent_policies,
-    .default_policies = &default_policy,
-    .default_policy_count = 1,
-    .put_policies = put_policies,
     .children = children,
     .forget = forget,
     .erase = erase,
 };
 
 RESOURCE_OPS(instance, instance_kind)
+RESOURCE_KEYS_OPS(instance, instance_kind)

@@ -17,14 +17,13 @@ err_t later_flag(struct call *r, const char *member, enum tri flag)
     return flag == TRI_TRUE ? comes_later(r, member) : NULL;
 }
 
-err_t later_network(struct call *r, struct str public_network_access, struct str ip_filter_rules,
-                    struct str private_endpoints)
+err_t later_network(struct call *r, const struct common_properties *p)
 {
-    if (public_network_access.p && !str_same_nocase(public_network_access, STR("Enabled")))
+    if (p->public_network_access.p && !str_same_nocase(p->public_network_access, STR("Enabled")))
         return call_fail(r, E(BAD_FIELD),
                          "properties.publicNetworkAccess must be Enabled; anything else comes in a later version.");
-    TRY(later_list(r, "properties.ipFilterRules", ip_filter_rules));
-    return later_list(r, "properties.privateEndpointConnections", private_endpoints);
+    TRY(later_list(r, "properties.ipFilterRules", p->ip_filter_rules));
+    return later_list(r, "properties.privateEndpointConnections", p->private_endpoint_connections);
 }
 
 err_t later_identity(struct call *r, const struct managed_identity *identity)

@@ -7,8 +7,7 @@
 #include "api/call.h"
 
 /* Each gives BAD_FIELD naming the member unless the value asks for nothing. */
-err_t later_network(struct call *r, struct str public_network_access, struct str ip_filter_rules,
-                    struct str private_endpoints);
+err_t later_network(struct call *r, const struct common_properties *p);
 err_t later_identity(struct call *r, const struct managed_identity *identity);
 err_t later_list(struct call *r, const char *member, struct str json);
 err_t later_flag(struct call *r, const char *member, enum tri flag);

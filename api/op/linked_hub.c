@@ -78,8 +78,8 @@ static err_t find_instance(struct call *r, struct linked_list *ret)
     if (!count)
         return E(RESOURCE_NOT_FOUND);
     ret->instance = rows;
-    ret->instance_id =
-        arm_resource_id(r->arena, &rows->subscription_id, rows->group, "ProvisioningServices", rows->name);
+    ret->instance_id = arm_resource_id(r->arena, &rows->is.subscription_id, rows->is.group,
+                                       "Microsoft.Devices/ProvisioningServices", rows->is.name);
     struct str *hosts = ARENA_NEW_ARRAY(r->arena, rows->link_count, struct str);
     for (size_t i = 0; i < rows->link_count; i++)
         hosts[i] = rows->links[i].host;

@@ -311,6 +311,7 @@ struct link_entry links_entry(struct call *r, const struct linked_row *l)
     if (l->hub_key.p)
         e.access_policy = l->key_name;
     if (l->hub_name.p)
-        e.hub_resource_id = arm_resource_id(a, &l->hub_subscription, l->hub_group, "IotHubs", l->hub_name);
+        e.hub_resource_id =
+            arm_resource_id(a, &l->hub_subscription, l->hub_group, "Microsoft.Devices/IotHubs", l->hub_name);
     return e;
 }

@@ -6,6 +6,34 @@
 
 enum { RESOURCE_ROOM = 2048 };
 
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+const struct common_properties resource_at_work = {
+    .state = STR("Active"), .provisioning_state = STR("Succeeded"), .public_network_access = STR("Enabled")};
+
+void resource_write(struct call *r, const struct resource_kind *k, const struct resource_row *row, struct sku *sku,
+                    const void *properties, struct text *out)
+{
+    const struct resource res = {
+        .id = arm_resource_id(r->arena, &row->subscription_id, row->group, k->type, row->name),
+        .name = row->name,
+        .type = str_of(k->type),
+        .location = row->location,
+        .resource_group = row->group,
+        .subscription_id = enc_uuid(r->arena, &row->subscription_id),
+        .etag = arm_etag(r->arena, &row->etag),
+        .tags = row->tags,
+        .sku = sku,
+        .properties = resource_join(r->arena, k->properties_codec, properties, row->properties),
+    };
+    codec_encode(out, k->codec, &res);
+}
+
+static const void *row_at(const struct resource_kind *k, const struct resource_page *page, size_t i)
+{
+    return (const char *)page->rows + i * k->row_size;
+}
+
 static err_t find_page(struct call *r, const struct resource_kind *k, const struct arm_target *t,
                        struct resource_page *page)
 {
@@ -21,7 +49,7 @@ err_t resource_reply(struct call *r, const struct resource_kind *k, int status, 
     if (!page.count)
         return E(RESOURCE_NOT_FOUND);
     text_init(&out, r->arena, RESOURCE_ROOM);
-    k->write(r, page.rows, 0, &out);
+    k->write(r, k, row_at(k, &page, 0), &out);
     return call_reply(r, status, text_str(&out));
 }
 
@@ -40,9 +68,12 @@ static err_t reply_list(struct call *r, const struct resource_kind *k, const str
     arm_list_begin(r, &out);
     for (size_t i = 0; i < page.count; i++) {
         arm_list_item(&out);
-        k->write(r, page.rows, i, &out);
+        k->write(r, k, row_at(k, &page, i), &out);
     }
-    return arm_list_end(r, &out, page.more ? arena_lower(r->arena, page.last_name) : (struct str){NULL, 0});
+    if (!page.more)
+        return arm_list_end(r, &out, (struct str){NULL, 0});
+    const struct resource_row *last = row_at(k, &page, page.count - 1);
+    return arm_list_end(r, &out, arena_lower(r->arena, last->name));
 }
 
 err_t resource_list_subscription(struct call *r, const struct resource_kind *k)
@@ -67,7 +98,7 @@ static err_t no_such_policy(struct call *r, const struct resource_kind *k)
 static err_t find_policies(struct call *r, const struct resource_kind *k, const struct arm_target *t,
                            struct str key_name_key, struct resource_policies *found)
 {
-    err_t e = k->policies(r, &t->find, key_name_key, found);
+    err_t e = k->keys->find(r, &t->find, key_name_key, found);
     return e ? e : arm_check_place(t, &found->place);
 }
 
@@ -106,18 +137,30 @@ static err_t read_body(struct resource_put *p)
     TRY(codec_decode(r->arena, p->kind->codec, CODEC_NO_CASE, in, &p->body, &r->detail));
     if (!p->body.properties_in)
         p->body.properties_in = arena_alloc(r->arena, p->kind->properties_size);
-    TRY(arm_location(r, "location", p->body.location, &p->location));
-    TRY(arm_tags(r, p->body.tags, &p->tags));
+    p->stored.name = p->target.name;
+    if (p->body.location.p)
+        TRY(arm_location(r, "location", p->body.location, &p->stored.location));
+    TRY(arm_tags(r, p->body.tags, &p->stored.tags));
     TRY(later_identity(r, p->body.identity));
-    return resource_extra(r->arena, p->kind->properties_codec, in, &r->detail, &p->extra);
+    return resource_extra(r->arena, p->kind->properties_codec, in, &r->detail, &p->stored.properties);
 }
 
 static err_t put_policies(struct db *db, struct resource_put *p, const struct policy *at, size_t count)
 {
     struct policy_row *rows;
-    struct policy_owner owner = p->kind->owner(p);
+    struct policy_owner owner = p->kind->keys->owner(p);
     TRY(policy_rows(p->r, &owner, at, count, &rows));
-    return p->kind->put_policies(db, p, rows, count);
+    return p->kind->keys->put(db, p, rows, count);
+}
+
+/* Those that were sent; else a new resource gets its first ones, and another one keeps what it has. */
+static err_t write_policies(struct db *db, struct resource_put *p)
+{
+    const struct resource_keys *keys = p->kind->keys;
+    const struct common_properties *sent = p->body.properties_in;
+    if (keys && sent->policies.set)
+        return put_policies(db, p, sent->policies.at, sent->policies.n);
+    return keys && p->created ? put_policies(db, p, keys->defaults, keys->default_count) : NULL;
 }
 
 /* Behind the insert, which waits for whoever has the name in this moment. */
@@ -128,29 +171,36 @@ static err_t take_name(struct db *db, struct resource_put *p)
     return taken ? NULL : E(UNIQUE_VIOLATION);
 }
 
+/* The group, where it stands in one, stays to the end of the transaction. */
+static err_t hold_place(struct db *db, const struct resource_put *p)
+{
+    const struct place *at = &p->target.find.at;
+    struct place_found found;
+    bool there = false;
+    if (at->group_key.p)
+        TRY(db_group_hold(db, p->r->arena, at, &there));
+    if (there)
+        return NULL;
+    TRY(db_place(db, p->r->arena, at, &found));
+    if (!found.subscription)
+        return E(SUBSCRIPTION_NOT_FOUND);
+    return at->group_key.p ? E(RESOURCE_GROUP_NOT_FOUND) : NULL;
+}
+
 static err_t create(struct db *db, struct resource_put *p)
 {
-    struct place_found found;
-    bool there;
     p->created = true;
     TRY(arm_check_match(p->r, NULL));
-    TRY(db_group_hold(db, p->r->arena, &p->target.find.at, &there));
-    if (!there) {
-        TRY(db_place(db, p->r->arena, &p->target.find.at, &found));
-        return found.subscription ? E(RESOURCE_GROUP_NOT_FOUND) : E(SUBSCRIPTION_NOT_FOUND);
-    }
+    TRY(hold_place(db, p));
     TRY(p->kind->insert(db, p));
-    TRY(take_name(db, p));
-    return p->kind->sent_policies(p)->set
-               ? NULL
-               : put_policies(db, p, p->kind->default_policies, p->kind->default_policy_count);
+    return p->kind->global_names ? take_name(db, p) : NULL;
 }
 
 static err_t change(struct db *db, struct resource_put *p, const struct resource_locked *old)
 {
     p->created = false;
     TRY(arm_check_match(p->r, &old->etag));
-    if (!str_same(old->location, p->location))
+    if (!str_same(old->location, p->stored.location))
         return call_fail(p->r, E(LOCATION_CONFLICT), "location: the %s is in %.*s; its location cannot change.",
                          p->kind->noun, STR_ARG(old->location));
     return p->kind->update(db, p);
@@ -160,11 +210,9 @@ static err_t put_work(struct db *db, void *context)
 {
     struct resource_put *p = context;
     struct resource_locked old = {0};
-    const struct obj_list *policies = p->kind->sent_policies(p);
     TRY(p->kind->lock(db, p, &old));
     TRY(old.there ? change(db, p, &old) : create(db, p));
-    if (policies->set)
-        TRY(put_policies(db, p, policies->at, policies->n));
+    TRY(write_policies(db, p));
     return p->kind->children ? p->kind->children(db, p) : NULL;
 }
 
@@ -175,18 +223,22 @@ static err_t write_resource(struct resource_put *p)
     err_t e = db_tx(r->db, put_work, p);
     if (e == E(UNIQUE_VIOLATION))
         e = db_tx(r->db, put_work, p);
-    p->kind->forget(p);
-    if (e == E(UNIQUE_VIOLATION))
-        return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; %s names are unique across all tenants.",
-                         STR_ARG(p->target.name), p->kind->noun);
-    return e;
+    if (p->kind->forget)
+        p->kind->forget(p);
+    if (e != E(UNIQUE_VIOLATION))
+        return e;
+    if (!p->kind->global_names)
+        return E(CONFLICT);
+    return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; %s names are unique across all tenants.",
+                     STR_ARG(p->target.name), p->kind->noun);
 }
 
 err_t resource_put(struct call *r, const struct resource_kind *k)
 {
     struct resource_put p = {.r = r, .kind = k};
     TRY(arm_resource(r, &p.target));
-    TRY(arm_check_new_name(r, k->article, k->noun, p.target.name));
+    if (k->global_names)
+        TRY(arm_check_new_name(r, k->article, k->noun, p.target.name));
     TRY(read_body(&p));
     TRY(k->check(&p));
     if (r->status)

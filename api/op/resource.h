@@ -1,22 +1,22 @@
-/* resource.h: what management resources share: one resource, pages of a list, the keys of its policies, PUT and DELETE.
- * A kind says how its rows are found, shown, checked and written; what the place lacks, how a page ends, which 404 it
- * is, in which order a PUT does its work and what it answers are said once, in resource.c. */
+/* resource.h: what management resources share: one resource, pages of a list, PUT and DELETE; and, for those that have
+ * them, the keys of their policies, SKUs, locations, names like hosts'. A kind says how its rows are found, shown,
+ * checked and written; what the place lacks, how a page ends, which 404 it is, in which order a PUT does its work and
+ * what it answers are said once, in resource.c. */
 #ifndef IDSCOPE_OP_RESOURCE_H
 #define IDSCOPE_OP_RESOURCE_H
 
 #include "api/op/arm.h"
 #include "api/op/policy.h"
 
-/* What a kind's `find` gives: rows of the kind's own type. */
+/* What a kind's `find` gives: rows of the kind's own type, which begins with a struct resource_row. */
 struct resource_page {
     struct place_found place;
     const void *rows;
     size_t count;
     bool more;
-    struct str last_name; /* of the last row */
 };
 
-/* What a kind's `policies` gives: the policies of one resource, if it is there. */
+/* What `find` of a kind's keys gives: the policies of one resource, if it is there. */
 struct resource_policies {
     struct place_found place;
     bool there;
@@ -30,9 +30,9 @@ struct resource_put {
     struct call *r;
     const struct resource_kind *kind;
     struct arm_target target;
-    struct resource body; /* as sent; its properties are never NULL */
-    struct str location, tags, extra;
-    void *row; /* the kind's own, made by `check` */
+    struct resource body;       /* as sent; its properties are never NULL */
+    struct resource_row stored; /* name, location, tags and properties as they are to be stored */
+    void *row;                  /* the kind's own, made by `check` */
     bool created;
 };
 
@@ -40,15 +40,32 @@ struct resource_put {
 struct resource_locked {
     bool there;
     struct uuid etag;
-    struct str location;
+    struct str location; /* absent where the kind has none */
+};
+
+/* Shared access policies with their keys. */
+struct resource_keys {
+    err_t (*find)(struct call *r, const struct find *f, struct str key_name_key, struct resource_policies *ret);
+    struct policy_owner (*owner)(const struct resource_put *p);
+    const struct policy *defaults; /* of a new resource that was sent without */
+    size_t default_count;
+    err_t (*put)(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count);
 };
 
 struct resource_kind {
     const char *noun, *article; /* "hub", "a": in sentences; the noun also where names rest */
-    err_t (*find)(struct call *r, const struct find *f, struct resource_page *ret);
-    void (*write)(struct call *r, const void *rows, size_t i, struct text *out);
-    err_t (*policies)(struct call *r, const struct find *f, struct str key_name_key, struct resource_policies *ret);
+    const char *type;           /* with its provider */
+    /* Names are parts of hosts: no two resources of the kind have one, whosever they are, and it rests for its tenant
+     * when the resource goes. Otherwise `check` says what a name may be. */
+    bool global_names;
+    const struct resource_keys *keys; /* NULL: it has none; otherwise its properties begin with common_properties */
 
+    size_t row_size;
+    err_t (*find)(struct call *r, const struct find *f, struct resource_page *ret);
+    /* One row, by resource_write. */
+    void (*write)(struct call *r, const struct resource_kind *k, const void *row, struct text *out);
+
+    /* What its tables do not name, it does not have: location, tags, SKU. */
     const struct codec *codec, *properties_codec; /* of struct resource, and of its properties */
     size_t properties_size;
     /* Judges the members that only this kind has and makes p->row. May answer by itself: then r->status is set. */
@@ -58,20 +75,21 @@ struct resource_kind {
     err_t (*lock)(struct db *db, struct resource_put *p, struct resource_locked *ret);
     err_t (*insert)(struct db *db, struct resource_put *p);
     err_t (*update)(struct db *db, struct resource_put *p);
-    struct policy_owner (*owner)(const struct resource_put *p);
-    const struct obj_list *(*sent_policies)(const struct resource_put *p);
-    const struct policy *default_policies; /* of a new one that was sent without */
-    size_t default_policy_count;
-    err_t (*put_policies)(struct db *db, struct resource_put *p, const struct policy_row *rows, size_t count);
     err_t (*children)(struct db *db, struct resource_put *p); /* what hangs on it; NULL: nothing */
 
-    void (*forget)(const struct resource_put *p); /* what the gate remembers of it */
+    void (*forget)(const struct resource_put *p); /* what the gate remembers of it; NULL: nothing */
 
     /* Deletes it, and makes the gate forget it. `etag`: that it must have, as clients see it; absent: any. *ret_gone is
      * false when there was none. */
     err_t (*erase)(struct call *r, const struct find *f, struct str etag, struct place_found *ret_found,
                    bool *ret_gone);
 };
+
+/* Writes a resource as its row holds it, with the kind's own properties; `sku` may be NULL. */
+void resource_write(struct call *r, const struct resource_kind *k, const struct resource_row *row, struct sku *sku,
+                    const void *properties, struct text *out);
+/* What every service says of itself, since one that is there works. */
+extern const struct common_properties resource_at_work;
 
 /* Answers with the resource as it stands in the database now. */
 err_t resource_reply(struct call *r, const struct resource_kind *k, int status, const struct arm_target *t);
@@ -90,10 +108,12 @@ err_t resource_delete(struct call *r, const struct resource_kind *k);
     RESOURCE_OP(noun, kind, get)                                                                                       \
     RESOURCE_OP(noun, kind, list_subscription)                                                                         \
     RESOURCE_OP(noun, kind, list_group)                                                                                \
-    RESOURCE_OP(noun, kind, list_keys)                                                                                 \
-    RESOURCE_OP(noun, kind, list_keys_of)                                                                              \
     RESOURCE_OP(noun, kind, put)                                                                                       \
     RESOURCE_OP(noun, kind, delete)
+/* The same of a row RESOURCE_KEYS. */
+#define RESOURCE_KEYS_OPS(noun, kind)                                                                                  \
+    RESOURCE_OP(noun, kind, list_keys)                                                                                 \
+    RESOURCE_OP(noun, kind, list_keys_of)
 #define RESOURCE_OP(noun, kind, name)                                                                                  \
     err_t op_##noun##_##name(struct call *r)                                                                           \
     {                                                                                                                  \

@@ -25,6 +25,13 @@ struct managed_identity {
 };
 extern const struct codec identity_codec[];
 
+struct common_properties {
+    struct str state, provisioning_state; /* out */
+    struct str public_network_access;
+    struct str ip_filter_rules, private_endpoint_connections; /* JSON; in */
+    struct obj_list policies;                                 /* struct policy; in */
+};
+
 enum { RESOURCE_TEXT_MAX = 300, RESOURCE_URL_MAX = 1024, RESOURCE_JSON_MAX = 65536 };
 
 /* clang-format off */
@@ -37,6 +44,16 @@ enum { RESOURCE_TEXT_MAX = 300, RESOURCE_URL_MAX = 1024, RESOURCE_JSON_MAX = 655
 #define LOCATION_ROW CODEC_TEXT(struct resource, location, "location", RESOURCE_TEXT_MAX, CODEC_MUST)
 #define TAGS_ROW CODEC_JSON(struct resource, tags, "tags", RESOURCE_JSON_MAX, CODEC_OBJECT_ONLY)
 #define PROPERTIES_ROW CODEC_JSON(struct resource, properties, "properties", RESOURCE_JSON_MAX, CODEC_OUT)
+/* What the properties of a service begin with: that it is there, and who may reach it with which policies. Its own
+ * struct of properties has it as `common`. */
+#define STATE_ROWS(type) \
+    CODEC_TEXT(type, common.state, "state", RESOURCE_TEXT_MAX, CODEC_OUT), \
+    CODEC_TEXT(type, common.provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT)
+#define ACCESS_ROWS(type) \
+    CODEC_TEXT(type, common.public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0), \
+    CODEC_JSON(type, common.ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN), \
+    CODEC_JSON(type, common.private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN), \
+    CODEC_OBJECTS(type, common.policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX, CODEC_IN)
 /* The whole table of a service: what has a SKU, and properties of a type of its own. */
 #define SERVICE_ROWS(sku_codec, properties_codec, properties_type) \
     RESOURCE_ROWS, \

@@ -30,9 +30,11 @@ $(OUT)/tests/unit/test_resolver: $(call objs,workers/resolver.c)
 $(OUT)/tests/unit/test_budget: $(call objs,api/budget.c)
 $(OUT)/tests/unit/test_outgoing: $(call objs,workers/outgoing.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
-# Asked of the test instead: what the gate knows, and each hash, to count them.
+# What is wrapped is asked of the test instead: what the gate and the database know, and each hash, to count them.
 $(OUT)/tests/unit/test_auth:   $(call objs,$(API_C)) $(OUT)/libdb.a
 $(OUT)/tests/unit/test_auth:   LDFLAGS += -Wl,--wrap=gate_instance_by_name,--wrap=gate_hub_by_name,--wrap=crypt_hmac_sha256
+$(OUT)/tests/unit/test_resource: $(call objs,$(API_C)) $(OUT)/libdb.a
+$(OUT)/tests/unit/test_resource: LDFLAGS += -Wl,--wrap=db_tx,--wrap=db_group_hold,--wrap=db_place,--wrap=db_name_take
 $(UNIT_PROGRAMS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libcore.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) $(filter --coverage,$(CFLAGS_$(FLAVOR))) -o $@ $(filter %.o,$^) $(filter %libdb.a,$^) \

@@ -55,6 +55,14 @@ void calls_leave(struct calls *s, struct str host)
     leave(s, place_at(s, host));
 }
 
+void calls_over(struct calls *s, const struct hub_call *last)
+{
+    enum hub_outcome how = last->outcome;
+    if (how == HUB_TIMED_OUT || how == HUB_CONNECT_TIMED_OUT || how == HUB_NAME_SILENT)
+        hosts_was_silent(s->c->worker->hosts, last->host, how);
+    leave(s, place_at(s, last->host));
+}
+
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static int64_t left_ms(const struct calls *s)

@@ -25,6 +25,8 @@ void calls_begin(struct calls *s, struct job_context *c, int64_t claimed_ms);
 enum hosts_word calls_enter(struct calls *s, struct str host, int64_t wait_ms, int64_t *ret_ms);
 /* Leaves before the turn's end. Nothing, when it is not there. */
 void calls_leave(struct calls *s, struct str host);
+/* The same behind the last call of one who looks how a host is; its silence is noted for others who would. */
+void calls_over(struct calls *s, const struct hub_call *last);
 /* Starts the call, for which the caller has set all that is asked; its time is cut to the deadline. It comes back
  * through calls_run, exactly once; as HUB_CANCELLED when there is no time left. */
 void calls_start(struct calls *s, struct hub_call *call);

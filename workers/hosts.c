@@ -19,7 +19,8 @@ struct host {
     char name[256];
     int users;
     int slow_times; /* in a row */
-    int64_t held_until_ms, no_bulk_until_ms, touched_ms;
+    int how_silent;
+    int64_t held_until_ms, silent_until_ms, no_bulk_until_ms, touched_ms;
 };
 
 struct hosts {
@@ -77,7 +78,7 @@ static enum hosts_word enter(struct hosts *h, struct str host, int64_t until_ms,
     for (;;) {
         struct host *e = entry(h, host);
         int64_t now_ms = clock_ms();
-        if (e && e->held_until_ms > now_ms) {
+        if (e && ret_ms && e->held_until_ms > now_ms) {
             *ret_ms = e->held_until_ms - now_ms;
             return HOSTS_HELD_BACK;
         }
@@ -130,6 +131,28 @@ int64_t hosts_was_slow(struct hosts *h, struct str host, int64_t retry_ms)
     }
     pthread_mutex_unlock(&h->lock);
     return hold;
+}
+
+void hosts_was_silent(struct hosts *h, struct str host, int how)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    if (e) {
+        e->how_silent = how;
+        e->silent_until_ms = clock_ms() + PAUSE_host_silent_MS;
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+bool hosts_is_silent(struct hosts *h, struct str host, int *ret_how)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    bool silent = e && e->silent_until_ms > clock_ms();
+    if (silent)
+        *ret_how = e->how_silent;
+    pthread_mutex_unlock(&h->lock);
+    return silent;
 }
 
 bool hosts_lacks_bulk(struct hosts *h, struct str host)

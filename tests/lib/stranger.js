@@ -1,7 +1,7 @@
 // stranger.js: TLS servers that are linked as hubs and are none, or poor ones: silent, slow, or with a page for whoever asks.
 //
 // Responsible for: a server on a loopback address of its own, whose manner is chosen by the first word of the host's name ("silent-…", "slow-…",
-// "page-…", "quick-…") unless `manners` says otherwise, with the certificate that it is given; how many calls each host got. The slow one answers rightly, after `delayMs`.
+// "page-…", "quick-…") unless `manners` says otherwise, with the certificate that it is given; what calls each host got, and how many at once. The slow one answers rightly, after `delayMs`.
 // Must never know what the service does with such an answer.
 'use strict';
 
@@ -27,7 +27,7 @@ function hubAnswer(request, body, response) {
 class Stranger {
   // pem: certificate and key. page: what the "page-…" hosts answer, {status, type, body}.
   constructor(address, pem, { delayMs = 7000, page = { status: 200, type: 'text/html', body: '<html>It works!</html>' } } = {}) {
-    Object.assign(this, { address, delayMs, page, calls: new Map(), manners: new Map() });
+    Object.assign(this, { address, delayMs, page, calls: new Map(), open: new Map(), most: new Map(), manners: new Map() });
     this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
     this.sockets = new Set();
     this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
@@ -46,8 +46,15 @@ class Stranger {
     const host = request.headers.host.split(':')[0];
     const parts = [];
     this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, path: request.url, at: Date.now() }]);
+    this.count(host, response);
     request.on('data', (part) => parts.push(part));
     request.on('end', () => this.answer(this.manners.get(host) || host.split('-')[0], request, Buffer.concat(parts).toString(), response));
+  }
+
+  count(host, response) {
+    const add = (n) => this.open.set(host, (this.open.get(host) || 0) + n).get(host);
+    this.most.set(host, Math.max(this.most.get(host) || 0, add(1)));
+    response.on('close', () => add(-1));
   }
 
   answer(manner, request, body, response) {

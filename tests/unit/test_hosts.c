@@ -39,8 +39,23 @@ static void a_slow_host_is_held_back_until_it_is_good(void **state)
     assert_true(hold_ms >= 30000);
     assert_int_equal(hosts_enter(h, a, NO_WAIT_MS, &ms), HOSTS_HELD_BACK);
     assert_true(ms > 0 && ms <= hold_ms);
+    assert_int_equal(hosts_enter(h, a, NO_WAIT_MS, NULL), HOSTS_ENTERED); /* looks whether it is well again */
+    assert_int_equal(hosts_enter(h, a, NO_WAIT_MS, NULL), HOSTS_FULL);    /* one is enough for that */
+    hosts_leave(h, a);
     hosts_was_good(h, a);
     assert_int_equal(hosts_enter(h, a, NO_WAIT_MS, &ms), HOSTS_ENTERED);
+}
+
+static void silence_is_told_to_all_who_would_look(void **state)
+{
+    struct hosts *h = hosts_of(state);
+    struct str a = STR("a.hub.test"), b = STR("b.hub.test");
+    int how = 0;
+    assert_false(hosts_is_silent(h, a, &how));
+    hosts_was_silent(h, a, 7);
+    assert_true(hosts_is_silent(h, a, &how));
+    assert_int_equal(how, 7);
+    assert_false(hosts_is_silent(h, b, &how));
 }
 
 static void holds_grow_and_have_an_end(void **state)
@@ -105,7 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(a_host_has_two_places),           UNIT(a_slow_host_is_held_back_until_it_is_good),
         UNIT(holds_grow_and_have_an_end),      UNIT(many_hosts_take_no_place_from_one_in_use),
-        UNIT(a_crowd_is_served_two_at_a_time),
+        UNIT(a_crowd_is_served_two_at_a_time), UNIT(silence_is_told_to_all_who_would_look),
     };
     return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);
 }

@@ -16,8 +16,10 @@ enum { CONNECTS = 3, SAMPLES_KEPT = 100, TIMEOUT_MS = 5000, YOUNG_PERCENT = 80, 
 struct measurement {
     struct job_context *c;
     struct calls *calls;
+    struct db_job job;
     struct str host;
     struct db_latency_found before; /* young: measured a moment ago, not again */
+    int64_t back_ms;                /* > 0: not begun, to be tried again then */
     struct hub_call call;
     int64_t samples_us[CONNECTS + SAMPLES_KEPT];
     size_t count;
@@ -39,22 +41,43 @@ static void start_connect(struct measurement *m)
     calls_start(m->calls, &m->call);
 }
 
-/* A host of which one connect fails has no figure, nor one whose first answer, a refusal, is not in a hub's words. */
-static void take_connect(struct hub_call *call)
+/* A host of which one connect fails has no figure, nor one whose first answer, a refusal, is not in a hub's words.
+ * Returns whether another connect is wanted. */
+static bool take_connect(struct measurement *m)
 {
-    struct measurement *m = call->owner;
+    const struct hub_call *call = &m->call;
     bool of_hub = m->count > 0 || hub_answer_message(call).p;
     if (call->outcome != HUB_ANSWERED || call->connect_us <= 0 || !of_hub) {
         m->count = 0;
-        return;
+        return false;
     }
     if (m->count == 0) {
         m->tls_us = call->tls_us;
         m->http_us = call->http_us;
     }
     m->samples_us[m->count++] = call->connect_us;
-    if (m->count < CONNECTS)
+    return m->count < CONNECTS;
+}
+
+static void take_answer(struct hub_call *call)
+{
+    struct measurement *m = call->owner;
+    if (take_connect(m))
         start_connect(m);
+    else
+        calls_over(m->calls, call);
+}
+
+static void begin(struct measurement *m)
+{
+    int how;
+    if (m->before.young || hosts_is_silent(m->c->worker->hosts, m->host, &how))
+        return;
+    enum hosts_word word = calls_enter(m->calls, m->host, 0, &m->back_ms);
+    if (word == HOSTS_ENTERED)
+        start_connect(m);
+    else if (word == HOSTS_FULL)
+        m->back_ms = job_backoff_ms(JOB_latency_measure, 0);
 }
 
 static void measure_all(struct job_context *c, struct measurement *at, size_t count, int64_t claimed_ms)
@@ -63,10 +86,9 @@ static void measure_all(struct job_context *c, struct measurement *at, size_t co
     calls_begin(&calls, c, claimed_ms);
     for (size_t i = 0; i < count; i++) {
         at[i].calls = &calls;
-        if (!at[i].before.young)
-            start_connect(&at[i]);
+        begin(&at[i]);
     }
-    calls_run(&calls, take_connect, NULL, NULL);
+    calls_run(&calls, take_answer, NULL, NULL);
     calls_end(&calls);
 }
 
@@ -123,22 +145,29 @@ static err_t write_measurement(struct measurement *m)
     return db_latency_write(c->db, c->arena, &l);
 }
 
-static err_t look(struct job_context *c, struct str host, struct measurement *ret)
+static err_t look(struct job_context *c, const struct db_job *job, struct measurement *ret)
 {
     int64_t young_ms = c->worker->cfg->latency_check_s * 1000 * YOUNG_PERCENT / 100;
-    *ret = (struct measurement){.c = c, .host = host};
-    return db_latency_find(c->db, c->arena, c->worker->cfg->region, host, young_ms, &ret->before);
+    *ret = (struct measurement){.c = c, .job = *job, .host = job->subject};
+    return db_latency_find(c->db, c->arena, c->worker->cfg->region, ret->host, young_ms, &ret->before);
 }
 
-static err_t finish(struct measurement *m)
+static err_t put_back(struct measurement *m, struct str id_scope)
 {
-    if (m->count == 0) {
-        m->c->counts.dropped++;
-        return NULL;
-    }
-    TRY(write_measurement(m));
-    m->c->counts.done++;
-    return NULL;
+    const struct db_job_back back = {.job = m->job, .delay_ms = m->back_ms};
+    m->c->counts.retried++;
+    return db_job_put_back(m->c->db, m->c->arena, id_scope, job_kind_name(JOB_latency_measure), &back, 1);
+}
+
+static err_t finish(struct measurement *m, struct str id_scope)
+{
+    if (m->back_ms > 0)
+        return put_back(m, id_scope);
+    if (m->count > 0)
+        TRY(write_measurement(m));
+    m->c->counts.done += m->count > 0;
+    m->c->counts.dropped += m->count == 0;
+    return db_job_done(m->c->db, m->c->arena, id_scope, job_kind_name(JOB_latency_measure), &m->job, 1);
 }
 
 /* A host that does not answer has no new figure; the old one goes stale, and the schedule asks again. */
@@ -153,9 +182,9 @@ err_t job_latency_measure(struct job_context *c, struct str id_scope)
     c->counts.claimed = (int64_t)count;
     struct measurement *at = ARENA_NEW_ARRAY(c->arena, count, struct measurement);
     for (size_t i = 0; i < count; i++)
-        TRY(look(c, jobs[i].subject, &at[i]));
+        TRY(look(c, &jobs[i], &at[i]));
     measure_all(c, at, count, claimed_ms);
     for (size_t i = 0; i < count; i++)
-        TRY(finish(&at[i]));
-    return db_job_done(c->db, c->arena, id_scope, job_kind_name(JOB_latency_measure), jobs, count);
+        TRY(finish(&at[i], id_scope));
+    return NULL;
 }

@@ -35,6 +35,8 @@ struct link_check {
     const struct db_link *link;
     struct link_credentials credentials;
     struct probe probes[LINK_CREDENTIALS_MAX];
+    size_t open; /* probes that are under way */
+    bool full;   /* the host has enough of this worker's turns: nothing was tried */
     int state;
     struct str reason;
     bool good;
@@ -76,6 +78,31 @@ static void take_answer(struct hub_call *call)
     struct probe *p = call->owner;
     if (p->started < CALLS_PER_CREDENTIAL && call->outcome == HUB_ANSWERED)
         start_delete(p);
+    else if (--p->check->open == 0)
+        calls_over(p->check->calls, call);
+}
+
+/* Somebody has just found the host silent: that answers for every credential. */
+static bool take_silence(struct link_check *k)
+{
+    int how;
+    if (!hosts_is_silent(k->c->worker->hosts, k->link->host, &how))
+        return false;
+    for (size_t i = 0; i < k->credentials.count; i++)
+        k->probes[i].calls[0].outcome = (enum hub_outcome)how;
+    return true;
+}
+
+static void begin(struct link_check *k)
+{
+    for (size_t i = 0; i < k->credentials.count; i++)
+        k->probes[i].check = k;
+    if (k->credentials.count == 0 || take_silence(k))
+        return;
+    k->full = calls_enter(k->calls, k->link->host, 0, NULL) != HOSTS_ENTERED;
+    k->open = k->full ? 0 : k->credentials.count;
+    for (size_t i = 0; i < k->open; i++)
+        start_read(&k->probes[i]);
 }
 
 static void run_probes(struct job_context *c, struct link_check *at, size_t count, int64_t claimed_ms)
@@ -84,10 +111,7 @@ static void run_probes(struct job_context *c, struct link_check *at, size_t coun
     calls_begin(&calls, c, claimed_ms);
     for (size_t i = 0; i < count; i++) {
         at[i].calls = &calls;
-        for (size_t k = 0; k < at[i].credentials.count; k++) {
-            at[i].probes[k].check = &at[i];
-            start_read(&at[i].probes[k]);
-        }
+        begin(&at[i]);
     }
     calls_run(&calls, take_answer, NULL, NULL);
     calls_end(&calls);
@@ -196,6 +220,12 @@ static void conclude(struct link_check *k)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
+/* For how long the link has been in the state that stands. */
+static int64_t lasted_ms(const struct db_link *l)
+{
+    return (clock_wall_us() - l->state_since_us) / 1000;
+}
+
 /* A link that is not well is tried again sooner, at growing distances while its state lasts; one whose hub is silent
  * in the end less often than one that is well, for silence costs more than an answer. */
 static int64_t next_ms(const struct link_check *k)
@@ -203,10 +233,10 @@ static int64_t next_ms(const struct link_check *k)
     int64_t regular_ms = k->c->worker->cfg->link_check_s * 1000;
     if (k->state == LINK_VALID || k->state == LINK_DEGRADED)
         return regular_ms - (int64_t)(crypt_uuid4().b[0]) * regular_ms / 2560;
-    int64_t lasted_ms = k->state == k->link->state ? (clock_wall_us() - k->link->state_since_us) / 1000 : 0;
+    int64_t ms = k->state == k->link->state ? lasted_ms(k->link) : 0;
     if (k->state == LINK_UNREACHABLE)
-        return pace_ms(PACE_link_silent, lasted_ms);
-    int64_t soon_ms = pace_ms(PACE_link_refused, lasted_ms);
+        return pace_ms(PACE_link_silent, ms);
+    int64_t soon_ms = pace_ms(PACE_link_refused, ms);
     return soon_ms < regular_ms ? soon_ms : regular_ms;
 }
 
@@ -233,15 +263,28 @@ static err_t write_check(struct link_check *k)
     return usable ? db_link_wake_assign(c->db, c->arena, k->id_scope, k->link->host) : NULL;
 }
 
-/* Keys that do not open are a trouble of this installation, not of the hub. */
-static err_t put_back(struct link_check *k)
+static err_t put_back(struct link_check *k, int64_t delay_ms, bool failed, struct str error)
 {
     struct job_context *c = k->c;
-    struct db_job_back back = {k->job, job_backoff_ms(JOB_link_validate, k->job.attempt), true,
-                               STR("the credential cannot be opened")};
-    log_event(LOG_ERROR, "linkUnopened", L_TEXT("idScope", k->id_scope), L_TEXT("host", k->link->host));
+    struct db_job_back back = {k->job, delay_ms, failed, error};
     c->counts.retried++;
     return db_job_put_back(c->db, c->arena, k->id_scope, job_kind_name(JOB_link_validate), &back, 1);
+}
+
+/* Keys that do not open are a trouble of this installation, not of the hub. */
+static err_t put_back_unopened(struct link_check *k)
+{
+    log_event(LOG_ERROR, "linkUnopened", L_TEXT("idScope", k->id_scope), L_TEXT("host", k->link->host));
+    return put_back(k, job_backoff_ms(JOB_link_validate, k->job.attempt), true, STR("the credential cannot be opened"));
+}
+
+/* A link that is known to be unwell can wait as if it had been tried: others may be at the host for the first time. */
+static err_t put_back_untried(struct link_check *k)
+{
+    bool unwell = k->link->state == LINK_UNREACHABLE || k->link->state == LINK_INVALID;
+    k->state = k->link->state;
+    return put_back(k, unwell ? next_ms(k) : pace_ms(PACE_link_host_full, lasted_ms(k->link)), false,
+                    (struct str){NULL, 0});
 }
 
 static const struct db_link *link_of(const struct db_link *links, size_t count, struct str host)
@@ -266,7 +309,7 @@ static err_t prepare(struct job_context *c, struct str id_scope, const struct db
             TRY(db_job_done(c->db, c->arena, id_scope, job_kind_name(JOB_link_validate), &jobs[i], 1));
             c->counts.dropped++;
         } else if (link_unseal(c->arena, c->worker->ring, id_scope, k.link, &k.credentials)) {
-            TRY(put_back(&k));
+            TRY(put_back_unopened(&k));
         } else {
             ret[n++] = k;
         }
@@ -290,8 +333,9 @@ err_t job_link_validate(struct job_context *c, struct str id_scope)
     TRY(prepare(c, id_scope, jobs, job_count, checks, &count));
     run_probes(c, checks, count, claimed_ms);
     for (size_t i = 0; i < count; i++) {
-        conclude(&checks[i]);
-        TRY(write_check(&checks[i]));
+        if (!checks[i].full)
+            conclude(&checks[i]);
+        TRY(checks[i].full ? put_back_untried(&checks[i]) : write_check(&checks[i]));
     }
     return NULL;
 }

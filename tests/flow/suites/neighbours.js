@@ -89,6 +89,17 @@ describe('neighbours', () => {
     await everyHostCalled(hubs);
   });
 
+  test('thirty instances that link one silent hub are two turns at it at a time, and keep nobody waiting', async (t) => {
+    const hub = stray('silent');
+    const made = await instances(t, other, Array.from({ length: 30 }, () => [hub]));
+    const longest = await longestStart(t, 5);
+    t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS})`);
+    assert.ok(longest < LIMIT_MS, `${longest} ms`);
+    const stateOf = async ({ group, name }) => (await other.linkedHubs(group, name))[0].properties.state;
+    for (const instance of made) await until('the link to be unreachable', async () => (await stateOf(instance)) === 'unreachable', { timeoutMs: 120000 });
+    assert.equal(stranger.most.get(hub.host), 2);
+  });
+
   test('twelve instances of one tenant on hubs that answer after seven seconds do not keep another tenant\'s devices waiting', async (t) => {
     stranger.delayMs = 0;
     const loaded = await instances(t, other, Array.from({ length: 12 }, () => [stray('slow')]));

@@ -33,9 +33,9 @@ err_t db_link_trouble(struct db *db, struct arena *a, struct str id_scope, struc
                  DB_REPEATABLE);
 }
 
-err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, struct str host)
+err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count)
 {
-    return db_do(db, a, DB_CALL(SQL_LINK_WAKE_ASSIGN, db_text(id_scope), db_text(host)), DB_REPEATABLE);
+    return db_do(db, a, DB_CALL(SQL_LINK_WAKE_ASSIGN, db_text(id_scope), db_texts(hosts, count)), DB_REPEATABLE);
 }
 
 err_t db_latency_find(struct db *db, struct arena *a, struct str region, struct str host, int64_t young_ms,

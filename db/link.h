@@ -39,8 +39,9 @@ err_t db_link_validated(struct db *db, struct arena *a, const struct db_link_val
 /* Holds calls to a hub back for so long (0: not), and lets it be validated soon. */
 err_t db_link_trouble(struct db *db, struct arena *a, struct str id_scope, struct str host, int64_t slow_ms,
                       bool validate);
-/* Makes assignments due that wait for this host (in lower case). */
-err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, struct str host);
+/* Makes assignments due that wait for those of these hosts (in lower case) that are usable now. Not within a
+ * transaction that wrote a link's state or a wait: it is to see what others have written by its end. */
+err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count);
 
 struct db_latency {
     struct str region, host;

@@ -4,6 +4,11 @@
 
 const struct str link_hub_deleted = {"hub_deleted", 11};
 
+bool link_state_is_usable(int state)
+{
+    return state == LINK_VALID || state == LINK_DEGRADED;
+}
+
 bool link_is_gone(const struct db_link *l)
 {
     return l->state == LINK_INVALID && str_same(l->reason, link_hub_deleted);

@@ -19,6 +19,9 @@ struct link_credentials {
 err_t link_unseal(struct arena *a, const struct key_ring *ring, struct str id_scope, const struct db_link *l,
                   struct link_credentials *ret);
 
+/* Does the link get devices? (enum link_state) */
+bool link_state_is_usable(int state);
+
 /* Why a link whose hub was deleted is invalid: such a hub is not down, it is out of the set of links. */
 extern const struct str link_hub_deleted;
 /* Is the link's hub one that was deleted? */

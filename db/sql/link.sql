@@ -47,16 +47,26 @@ UPDATE idscope.linked_hub l
   FROM clock
  WHERE id_scope = $1 AND host = $2;
 
--- Assignments of scope $1 that wait for the hub $2, which has just become usable, are tried again at once. (One that is running waits for
--- nothing: its claim said so.) At most so many that one statement is short; those that are left over come by their back-off.
+-- Assignments of scope $1 that wait for one of the hubs $2 that is usable now are tried again at once. Asked behind a commit by both sides: who
+-- has written that a hub is usable, and who has written that assignments wait for one that was not. So neither waits for the other, and who comes
+-- last sees what the other wrote. (A job that is running waits for nothing: its claim said so.) At most so many that one statement is short; those
+-- that are left over come by their back-off.
 -- name: link_wake_assign
-WITH woken AS MATERIALIZED (
-        SELECT id_scope, kind, subject, now() AS moment
-          FROM idscope.job
-         WHERE id_scope = $1 AND kind = 'assign' AND due_at > now() AND due_at < 'infinity' AND $2 = ANY (waits_for)
-         ORDER BY due_at
-         LIMIT 10000
-           FOR UPDATE SKIP LOCKED)
+WITH usable AS MATERIALIZED (
+        SELECT array_agg(host) AS hosts
+          FROM idscope.linked_hub
+         WHERE id_scope = $1 AND host = ANY ($2::text[]) AND state IN ('valid', 'degraded')
+        HAVING count(*) > 0
+), woken AS MATERIALIZED (
+        SELECT j.id_scope, j.kind, j.subject, now() AS moment
+          FROM usable
+         CROSS JOIN LATERAL (
+                SELECT id_scope, kind, subject
+                  FROM idscope.job
+                 WHERE id_scope = $1 AND kind = 'assign' AND due_at > now() AND due_at < 'infinity' AND waits_for && usable.hosts
+                 ORDER BY due_at
+                 LIMIT 10000
+                   FOR UPDATE SKIP LOCKED) j)
 UPDATE idscope.job j
    SET due_at = woken.moment
   FROM woken

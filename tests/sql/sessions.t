@@ -43,8 +43,8 @@ waits() { # NAME WHAT
     until_true is_waiting; ok $? "$2"
     answered "$1"; ok $(($? == 0)) '  (and is not done)'
 }
-run() { # STATEMENT PARAMETERS [TENANT]: the SQL that runs it as a program does
-    printf "SELECT t.run('%s', %s, tenant => '%s');" "$1" "$2" "${3:-a}"
+run() { # STATEMENT PARAMETERS [TENANT [PROGRAM]]: the SQL that runs it as a program does
+    printf "SELECT t.run('%s', %s, tenant => '%s', who => 'idscope_%s');" "$1" "$2" "${3:-a}" "${4:-api}"
 }
 session one
 session two
@@ -103,5 +103,27 @@ say two 'ROLLBACK;'; heard two >"$work/none"
 counts one 0ned0000003
 like "$(heard one)" "^$((before + 2))\|" 'but not one that was refused'
 say one 'ROLLBACK;'; heard one >"$work/none"
+
+# --- an assignment that begins to wait in the moment in which its hub comes back: each side writes, commits, and then looks for the other
+due() { ask "SELECT due_at <= now() FROM idscope.job WHERE kind = 'assign' AND id_scope = t.scope('a')"; }
+wait_begins() { run assign_wait "format('%L, %L, %L, %L, %L, %L, %L, %L, %L', t.scope('a'), '{device-a}', '{0}', '{3600000}', '{t}', '{waiting}', '{NULL}', '{device-a}', '{a.hub.example}')" a worker; }
+returns() { run link_validated "format('%L, ''a.hub.example'', 0, 1, ''valid'', NULL, true, 60000', t.scope('a'))" a worker; }
+look() { run link_wake_assign "format('%L, ''{a.hub.example}''', t.scope('a'))" a worker; }
+back_down() { ask "UPDATE idscope.linked_hub SET state = 'unreachable' WHERE id_scope = t.scope('a');
+                   INSERT INTO idscope.job (id_scope, kind, subject, due_at) VALUES (t.scope('a'), 'link_validate', 'a.hub.example', now())"; }
+back_down
+say one "BEGIN; $(wait_begins)"; heard one >"$work/none"
+say two "$(returns) $(look)"; heard two >"$work/none"
+is "$(due)" t 'the wait is not committed: as the hub saw it, nobody waits'
+say one "COMMIT;"; heard one >"$work/none"
+is "$(due)" f 'so it was not woken'
+say one "$(look)"; heard one >"$work/none"
+is "$(due)" t 'but who let it wait looks again and finds the hub back'
+back_down
+say two "BEGIN; $(returns)"; heard two >"$work/none"
+say one "$(wait_begins) $(look)"; heard one >"$work/none"
+is "$(due)" f 'a return that is not committed is seen by nobody'
+say two "COMMIT; $(look)"; heard two >"$work/none"
+is "$(due)" t 'and wakes who waits when it is'
 
 done_testing

@@ -125,7 +125,22 @@ static err_t write_waits(struct assign_batch *b)
     }
     TRY(db_assign_wait(b->c->db, a, b->id_scope, waits, count));
     b->c->counts.retried += (int64_t)count;
+    b->waits = count > 0;
     return NULL;
+}
+
+/* Behind the commit of waits. A hub that came back since it was looked at woke those that waited by then, and cannot
+ * have seen these; what this look misses, too, comes by its back-off. */
+static void wake_returned(struct assign_batch *b)
+{
+    struct str *hosts = ARENA_NEW_ARRAY(b->c->arena, b->scope.link_count, struct str);
+    size_t count = 0;
+    for (size_t i = 0; i < b->scope.link_count; i++)
+        if (!link_state_is_usable(b->scope.links[i].state))
+            hosts[count++] = b->scope.links[i].host;
+    if (b->waits && count > 0)
+        (void)db_link_wake_assign(b->c->db, b->c->arena, b->id_scope, hosts, count);
+    b->waits = false;
 }
 
 static bool has_unwritten(const struct assign_batch *b)
@@ -238,6 +253,7 @@ static void write_ended(struct assign_batch *b)
         log_event(LOG_WARN, "assignUnwritten", L_TEXT("idScope", b->id_scope), L_CSTR("error", e->name),
                   L_CSTR("message", db_message(b->c->db)));
     mark_written(b);
+    wake_returned(b);
     KILL_POINT("assign_finished");
 }
 
@@ -248,6 +264,7 @@ err_t job_assign(struct job_context *c, struct str id_scope)
     if (b.count == 0)
         return NULL;
     mark_written(&b);
+    wake_returned(&b);
     KILL_POINT("assign_chosen");
     assign_push(&b, write_ended);
     return NULL;

@@ -49,6 +49,7 @@ struct assign_batch {
     struct db_assign_found *found;
     struct assign_item *items;
     size_t count;
+    bool waits; /* some wait now that did not, and nobody has looked again whether their hubs are back */
     struct db_assign_input *inputs; /* distinct ones of this batch */
     size_t input_count;
 };

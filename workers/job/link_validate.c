@@ -231,7 +231,7 @@ static int64_t lasted_ms(const struct db_link *l)
 static int64_t next_ms(const struct link_check *k)
 {
     int64_t regular_ms = k->c->worker->cfg->link_check_s * 1000;
-    if (k->state == LINK_VALID || k->state == LINK_DEGRADED)
+    if (link_state_is_usable(k->state))
         return regular_ms - (int64_t)(crypt_uuid4().b[0]) * regular_ms / 2560;
     int64_t ms = k->state == k->link->state ? lasted_ms(k->link) : 0;
     if (k->state == LINK_UNREACHABLE)
@@ -259,8 +259,7 @@ static err_t write_check(struct link_check *k)
     if (!taken || k->state == k->link->state)
         return NULL;
     note_change(k);
-    bool usable = k->state == LINK_VALID || k->state == LINK_DEGRADED;
-    return usable ? db_link_wake_assign(c->db, c->arena, k->id_scope, k->link->host) : NULL;
+    return link_state_is_usable(k->state) ? db_link_wake_assign(c->db, c->arena, k->id_scope, &k->link->host, 1) : NULL;
 }
 
 static err_t put_back(struct link_check *k, int64_t delay_ms, bool failed, struct str error)

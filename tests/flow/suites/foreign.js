@@ -102,6 +102,31 @@ describe('foreign: a hub of another deployment', { concurrency: 4 }, () => {
     assert.ok(Date.now() - back < 5000, `${Date.now() - back} ms after the hub's return`);
   });
 
+  test('a registration that begins to wait in the moment in which its hub comes back is finished all the same', async (t) => {
+    const { relay, hub } = await behindRelay(t, 'closed');
+    const made = await scene(t, { hubs: 0 });
+    await made.relink([Idscope.link(hub)]);
+    await made.linkState(hub.host, 'unreachable');
+    const device = await made.enroll();
+    const { operationId } = await made.start(device);
+    const scope = made.idScope.toLowerCase();
+    await until('the job to wait', async () => (await stack.sql(`update idscope.job set due_at = now() + interval '1 hour'
+      where id_scope = '${scope}' and kind = 'assign' and waits_for is not null returning 1`)).includes('1'));
+    // Its next wait is held up before its commit until the hub is back and whoever waited for it was woken; its next try would be many seconds later.
+    await stack.sql(`update idscope.registration set waiting_for = 'something else' where id_scope = '${scope}'`);
+    const holder = stack.sql(`do $$ begin perform 1 from idscope.registration where id_scope = '${scope}' for update;
+      loop exit when exists (select 1 from idscope.linked_hub where id_scope = '${scope}' and state = 'valid'); perform pg_sleep(0.05); end loop; perform pg_sleep(1); end $$`);
+    const held = async (what) => (await stack.sql(what)) !== '0';
+    await until('the registration to be held', async () => !await held(`select count(*) from (select 1 from idscope.registration where id_scope = '${scope}' for update skip locked) r`));
+    await stack.sql(`update idscope.job set due_at = now(), attempt = 30 where id_scope = '${scope}' and kind = 'assign'`);
+    await until('the wait to be held up', () => held("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%SET waiting_for = back.waiting_for%'"));
+    await relay.set('open');
+    await holder;
+    const since = Date.now();
+    await until('the assignment', async () => (await made.poll(device, operationId)).status === 200, { timeoutMs: 30000, everyMs: 50 });
+    assert.ok(Date.now() - since < 5000, `${Date.now() - since} ms after the wait began`);
+  });
+
   test('unreachable beside a good one: new devices go to the good one', async (t) => {
     const { hub } = await behindRelay(t, 'closed');
     const made = await scene(t, { hubs: 1 });

@@ -16,6 +16,7 @@
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/shared.h"
+#include "core/attest/attest.h"
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "core/process/metric.h"
@@ -30,6 +31,12 @@ enum {
 };
 
 static const char *const class_words[LANE_CLASSES] = {"device", "service", "hub", "management"};
+
+/* A batch of devices waits for the dearest of its checks, and one class of lanes runs them all. */
+#define ATTEST(type, functions, cost)                                                                                  \
+    static_assert(ATTEST_##cost == ATTEST_CHEAP, #type ": dear checks want a class of lanes of their own");
+#include "core/attest/attest.def"
+#undef ATTEST
 
 /* What a lane runs stands in `held`, which it shares with the watch: whoever takes a call out of it, under the lock,
  * answers it. A call that the watch took (NULL now) is still the lane's to free. */

@@ -136,6 +136,20 @@ const struct codec attestation_codec[] = {
     CODEC_END,
 };
 
+bool attestation_has(const struct attestation *in, int type)
+{
+    switch (type) {
+    case ATTEST_SYMMETRIC_KEY:
+        return in->symmetric_key;
+    case ATTEST_X509:
+        return in->x509.p;
+    case ATTEST_TPM:
+        return in->tpm.p;
+    default:
+        return false;
+    }
+}
+
 static const struct codec capabilities_codec[] = {
     CODEC_BOOL(struct capabilities, iot_edge, "iotEdge", CODEC_MUST),
     CODEC_END,

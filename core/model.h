@@ -73,6 +73,8 @@ struct attestation {
     struct symmetric_key *symmetric_key;
     struct str tpm, x509; /* JSON as sent: until their attestation comes they are refused by name */
 };
+/* Has it the member that goes with the type? */
+bool attestation_has(const struct attestation *in, int type);
 struct reprovision_policy {
     enum tri update_hub_assignment, migrate_device_data;
 };

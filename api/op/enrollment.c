@@ -275,7 +275,7 @@ err_t op_enrollment_put(struct call *r)
     struct enrollment_write w = {0};
     TRY(service_registration_id(r, &w.guard.registration_key));
     TRY(call_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
-    TRY(attest_form(w.body.attestation, &r->detail));
+    TRY(attest_form(r->arena, w.body.attestation, &r->detail));
     TRY(check_ids(r, &w.body));
     TRY(check_policy(r, &w.body));
     TRY(clean_twin(r, &w.body.initial_twin));

@@ -2,13 +2,16 @@
  * these to their row and type. It must never open what was sealed for another row or as another type. */
 #include "core/attest/type.h"
 
-enum { PACK_VERSION = 1, LENGTH_BYTES = 4, NOBODYS_BYTES = 1 + 2 * (LENGTH_BYTES + 64) };
+enum { PACK_VERSION = 1, LENGTH_BYTES = 4 };
 
-static const struct {
-    const struct attest_type *type;
-    enum attest_cost cost;
-} types[] = {
-#define ATTEST(type, functions, cost) [ATTEST_##type] = {&attest_##functions, ATTEST_##cost},
+/* The rows of attest.def in their order, and by type. */
+static const int rows[] = {
+#define ATTEST(type, functions, cost) ATTEST_##type,
+#include "core/attest/attest.def"
+#undef ATTEST
+};
+static const struct attest_type *const types[ATTEST_NONE] = {
+#define ATTEST(type, functions, cost) [ATTEST_##type] = &attest_##functions,
 #include "core/attest/attest.def"
 #undef ATTEST
 };
@@ -16,17 +19,12 @@ static const struct {
 /* NULL: it has no row. */
 static const struct attest_type *type_of(int type)
 {
-    return type > ATTEST_ABSENT && (size_t)type < sizeof types / sizeof *types ? types[type].type : NULL;
+    return type > ATTEST_ABSENT && type < ATTEST_NONE ? types[type] : NULL;
 }
 
 static const char *word_of(int type)
 {
     return attestation_type_words[type - 1];
-}
-
-enum attest_cost attest_cost(int type)
-{
-    return types[type].cost;
 }
 
 /* --- canonical bytes ---------------------------------------------------------------------------------------------- */
@@ -83,6 +81,11 @@ static struct bytes identity(struct arena *a, const struct attest_row *row, int 
     return seal_row(a, row->id.kind, row->id.owner, row->id.name, word_of(type));
 }
 
+struct attest_stored attest_sealed(struct arena *a, const struct attest_row *row, int type, struct bytes packed)
+{
+    return (struct attest_stored){type, seal(a, row->ring, identity(a, row, type), packed)};
+}
+
 err_t attest_open(struct arena *a, const struct attest_row *row, struct err_detail *d, struct bytes *ret_packed)
 {
     if (!unseal(a, row->ring, identity(a, row, row->stored.type), row->stored.sealed, ret_packed))
@@ -103,14 +106,22 @@ static const struct attest_type *find_type(const struct attest_row *row, struct 
 
 /* --- what a client of the service plane sends and is shown -------------------------------------------------------- */
 
-err_t attest_form(const struct attestation *in, struct err_detail *d)
+static err_t refuse_type(struct arena *a, struct err_detail *d)
 {
-    const bool sent[] = {
-        [ATTEST_SYMMETRIC_KEY] = in->symmetric_key, [ATTEST_X509] = in->x509.p, [ATTEST_TPM] = in->tpm.p};
+    struct text known;
+    text_init(&known, a, 64);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        text_printf(&known, "%s%s", i ? " or " : "", word_of(rows[i]));
+    return err_say(d, E(BAD_FIELD), "attestation.type must be %.*s; other kinds come in a later version.",
+                   STR_ARG(text_str(&known)));
+}
+
+err_t attest_form(struct arena *a, const struct attestation *in, struct err_detail *d)
+{
     if (!type_of(in->type))
-        return err_say(d, E(BAD_FIELD), "attestation.type must be symmetricKey; other kinds come in a later version.");
+        return refuse_type(a, d);
     for (int type = ATTEST_ABSENT + 1; type < ATTEST_NONE; type++)
-        if (sent[type] && type != in->type)
+        if (type != in->type && attestation_has(in, type))
             return err_say(d, E(BAD_FIELD), "attestation.%s does not belong to attestation.type %s.", word_of(type),
                            word_of(in->type));
     return NULL;
@@ -118,7 +129,7 @@ err_t attest_form(const struct attestation *in, struct err_detail *d)
 
 enum attest_kept attest_kept(const struct attestation *in)
 {
-    return types[in->type].type->kept(in);
+    return types[in->type]->kept(in);
 }
 
 err_t attest_seal(struct arena *a, const struct attest_row *row, const struct attestation *in, struct err_detail *d,
@@ -126,9 +137,9 @@ err_t attest_seal(struct arena *a, const struct attest_row *row, const struct at
 {
     struct bytes packed;
     bool has_old = row->stored.sealed.p && row->stored.type == in->type;
-    err_t e = types[in->type].type->pack(a, in, has_old ? row : NULL, d, &packed);
+    err_t e = types[in->type]->pack(a, in, has_old ? row : NULL, d, &packed);
     if (!e)
-        *ret = (struct attest_stored){in->type, seal(a, row->ring, identity(a, row, in->type), packed)};
+        *ret = attest_sealed(a, row, in->type, packed);
     return e;
 }
 
@@ -146,20 +157,10 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 
 /* --- a device registers ------------------------------------------------------------------------------------------- */
 
-/* As much work as opening what is stored, for an id of which nothing is. */
-static void seal_for_nobody(struct arena *a, const struct attest_row *row)
-{
-    static const uint8_t nobodys[NOBODYS_BYTES];
-    (void)seal(a, row->ring, identity(a, row, ATTEST_SYMMETRIC_KEY), (struct bytes){nobodys, sizeof nobodys});
-}
-
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d)
 {
-    /* For an id that is not enrolled the work of the commonest type is done. */
-    const struct attest_type *type = row->stored.sealed.p ? find_type(row, d) : &attest_symmetric;
-    if (!row->stored.sealed.p)
-        seal_for_nobody(a, row);
+    const struct attest_type *type = row->stored.sealed.p ? find_type(row, d) : types[rows[0]];
     return type ? type->check(a, row, claim, d) : E(SEAL_BROKEN);
 }
 

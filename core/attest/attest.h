@@ -27,7 +27,7 @@ struct attest_row attest_enrollment(const struct key_ring *ring, struct str id_s
 /* --- what a client of the service plane sends and is shown -------------------------------------------------------- */
 
 /* Can it be stored: is its type one of attest.def, has it members of its own type only? BAD_FIELD names the member. */
-err_t attest_form(const struct attestation *in, struct err_detail *d);
+err_t attest_form(struct arena *a, const struct attestation *in, struct err_detail *d);
 
 /* How much of the stored attestation an update leaves as it is: clients send back what a GET gave them, and it gives no
  * secrets. `in` has passed attest_form. */
@@ -62,10 +62,8 @@ err_t attest_check(struct arena *a, const struct attest_row *row, const struct a
                    struct err_detail *d);
 
 /* What a check costs: no more than a few hashes, so that whole batches of them wait for nobody; or signatures and
- * chains, which must not hold up the cheap ones. */
+ * chains, which must not hold up the cheap ones. What the lanes make of it: api/lane.c. */
 enum attest_cost { ATTEST_CHEAP, ATTEST_DEAR };
-/* Of a type of attest.def. */
-enum attest_cost attest_cost(int type); /* allowed: lanes ask once there is a dear type */
 
 /* What the hub that gets the device is told: how the device will prove there who it is. SEAL_BROKEN as above. */
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,

@@ -4,7 +4,9 @@
 
 #include "core/attest/attest.h"
 
-/* Opens an attestation. SEAL_BROKEN, with the reason in `d`. */
+/* Seals an attestation in its row. */
+struct attest_stored attest_sealed(struct arena *a, const struct attest_row *row, int type, struct bytes packed);
+/* Opens one. SEAL_BROKEN, with the reason in `d`. */
 err_t attest_open(struct arena *a, const struct attest_row *row, struct err_detail *d, struct bytes *ret_packed);
 
 /* Canonical bytes: a version, then each part behind its length. Unpacking gives exactly `count` parts, which point into
@@ -20,6 +22,7 @@ struct attest_type {
                   struct bytes *ret_packed);
     err_t (*show)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
     err_t (*mask)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
+    /* When the row stores nothing: the same work, then UNAUTHORIZED. */
     err_t (*check)(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
     err_t (*hub)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct hub_authentication *ret);

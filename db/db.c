@@ -279,8 +279,13 @@ static err_t note_parameters(struct prepared *p, const PGresult *described, stru
     p->count = PQnparams(described);
     if (p->count > DB_PARAMS_MAX)
         return err_say(d, E(DATABASE_STATEMENT), "it takes more than %d parameters", DB_PARAMS_MAX);
-    for (int i = 0; i < p->count; i++)
-        p->oids[i] = PQparamtype(described, i);
+    for (int i = 0; i < p->count; i++) {
+        p->oids[i] = db_param_type(PQparamtype(described, i));
+        if (!p->oids[i])
+            return err_say(d, E(DATABASE_STATEMENT),
+                           "parameter $%d is of the type with oid %u, which it is never given", i + 1,
+                           PQparamtype(described, i));
+    }
     return NULL;
 }
 

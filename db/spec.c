@@ -428,6 +428,15 @@ bool db_row_fits(const struct db_row *row, const struct db_described *result, in
     return true;
 }
 
+unsigned db_param_type(unsigned oid)
+{
+    unsigned given = oid == OID_VARCHAR ? OID_TEXT : oid; /* the same in binary */
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (given == kinds[i].param || given == kinds[i].array)
+            return given;
+    return 0;
+}
+
 void db_col_read(const struct db_col *col, struct bytes value, struct arena *a, void *to)
 {
     kinds[col->kind].read(col, value, a, (char *)to + col->offset);

@@ -106,6 +106,10 @@ struct db_described {
 bool db_row_fits(const struct db_row *row, const struct db_described *result, int ret_at[DB_COLS_MAX],
                  struct err_detail *d);
 
+/* The type of the values that a parameter of type `oid` is given: its own, or text for varchar. 0: no kind is written
+ * so. */
+unsigned db_param_type(unsigned oid);
+
 /* Reads a value as it came (in binary; p NULL for NULL) into the member that `col` names of the struct at `to`. Texts
  * and bytes go to `a`. The value must be of a type that db_row_fits lets through. */
 void db_col_read(const struct db_col *col, struct bytes value, struct arena *a, void *to);

@@ -97,6 +97,18 @@ static void what_does_not_fit_is_named(void **state)
     assert_unfit(&r, "the result has no column \"name\"");
 }
 
+static void a_parameter_is_of_a_type_that_something_is_written_as(void **state)
+{
+    (void)state;
+    const unsigned given[] = {OID_TEXT, OID_JSON, OID_UUID,  OID_INT8, OID_INT4,
+                              OID_BOOL, OID_TIME, OID_TEXTS, OID_UUIDS};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        assert_int_equal(db_param_type(given[i]), given[i]);
+    assert_int_equal(db_param_type(OID_VARCHAR), OID_TEXT);
+    assert_int_equal(db_param_type(OID_INT2), 0);
+    assert_int_equal(db_param_type(OID_UNKNOWN), 0);
+}
+
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
 static void assert_wire(struct db_value v, unsigned oid, const char *hex, struct arena *a)
@@ -244,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(columns_are_found_by_name),
         UNIT(what_does_not_fit_is_named),
+        UNIT(a_parameter_is_of_a_type_that_something_is_written_as),
         UNIT(values_are_written_in_binary),
         UNIT(what_is_absent_is_null),
         UNIT(one_member_of_many_structs_is_an_array),

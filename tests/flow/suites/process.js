@@ -111,6 +111,16 @@ const ready = (program) => until('the program to be ready', () => {
 }, { timeoutMs: 60000 });
 const lost = async (program) => Number(/^idscope_log_lines_lost_total (\d+)$/m.exec((await get(program.health, '/metrics')).text)[1]);
 
+// The program ends with this code, and its log says why in these words.
+async function ends(t, name, more, code, ...words) {
+  const program = await (name === 'api' ? startApi : startWorker)(t, { more });
+  assert.equal(await within(`the ${name} to end`, program), code, program.said);
+  const lines = program.said.trimEnd().split('\n').map((line) => JSON.parse(line));
+  const said = lines.find((line) => line.event === (code === 78 ? 'badConfiguration' : 'startFailed'));
+  assert.ok(said, program.said);
+  for (const word of words) assert.ok(said.detail.includes(word), `${said.detail} does not say ${word}`);
+}
+
 describe('process: a log that nobody reads', () => {
   const REQUESTS = 6000; // more lines than pipe and ring hold
 
@@ -198,15 +208,6 @@ describe('process: exit codes', () => {
   });
   after(() => holder.close());
 
-  async function ends(t, name, more, code, ...words) {
-    const program = await (name === 'api' ? startApi : startWorker)(t, { more });
-    assert.equal(await within(`the ${name} to end`, program), code, program.said);
-    const lines = program.said.trimEnd().split('\n').map((line) => JSON.parse(line));
-    const said = lines.find((line) => line.event === (code === 78 ? 'badConfiguration' : 'startFailed'));
-    assert.ok(said, program.said);
-    for (const word of words) assert.ok(said.detail.includes(word), `${said.detail} does not say ${word}`);
-  }
-
   test('1, start me again, for what may pass by itself; the sentence names it', async (t) => {
     const held = path.join(fs.readFileSync(path.join(stack.folder, 'run/sockets'), 'utf8'), 'edge/api1.sock');
     await ends(t, 'api', [`--health-listen=${taken}`], 1, taken, 'in use');
@@ -250,6 +251,50 @@ describe('process: exit codes', () => {
     assert.match(await run(1, 'check', '--database-url=host=/no/such/folder', settings[1]), /\/no\/such\/folder/);
     assert.equal(await run(0, 'check', ...settings), '');
   });
+});
+
+describe('process: a database that does not fit the program', () => {
+  const named = (database, role) => stack.databaseUrl(role).replace(/\/idscope(?=\?|$)/, `/${database}`);
+  const psql = (database, ...more) => execFileSync('psql', ['-q', '-v', 'ON_ERROR_STOP=1', named(database, 'postgres'), ...more], { input: '' });
+  const whole = fresh('whole').replace(/\W/g, '_');
+  before(async () => {
+    const text = await stack.dump();
+    await stack.sql(`create database ${whole}`);
+    execFileSync('psql', ['-q', '-v', 'ON_ERROR_STOP=1', named(whole, 'postgres')], { input: Buffer.from(text, 'latin1'), stdio: ['pipe', 'ignore', 'inherit'] });
+  });
+  after(() => stack.sql(`drop database ${whole}`));
+
+  // Each program ends at its start, and says which statement does not fit, and what of it.
+  async function stops(t, change, ...words) {
+    const changed = fresh('changed').replace(/\W/g, '_');
+    await stack.sql(`create database ${changed} template ${whole}`);
+    t.after(() => stack.sql(`drop database ${changed} with (force)`));
+    psql(changed, '-c', change);
+    for (const name of ['api', 'worker']) await ends(t, name, [`--database-url=${named(changed, `idscope_${name}`)}`], 1, ...words);
+    const admin = start('admin', ['check', `--database-url=${named(changed, 'idscope_admin')}`, `--key-ring-file=${RING}`]);
+    t.after(() => admin.child.kill('SIGKILL'));
+    assert.equal(await within('idscope-admin to end', admin), 1, admin.said);
+    for (const word of words) assert.ok(admin.said.includes(word), `${admin.said} does not say ${word}`);
+  }
+
+  test('one that is as it was is taken', async (t) => {
+    const api = await startApi(t, { more: [`--database-url=${named(whole, 'idscope_api')}`] });
+    await ready(api);
+    api.child.kill('SIGTERM');
+    assert.equal(await within('the api to end', api), 0, api.said);
+  });
+
+  test('a column of a result that has another type stops api, worker and idscope-admin, which name statement, column and row', (t) =>
+    stops(t, 'alter table idscope.registration alter region type bytea using convert_to(region, $$UTF8$$)', 'assign_look', 'column "region" is of the type with oid 17', 'assign_found takes text'));
+
+  test('a column that has another name', (t) =>
+    stops(t, 'alter table idscope.registration rename region to area', 'assign_look', '"region" does not exist', 'at character'));
+
+  test('a function that takes another number of parameters', (t) =>
+    stops(t, 'drop function idscope.purge_retired_hubs; create function idscope.purge_retired_hubs(int, int) returns bigint language sql return 0', 'sweep_retired_hubs', 'idscope.purge_retired_hubs'));
+
+  test('a parameter of a type that it is never given', (t) =>
+    stops(t, 'alter table idscope.tenant drop constraint tenant_name_check, alter name type numeric using length(name)', 'admin_tenant_by_name', 'parameter $1 is of the type with oid 1700'));
 });
 
 describe('process: privileges', () => {

@@ -44,6 +44,7 @@ struct db {
     int64_t failed_at_ms, retry_at_ms; /* monotonic: last failure to connect; no attempt before */
     int64_t backoff_ms;
     int64_t until_ms;  /* monotonic: nothing is sent any more; 0: as long as it takes */
+    int64_t ahead_us;  /* of our monotonic clock is the server's, since 1970, by this */
     bool answers;      /* the database answered the last call, be it with an error */
     bool in_tx;        /* within db_tx; with conn NULL: it is lost, and nothing more is run in it */
     bool is_told;      /* the transaction knows who acts */
@@ -51,6 +52,8 @@ struct db {
     bool acts;         /* somebody does: */
     struct arena *who; /* holds: */
     struct db_args actor;
+    struct db_args limit; /* until_ms, as the server counts */
+    unsigned char limit_wire[8];
     char message[MESSAGE_MAX];
     struct prepared prepared[SQL_COUNT];
 };

@@ -71,6 +71,7 @@ static struct sqlstate_meaning meaning_of(const char *state)
         {"55P03", E(DATABASE_TIMEOUT), false, AGAIN_NO},             /* lock_timeout */
         {"25P03", E(DATABASE_TIMEOUT), true, AGAIN_NO},              /* idle in a transaction for too long */
         {"25P04", E(DATABASE_TIMEOUT), true, AGAIN_NO},              /* transaction_timeout */
+        {"57L01", E(DATABASE_TIMEOUT), true, AGAIN_YES},             /* idscope.in_time: too late, or clocks parted */
         {"57P", E(DATABASE_UNAVAILABLE), true, AGAIN_IF_REPEATABLE}, /* shutdown, crash, starting up */
         {"08", E(DATABASE_UNAVAILABLE), true, AGAIN_IF_REPEATABLE},
         {"25006", E(DATABASE_UNAVAILABLE), true, AGAIN_IF_REPEATABLE}, /* we talk to a standby since a failover */
@@ -235,9 +236,12 @@ static err_t set_session(struct db *db)
         "SET enable_hashjoin = off");
 }
 
+/* And what time the server has. */
 static err_t check_schema(struct db *db, struct err_detail *d)
 {
-    PGresult *r = conn_execute(db, "SELECT version FROM idscope.schema_version");
+    int64_t asked_ms = conn_now_ms();
+    PGresult *r = conn_execute(db, "SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+                                   "  FROM idscope.schema_version");
     err_t e = NULL;
     if (!conn_is_good(r)) {
         e = conn_failure(db, "schema version", r);
@@ -247,6 +251,8 @@ static err_t check_schema(struct db *db, struct err_detail *d)
         if (version < DB_SCHEMA_MIN || version > DB_SCHEMA_MAX)
             e = err_say(d, E(START_FAILED), "the schema's version is %ld; this program knows %d to %d", version,
                         DB_SCHEMA_MIN, DB_SCHEMA_MAX);
+        else
+            db->ahead_us = strtoll(PQgetvalue(r, 0, 1), NULL, 10) - asked_ms * 1000;
     }
     PQclear(r);
     return e;

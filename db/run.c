@@ -1,6 +1,7 @@
 /* run.c: calls, who acts, what is tried again, transactions. Every statement of the programs goes through db_run: one
  * pipeline, one round trip, and outside of db_tx one commit. It must never know what a statement is for. */
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "core/crypt.h"
 #include "db/conn.h"
+#include "db/oid.h"
 
 enum { BINARY = 1 };
 
@@ -59,6 +61,18 @@ static err_t check_time(struct db *db, const char *what)
     return E(DATABASE_TIMEOUT);
 }
 
+/* A server that stood still goes on with what it had been sent, so it is told as well until when that is wanted. */
+static void tell_limit(struct db *db)
+{
+    uint64_t wire = htobe64((uint64_t)(db->until_ms * 1000 + db->ahead_us));
+    memcpy(db->limit_wire, &wire, sizeof wire);
+    db->limit = (struct db_args){.statement = SQL_IN_TIME,
+                                 .count = 1,
+                                 .oids = {OID_INT8},
+                                 .values = {(const char *)db->limit_wire},
+                                 .lengths = {sizeof wire}};
+}
+
 /* --- one pipeline ------------------------------------------------------------------------------------------------- */
 
 /* Types are compared here, because a binary int4 that arrives at an int8 parameter is garbage or an obscure error. */
@@ -100,9 +114,29 @@ static bool send_call(struct db *db, const struct db_args *call)
                                formats, BINARY);
 }
 
-static bool send_calls(struct db *db, bool tell, const struct db_args *calls, size_t count)
+/* What goes before the calls of a pipeline. */
+struct preamble {
+    const struct db_args *at[2];
+    size_t count;
+};
+
+static struct preamble preamble_of(struct db *db, bool tell)
 {
-    bool sent = PQenterPipelineMode(db->conn) && (!tell || send_call(db, &db->actor));
+    struct preamble p = {.count = 0};
+    if (db->until_ms) {
+        tell_limit(db);
+        p.at[p.count++] = &db->limit;
+    }
+    if (tell)
+        p.at[p.count++] = &db->actor;
+    return p;
+}
+
+static bool send_calls(struct db *db, const struct preamble *p, const struct db_args *calls, size_t count)
+{
+    bool sent = PQenterPipelineMode(db->conn);
+    for (size_t i = 0; sent && i < p->count; i++)
+        sent = send_call(db, p->at[i]);
     for (size_t i = 0; sent && i < count; i++)
         sent = send_call(db, &calls[i]);
     return sent && PQpipelineSync(db->conn);
@@ -148,11 +182,12 @@ static err_t end_pipeline(struct db *db, err_t e)
     return db->conn || e ? e : E(DATABASE_UNAVAILABLE);
 }
 
-static err_t take_results(struct db *db, bool told, const struct db_args *calls, size_t count, struct rows **ret_rows)
+static err_t take_results(struct db *db, const struct preamble *p, const struct db_args *calls, size_t count,
+                          struct rows **ret_rows)
 {
     err_t e = NULL;
-    if (told)
-        take_result(db, SQL_ACT, &e, NULL);
+    for (size_t i = 0; i < p->count; i++)
+        take_result(db, p->at[i]->statement, &e, NULL);
     for (size_t i = 0; i < count; i++)
         take_result(db, calls[i].statement, &e, ret_rows ? &ret_rows[i] : NULL);
     return end_pipeline(db, e);
@@ -164,8 +199,9 @@ static err_t run_once(struct db *db, const struct db_args *calls, size_t count, 
     TRY(conn_ensure(db));
     TRY(check_time(db, sql_texts[calls[0].statement].name));
     TRY(check_calls(db, tell, calls, count));
-    err_t e = send_calls(db, tell, calls, count) ? take_results(db, tell, calls, count, ret_rows)
-                                                 : conn_failure(db, "pipeline", NULL);
+    const struct preamble p = preamble_of(db, tell);
+    err_t e = send_calls(db, &p, calls, count) ? take_results(db, &p, calls, count, ret_rows)
+                                               : conn_failure(db, "pipeline", NULL);
     if (!e) {
         db->answers = true;
         db->is_told |= tell;
@@ -301,7 +337,10 @@ static void roll_back(struct db *db)
 /* A COMMIT of a failed transaction is answered with the word ROLLBACK and no error. */
 static err_t commit(struct db *db)
 {
-    PGresult *r = conn_execute(db, "COMMIT");
+    struct err_detail words = {"COMMIT"};
+    if (db->until_ms)
+        err_say(&words, NULL, "SELECT idscope.in_time(%lld); COMMIT", (long long)(db->until_ms * 1000 + db->ahead_us));
+    PGresult *r = conn_execute(db, words.text);
     err_t e = conn_is_good(r) ? NULL : conn_failure(db, "commit", r);
     if (!e && strcmp(PQcmdStatus(r), "COMMIT") != 0)
         e = E(DATABASE_STATEMENT);

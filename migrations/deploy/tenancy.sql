@@ -17,6 +17,18 @@ COMMENT ON FUNCTION idscope.current_tenant() IS 'Tenant of the transaction, set 
 REVOKE ALL ON FUNCTION idscope.current_tenant() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.current_tenant() TO idscope_api;
 
+-- What a program sends while the server stands still is not to be done once it goes on: who asked was told so long ago.
+CREATE FUNCTION idscope.in_time(until_us bigint) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF extract(epoch FROM clock_timestamp()) * 1000000 > until_us THEN
+        RAISE EXCEPTION 'the time of the call is over' USING ERRCODE = '57L01';
+    END IF;
+END $$;
+COMMENT ON FUNCTION idscope.in_time(bigint) IS 'Fails with 57L01 after so many microseconds since 1970; stands before the statements of a call and before its commit';
+REVOKE ALL ON FUNCTION idscope.in_time(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.in_time(bigint) TO idscope_api, idscope_worker, idscope_admin;
+
 CREATE TABLE idscope.tenant (
     tenant_id    uuid PRIMARY KEY,
     name         text COLLATE "C" NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),

@@ -11,6 +11,7 @@ DROP TABLE idscope.token_key;
 DROP TABLE idscope.service_principal;
 DROP TABLE idscope.subscription;
 DROP TABLE idscope.tenant;
+DROP FUNCTION idscope.in_time(bigint);
 DROP FUNCTION idscope.current_tenant();
 
 COMMIT;

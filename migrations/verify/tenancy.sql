@@ -74,6 +74,9 @@ BEGIN
       FROM (VALUES
         ('idscope_api', 'current_tenant()', false),
         ('idscope_api', 'gate_client(uuid)', true),
+        ('idscope_api', 'in_time(bigint)', false),
+        ('idscope_worker', 'in_time(bigint)', false),
+        ('idscope_admin', 'in_time(bigint)', false),
         ('idscope_api', 'name_take(text, text)', true)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure

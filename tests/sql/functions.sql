@@ -25,6 +25,10 @@ SELECT set_config('idscope.tenant', '', true);
 SELECT is(idscope.current_tenant(), NULL::uuid, 'an empty setting, as one transaction leaves to the next, is no tenant');
 SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.current_tenant()'), ARRAY[format('(%s)', t.tenant('a'))], 'the tenant that was set');
 
+-- in_time
+SELECT lives_ok($$SELECT idscope.in_time((extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 60000000)$$, 'there is a minute left');
+SELECT throws_ok($$SELECT idscope.in_time((extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 1000)$$, '57L01', NULL, 'too late by a millisecond');
+
 -- gate_client
 SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT tenant_id, role FROM idscope.gate_client(%L)', t.client('b'))),
           ARRAY[format('(%s,owner)', t.tenant('b'))], 'a client is found before its tenant is known');

@@ -14,9 +14,7 @@ SELECT s.inputs_version, i.allocation_policy AS policy, now()
 -- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
-       r.scope_inputs AS chosen_scope_inputs, e.version AS enrollment_version, e.inputs_version AS enrollment_inputs, e.enabled,
-       e.device_id AS wanted_device_id, e.attestation_type, e.attestation_sealed, e.allocation_policy AS policy, e.iot_hubs AS named,
-       e.iot_hub_host_name AS named_host, e.update_hub_assignment, e.migrate_device_data, e.iot_edge
+       r.scope_inputs AS chosen_scope_inputs, e.*
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
@@ -24,12 +22,7 @@ SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_
           FROM idscope.registration
          WHERE id_scope = $1 AND registration_key = u.registration_key
          LIMIT 1) r ON true
-  LEFT JOIN LATERAL (
-        SELECT version, inputs_version, enabled, device_id, attestation_type, attestation_sealed, allocation_policy, iot_hubs,
-               iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge
-          FROM idscope.enrollment
-         WHERE id_scope = $1 AND registration_key = u.registration_key
-         LIMIT 1) e ON true;
+  LEFT JOIN LATERAL idscope.enrolled($1, u.registration_key) e ON true;
 
 -- Stored inputs that are $3 milliseconds old and used again are made young, so that the sweep leaves them alone.
 -- name: assign_inputs_renew

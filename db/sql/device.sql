@@ -1,19 +1,15 @@
 -- device.sql: the hot path. Each statement serves a whole batch of devices, of any number of scopes, given as arrays in
 -- the order of their keys: one round trip, and where something is written, one commit. Every join compares id_scope.
 -- The form `unnest …, lateral (select … limit 1)` keeps the plan at one index look-up per row whatever the statistics
--- say (a plain join turns into a sequential scan).
+-- say (a plain join turns into a sequential scan). Which enrollment is a device's, idscope.enrolled says alone.
 
 -- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
 -- name: register_lookup -> register_found
-SELECT u.n, e.version AS enrollment_version, e.inputs_version AS enrollment_inputs, e.enabled, e.attestation_type, e.attestation_sealed,
+SELECT u.n, e.attestation_type, e.attestation_sealed, e.enrollment_version, e.enrollment_inputs, e.enabled,
        r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
        r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
- CROSS JOIN LATERAL (
-        SELECT version, inputs_version, enabled, attestation_type, attestation_sealed
-          FROM idscope.enrollment
-         WHERE id_scope = u.id_scope AND registration_key = u.registration_key
-         LIMIT 1) e
+ CROSS JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
   LEFT JOIN LATERAL (
         SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs,
                checked_at, updated_at
@@ -27,11 +23,7 @@ SELECT u.n, e.attestation_type, e.attestation_sealed,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
        r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
- CROSS JOIN LATERAL (
-        SELECT attestation_type, attestation_sealed
-          FROM idscope.enrollment
-         WHERE id_scope = u.id_scope AND registration_key = u.registration_key
-         LIMIT 1) e
+ CROSS JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id,
                error_code, error_message, operation_at, created_at, updated_at
@@ -55,11 +47,8 @@ WITH live AS MATERIALIZED (
                 SELECT 1 FROM idscope.scope
                  WHERE id_scope = u.id_scope AND version = u.scope_version AND retired_at IS NULL
                  LIMIT 1) s
-         CROSS JOIN LATERAL (
-                SELECT 1 FROM idscope.enrollment
-                 WHERE id_scope = u.id_scope AND registration_key = u.registration_key
-                   AND version = u.enrollment_version AND enabled = u.enabled
-                 LIMIT 1) e
+          JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
+            ON e.enrollment_version = u.enrollment_version AND e.enabled = u.enabled
 ), updated AS (
         UPDATE idscope.registration r
            SET operation_id = u.operation_id, revision = r.revision + 1, status = u.status,

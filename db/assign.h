@@ -3,7 +3,7 @@
 #ifndef IDSCOPE_DB_ASSIGN_H
 #define IDSCOPE_DB_ASSIGN_H
 
-#include "core/attest/attest.h"
+#include "db/enrollment.h"
 #include "db/job.h"
 #include "db/link.h"
 

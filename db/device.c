@@ -10,19 +10,17 @@ int db_device_compare(const struct db_device *a, const struct db_device *b)
 
 DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
 
-DB_ROW(register_found, struct db_register_found, COL(n), COL_WORD(attestation.type, attestation_type_words),
-       COL(attestation.sealed), COL(enrollment_version), COL(enrollment_inputs), COL(enabled),
-       COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"), COL(revision),
-       COL_WORD(status, registration_status_words), COL(region), COL(pushed_version), COL(chosen_enrollment_inputs),
-       COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"), COL_TIME(updated_us, "updated_at"),
-       COL_TIME(now_us, "now"));
-
-DB_ROW(poll_found, struct db_poll_found, COL(n), COL_WORD(attestation.type, attestation_type_words),
-       COL(attestation.sealed), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),
-       COL(registration_id), COL(revision), COL_WORD(status, registration_status_words),
-       COL_WORD(substatus, registration_substatus_words), COL(assigned_hub), COL(device_id), COL(error_code),
-       COL(error_message), COL_TIME(operation_us, "operation_at"), COL_TIME(created_us, "created_at"),
+DB_ROW(register_found, struct db_register_found, COL(n), ATTESTATION_COLS, COL(enrollment_version),
+       COL(enrollment_inputs), COL(enabled), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),
+       COL(revision), COL_WORD(status, registration_status_words), COL(region), COL(pushed_version),
+       COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"),
        COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
+
+DB_ROW(poll_found, struct db_poll_found, COL(n), ATTESTATION_COLS, COL_PRESENT(registered, "operation_id"),
+       COL_AS(operation, "operation_id"), COL(registration_id), COL(revision),
+       COL_WORD(status, registration_status_words), COL_WORD(substatus, registration_substatus_words),
+       COL(assigned_hub), COL(device_id), COL(error_code), COL(error_message), COL_TIME(operation_us, "operation_at"),
+       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
 
 DB_PARAMS(register, struct db_register_row, COL(device.id_scope), COL(device.registration_key), COL(registration_id),
           COL(scope_version), COL(enrollment_version), COL(enabled), COL(old_operation), COL(old_revision),

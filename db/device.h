@@ -3,8 +3,7 @@
 #ifndef IDSCOPE_DB_DEVICE_H
 #define IDSCOPE_DB_DEVICE_H
 
-#include "core/attest/attest.h"
-#include "db/db.h"
+#include "db/enrollment.h"
 
 struct db_device {
     struct str id_scope, registration_key;

@@ -11,8 +11,8 @@
 
 DB_PARAMS(guard, struct enrollment_guard, COL(id_scope), COL(scope_version), COL(tenant_id), COL(registration_key));
 DB_PARAMS(written, struct enrollment_row, WRITTEN_COLS);
-DB_ROW(enrollment, struct enrollment_row, WRITTEN_COLS, COL(etag), COL_TIME(enrollment.created_us, "created_at"),
-       COL_TIME(enrollment.updated_us, "updated_at"));
+DB_ROW(enrollment, struct enrollment_row, WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key), COL(etag),
+       COL_TIME(enrollment.created_us, "created_at"), COL_TIME(enrollment.updated_us, "updated_at"));
 DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked), COL(written));
 
 /* The members that stand in objects of their own on the wire. */

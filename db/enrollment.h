@@ -5,6 +5,11 @@
 #include "core/attest/attest.h"
 #include "db/registration.h"
 
+/* The columns of an attestation, in whichever row it stands. */
+#define ATTESTATION_COLS                                                                                               \
+    COL(attestation.id_scope), COL(attestation.key), COL_WORD(attestation.type, attestation_type_words),               \
+        COL(attestation.sealed)
+
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
     struct enrollment enrollment; /* without attestation, etag and registration state */

@@ -44,11 +44,10 @@ static err_t read_body(struct call *r, struct device_registration *ret)
 }
 
 /* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. */
-static err_t check_credential(struct call *r, const struct db_device *device, struct attest_stored stored)
+static err_t check_credential(struct call *r, struct attest_stored stored)
 {
-    const struct attest_row row =
-        attest_enrollment(r->shared->ring, device->id_scope, device->registration_key, stored);
-    const struct attest_claim claim = {&r->presented, r->segments[SEGMENT_ID], r->now_us};
+    const struct attest_row row = {r->shared->ring, stored};
+    const struct attest_claim claim = {&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us};
     return attest_check(r->arena, &row, &claim, &r->log_detail);
 }
 
@@ -141,7 +140,7 @@ static void answer_group(struct group *g, const struct uuid *operation)
 static err_t check_candidate(struct candidate *c, const struct db_register_found *found)
 {
     struct call *r = c->call;
-    TRY(check_credential(r, &c->device, found->attestation));
+    TRY(check_credential(r, found->attestation));
     if (c->body.csr.p)
         return call_refuse(r, E(UNAUTHORIZED), "the device asks for a certificate, which no enrollment issues");
     return NULL;
@@ -388,10 +387,10 @@ static err_t answer_status(struct call *r, const struct db_poll_found *f)
     return call_reply_codec(r, 200, registration_state_codec, &state);
 }
 
-static err_t check_and_answer(struct call *r, const struct db_device *device, const struct db_poll_found *f,
+static err_t check_and_answer(struct call *r, const struct db_poll_found *f,
                               err_t (*answer)(struct call *r, const struct db_poll_found *f))
 {
-    TRY(check_credential(r, device, f->attestation));
+    TRY(check_credential(r, f->attestation));
     return answer(r, f);
 }
 
@@ -412,7 +411,7 @@ static void run_polls(struct db *db, struct call **calls, size_t count,
     }
     err_t e = n ? db_poll_lookup(db, a, devices, n, found) : NULL;
     for (size_t i = 0; i < n; i++)
-        good[i]->error = e ? e : check_and_answer(good[i], &devices[i], &found[i], answer);
+        good[i]->error = e ? e : check_and_answer(good[i], &found[i], answer);
 }
 
 void op_operation_get(struct db *db, struct call **calls, size_t count)

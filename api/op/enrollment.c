@@ -10,11 +10,6 @@
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
-static struct attest_row attest_row_of(struct call *r, struct str registration_key, struct attest_stored stored)
-{
-    return attest_enrollment(r->shared->ring, r->instance->id_scope, registration_key, stored);
-}
-
 /* What is stored and does not open is nothing that the client did: the operator has to know. */
 static err_t unopened(err_t e)
 {
@@ -22,18 +17,17 @@ static err_t unopened(err_t e)
 }
 
 /* The attestation with its keys in clear, or with `secret` without them. */
-static err_t show_attestation(struct call *r, struct str key, const struct enrollment_row *row, bool secret,
-                              struct attestation **ret)
+static err_t show_attestation(struct call *r, const struct enrollment_row *row, bool secret, struct attestation **ret)
 {
-    const struct attest_row stored = attest_row_of(r, key, row->attestation);
+    const struct attest_row stored = {r->shared->ring, row->attestation};
     *ret = ARENA_NEW(r->arena, struct attestation);
     return unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret));
 }
 
-static err_t reply_enrollment(struct call *r, struct str key, struct enrollment_row *row, bool secret)
+static err_t reply_enrollment(struct call *r, struct enrollment_row *row, bool secret)
 {
     struct enrollment *e = &row->enrollment;
-    TRY(show_attestation(r, key, row, secret, &e->attestation));
+    TRY(show_attestation(r, row, secret, &e->attestation));
     e->etag = id_etag(r->arena, &row->etag);
     if (row->registration.state.status) {
         struct text state;
@@ -44,29 +38,28 @@ static err_t reply_enrollment(struct call *r, struct str key, struct enrollment_
     return call_reply_codec(r, 200, enrollment_codec, e);
 }
 
-static err_t find_enrollment(struct call *r, struct str *ret_key, struct enrollment_row *ret)
+static err_t find_enrollment(struct call *r, struct enrollment_row *ret)
 {
+    struct str key;
     bool found;
-    TRY(service_registration_id(r, ret_key));
-    TRY(db_enrollment_find(r->db, r->arena, r->instance->id_scope, *ret_key, &found, ret));
+    TRY(service_registration_id(r, &key));
+    TRY(db_enrollment_find(r->db, r->arena, r->instance->id_scope, key, &found, ret));
     return found ? NULL : E(ENROLLMENT_NOT_FOUND);
 }
 
 err_t op_enrollment_get(struct call *r)
 {
-    struct str key;
     struct enrollment_row row;
-    TRY(find_enrollment(r, &key, &row));
-    return reply_enrollment(r, key, &row, true);
+    TRY(find_enrollment(r, &row));
+    return reply_enrollment(r, &row, true);
 }
 
 err_t op_enrollment_attestation(struct call *r)
 {
-    struct str key;
     struct enrollment_row row;
     struct attestation *a;
-    TRY(find_enrollment(r, &key, &row));
-    TRY(show_attestation(r, key, &row, false, &a));
+    TRY(find_enrollment(r, &row));
+    TRY(show_attestation(r, &row, false, &a));
     return call_reply_codec(r, 200, attestation_codec, a);
 }
 
@@ -246,14 +239,13 @@ static err_t seal_attestation(struct call *r, struct enrollment_write *w, struct
 {
     const struct attestation *in = w->body.attestation;
     enum attest_kept kept = w->match == MATCH_ABSENT ? ATTEST_KEEPS_NOTHING : attest_kept(in);
-    struct attest_stored before = {0};
+    struct attest_row row = {r->shared->ring, {.id_scope = w->guard.id_scope, .key = w->guard.registration_key}};
     if (kept == ATTEST_KEEPS_ALL) {
         *ret = (struct attest_stored){.type = in->type};
         return NULL;
     }
     if (kept == ATTEST_KEEPS_SOME)
-        TRY(find_kept(r, w, &before));
-    const struct attest_row row = attest_row_of(r, w->guard.registration_key, before);
+        TRY(find_kept(r, w, &row.stored));
     return unopened(attest_seal(r->arena, &row, in, &r->detail, ret));
 }
 
@@ -267,7 +259,7 @@ static err_t put_work(struct call *r, void *context)
     TRY(seal_attestation(r, w, &row.attestation));
     TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
     TRY(refusal(r, w, &outcome));
-    return reply_enrollment(r, w->guard.registration_key, &written, false);
+    return reply_enrollment(r, &written, false);
 }
 
 err_t op_enrollment_put(struct call *r)

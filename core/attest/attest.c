@@ -70,20 +70,15 @@ bool attest_unpack(struct bytes packed, struct bytes *ret_parts, size_t count)
 
 /* --- in its row --------------------------------------------------------------------------------------------------- */
 
-struct attest_row attest_enrollment(const struct key_ring *ring, struct str id_scope, struct str registration_key,
-                                    struct attest_stored stored)
-{
-    return (struct attest_row){ring, {"enrollment", id_scope, registration_key}, stored};
-}
-
 static struct bytes identity(struct arena *a, const struct attest_row *row, int type)
 {
-    return seal_row(a, row->id.kind, row->id.owner, row->id.name, word_of(type));
+    return seal_row(a, "enrollment", row->stored.id_scope, row->stored.key, word_of(type));
 }
 
 struct attest_stored attest_sealed(struct arena *a, const struct attest_row *row, int type, struct bytes packed)
 {
-    return (struct attest_stored){type, seal(a, row->ring, identity(a, row, type), packed)};
+    return (struct attest_stored){row->stored.id_scope, row->stored.key, type,
+                                  seal(a, row->ring, identity(a, row, type), packed)};
 }
 
 err_t attest_open(struct arena *a, const struct attest_row *row, struct err_detail *d, struct bytes *ret_packed)

@@ -10,19 +10,16 @@
 
 /* An attestation as its row holds it. */
 struct attest_stored {
-    int type;            /* enum attestation_type; ATTEST_ABSENT: a word that this program does not know */
-    struct bytes sealed; /* its canonical bytes, sealed for the row and the type; p NULL: there is none */
+    struct str id_scope, key; /* its row's, both in lower case */
+    int type;                 /* enum attestation_type; ATTEST_ABSENT: a word that this program does not know */
+    struct bytes sealed;      /* its canonical bytes, sealed for the row and the type; p NULL: there is none */
 };
 
-/* The same with its row and with what opens it. */
+/* The same with what opens it. */
 struct attest_row {
     const struct key_ring *ring;
-    struct seal_id id;
     struct attest_stored stored;
 };
-/* Of an individual enrollment. Both keys in lower case. */
-struct attest_row attest_enrollment(const struct key_ring *ring, struct str id_scope, struct str registration_key,
-                                    struct attest_stored stored);
 
 /* --- what a client of the service plane sends and is shown -------------------------------------------------------- */
 
@@ -51,7 +48,7 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 /* What a device says of itself, and when. */
 struct attest_claim {
     const struct presented *presented;
-    struct str registration_id; /* as it was sent */
+    struct str id_scope, registration_id; /* as they were sent */
     int64_t now_us;
 };
 

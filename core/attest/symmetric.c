@@ -82,13 +82,12 @@ static err_t hub(struct arena *a, const struct attest_row *row, struct err_detai
 
 /* The token is well formed, for this registration, alive, signed with either key, and skn is absent or "registration".
  */
-static err_t check_token(struct arena *a, const struct attest_row *row, const struct attest_claim *c,
-                         const struct keypair *keys, struct err_detail *d)
+static err_t check_token(struct arena *a, const struct attest_claim *c, const struct keypair *keys,
+                         struct err_detail *d)
 {
     struct sas token;
     TRY(sas_parse(a, c->presented->authorization, d, &token));
-    struct str audience =
-        arena_printf(a, "%.*s/registrations/%.*s", STR_ARG(row->id.owner), STR_ARG(c->registration_id));
+    struct str audience = arena_printf(a, "%.*s/registrations/%.*s", STR_ARG(c->id_scope), STR_ARG(c->registration_id));
     if (!sas_covers(&token, audience))
         return err_say(d, E(UNAUTHORIZED), "the SAS token is for another resource");
     if (token.key_name.p && !str_same_nocase(token.key_name, STR("registration")))
@@ -117,7 +116,7 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
         TRY(open_keys(a, row, d, &keys));
     else
         seal_nobodys(a, row);
-    TRY(check_token(a, row, c, &keys, d));
+    TRY(check_token(a, c, &keys, d));
     if (!enrolled)
         return err_say(d, E(UNAUTHORIZED), "there is no enrollment of this registration id");
     if (c->presented->tpm.p)

@@ -3,7 +3,7 @@
 
 -- name: enrollment_find -> enrollment
 -- $1 ID scope, $2 registration key
-SELECT e.registration_id, e.device_id, e.attestation_type, e.attestation_sealed,
+SELECT e.registration_id, e.device_id, e.id_scope, e.registration_key AS key, e.attestation_type, e.attestation_sealed,
        CASE WHEN e.enabled THEN 'enabled' ELSE 'disabled' END AS provisioning_status, e.allocation_policy, e.iot_hubs,
        e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge, e.etag, e.created_at, e.updated_at,
        d.initial_twin, d.optional_device_information

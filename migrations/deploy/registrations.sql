@@ -192,20 +192,22 @@ REVOKE ALL ON FUNCTION idscope.purge_retired_scopes(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.purge_retired_scopes(int) TO idscope_worker;
 
 -- Inlined, so that it costs a look-up by the key and no call.
-CREATE FUNCTION idscope.enrolled(scope text, key text)
-    RETURNS TABLE (attestation_type text, attestation_sealed bytea, enrollment_version bigint, enrollment_inputs bigint, enabled boolean,
+CREATE FUNCTION idscope.enrolled(scope text, device text)
+    RETURNS TABLE (id_scope text, key text, attestation_type text, attestation_sealed bytea,
+                   enrollment_version bigint, enrollment_inputs bigint, enabled boolean,
                    wanted_device_id text, policy text, iot_hubs text[], iot_hub_host_name text,
                    update_hub_assignment boolean, migrate_device_data boolean, iot_edge boolean)
     LANGUAGE sql STABLE ROWS 1
     BEGIN ATOMIC
-    SELECT attestation_type, attestation_sealed, version, inputs_version, enabled,
+    SELECT id_scope, registration_key, attestation_type, attestation_sealed,
+           version, inputs_version, enabled,
            device_id, allocation_policy, iot_hubs, iot_hub_host_name,
            update_hub_assignment, migrate_device_data, iot_edge
       FROM idscope.enrollment
-     WHERE id_scope = scope AND registration_key = key
+     WHERE id_scope = scope AND registration_key = device
      LIMIT 1;
     END;
-COMMENT ON FUNCTION idscope.enrolled(text, text) IS 'The enrollment of a device, by its ID scope and registration key: how it proves who it is, and what it gets; no row: none';
+COMMENT ON FUNCTION idscope.enrolled(text, text) IS 'The enrollment of a device, by its ID scope and registration key: id_scope and key are the row that attestation_sealed is sealed for; no row: there is none';
 REVOKE ALL ON FUNCTION idscope.enrolled(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.enrolled(text, text) TO idscope_api, idscope_worker;
 

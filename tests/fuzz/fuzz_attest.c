@@ -24,17 +24,15 @@ static bool admits(struct arena *a, const struct attest_row *row)
 {
     struct str token = sas_make(a, STR("0ne1/registrations/d"), (struct str){NULL, 0}, fuzz_unknown_key(), 1893456000);
     const struct presented presented = {.authorization = token};
-    const struct attest_claim claim = {&presented, STR("d"), 0};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("d"), 0};
     return !attest_check(a, row, &claim, NULL);
 }
 
 /* Sealed for the row, so that every byte of it reaches the types. */
 static struct attest_row row_with(struct arena *a, struct bytes packed)
 {
-    struct attest_row row =
-        attest_enrollment(fuzz_ring(), STR("0ne1"), STR("d"), (struct attest_stored){.type = ATTEST_SYMMETRIC_KEY});
-    struct bytes identity =
-        seal_row(a, row.id.kind, row.id.owner, row.id.name, attestation_type_words[ATTEST_SYMMETRIC_KEY - 1]);
+    struct attest_row row = {fuzz_ring(), {STR("0ne1"), STR("d"), ATTEST_SYMMETRIC_KEY, {NULL, 0}}};
+    struct bytes identity = seal_row(a, "enrollment", STR("0ne1"), STR("d"), "symmetricKey");
     row.stored.sealed = seal(a, row.ring, identity, packed);
     return row;
 }

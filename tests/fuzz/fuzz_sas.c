@@ -10,12 +10,11 @@
 static void is_refused(struct arena *a, struct str header, const struct sas *s)
 {
     const struct presented presented = {.authorization = header};
-    const struct attest_claim claim = {&presented, STR("line7-unit042"), 0};
+    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
     struct str key = enc_base64(a, fuzz_unknown_key());
     struct symmetric_key keys = {key, key};
     const struct attestation sent = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &keys};
-    struct attest_row row =
-        attest_enrollment(fuzz_ring(), STR("0ne0000beef"), claim.registration_id, (struct attest_stored){0});
+    struct attest_row row = {fuzz_ring(), {.id_scope = claim.id_scope, .key = claim.registration_id}};
     HOLDS(!sas_signed_with(s, fuzz_unknown_key()));
     HOLDS(attest_check(a, &row, &claim, NULL) == E(UNAUTHORIZED));
     HOLDS(!attest_seal(a, &row, &sent, NULL, &row.stored));

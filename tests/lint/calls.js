@@ -10,6 +10,7 @@ const root = path.join(__dirname, '../..');
 const read = (folder, end) => fs.readdirSync(path.join(root, folder)).filter((name) => name.endsWith(end))
   .map((name) => ({ file: path.join(folder, name), text: fs.readFileSync(path.join(root, folder, name), 'utf8') }));
 const sources = read('db', '.c');
+const headers = read('db', '.h').map(({ text }) => text).join('');
 const sum = (numbers) => numbers.reduce((total, n) => total + n, 0);
 
 // What stands in the parentheses that open at `start`, in its parts.
@@ -27,11 +28,11 @@ function parts(text, start) {
 // Every use of a macro or function, with its arguments.
 const uses = (text, pattern) => [...text.matchAll(pattern)].map((match) => ({ at: match.index, is: parts(text, match.index + match[0].length - 1) }));
 
-// How many columns stand in a list; what is shared by lists is a macro of the file.
+// How many columns stand in a list; what is shared by lists is a macro of the file or of a header.
 function columns(text, list) {
-  const shared = (name) => new RegExp(`^#define ${name} ((?:.*\\\\\\n)*.*)`, 'm').exec(text)[1];
+  const shared = (name) => new RegExp(`^#define ${name} ((?:.*\\\\\\n)*.*)`, 'm').exec(text + headers)[1];
   const own = list.match(/\bCOL(?:_[A-Z]+)?\(/g) ?? [];
-  return own.length + sum((list.match(/\b[A-Z]+_COLS\b/g) ?? []).map((name) => columns(text, shared(name))));
+  return own.length + sum((list.match(/\b[A-Z_]+_COLS\b/g) ?? []).map((name) => columns(text, shared(name))));
 }
 
 // A row of parameters is known in its file, one of a result everywhere.

@@ -34,14 +34,18 @@ static struct attestation sent(struct arena *a, const char *primary, const char 
     return (struct attestation){.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = keys};
 }
 
-static struct attest_row row_of(const char *scope, const char *key, struct attest_stored stored)
-{
-    return attest_enrollment(ring, str_of(scope), str_of(key), stored);
-}
-
 static struct attest_row nothing_stored(const char *scope, const char *key)
 {
-    return row_of(scope, key, (struct attest_stored){0});
+    return (struct attest_row){ring, {.id_scope = str_of(scope), .key = str_of(key)}};
+}
+
+/* The row when somebody writes into it what is stored elsewhere. */
+static struct attest_row row_of(const char *scope, const char *key, struct attest_stored from)
+{
+    struct attest_row row = nothing_stored(scope, key);
+    row.stored.type = from.type;
+    row.stored.sealed = from.sealed;
+    return row;
 }
 
 /* The row after a client sent the keys. */
@@ -170,7 +174,7 @@ static void is_broken(struct arena *a, const struct attest_row *row, const char 
     struct attestation out, part = sent(a, SERVICE_KEY, NULL);
     struct hub_authentication identity;
     struct presented presented = {.authorization = STR(UPPER)};
-    struct attest_claim claim = {&presented, STR("line7-unit042"), 0};
+    struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
     struct attest_stored again;
     struct err_detail d = {""};
     assert_err(attest_show(a, row, &d, &out), SEAL_BROKEN);
@@ -201,7 +205,7 @@ static void a_type_without_a_row_in_the_table_opens_nothing(void **state)
     struct attestation out;
     struct err_detail d;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        struct attest_row row = row_of("0ne1", "d", (struct attest_stored){types[i], s.sealed});
+        struct attest_row row = row_of("0ne1", "d", (struct attest_stored){.type = types[i], .sealed = s.sealed});
         is_broken(*state, &row, "of a type that this version does not know");
         assert_err(attest_mask(*state, &row, &d, &out), SEAL_BROKEN);
     }
@@ -269,8 +273,8 @@ static void a_form_of_another_version_is_not_read(void **state)
     struct attest_row row = nothing_stored("0ne1", "d");
     const struct bytes part = unit_bytes("only one");
     struct bytes identity = seal_row(*state, "enrollment", STR("0ne1"), STR("d"), "symmetricKey");
-    row.stored =
-        (struct attest_stored){ATTEST_SYMMETRIC_KEY, seal(*state, ring, identity, attest_pack(*state, &part, 1))};
+    row.stored.type = ATTEST_SYMMETRIC_KEY;
+    row.stored.sealed = seal(*state, ring, identity, attest_pack(*state, &part, 1));
     is_broken(*state, &row, "not in a form that this version knows");
 }
 
@@ -281,7 +285,7 @@ static err_t attest_as(void **state, const char *header, const char *scope, cons
                        const char *secondary, int64_t now_us, struct err_detail *d)
 {
     const struct presented presented = {.authorization = str_of(header)};
-    const struct attest_claim claim = {&presented, str_of(id), now_us};
+    const struct attest_claim claim = {&presented, str_of(scope), str_of(id), now_us};
     struct attest_row row = stored(*state, scope, arena_lower(*state, str_of(id)).p, primary, secondary);
     return attest_check(*state, &row, &claim, d);
 }
@@ -319,12 +323,12 @@ static void an_empty_key_admits_nobody(void **state)
     struct str token =
         sas_make(*state, STR("0ne0000BEEF/registrations/d"), str_of(NULL), (struct bytes){NULL, 0}, 1893456000);
     const struct presented presented = {.authorization = token};
-    const struct attest_claim claim = {&presented, STR("d"), 0};
+    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), STR("d"), 0};
     const struct bytes empty[2] = {{NULL, 0}, {NULL, 0}};
     struct attest_row row = nothing_stored("0ne0000BEEF", "d");
     struct bytes identity = seal_row(*state, "enrollment", STR("0ne0000BEEF"), STR("d"), "symmetricKey");
-    row.stored =
-        (struct attest_stored){ATTEST_SYMMETRIC_KEY, seal(*state, ring, identity, attest_pack(*state, empty, 2))};
+    row.stored.type = ATTEST_SYMMETRIC_KEY;
+    row.stored.sealed = seal(*state, ring, identity, attest_pack(*state, empty, 2));
     assert_err(attest_check(*state, &row, &claim, NULL), UNAUTHORIZED);
 }
 
@@ -337,15 +341,17 @@ static void an_id_that_is_not_enrolled_is_never_admitted(void **state)
     const struct presented presented = {.authorization = token}, strangers = {.authorization = STR(UPPER)};
     struct attest_row row = nothing_stored("0ne1", "d");
     struct err_detail d;
-    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("d"), 0}, &d), UNAUTHORIZED);
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("0ne1"), STR("d"), 0}, &d),
+               UNAUTHORIZED);
     assert_says(d, "no enrollment");
-    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("d"), 0}, &d), UNAUTHORIZED);
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("0ne1"), STR("d"), 0}, &d),
+               UNAUTHORIZED);
 }
 
 static void a_tpm_does_not_fit_symmetric_keys(void **state)
 {
     const struct presented presented = {.authorization = STR(UPPER), .tpm = STR("{}")};
-    const struct attest_claim claim = {&presented, STR("line7-unit042"), 0};
+    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
     struct attest_row row = stored(*state, "0ne0000beef", "line7-unit042", DEVICE_KEY, GROUP_KEY);
     struct err_detail d;
     assert_err(attest_check(*state, &row, &claim, &d), UNAUTHORIZED);

@@ -134,8 +134,7 @@ static void judge(struct push *p, struct assign_item *item, int64_t code, struct
 static err_t write_device(struct push *p, const struct assign_item *item, struct text *out)
 {
     struct hub_authentication identity;
-    const struct attest_row row =
-        attest_enrollment(p->b->c->worker->ring, p->b->id_scope, item->job.subject, item->found->attestation);
+    const struct attest_row row = {p->b->c->worker->ring, item->found->attestation};
     TRY(attest_hub_identity(arena_of(p), &row, NULL, &identity));
     json_member_text(out, "status", STR("enabled"));
     json_member(out, "authentication");

@@ -15,11 +15,13 @@ err_t db_admin_tenant_create(struct db *db, struct arena *a, const struct uuid *
 err_t db_admin_subscription_create(struct db *db, struct arena *a, const struct uuid *tenant,
                                    const struct uuid *subscription, struct str display_name);
 
+/* A client that may ask for tokens. */
 struct db_service_principal {
     struct uuid tenant, client;
     struct str display_name, role;
-    struct sha256 secret_hash;
+    struct sha256 secret_hash; /* of the secret as it was shown, once */
 };
+/* NO_ROW when there is no such tenant. */
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p);
 
 /* Adds a key; of the older ones only the newest is kept. */

@@ -7,8 +7,9 @@
 #include "db/job.h"
 #include "db/link.h"
 
+/* The scope of the jobs, with its links in the order of their hosts. */
 struct db_assign_scope {
-    bool alive;
+    bool alive; /* false: the instance is gone, and but for the links nothing is set */
     int64_t inputs_version;
     int policy;     /* enum allocation_policy of the instance */
     int64_t now_us; /* the database's clock */
@@ -48,11 +49,13 @@ struct db_assign_found {
 err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const struct db_job *jobs, size_t count,
                      struct db_assign_found *ret);
 
+/* The inputs of a choice: a canonical text, stored once per scope under its hash. */
 struct db_assign_input {
     struct sha256 hash;
     struct str text;
 };
-/* Those that stand there and are older than renew_after_ms become young. */
+/* Stores inputs where they are not yet; those that stand there and are older than renew_after_ms become young, so that
+ * the sweep leaves them alone. */
 err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, int64_t renew_after_ms,
                        const struct db_assign_input *at, size_t count);
 
@@ -61,6 +64,7 @@ struct db_identity {
     struct str hub, device_id; /* hub as linked, absent: none */
 };
 
+/* A registration's new target. */
 struct db_assign_choice {
     struct str registration_key;
     struct uuid operation; /* that was looked at */
@@ -69,11 +73,14 @@ struct db_assign_choice {
     const struct sha256 *input; /* NULL: chosen by the inputs of before */
     int64_t scope_inputs, enrollment_inputs;
     struct db_identity earlier; /* target, to be removed */
-    bool written;               /* set by the call */
+    bool written; /* set by the call; false: the row changed since it was looked at, or its identity is being removed */
 };
+/* Stores the choices, before any hub is called. Earlier targets are removed after remove_after_ms, when no worker that
+ * believes in them has its lease any more. Within the transaction of the claim. */
 err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
                        struct db_assign_choice *at, size_t count);
 
+/* An assignment that goes on later. */
 struct db_assign_wait {
     struct db_job job;
     int64_t delay_ms;
@@ -82,9 +89,11 @@ struct db_assign_wait {
     struct str_list waits_for;  /* hosts whose return ends the wait, in lower case */
     const struct sha256 *input; /* by which no hub could be chosen; NULL: there was no new choice */
 };
+/* Puts the jobs back, and says on their registrations what they wait for. */
 err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at,
                      size_t count);
 
+/* An assignment that is over. */
 struct db_assign_end {
     struct db_job job;
     struct uuid operation;
@@ -98,8 +107,10 @@ struct db_assign_end {
     const struct sha256 *input; /* as above */
     struct db_identity left;    /* behind, to be removed */
     struct db_identity orphan;  /* that was made, to be removed should the registration have gone or changed */
-    bool written;               /* set by the call */
+    bool written; /* set by the call; false: the job is another's by now, the registration changed, or status is 0 */
 };
+/* Ends the jobs and writes what became of their registrations, in one statement; removals of orphans may run after
+ * remove_after_ms (see above). */
 err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
                        struct db_assign_end *at, size_t count);
 

@@ -73,10 +73,10 @@ void conn_drop(struct db *db);
 /* Reads a failed result: its error, its words for db_message, whether it may be run again; drops a session that is of
  * no use any more. `r` may be NULL: no answer. */
 err_t conn_failure(struct db *db, const char *where, const PGresult *r);
-/* Sets db_message. */
+/* Sets db_message: where, and the first line of what. */
 void conn_say(struct db *db, const char *where, const char *what);
 
-bool conn_is_good(const PGresult *r);
+bool conn_is_good(const PGresult *r); /* NULL is not */
 /* Until the next result can be taken without waiting. False when there is none in time: then only the connection's end
  * is left. */
 bool conn_answered(PGconn *conn);

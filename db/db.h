@@ -7,7 +7,13 @@
  * is opened again by the next call (with back-off: until the back-off ends, calls fail at once with
  * DATABASE_UNAVAILABLE), statements prepared anew. What is tried again is said in one place, run.c. A statement that
  * does not fit the schema, or the row that reads it (spec.h), makes db_open fail: the program stops at start, not at
- * three in the morning. */
+ * three in the morning.
+ *
+ * What the typed functions of db/ have in common: `a` takes what they read (texts, bytes, arrays; it must live as long
+ * as they are used) and what they send; results (ret_…) are untouched after an error; every one may give the errors
+ * above, and says which others it gives. Names and keys to look up come in lower case (…_key, host, id_scope). Times
+ * and lengths of time bear their unit: _us since 1970, _ms, _s. What a statement promises, and why, stands beside it in
+ * db/sql. */
 #ifndef IDSCOPE_DB_H
 #define IDSCOPE_DB_H
 
@@ -29,7 +35,8 @@ enum db_use {
  * sentence is in `d` and *ret is untouched. Session settings: timezone UTC, statement_timeout,
  * idle_in_transaction_session_timeout, synchronous_commit is left alone. */
 err_t db_open(const char *url, const char *application_name, enum db_use use, struct err_detail *d, struct db **ret);
-void db_close(struct db *db); /* NULL is allowed */
+/* Ends the connection; what is under way in it is undone. NULL is allowed. */
+void db_close(struct db *db);
 /* The database answered the last call, be it with an error. */
 bool db_is_up(const struct db *db);
 /* On connections that are opened from now on the server ends a statement after so long; 30 s unless told otherwise. A
@@ -43,7 +50,8 @@ bool db_answers(const char *url);
 /* The program ends: no call of any connection waits for longer than this, and none opens a connection again.
  * Thread-safe. */
 void db_hurry(int64_t most_ms);
-const char *db_message(const struct db *db); /* the server's words about the last failure; never holds values of rows */
+/* The server's words about the last failure, until the next one; they never hold values of rows. */
+const char *db_message(const struct db *db);
 
 /* From this moment on (monotonic) nothing is sent but the end of what was begun: calls fail with DATABASE_TIMEOUT, and
  * a transaction is undone. Until the next one is set; 0: there is none. */
@@ -70,11 +78,11 @@ struct db_in {
     bool many;
 };
 
-struct db_in db_text(struct str s);         /* text; absent is NULL */
-struct db_in db_uuid(const struct uuid *u); /* uuid; NULL allowed */
-struct db_in db_i64(int64_t n);             /* int8 */
-struct db_in db_i32(int32_t n);             /* int4 */
-struct db_in db_bool(bool b);
+struct db_in db_text(struct str s);                    /* text; absent is NULL */
+struct db_in db_uuid(const struct uuid *u);            /* uuid; NULL allowed */
+struct db_in db_i64(int64_t n);                        /* int8 */
+struct db_in db_i32(int32_t n);                        /* int4 */
+struct db_in db_bool(bool b);                          /* boolean */
 struct db_in db_texts(const struct str *at, size_t n); /* text[]; absent elements are NULL */
 struct db_in db_i64s(const int64_t *at, size_t n);     /* int8[] */
 /* One parameter for each column of a row (DB_ROW or DB_PARAMS), out of the struct at `from`; one array for each, out of
@@ -125,7 +133,7 @@ enum db_flag { DB_ONCE = 0, DB_REPEATABLE = 1 };
 err_t db_run(struct db *db, struct arena *a, const struct db_call *calls, size_t count, enum db_flag flag,
              struct rows **ret_rows);
 
-/* db_run of one call; how many rows it gave or wrote; its rows. */
+/* db_run of one call; how many rows it gave or wrote; its rows, to be freed by rows_free. */
 err_t db_do(struct db *db, struct arena *a, struct db_call call, enum db_flag flag);
 err_t db_count(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, int64_t *ret_count);
 err_t db_rows(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, struct rows **ret_rows);
@@ -151,9 +159,9 @@ err_t db_tx(struct db *db, err_t (*work)(struct db *db, void *context), void *co
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
-size_t rows_count(const struct rows *r);
+size_t rows_count(const struct rows *r); /* that the statement gave, be it by RETURNING */
 /* Reads row `i`, the first one if there is one (false: there is none, and *ret is zeroed), or all (see db_all). `size`:
- * of the struct. */
+ * of the struct, which must be the one of the statement's row. What is read goes to `a` and outlives `r`. */
 void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size);
 bool rows_first(const struct rows *r, struct arena *a, void *ret, size_t size);
 void rows_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count);

@@ -29,10 +29,11 @@ struct db_register_found {
     int64_t checked_us, updated_us;                        /* 0: never */
 };
 
-/* ret[i] belongs to at[i]. */
+/* What a register is checked against and decided on. ret[i] belongs to at[i]; zeroed: that device is not enrolled. */
 err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                          struct db_register_found *ret);
 
+/* What was decided for one device. */
 struct db_register_row {
     struct db_device device;
     struct str registration_id;                /* as the device spells it */
@@ -47,11 +48,13 @@ struct db_register_row {
     bool written;     /* set by the call: false when the row lost against a change */
 };
 
-/* `at` is sorted and without duplicates. */
+/* Writes the decisions, with the jobs that they bring, in one commit. `at` is sorted (db_device_compare) and without
+ * duplicates. */
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count);
 
+/* What a poll is checked against and answered from. */
 struct db_poll_found {
-    int64_t n;
+    int64_t n;                        /* as above */
     struct attest_stored attestation; /* as above */
     int64_t now_us;
     bool registered; /* false: nothing below is set */
@@ -63,6 +66,7 @@ struct db_poll_found {
     int64_t operation_us, created_us, updated_us;
 };
 
+/* ret[i] belongs to at[i]; zeroed: that device is not enrolled. */
 err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                      struct db_poll_found *ret);
 

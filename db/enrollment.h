@@ -1,4 +1,4 @@
-/* enrollment.h: individual enrollments. */
+/* enrollment.h: individual enrollments (db/sql/enrollment.sql). Every write is checked against what its caller saw. */
 #ifndef IDSCOPE_DB_ENROLLMENT_H
 #define IDSCOPE_DB_ENROLLMENT_H
 
@@ -19,6 +19,7 @@ struct enrollment_row {
     struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };
 
+/* The enrollment and, if its device ever registered, what became of it. *ret is zeroed when it is not found. */
 err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                          bool *ret_found, struct enrollment_row *ret);
 
@@ -43,7 +44,8 @@ struct enrollment_outcome {
 err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,
                         const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
                         struct enrollment_row *ret);
-/* Deletes the enrollment and forgets its registration. */
+/* Deletes the enrollment and forgets its registration; an identity that is being made in this moment is taken off its
+ * hub after remove_after_ms, the lease of jobs. */
 err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, int64_t remove_after_ms,
                            struct enrollment_outcome *ret_outcome);
 

@@ -1,12 +1,12 @@
-/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. What is asked for by its name
- * gives NO_ROW when it is not there. */
+/* db/gate.h: the row sets behind the gate (db/sql/gate.sql), still sealed. Most are asked for before a tenant is
+ * known. NO_ROW when there is no such thing. */
 #ifndef IDSCOPE_DB_GATE_H
 #define IDSCOPE_DB_GATE_H
 
 #include "core/crypt.h"
 #include "db/db.h"
 
-/* Parallel lists. */
+/* Shared access policies, as parallel lists. */
 struct db_policies {
     struct str_list key_names;
     struct i64_list rights;
@@ -30,8 +30,8 @@ struct db_gate_hub {
 
 struct db_gate_client {
     struct uuid tenant_id;
-    int role; /* enum role */
-    struct sha256 secret;
+    int role;             /* enum role */
+    struct sha256 secret; /* hash of it */
 };
 
 struct db_token_key {
@@ -46,11 +46,13 @@ err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, stru
  * absent when nothing is. */
 err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
                         struct arena *const *homes, struct db_gate_instance *ret);
+/* A built-in hub that is not deleted, by its name in lower case. */
 err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gate_hub *ret);
+/* A service principal. */
 err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct db_gate_client *ret);
 /* The usable keys that sign access tokens, newest first; NO_ROW when there is none. */
 err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key **ret, size_t *ret_count);
-/* Does the database answer? */
+/* Does the database answer on this connection? */
 err_t db_gate_ping(struct db *db);
 
 #endif

@@ -1,4 +1,4 @@
-/* hub.h: built-in hubs as the management plane sees them. */
+/* hub.h: built-in hubs as the management plane sees them (db/sql/hub.sql). */
 #ifndef IDSCOPE_DB_HUB_H
 #define IDSCOPE_DB_HUB_H
 
@@ -16,21 +16,24 @@ err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct p
 /* The policies of a hub, or the one of `key_name_key`; *ret_hub tells whether the hub is there. */
 err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, struct str key_name_key,
                       struct place_found *ret_found, bool *ret_hub, struct policy_row **ret, size_t *ret_count);
-/* Deletes the hub: its devices become unreachable at once, links to it invalid. `etag`: that it must have, as
- * clients see it; absent: any. `host_tail`: what follows the hub's name in its
- * host name. *ret_gone is false when there was none. */
+/* Deletes the hub: its devices become unreachable at once, links to it invalid. `etag`: that it must have, as clients
+ * see it; absent: any. `host_tail`: what follows the hub's name in its host name. *ret_gone is false when there was
+ * none. */
 err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct str host_tail,
                     struct place_found *ret_found, bool *ret_gone);
 
-/* For db_tx of the tenant. */
+/* --- inside of a transaction -------------------------------------------------------------------------------------- */
+
 struct hub_locked {
     int64_t hub_id; /* 0: there is none */
     struct str location;
     struct uuid etag;
 };
+/* Two writers of one hub wait for each other here. */
 err_t db_hub_lock(struct db *db, struct arena *a, const struct find *hub, struct hub_locked *ret);
 /* UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
 err_t db_hub_insert(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
+/* Of what is locked: tags, SKU, capacity and properties; the etag becomes a new one. */
 err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
 /* Replaces all policies; everything that was checked against the old ones is stale from here on. */
 err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies,

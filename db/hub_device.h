@@ -1,4 +1,4 @@
-/* hub_device.h: the registry behind a built-in hub. */
+/* hub_device.h: the registry behind a built-in hub (db/sql/hub_device.sql). Keys come sealed. */
 #ifndef IDSCOPE_DB_HUB_DEVICE_H
 #define IDSCOPE_DB_HUB_DEVICE_H
 
@@ -29,19 +29,22 @@ struct hub_devices_outcome {
     struct str_list written, found; /* found: update and delete only */
 };
 
+/* One device, by its id as it is spelt. *ret is zeroed when it is not found. */
 err_t db_hub_device_find(struct db *db, struct arena *a, int64_t hub_id, struct str device_id, bool *ret_found,
                          struct hub_device_row *ret);
 /* Up to `limit` devices behind `after`, in the order of their ids. */
 err_t db_hub_device_list(struct db *db, struct arena *a, int64_t hub_id, struct str after, int64_t limit,
                          struct hub_device_row **ret, size_t *ret_count);
-/* Writes of many devices in one statement; `at` in byte order of ids, each once. `generation` is that of devices that
- * are made. */
+/* Writes of many devices in one statement; `at` in byte order of ids, each once. What is there is not created again,
+ * what is not there neither updated nor deleted; etags are asked for by update and delete. `generation` is that of
+ * devices that are made. */
 err_t db_hub_device_create(struct db *db, struct arena *a, const struct hub_guard *g, int64_t generation,
                            const struct hub_device_row *at, size_t count, struct hub_devices_outcome *ret);
 err_t db_hub_device_update(struct db *db, struct arena *a, const struct hub_guard *g, int64_t generation,
                            const struct hub_device_row *at, size_t count, struct hub_devices_outcome *ret);
 err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at,
                            size_t count, struct hub_devices_outcome *ret);
+/* Kept aside by every write, so that nobody counts rows. */
 struct hub_device_counts {
     int64_t devices, enabled;
 };

@@ -1,10 +1,12 @@
-/* instance.h: provisioning service instances and their linked hubs as the management plane sees them. */
+/* instance.h: provisioning service instances and their linked hubs as the management plane sees them
+ * (db/sql/instance.sql). */
 #ifndef IDSCOPE_DB_INSTANCE_H
 #define IDSCOPE_DB_INSTANCE_H
 
 #include "core/model.h"
 #include "db/resource.h"
 
+/* A linked hub. */
 struct linked_row {
     struct str id_scope;
     struct str host, host_name; /* key, and as linked */
@@ -37,27 +39,32 @@ err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, str
 err_t db_instance_policies(struct db *db, struct arena *a, const struct find *instance, struct str key_name_key,
                            struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret,
                            size_t *ret_count);
-/* `etag`: that it must have, as clients see it; absent: any. *ret_id_scope is absent when there was none. */
+/* Deletes the instance and retires its ID scope for ever. `etag`: that it must have, as clients see it; absent: any.
+ * *ret_id_scope is absent when there was none. */
 err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct str etag,
                          struct place_found *ret_found, struct str *ret_id_scope);
 
 /* The links of some ID scopes in their order, or the one of `host`. */
 err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes,
                      size_t scope_count, struct str host, struct linked_row **ret, size_t *ret_count);
+/* How far away a host is from a region: median and 95th percentile of the time to connect, of so many measurements. */
 struct latency_row {
     struct str host, region;
     int64_t p50_us, p95_us, count, measured_us;
 };
+/* All regions' figures of these hosts, by host and region. */
 err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count,
                         struct latency_row **ret, size_t *ret_count);
 
-/* For db_tx of the tenant. */
+/* --- inside of a transaction -------------------------------------------------------------------------------------- */
+
 struct instance_locked {
     struct str id_scope; /* absent: there is none */
     struct str location;
     struct uuid etag;
     int allocation_policy;
 };
+/* Two writers of one instance wait for each other here. */
 err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instance, struct instance_locked *ret);
 struct tenant_holds {
     int64_t instances, links;
@@ -69,10 +76,13 @@ err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant,
  * UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,
                          bool *ret_issued);
+/* Of what is locked: tags, capacity, allocation policy and properties; the etag becomes a new one. */
 err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i);
+/* Replaces all policies. */
 err_t db_instance_policy_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                              const struct policy_row *policies, size_t count);
-/* What was checked against the instance is stale from here on. */
+/* What was checked against the instance is stale from here on; `inputs_changed`: and what was chosen is chosen anew
+ * when a device registers. */
 err_t db_scope_touch(struct db *db, struct arena *a, struct str id_scope, bool inputs_changed);
 
 /* The hub that a link by resource names; *ret_there is false when the tenant has none. rights 0: it has no such policy.

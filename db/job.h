@@ -25,14 +25,15 @@ err_t db_job_due_scopes(struct db *db, struct arena *a, struct str kind, struct 
 
 struct db_job_claim {
     struct str id_scope, kind;
-    int64_t at_most;
-    int64_t lease_ms;
+    int64_t at_most, lease_ms;
 };
 /* Parameters of SQL_JOB_CLAIM, for callers that send it in a pipeline of their own; its rows are struct db_job. */
 struct db_in db_job_claim_in(const struct db_job_claim *c);
+/* Claims jobs that are due, those first that have waited longest; they are nobody else's until the lease ends. */
 err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret,
                    size_t *ret_count);
 
+/* Ends jobs; what another has claimed since stays. */
 err_t db_job_done(struct db *db, struct arena *a, struct str id_scope, struct str kind, const struct db_job *at,
                   size_t count);
 
@@ -43,6 +44,7 @@ struct db_job_back {
     bool failed;      /* counts as an attempt */
     struct str error; /* why, for people; absent leaves what stands */
 };
+/* Gives jobs back; what another has claimed since stays as it is. */
 err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struct str kind,
                       const struct db_job_back *at, size_t count);
 
@@ -53,8 +55,7 @@ err_t db_tenant_job_begin(struct db *db, struct arena *a, const struct uuid *ten
 struct db_tenant_job_claim {
     const struct uuid *tenant;
     struct str kind;
-    int64_t at_most;
-    int64_t lease_ms;
+    int64_t at_most, lease_ms;
 };
 err_t db_tenant_job_claim(struct db *db, struct arena *a, const struct db_tenant_job_claim *c, struct db_job **ret,
                           size_t *ret_count);

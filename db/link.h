@@ -25,13 +25,14 @@ struct db_link {
 err_t db_link_find(struct db *db, struct arena *a, struct str id_scope, struct str host, struct db_link **ret,
                    size_t *ret_count);
 
+/* The outcome of a probe. */
 struct db_link_validated {
     struct str id_scope, host;
     int64_t fence, credential_version; /* that was claimed; that was tried */
     int state;
     struct str reason; /* absent: nothing to say */
     bool good;         /* a credential was accepted */
-    int64_t next_ms;
+    int64_t next_ms;   /* to the next probe */
 };
 /* Ends the job and stores the state; *ret_taken is false when the credential changed meanwhile, or the job is somebody
  * else's. */
@@ -43,6 +44,7 @@ err_t db_link_trouble(struct db *db, struct arena *a, struct str id_scope, struc
  * transaction that wrote a link's state or a wait: it is to see what others have written by its end. */
 err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count);
 
+/* Figures of a host as a region measures them; p50 and p95 of the time to connect. */
 struct db_latency {
     struct str region, host;
     int64_t *samples_us;
@@ -57,12 +59,14 @@ struct db_latency_found {
 };
 err_t db_latency_find(struct db *db, struct arena *a, struct str region, struct str host, int64_t young_ms,
                       struct db_latency_found *ret);
+/* Replaces the figures of the host. */
 err_t db_latency_write(struct db *db, struct arena *a, const struct db_latency *l);
 
 struct db_latency_of {
     struct str host;
     int64_t p50_us;
 };
+/* The figures of a region for the links of a scope that are no older than fresh_s seconds. */
 err_t db_latency_of_scope(struct db *db, struct arena *a, struct str id_scope, struct str region, int64_t fresh_s,
                           struct db_latency_of **ret, size_t *ret_count);
 

@@ -1,4 +1,4 @@
-/* registration.h: registrations as the service plane sees them. */
+/* registration.h: registrations as the service plane sees them (db/sql/registration.sql). */
 #ifndef IDSCOPE_DB_REGISTRATION_H
 #define IDSCOPE_DB_REGISTRATION_H
 
@@ -7,12 +7,12 @@
 
 /* A registration with what its etag is made from. */
 struct registration_row {
-    struct registration_state
-        state; /* the state without its etag; while assigning, error_message is what it waits for */
+    struct registration_state state; /* without its etag; while assigning, error_message is what it waits for */
     struct uuid operation;
     int64_t revision;
 };
 
+/* *ret is zeroed when it is not found. */
 err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                            bool *ret_found, struct registration_row *ret);
 
@@ -32,7 +32,7 @@ struct registration_outcome {
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,
                              struct registration_outcome *ret);
 
-/* The inputs of the last choice: their canonical text and hash; *ret_input is absent when there is none yet. */
+/* The inputs of the last choice: their hash and canonical text; absent while there was none. */
 struct registration_input {
     struct str registration_id;
     struct bytes hash;

@@ -55,9 +55,11 @@ struct policy_row {
     struct bytes primary_sealed, secondary_sealed;
 };
 
+/* A resource group. */
 struct group_row {
     struct str name, location, tags;
 };
+/* One group (find.name_key) or a page of them. */
 err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
                     struct group_row **ret, size_t *ret_count, bool *ret_more);
 /* *ret_written is false when the subscription is missing (see ret_found) or the group has another location. */

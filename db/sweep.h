@@ -28,12 +28,13 @@ struct db_inputs_scope {
     bool old;         /* false: it has none, it is only how far the look went */
     struct str began; /* the round over this scope: the time as the database writes it */
 };
-/* NO_ROW: there is no scope behind `after`. */
+/* The next scope behind `after` with inputs older than old_ms, of at_most that are looked at. NO_ROW: there is none. */
 err_t db_sweep_inputs_scope(struct db *db, struct arena *a, struct str after, int64_t old_ms, int at_most,
                             struct db_inputs_scope *ret);
 /* *ret_came_to: the last registration of the bite; absent when there was none behind `after`. */
 err_t db_sweep_inputs_mark(struct db *db, struct arena *a, const struct db_inputs_scope *s, struct str after,
                            int at_most, struct str *ret_came_to);
+/* Ends a round: what is older than old_ms and was not marked goes; fewer than at_most: that was all. */
 err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inputs_scope *s, int64_t old_ms,
                             int at_most, int64_t *ret_gone);
 

@@ -1,4 +1,4 @@
-/* tenancy.h: subscriptions of a tenant, and pages of lists. */
+/* tenancy.h: subscriptions of a tenant (db/sql/tenancy.sql), and pages of lists. */
 #ifndef IDSCOPE_DB_TENANCY_H
 #define IDSCOPE_DB_TENANCY_H
 

@@ -55,7 +55,7 @@ static err_t uuid_word(struct run *run, const char *word, struct uuid *ret)
 static void act(struct run *run, const struct uuid *tenant)
 {
     struct db_actor actor = {
-        .kind = "operator",
+        .kind = ACTOR_OPERATOR,
         .id = arena_printf(run->arena, "uid %u", (unsigned)getuid()),
         .operation = STR("idscope-admin"),
     };

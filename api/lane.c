@@ -204,11 +204,11 @@ static void act(struct lane *lane, const struct call *r)
 {
     struct db_actor actor = {.tracking_id = r->tracking_id, .operation = str_of(r->route->name)};
     if (r->client) {
-        actor.kind = "client";
+        actor.kind = ACTOR_CLIENT;
         actor.tenant = r->client->tenant_id;
         actor.id = enc_uuid(r->arena, &r->client->client_id);
     } else if (r->instance || r->hub) {
-        actor.kind = r->instance ? "instancePolicy" : "hubPolicy";
+        actor.kind = r->instance ? ACTOR_INSTANCE_POLICY : ACTOR_HUB_POLICY;
         actor.tenant = r->instance ? r->instance->tenant_id : r->hub->tenant_id;
         actor.id = arena_printf(r->arena, "%.*s/%.*s", STR_ARG(r->name), STR_ARG(r->policy));
     }

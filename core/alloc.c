@@ -7,6 +7,7 @@
  * takes only the devices that it wins and moves none between the others. */
 #include "alloc.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -223,7 +224,8 @@ static const char *unlinked(const struct view *v, size_t *ret_count)
     return text_str(&t).p;
 }
 
-/* All hosts that a choice waits for: a sentence names only a few. */
+/* All hosts that a choice waits for: a sentence names only a few. They are hubs of one instance. */
+static_assert((int)LINKS_MOST <= (int)WAITS_FOR_MOST, "a job may wait for all hubs of its instance");
 static struct str_list hosts_away(const struct view *v)
 {
     struct str_list hosts = {ARENA_NEW_ARRAY(v->arena, v->in->hub_count, struct str), 0, true};
@@ -365,7 +367,7 @@ static const struct codec stored_input_codec[] = {
     CODEC_WORD(struct stored_input, instance_policy, "instancePolicy", instance_policy_words, 0),
     CODEC_WORD(struct stored_input, enrollment_policy, "enrollmentPolicy", policy_words, 0),
     CODEC_TEXTS(struct stored_input, named, "named", LINKS_MOST + 1, CODEC_MUST),
-    CODEC_TEXT(struct stored_input, region, "region", 64, 0),
+    CODEC_TEXT(struct stored_input, region, "region", REGION_MOST, 0),
     CODEC_OBJECTS(struct stored_input, hubs, "hubs", stored_hub_codec, struct stored_hub, LINKS_MOST, CODEC_MUST),
     CODEC_END,
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "enc.h"
+#include "limits.h"
 
 enum cfg_kind { CFG_KIND_TEXT, CFG_KIND_NUMBER };
 

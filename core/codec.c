@@ -1,6 +1,8 @@
 /* codec.c: reads and writes JSON by tables. It must never know a member's name: those stand in the tables. */
 #include "codec.h"
 
+#include "word.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -73,25 +75,13 @@ static err_t read_i64(struct reading *r, const struct path *at, const struct cod
     return NULL;
 }
 
-static err_t refuse_word(struct reading *r, const struct path *at, const struct codec *row)
-{
-    struct text t;
-    text_init(&t, r->arena, 128);
-    text_add(&t, STR("must be one of "));
-    for (size_t i = 0; row->words[i]; i++)
-        text_printf(&t, "%s%s", i ? ", " : "", row->words[i]);
-    return bad(r, at, text_str(&t).p);
-}
-
 static err_t read_word(struct reading *r, const struct path *at, const struct codec *row, const json_t *v, void *to)
 {
-    struct str s = {json_string_value(v), json_string_length(v)};
-    for (int i = 0; row->words[i] && s.p; i++)
-        if (str_same_nocase(s, str_of(row->words[i]))) {
-            *(int *)to = i + 1;
-            return NULL;
-        }
-    return refuse_word(r, at, row);
+    int number = word_number_nocase(row->words, (struct str){json_string_value(v), json_string_length(v)});
+    if (!number)
+        return bad(r, at, arena_printf(r->arena, "must be one of %s", word_list(r->arena, row->words).p).p);
+    *(int *)to = number;
+    return NULL;
 }
 
 static err_t check_list(struct reading *r, const struct path *at, const struct codec *row, const json_t *v)

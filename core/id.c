@@ -7,7 +7,7 @@
 
 #include "crypt.h"
 
-enum { LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048, DEVICE_KEY_MIN = 16, LABEL_MAX = 63 };
+enum { LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048, LABEL_MAX = 63 };
 
 /* ASCII only, whatever the locale. */
 static bool is_letter(char c)
@@ -309,10 +309,10 @@ static err_t check_key(struct arena *a, struct connection_string *c, struct err_
 {
     struct bytes key;
     c->masked = all_asterisks(c->key);
-    if (!c->masked && (!dec_base64(a, c->key, &key) || key.n < DEVICE_KEY_MIN || key.n > DEVICE_KEY_BYTES))
+    if (!c->masked && (!dec_base64(a, c->key, &key) || key.n < KEY_BYTES_LEAST || key.n > KEY_BYTES_MOST))
         return err_say(d, E(BAD_CONNECTION_STRING),
-                       "SharedAccessKey in the connection string must be base64 of %d to %d bytes.", DEVICE_KEY_MIN,
-                       DEVICE_KEY_BYTES);
+                       "SharedAccessKey in the connection string must be base64 of %d to %d bytes.", KEY_BYTES_LEAST,
+                       KEY_BYTES_MOST);
     return NULL;
 }
 

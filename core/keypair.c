@@ -1,7 +1,7 @@
 /* keypair.c: primary and secondary keys. It must never put a key in clear into a sentence. */
 #include "keypair.h"
 
-enum { KEY_LEAST_BYTES = 16, KEY_MOST_BYTES = DEVICE_KEY_BYTES };
+#include "limits.h"
 
 static const uint8_t nobodys[DEVICE_KEY_BYTES];
 const struct keypair keypair_of_nobody = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
@@ -12,9 +12,9 @@ static err_t read_key(struct arena *a, struct str key, const char *member, const
     struct bytes raw;
     if (!key.n)
         key = crypt_new_key(a, new_bytes);
-    if (!dec_base64(a, key, &raw) || raw.n < KEY_LEAST_BYTES || raw.n > KEY_MOST_BYTES)
-        return err_say(d, E(BAD_FIELD), "%s.%sKey must be base64 of %d to %d bytes.", member, part, KEY_LEAST_BYTES,
-                       KEY_MOST_BYTES);
+    if (!dec_base64(a, key, &raw) || raw.n < KEY_BYTES_LEAST || raw.n > KEY_BYTES_MOST)
+        return err_say(d, E(BAD_FIELD), "%s.%sKey must be base64 of %d to %d bytes.", member, part, KEY_BYTES_LEAST,
+                       KEY_BYTES_MOST);
     *ret = raw;
     return NULL;
 }

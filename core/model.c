@@ -12,9 +12,7 @@
 #undef LIMIT
 #undef WORDS
 
-const char *const instance_policy_words[] = {"Hashed", "GeoLatency", "Static", NULL};
 const char *const provisioning_status_words[] = {"enabled", "disabled", NULL};
-const char *const attestation_type_words[] = {"symmetricKey", "x509", "tpm", "none", NULL};
 const char *const import_mode_words[] = {"create", "update", "updateIfMatchETag", "delete", "deleteIfMatchETag", NULL};
 
 struct right_word {

@@ -16,6 +16,13 @@ extern const char *const instance_policy_words[];
 enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
 extern const char *const role_words[]; /* reader contributor owner */
 
+/* What a hub costs. */
+extern const char *const hub_sku_words[]; /* F1 S1 S2 S3 B1 B2 B3 */
+
+/* Who changed something: what audit_event.actor_id names. */
+enum actor_kind { ACTOR_ABSENT, ACTOR_CLIENT, ACTOR_INSTANCE_POLICY, ACTOR_HUB_POLICY, ACTOR_OPERATOR };
+extern const char *const actor_kind_words[]; /* client instancePolicy hubPolicy operator */
+
 enum provisioning_status { PROVISIONING_ABSENT, PROVISIONING_ENABLED, PROVISIONING_DISABLED };
 extern const char *const provisioning_status_words[]; /* enabled disabled */
 

@@ -110,7 +110,7 @@ struct db_call {
 /* On whose behalf work is done. Row-level security lets it see its tenant's rows, and idscope.note() writes it down. */
 struct db_actor {
     struct uuid tenant;
-    const char *kind;       /* what `id` names: audit_event.actor_kind */
+    int kind;               /* enum actor_kind: what `id` names */
     struct str id;          /* client id, policy name, … */
     struct str tracking_id; /* of the request; absent: there is none */
     struct str operation;   /* as in routes.def and the log */

@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "core/crypt.h"
+#include "core/model.h"
+#include "core/word.h"
 #include "db/conn.h"
 #include "db/oid.h"
 
@@ -31,7 +33,7 @@ void db_act(struct db *db, const struct db_actor *actor)
     if (!actor)
         return;
     const struct db_call act =
-        DB_CALL(SQL_ACT, db_uuid(&actor->tenant), db_text(arena_str(db->who, str_of(actor->kind))),
+        DB_CALL(SQL_ACT, db_uuid(&actor->tenant), db_text(word_text(actor_kind_words, actor->kind)),
                 db_text(arena_str(db->who, actor->id)), db_text(arena_str(db->who, actor->tracking_id)),
                 db_text(arena_str(db->who, actor->operation)));
     args_make(&db->actor, &act, db->who);

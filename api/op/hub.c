@@ -7,6 +7,7 @@
 #include "api/op/resource.h"
 #include "api/op/resource_codec.h"
 #include "api/shared.h"
+#include "core/word.h"
 #include "db/hub.h"
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
@@ -35,21 +36,14 @@ static const struct codec properties_codec[] = {
 static const struct codec sku_codec[] = {SKU_ROWS(HUB_CAPACITY_LEAST, HUB_CAPACITY_MOST)};
 static const struct codec resource_codec[] = {SERVICE_ROWS(sku_codec, properties_codec, struct hub_properties)};
 
-static const struct {
-    struct str name, tier;
-} skus[] = {{STR("F1"), STR("Free")},     {STR("S1"), STR("Standard")}, {STR("S2"), STR("Standard")},
-            {STR("S3"), STR("Standard")}, {STR("B1"), STR("Basic")},    {STR("B2"), STR("Basic")},
-            {STR("B3"), STR("Basic")}};
-
-static bool find_sku(struct str name, struct sku *ret)
+/* The SKU as we spell it; one without a name: there is none. */
+static struct sku find_sku(struct str name)
 {
-    for (size_t i = 0; i < sizeof skus / sizeof *skus; i++)
-        if (str_same_nocase(name, skus[i].name)) {
-            ret->name = skus[i].name;
-            ret->tier = skus[i].tier;
-            return true;
-        }
-    return false;
+    static const struct str tiers[] = {['F'] = STR("Free"), ['S'] = STR("Standard"), ['B'] = STR("Basic")};
+    struct sku sku = {.name = word_text(hub_sku_words, word_number_nocase(hub_sku_words, name))};
+    if (sku.name.p)
+        sku.tier = tiers[(unsigned char)sku.name.p[0]];
+    return sku;
 }
 
 /* What a new hub has, in the order in which the service lists them. */
@@ -71,8 +65,8 @@ static void write_row(struct call *r, const struct resource_kind *k, const void 
         .host_name = id_hub_host(r->arena, h->is.name, r->cfg->domain),
         .locations = arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->is.location)),
     };
-    struct sku sku = {.capacity = {true, h->sku_capacity}};
-    find_sku(h->sku_name, &sku);
+    struct sku sku = find_sku(h->sku_name);
+    sku.capacity = (struct opt_i64){true, h->sku_capacity};
     resource_write(r, k, &h->is, &sku, &properties, out);
 }
 
@@ -103,10 +97,9 @@ static err_t check_properties(struct call *r, const struct hub_properties *p)
 
 static err_t check_sku(struct call *r, const struct sku *given, struct hub_row *to)
 {
-    struct sku sku;
-    if (!find_sku(given->name, &sku))
-        return call_fail(r, E(BAD_FIELD), "sku.name must be one of F1, S1, S2, S3, B1, B2, B3.");
-    to->sku_name = sku.name;
+    to->sku_name = find_sku(given->name).name;
+    if (!to->sku_name.p)
+        return call_fail(r, E(BAD_FIELD), "sku.name must be one of %s.", word_list(r->arena, hub_sku_words).p);
     to->sku_capacity = given->capacity.set ? given->capacity.n : HUB_CAPACITY_LEAST;
     return NULL;
 }

@@ -9,8 +9,9 @@
 #include "api/shared.h"
 #include "core/json.h"
 #include "core/keypair.h"
+#include "core/limits.h"
 
-enum { LIST_MAX = 1000, THUMBPRINT_SHA1 = 40, THUMBPRINT_SHA256 = 64 };
+enum { LIST_MAX = 1000, THUMBPRINT_SHA1 = 40, THUMBPRINT_SHA256 = THUMBPRINT_MOST };
 /* .NET counts time in tenths of a microsecond since the year 1; generation ids look like that. */
 static const int64_t ticks_of_1970 = INT64_C(621355968000000000);
 

@@ -41,7 +41,7 @@ if [ ${#pgtap[@]} -gt 0 ]; then
     cluster_start
     cluster_psql postgres idscope -c 'CREATE EXTENSION pgtap' -f "$here/lib/helpers.sql"
     awk -f "$here/lib/statements.awk" "$cluster_root"/db/sql/*.sql | cluster_psql postgres idscope
-    awk -f "$here/lib/limits.awk" "$cluster_root/core/limits.def" | cluster_psql postgres idscope
+    awk -f "$here/lib/limits.awk" "$cluster_root/core/limits.def" "$cluster_root/core/attest/attest.def" | cluster_psql postgres idscope
     judged pg_prove --host "$CLUSTER_DIR" --port 5432 --username postgres --dbname idscope "${pgtap[@]}" || failed=1
 fi
 if [ ${#scripts[@]} -gt 0 ]; then

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limits.h"
 #include "core/process/clock.h"
 #include "db/job.h"
 #include "db/link.h"
 #include "workers/calls.h"
 #include "workers/hub_answer.h"
 
-enum { CONNECTS = 3, SAMPLES_KEPT = 100, TIMEOUT_MS = 5000, YOUNG_PERCENT = 80, US_MAX = 2000000000 };
+enum { CONNECTS = 3, TIMEOUT_MS = 5000, YOUNG_PERCENT = 80, US_MAX = 2000000000 };
 
 /* One host. */
 struct measurement {
@@ -21,7 +22,7 @@ struct measurement {
     struct db_latency_found before; /* young: measured a moment ago, not again */
     int64_t back_ms;                /* > 0: not begun, to be tried again then */
     struct hub_call call;
-    int64_t samples_us[CONNECTS + SAMPLES_KEPT];
+    int64_t samples_us[CONNECTS + SAMPLES_MOST];
     size_t count;
     int64_t tls_us, http_us;
 };
@@ -115,7 +116,7 @@ static int32_t percentile(struct arena *a, const int64_t *samples, size_t count,
 /* The new samples behind the old ones, the oldest cut. */
 static void append_to(struct measurement *m, const struct i64_list *old)
 {
-    size_t old_count = old->n < SAMPLES_KEPT ? old->n : SAMPLES_KEPT;
+    size_t old_count = old->n < SAMPLES_MOST ? old->n : SAMPLES_MOST;
     int64_t fresh[CONNECTS];
     size_t fresh_count = m->count;
     memcpy(fresh, m->samples_us, fresh_count * sizeof *fresh);
@@ -123,7 +124,7 @@ static void append_to(struct measurement *m, const struct i64_list *old)
         memcpy(m->samples_us, old->at, old_count * sizeof *old->at);
     memcpy(m->samples_us + old_count, fresh, fresh_count * sizeof *fresh);
     m->count = old_count + fresh_count;
-    size_t cut = m->count > SAMPLES_KEPT ? m->count - SAMPLES_KEPT : 0;
+    size_t cut = m->count > SAMPLES_MOST ? m->count - SAMPLES_MOST : 0;
     memmove(m->samples_us, m->samples_us + cut, (m->count - cut) * sizeof *m->samples_us);
     m->count -= cut;
 }

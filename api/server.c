@@ -30,6 +30,7 @@
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "core/process/metric.h"
+#include "core/process/program.h"
 
 enum {
     EDGE_POOL = 48 * 1024, /* a request's head with a client's chain in it */
@@ -700,7 +701,7 @@ static void wait_until_quiet(const struct server *s, int64_t at_most_ms)
 void server_drain(struct server *s)
 {
     s->draining = true;
-    wait_until_quiet(s, s->shared->cfg->drain_ms);
+    wait_until_quiet(s, program_work_ms(s->shared->cfg->drain_ms));
 }
 
 void server_stop(struct server *s)

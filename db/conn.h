@@ -41,6 +41,7 @@ struct db {
     const char *url, *application_name;
     enum db_use use;
     PGconn *conn;                      /* NULL while down */
+    struct opening *opening;           /* a try to connect that goes on; NULL: none */
     int64_t failed_at_ms, retry_at_ms; /* monotonic: last failure to connect; no attempt before */
     int64_t backoff_ms;
     int64_t until_ms;  /* monotonic: nothing is sent any more; 0: as long as it takes */

@@ -10,13 +10,16 @@
 
 #include "core/crypt.h"
 #include "db/conn.h"
+#include "db/opening.h"
 
 enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 2000,
     STATEMENT_MS = 30000,
     ANSWER_MARGIN_MS = 5000, /* beyond the server's own time-out: it is frozen, or the way to it is */
-    WAIT_SLICE_MS = 100,     /* how often a waiting call looks whether the program wants to end */
+    OPEN_MS = 5500,          /* a little longer than libpq waits for one host, so that its words are heard */
+    PING_MS = 1500,
+    WAIT_SLICE_MS = 100, /* how often a waiting call looks whether the program wants to end */
 };
 
 /* When any connection of the process was opened last: the others need not sit out their back-off then. */
@@ -133,12 +136,21 @@ err_t conn_failure(struct db *db, const char *where, const PGresult *r)
 static _Atomic int waiting;
 static _Atomic int64_t heard_ms;
 
+static void begin_to_wait(void)
+{
+    if (atomic_fetch_add(&waiting, 1) == 0)
+        atomic_store(&heard_ms, conn_now_ms());
+}
+
 bool db_answers(const char *url)
 {
-    const char *names[] = {"dbname", "connect_timeout", NULL}, *values[] = {url, "2", NULL};
     if (!atomic_load(&waiting) || conn_now_ms() - atomic_load(&heard_ms) < DB_SILENT_MS)
         return true;
-    return PQpingParams(names, values, 1) == PQPING_OK; /* a lock may hold up all who wait while the server is well */
+    /* A lock may hold up all who wait while the server is well. */
+    struct opening *o = opening_begin(url, NULL);
+    bool found = o && opening_is_over(o, conn_now_ms() + PING_MS) && opening_found_server(o);
+    opening_leave(o);
+    return found;
 }
 
 static bool wait_for_result(PGconn *conn)
@@ -163,8 +175,7 @@ bool conn_answered(PGconn *conn)
 {
     if (!PQisBusy(conn))
         return true;
-    if (atomic_fetch_add(&waiting, 1) == 0)
-        atomic_store(&heard_ms, conn_now_ms());
+    begin_to_wait();
     bool in_time = wait_for_result(conn);
     atomic_fetch_sub(&waiting, 1);
     return in_time;
@@ -199,15 +210,33 @@ static void ignore_notice(void *context, const PGresult *r)
     (void)r;
 }
 
-/* Settings before `dbname` may be changed by the URL; those behind it may not. A peer that vanished is noticed within a
- * minute. */
-static PGconn *connect_to(const char *url, const char *application_name)
+static bool opened_in_time(struct opening *o)
 {
-    const char *names[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
-                           "keepalives_count", "tcp_user_timeout", "dbname",
-                           "application_name", "client_encoding",  NULL};
-    const char *values[] = {"5", "20", "10", "3", "45000", url, application_name, "UTF8", NULL};
-    return PQconnectdbParams(names, values, 1);
+    int64_t end_ms = conn_now_ms() + OPEN_MS;
+    bool over = false;
+    begin_to_wait();
+    for (int64_t now_ms; !over && (now_ms = conn_now_ms()) < end_ms && atomic_load(&last_ms) == INT64_MAX;)
+        over = opening_is_over(o, now_ms + WAIT_SLICE_MS);
+    atomic_fetch_sub(&waiting, 1);
+    return over;
+}
+
+/* A try that takes too long goes on by itself; the next one is to wait for it again. */
+static err_t connect_to_server(struct db *db)
+{
+    if (!db->opening)
+        db->opening = opening_begin(db->url, db->application_name);
+    if (!db->opening || !opened_in_time(db->opening)) {
+        conn_say(db, "connect", db->opening ? "no answer in time" : "no thread can be started");
+        return E(DATABASE_UNAVAILABLE);
+    }
+    db->conn = opening_take(db->opening);
+    opening_leave(db->opening);
+    db->opening = NULL;
+    if (PQstatus(db->conn) == CONNECTION_OK)
+        return NULL;
+    conn_say(db, "connect", PQerrorMessage(db->conn));
+    return E(DATABASE_UNAVAILABLE);
 }
 
 err_t conn_run_plain(struct db *db, const char *where, const char *sql)
@@ -222,6 +251,8 @@ err_t conn_run_plain(struct db *db, const char *where, const char *sql)
  * join that does that is left to it: the others read a whole index as soon as the statistics make that look cheap. */
 static err_t set_session(struct db *db)
 {
+    PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
+    (void)PQsetnonblocking(db->conn, 1); /* conn_answered() does the waiting, for sending as well */
     TRY(conn_run_plain(db, "session settings",
                        "SET timezone = 'UTC'; SET idle_in_transaction_session_timeout = '30s';"
                        "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
@@ -377,13 +408,9 @@ static err_t prepare_all(struct db *db, struct err_detail *d)
 
 static err_t set_up(struct db *db, struct err_detail *d)
 {
-    if (PQstatus(db->conn) != CONNECTION_OK) {
-        conn_say(db, "connect", PQerrorMessage(db->conn));
-        return err_say(d, E(DATABASE_UNAVAILABLE), "%s", db->message);
-    }
-    PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
-    (void)PQsetnonblocking(db->conn, 1); /* conn_answered() does the waiting, for sending as well */
-    err_t e = set_session(db);
+    err_t e = connect_to_server(db);
+    if (!e)
+        e = set_session(db);
     if (e)
         return err_say(d, e, "%s", db->message);
     TRY(check_schema(db, d));
@@ -403,7 +430,6 @@ static void back_off(struct db *db)
 
 static err_t reopen(struct db *db, struct err_detail *d)
 {
-    db->conn = connect_to(db->url, db->application_name);
     err_t e = set_up(db, d);
     if (e) {
         conn_drop(db);
@@ -453,6 +479,7 @@ void db_close(struct db *db)
     if (!db)
         return;
     conn_drop(db);
+    opening_leave(db->opening);
     arena_free(db->who);
     arena_free(db->arena);
 }

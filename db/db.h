@@ -43,8 +43,8 @@ bool db_is_up(const struct db *db);
  * server that is frozen is given up a little later. */
 void db_statements_end(int64_t after_ms);
 /* Does the database say anything? False when it has owed answers to this process for DB_SILENT_MS, has given none to
- * any connection, and takes no new one either. Thread-safe; a database that is silent is waited for, two seconds at
- * most. */
+ * any connection, and takes no new one either. Thread-safe; a database that is silent is waited for, a second and
+ * a half at most. */
 enum { DB_SILENT_MS = 2000 };
 bool db_answers(const char *url);
 /* The program ends: no call of any connection waits for longer than this, and none opens a connection again.

@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "core/process/clock.h"
+#include "core/process/program.h"
 #include "db/job.h"
 
 enum {
@@ -346,7 +347,7 @@ err_t loop_start(struct worker *w, struct err_detail *d)
 
 void loop_stop(struct worker *w)
 {
-    atomic_store(&w->stop_by_ms, clock_ms() + w->cfg->drain_ms);
+    atomic_store(&w->stop_by_ms, clock_ms() + program_work_ms(w->cfg->drain_ms));
     atomic_store(&w->stopping, true);
     for (size_t i = 0; i < loop.thread_count; i++)
         pthread_join(loop.threads[i], NULL);

@@ -66,7 +66,7 @@ typedef err_t job_function(struct job_context *c, struct str id_scope);
 
 /* Starts all threads; BAD_CONFIG, DATABASE_… when a connection cannot be made. */
 err_t loop_start(struct worker *w, struct err_detail *d);
-/* Asks all threads to end what they do within drain_ms, and waits for them. */
+/* Asks all threads to end what they do within their part of drain_ms, and waits for them. */
 void loop_stop(struct worker *w);
 /* One pass of the sweeps (sweep.c). */
 err_t sweep(struct worker *w, struct db *db, struct arena *a);

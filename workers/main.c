@@ -7,7 +7,7 @@
 #include "workers/loop.h"
 
 #define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
-enum { CA_FILE_MAX = 4 * 1024 * 1024, LAST_WRITES_MS = 2000 };
+enum { CA_FILE_MAX = 4 * 1024 * 1024 };
 
 struct worker_program {
     struct process process;
@@ -63,7 +63,7 @@ static err_t start_loop(void *self, struct err_detail *d)
 static void stop_loop(void *self)
 {
     struct worker_program *p = self;
-    db_hurry(p->process.cfg.drain_ms + LAST_WRITES_MS);
+    db_hurry(p->process.cfg.drain_ms);
     loop_stop(&p->worker);
 }
 

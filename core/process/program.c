@@ -11,13 +11,22 @@
 #include "core/process/log_sink.h"
 #include "core/process/privileges.h"
 
-enum { DATABASE_WAIT_S = 60 /* for one that is starting as well */, DATABASE_RETRY_US = 500000 };
+enum {
+    DATABASE_WAIT_S = 60, /* for one that is starting as well */
+    DATABASE_RETRY_US = 500000,
+    LAST_WORDS_MS = 2000,
+};
 
 int program_exit_code(err_t e)
 {
     if (!e)
         return EXIT_DONE;
     return e == E(BAD_CONFIG) ? EXIT_BAD_CONFIG : EXIT_FAILED;
+}
+
+int64_t program_work_ms(int64_t drain_ms)
+{
+    return drain_ms - (drain_ms / 2 < LAST_WORDS_MS ? drain_ms / 2 : LAST_WORDS_MS);
 }
 
 static int failed(err_t e, const struct err_detail *d)

@@ -14,6 +14,9 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BAD_CONFIG = 78 };
 int program_exit_code(err_t e);
 
+/* What of drain_ms is left to the work that is under way: the rest is for writing and sending what came of it. */
+int64_t program_work_ms(int64_t drain_ms);
+
 struct process;
 
 struct program {

@@ -8,7 +8,8 @@ const net = require('node:net');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { execFileSync, spawn } = require('node:child_process');
-const { assert, stack, scene, until, each, fresh, work } = require('../kit');
+const { Mute } = require('../../lib/mute');
+const { assert, stack, scene, until, each, fresh, names, work } = require('../kit');
 
 const BUILD = path.join(__dirname, '../../../build', process.env.FLAVOR || 'asan');
 const RING = path.join(stack.folder, 'keys/ring');
@@ -295,6 +296,69 @@ describe('process: a database that does not fit the program', () => {
 
   test('a parameter of a type that it is never given', (t) =>
     stops(t, 'alter table idscope.tenant drop constraint tenant_name_check, alter name type numeric using length(name)', 'admin_tenant_by_name', 'parameter $1 is of the type with oid 1700'));
+});
+
+describe('process: a database whose name nobody answers for', () => {
+  const DRAIN_MS = 5000;
+  const ADDRESS = '127.0.0.154';
+  const OPEN_MS = 5500; // what a program waits for a connection
+  const programs = [['api', startApi], ['worker', startWorker]];
+  const server = new Mute();
+
+  before(() => server.start());
+  after(() => server.stop());
+
+  const urlOf = (name, host) => `--database-url=postgresql://idscope_${name}@${host}/idscope`;
+  const stopped = async (name, program) => {
+    const began = Date.now();
+    program.child.kill('SIGTERM');
+    assert.equal(await within(`the ${name} to end`, program), 0, program.said);
+    return Date.now() - began;
+  };
+
+  // The database at a name of /etc/hosts, until it is lost: cut off, and its name forgotten.
+  async function databaseByName(t) {
+    const host = `${fresh('db')}.example.test`;
+    const [, socket] = /host=([^&]*)/.exec(stack.databaseUrl('x'));
+    const ends = new Set();
+    const relay = net.createServer((near) => {
+      const far = net.connect(path.join(decodeURIComponent(socket), '.s.PGSQL.5432'));
+      for (const [one, other] of [[near, far], [far, near]]) ends.add(one.pipe(other).on('error', () => {}));
+    });
+    await new Promise((resolve) => relay.listen(5432, ADDRESS, resolve));
+    names(ADDRESS, host);
+    const lose = async () => {
+      fs.writeFileSync('/etc/hosts', fs.readFileSync('/etc/hosts', 'utf8').replace(`${ADDRESS} ${host}\n`, ''));
+      for (const end of ends) end.destroy();
+      await new Promise((resolve) => relay.close(resolve));
+    };
+    t.after(() => { for (const end of ends) end.destroy(); relay.close(); });
+    return { host, lose };
+  }
+
+  for (const [name, begin] of programs) {
+    test(`${name}: one that starts so waits for it, and ends soon when it is asked to`, async (t) => {
+      const host = `${fresh('mute')}.example.test`;
+      const program = await begin(t, { more: [urlOf(name, host)] });
+      await until('the name to be asked for', () => server.wasAsked(host.split('.')[0]), { timeoutMs: SOON_MS });
+      assert.equal(program.code, undefined, program.said);
+      const took = await stopped(name, program);
+      assert.ok(took < OPEN_MS + 1000, `${took} ms`);
+    });
+
+    test(`${name}: one that loses it so says within five seconds that it is not ready, and ends within its drain`, async (t) => {
+      const { host, lose } = await databaseByName(t);
+      const program = await begin(t, { more: [urlOf(name, host)] });
+      await ready(program);
+      await lose();
+      const lostAt = Date.now();
+      await until('the program to be unready', async () => !(await isReady(program)), { timeoutMs: SOON_MS, everyMs: 50 });
+      assert.ok(Date.now() - lostAt < 5000, `${Date.now() - lostAt} ms`);
+      await until('the name to be asked for', () => server.wasAsked(host.split('.')[0]), { timeoutMs: SOON_MS });
+      const took = await stopped(name, program);
+      assert.ok(took < DRAIN_MS, `${took} ms`);
+    });
+  }
 });
 
 describe('process: privileges', () => {

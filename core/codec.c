@@ -131,6 +131,11 @@ static err_t read_object(struct reading *r, const struct path *at, const struct 
     return NULL;
 }
 
+static err_t read_inner(struct reading *r, const struct path *at, const struct codec *row, const json_t *v, void *to)
+{
+    return read_members(r, at, row->inner, v, to);
+}
+
 static err_t read_objects(struct reading *r, const struct path *at, const struct codec *row, const json_t *v, void *to)
 {
     TRY(check_list(r, at, row, v));
@@ -146,9 +151,9 @@ static err_t read_objects(struct reading *r, const struct path *at, const struct
 
 /* Indexed by enum codec_kind; CODEC_KIND_TIME is never read. */
 static read_fn *const readers[] = {
-    [CODEC_KIND_TEXT] = read_text,     [CODEC_KIND_BOOL] = read_bool,       [CODEC_KIND_I64] = read_i64,
-    [CODEC_KIND_WORD] = read_word,     [CODEC_KIND_TEXTS] = read_texts,     [CODEC_KIND_JSON] = read_json,
-    [CODEC_KIND_OBJECT] = read_object, [CODEC_KIND_OBJECTS] = read_objects,
+    [CODEC_KIND_TEXT] = read_text,     [CODEC_KIND_BOOL] = read_bool,   [CODEC_KIND_I64] = read_i64,
+    [CODEC_KIND_WORD] = read_word,     [CODEC_KIND_TEXTS] = read_texts, [CODEC_KIND_JSON] = read_json,
+    [CODEC_KIND_OBJECT] = read_object, [CODEC_KIND_INNER] = read_inner, [CODEC_KIND_OBJECTS] = read_objects,
 };
 
 /* The member of a row, NULL when absent or null. Two spellings of one name are as bad as a name that stands twice. */
@@ -207,6 +212,15 @@ err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, stru
     return codec_decode(a, table, mode, (struct json_in){v, body}, to, d);
 }
 
+static bool is_absent(const struct codec *row, const void *from);
+
+static bool all_absent(const struct codec *row, const void *from)
+{
+    while (row->kind != CODEC_KIND_END && is_absent(row, (const char *)from + row->offset))
+        row++;
+    return row->kind == CODEC_KIND_END;
+}
+
 static bool is_absent(const struct codec *row, const void *from)
 {
     switch (row->kind) {
@@ -227,6 +241,8 @@ static bool is_absent(const struct codec *row, const void *from)
         return !((const struct obj_list *)from)->set;
     case CODEC_KIND_OBJECT:
         return !*(void *const *)from;
+    case CODEC_KIND_INNER:
+        return all_absent(row->inner, from);
     case CODEC_KIND_END:
         break;
     }
@@ -286,6 +302,10 @@ static void write_member(struct text *out, const struct codec *row, const void *
     case CODEC_KIND_OBJECT:
         json_member(out, row->name);
         codec_encode(out, row->inner, *(void *const *)from);
+        break;
+    case CODEC_KIND_INNER:
+        json_member(out, row->name);
+        codec_encode(out, row->inner, from);
         break;
     case CODEC_KIND_OBJECTS:
         write_objects(out, row, from);

@@ -19,6 +19,7 @@ enum codec_kind {
     CODEC_KIND_TEXTS,   /* struct str_list */
     CODEC_KIND_JSON,    /* struct str: any JSON value, compact text */
     CODEC_KIND_OBJECT,  /* nested struct with its own table; pointer member, NULL is absent */
+    CODEC_KIND_INNER,   /* nested struct with its own table, by value; absent when each of its members is */
     CODEC_KIND_OBJECTS, /* array of nested structs: struct obj_list */
     CODEC_KIND_END,
 };
@@ -54,7 +55,7 @@ struct codec {
     unsigned flags;
     int64_t min, max;          /* TEXT: bytes; I64: value; TEXTS, OBJECTS: count; JSON: bytes of compact text */
     const char *const *words;  /* WORD: NULL-terminated; input ignores case, output is as listed */
-    const struct codec *inner; /* OBJECT, OBJECTS */
+    const struct codec *inner; /* OBJECT, INNER, OBJECTS */
     size_t inner_size;
 };
 
@@ -75,6 +76,8 @@ struct codec {
     {CODEC_KIND_JSON, wire, offsetof(type, member), flags, 0, max, NULL, NULL, 0}
 #define CODEC_OBJECT(type, member, wire, table, inner, flags) \
     {CODEC_KIND_OBJECT, wire, offsetof(type, member), flags, 0, 0, NULL, table, sizeof(inner)}
+#define CODEC_INNER(type, member, wire, table, flags) \
+    {CODEC_KIND_INNER, wire, offsetof(type, member), flags, 0, 0, NULL, table, 0}
 #define CODEC_OBJECTS(type, member, wire, table, inner, count, flags) \
     {CODEC_KIND_OBJECTS, wire, offsetof(type, member), flags, 0, count, NULL, table, sizeof(inner)}
 #define CODEC_END \

@@ -148,7 +148,7 @@ bool attestation_has(const struct attestation *in, int type)
     }
 }
 
-static const struct codec capabilities_codec[] = {
+const struct codec capabilities_codec[] = {
     CODEC_BOOL(struct capabilities, iot_edge, "iotEdge", CODEC_MUST),
     CODEC_END,
 };
@@ -166,12 +166,12 @@ const struct codec enrollment_codec[] = {
     CODEC_JSON(E_, registration_state, "registrationState", TWIN_MAX, CODEC_OUT),
     CODEC_JSON(E_, optional_device_information, "optionalDeviceInformation", TWIN_MAX, CODEC_OBJECT_ONLY),
     CODEC_OBJECT(E_, attestation, "attestation", attestation_codec, struct attestation, CODEC_MUST),
-    CODEC_OBJECT(E_, capabilities, "capabilities", capabilities_codec, struct capabilities, 0),
+    CODEC_INNER(E_, capabilities, "capabilities", capabilities_codec, 0),
     CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MOST, 0),
     CODEC_JSON(E_, initial_twin, "initialTwin", TWIN_MAX, CODEC_OBJECT_ONLY),
     CODEC_TEXT(E_, etag, "etag", ETAG_MAX, 0),
     CODEC_WORD(E_, provisioning_status, "provisioningStatus", provisioning_status_words, 0),
-    CODEC_OBJECT(E_, reprovision_policy, "reprovisionPolicy", reprovision_policy_codec, struct reprovision_policy, 0),
+    CODEC_INNER(E_, reprovision_policy, "reprovisionPolicy", reprovision_policy_codec, 0),
     CODEC_TIME(E_, created_us, "createdDateTimeUtc"),
     CODEC_TIME(E_, updated_us, "lastUpdatedDateTimeUtc"),
     CODEC_WORD(E_, allocation_policy, "allocationPolicy", policy_words, 0),
@@ -234,7 +234,7 @@ const struct codec hub_authentication_codec[] = {
         CODEC_TEXT(type, at status_reason, "statusReason", STATUS_REASON_MOST, CODEC_NULL),                            \
         CODEC_OBJECT(type, at authentication, "authentication", hub_authentication_codec, struct hub_authentication,   \
                      0),                                                                                               \
-        CODEC_OBJECT(type, at capabilities, "capabilities", capabilities_codec, struct capabilities, 0),               \
+        CODEC_INNER(type, at capabilities, "capabilities", capabilities_codec, 0),                                     \
         CODEC_TEXT(type, at device_scope, "deviceScope", ETAG_MAX, 0)
 
 const struct codec hub_device_codec[] = {

@@ -88,17 +88,18 @@ struct reprovision_policy {
 struct capabilities {
     enum tri iot_edge;
 };
+extern const struct codec capabilities_codec[];
 
 /* An individual enrollment as the service plane reads and writes it. */
 struct enrollment {
     struct str registration_id, device_id;
     struct attestation *attestation;
-    struct capabilities *capabilities;
+    struct capabilities capabilities;
     struct str iot_hub_host_name;
     struct str initial_twin, optional_device_information; /* JSON objects */
     struct str etag;
     int provisioning_status;
-    struct reprovision_policy *reprovision_policy;
+    struct reprovision_policy reprovision_policy;
     int64_t created_us, updated_us;
     int allocation_policy;
     struct str_list iot_hubs;
@@ -151,7 +152,7 @@ struct hub_device {
     int status;
     struct str status_reason;
     struct hub_authentication *authentication;
-    struct capabilities *capabilities;
+    struct capabilities capabilities;
     struct str device_scope;
 };
 extern const struct codec hub_authentication_codec[];

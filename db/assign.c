@@ -10,8 +10,7 @@ DB_ROW(assign_found, struct db_assign_found, COL(n), COL_PRESENT(registered, "re
        COL(device_id), COL(target_hub), COL(target_device_id), COL(region), COL(pushed_version),
        COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_PRESENT(enrolled, "enrollment_version"),
        COL(enrollment_version), COL(enrollment_inputs), COL(enabled), COL(wanted_device_id), ATTESTATION_COLS,
-       COL_WORD(policy, policy_words), COL_AS(named, "iot_hubs"), COL_AS(named_host, "iot_hub_host_name"),
-       COL(update_hub_assignment), COL(migrate_device_data), COL(iot_edge));
+       EFFECT_COLS);
 
 DB_PARAMS(job_subject, struct db_job, COL(subject));
 DB_PARAMS(hash, struct db_assign_input, COL(hash));

@@ -40,10 +40,7 @@ struct db_assign_found {
     bool enabled;
     struct str wanted_device_id; /* absent: the registration id */
     struct attest_stored attestation;
-    int policy; /* enum allocation_policy, 0: the instance's */
-    struct str_list named;
-    struct str named_host; /* iotHubHostName; counts as the one named hub when the list is empty */
-    bool update_hub_assignment, migrate_device_data, iot_edge;
+    struct enrollment enrollment; /* EFFECT_COLS of it */
 };
 /* ret[i] belongs to jobs[i]. */
 err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const struct db_job *jobs, size_t count,

@@ -4,9 +4,7 @@
 /* What a write says of it. */
 #define WRITTEN_COLS                                                                                                   \
     COL(enrollment.registration_id), COL(enrollment.device_id), COL_WORD(attestation.type, attestation_type_words),    \
-        COL(attestation.sealed), COL_WORD(enrollment.provisioning_status, provisioning_status_words),                  \
-        COL_WORD(enrollment.allocation_policy, policy_words), COL(enrollment.iot_hubs),                                \
-        COL(enrollment.iot_hub_host_name), COL(update_hub_assignment), COL(migrate_device_data), COL(iot_edge),        \
+        COL(attestation.sealed), COL_WORD(enrollment.provisioning_status, provisioning_status_words), EFFECT_COLS,     \
         COL_JSON(enrollment.initial_twin), COL_JSON(enrollment.optional_device_information)
 
 DB_PARAMS(guard, struct enrollment_guard, COL(id_scope), COL(scope_version), COL(tenant_id), COL(registration_key));
@@ -15,31 +13,12 @@ DB_ROW(enrollment, struct enrollment_row, WRITTEN_COLS, COL(attestation.id_scope
        COL_TIME(enrollment.created_us, "created_at"), COL_TIME(enrollment.updated_us, "updated_at"));
 DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked), COL(written));
 
-/* The members that stand in objects of their own on the wire. */
-static void unfold(struct enrollment_row *row)
-{
-    const struct enrollment *e = &row->enrollment;
-    row->update_hub_assignment = e->reprovision_policy->update_hub_assignment;
-    row->migrate_device_data = e->reprovision_policy->migrate_device_data;
-    row->iot_edge = e->capabilities->iot_edge;
-}
-
-static void fold(struct arena *a, struct enrollment_row *row)
-{
-    struct enrollment *e = &row->enrollment;
-    e->reprovision_policy = ARENA_NEW(a, struct reprovision_policy);
-    *e->reprovision_policy = (struct reprovision_policy){row->update_hub_assignment, row->migrate_device_data};
-    e->capabilities = ARENA_NEW(a, struct capabilities);
-    e->capabilities->iot_edge = row->iot_edge;
-}
-
 /* An enrollment and what became of its device, out of the results of the two statements. */
 static bool read_both(const struct rows *enrollment, const struct rows *registration, struct arena *a,
                       struct enrollment_row *ret)
 {
     if (!rows_first(enrollment, a, ret, sizeof *ret))
         return false;
-    fold(a, ret);
     (void)rows_first(registration, a, &ret->registration, sizeof ret->registration);
     return true;
 }
@@ -59,12 +38,10 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
                         const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
                         struct enrollment_row *ret)
 {
-    struct enrollment_row row = *e;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    unfold(&row);
     const struct db_call calls[] = {
-        update ? DB_CALL(SQL_ENROLLMENT_UPDATE, DB_MEMBERS(guard, g), DB_MEMBERS(written, &row), db_uuid(g->etag))
-               : DB_CALL(SQL_ENROLLMENT_INSERT, DB_MEMBERS(guard, g), DB_MEMBERS(written, &row)),
+        update ? DB_CALL(SQL_ENROLLMENT_UPDATE, DB_MEMBERS(guard, g), DB_MEMBERS(written, e), db_uuid(g->etag))
+               : DB_CALL(SQL_ENROLLMENT_INSERT, DB_MEMBERS(guard, g), DB_MEMBERS(written, e)),
         DB_CALL(SQL_ENROLLMENT_FIND, db_text(g->id_scope), db_text(g->registration_key)),
         DB_CALL(SQL_REGISTRATION_FIND, db_text(g->id_scope), db_text(g->registration_key)),
     };

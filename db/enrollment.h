@@ -10,11 +10,16 @@
     COL(attestation.id_scope), COL(attestation.key), COL_WORD(attestation.type, attestation_type_words),               \
         COL(attestation.sealed)
 
+/* Those of what it does at the hub: members of an enrollment that the assignment reads. */
+#define EFFECT_COLS                                                                                                    \
+    COL_WORD(enrollment.allocation_policy, policy_words), COL(enrollment.iot_hubs), COL(enrollment.iot_hub_host_name), \
+        COL(enrollment.reprovision_policy.update_hub_assignment),                                                      \
+        COL(enrollment.reprovision_policy.migrate_device_data), COL(enrollment.capabilities.iot_edge)
+
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
-    struct enrollment enrollment; /* without attestation, etag and registration state */
-    enum tri update_hub_assignment, migrate_device_data, iot_edge; /* of its objects; not for callers */
-    struct attest_stored attestation;                              /* sealed.p NULL in an update: as it is */
+    struct enrollment enrollment;     /* without attestation, etag and registration state */
+    struct attest_stored attestation; /* sealed.p NULL in an update: as it is */
     struct uuid etag;
     struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };

@@ -171,14 +171,10 @@ static void set_defaults(struct call *r, struct enrollment *e)
     e->registration_id = e->registration_id.p ? e->registration_id : r->segments[SEGMENT_ID];
     if (!e->provisioning_status)
         e->provisioning_status = PROVISIONING_ENABLED;
-    if (!e->reprovision_policy) {
-        e->reprovision_policy = ARENA_NEW(r->arena, struct reprovision_policy);
-        *e->reprovision_policy = (struct reprovision_policy){TRI_TRUE, TRI_TRUE};
-    }
-    if (!e->capabilities) {
-        e->capabilities = ARENA_NEW(r->arena, struct capabilities);
-        e->capabilities->iot_edge = TRI_FALSE;
-    }
+    if (!e->reprovision_policy.update_hub_assignment)
+        e->reprovision_policy = (struct reprovision_policy){TRI_TRUE, TRI_TRUE};
+    if (!e->capabilities.iot_edge)
+        e->capabilities.iot_edge = TRI_FALSE;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

@@ -66,7 +66,7 @@ err_t hub_device_row(struct call *r, const struct hub_device *d, bool update, st
         .status = d->status ? d->status : HUB_DEVICE_ENABLED,
         .status_reason = d->status_reason,
         .auth_type = a && a->type ? a->type : HUB_AUTH_SAS,
-        .iot_edge = d->capabilities && d->capabilities->iot_edge == TRI_TRUE,
+        .iot_edge = d->capabilities.iot_edge == TRI_TRUE,
     };
     TRY(id_device_check(d->device_id, &r->detail));
     if (ret->auth_type == HUB_AUTH_SAS)
@@ -131,7 +131,6 @@ static err_t write_device(struct call *r, const struct hub_device_row *row, stru
     struct symmetric_key keys = keypair_text(r->arena, &opened);
     struct thumbprints thumbprints = {row->primary_thumbprint, row->secondary_thumbprint};
     struct hub_authentication authentication = {&keys, &thumbprints, row->auth_type};
-    struct capabilities capabilities = {row->iot_edge ? TRI_TRUE : TRI_FALSE};
     struct hub_device d = {
         .device_id = row->device_id,
         .generation_id = arena_printf(r->arena, "%lld", (long long)row->generation),
@@ -139,7 +138,7 @@ static err_t write_device(struct call *r, const struct hub_device_row *row, stru
         .status = row->status,
         .status_reason = row->status_reason,
         .authentication = &authentication,
-        .capabilities = &capabilities,
+        .capabilities = {row->iot_edge ? TRI_TRUE : TRI_FALSE},
     };
     struct connection c = {
         STR("Disconnected"), never, row->status_us ? enc_time_iso(r->arena, row->status_us) : never, never, {true, 0}};

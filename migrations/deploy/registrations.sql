@@ -195,7 +195,7 @@ GRANT EXECUTE ON FUNCTION idscope.purge_retired_scopes(int) TO idscope_worker;
 CREATE FUNCTION idscope.enrolled(scope text, device text)
     RETURNS TABLE (id_scope text, key text, attestation_type text, attestation_sealed bytea,
                    enrollment_version bigint, enrollment_inputs bigint, enabled boolean,
-                   wanted_device_id text, policy text, iot_hubs text[], iot_hub_host_name text,
+                   wanted_device_id text, allocation_policy text, iot_hubs text[], iot_hub_host_name text,
                    update_hub_assignment boolean, migrate_device_data boolean, iot_edge boolean)
     LANGUAGE sql STABLE ROWS 1
     BEGIN ATOMIC

@@ -184,7 +184,7 @@ static void an_enrollment_goes_round(void **state)
     assert_text(e.attestation->symmetric_key->primary, "AAEC");
     assert_int_equal(e.allocation_policy, POLICY_GEO_LATENCY);
     assert_int_equal(e.provisioning_status, PROVISIONING_ENABLED);
-    assert_int_equal(e.reprovision_policy->migrate_device_data, TRI_TRUE);
+    assert_int_equal(e.reprovision_policy.migrate_device_data, TRI_TRUE);
     assert_text(e.etag, "\"2a00\"");
     assert_text(written(*state, enrollment_codec, &e), enrollment_body);
 }
@@ -200,7 +200,7 @@ static void an_enrollment_gets_no_defaults_here(void **state)
     assert_int_equal(e.attestation->type, ATTEST_TPM);
     assert_text(e.attestation->tpm, "{\"endorsementKey\":\"x\"}");
     assert_int_equal(e.provisioning_status, PROVISIONING_ABSENT);
-    assert_null(e.capabilities);
+    assert_int_equal(e.capabilities.iot_edge, TRI_ABSENT);
     assert_null(e.registration_state.p);
     assert_int_equal(e.created_us, 0);
     assert_int_equal(e.allocation_policy, POLICY_GEO_LATENCY);

@@ -62,7 +62,7 @@ static struct db_assign_end end_of(const struct assign_item *item)
         e.status = regstate_move(REG_ASSIGNING, REG_EV_HUB_MADE);
         e.made = target_of(item);
         e.pushed_version = item->step == ASSIGN_MADE ? f->enrollment_version : 0;
-        e.migrate = f->migrate_device_data;
+        e.migrate = f->enrollment.reprovision_policy.migrate_device_data == TRI_TRUE;
         e.left = left_behind(item);
         break;
     case ASSIGN_FAIL:

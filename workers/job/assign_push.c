@@ -140,9 +140,7 @@ static err_t write_device(struct push *p, const struct assign_item *item, struct
     json_member(out, "authentication");
     codec_encode(out, hub_authentication_codec, &identity);
     json_member(out, "capabilities");
-    text_add_char(out, '{');
-    json_member_bool(out, "iotEdge", item->found->iot_edge);
-    text_add_char(out, '}');
+    codec_encode(out, capabilities_codec, &item->found->enrollment.capabilities);
     return NULL;
 }
 

@@ -76,7 +76,8 @@ static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
     const struct db_link *link = link_of(b, f->assigned_hub);
     bool same_inputs =
         f->chosen_scope_inputs == b->scope.inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs;
-    if (!link || link_is_gone(link) || (f->update_hub_assignment && !same_inputs))
+    bool may_move = f->enrollment.reprovision_policy.update_hub_assignment == TRI_TRUE;
+    if (!link || link_is_gone(link) || (may_move && !same_inputs))
         return false;
     item->update = str_same(f->device_id, item->device_id);
     item->unchanged = item->update && f->pushed_version == f->enrollment_version;
@@ -86,9 +87,10 @@ static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
 
 static struct str_list named_hubs(const struct db_assign_found *f)
 {
-    if (f->named.n > 0 || !f->named_host.p)
-        return f->named;
-    return (struct str_list){(struct str *)(uintptr_t)&f->named_host, 1, true};
+    const struct enrollment *e = &f->enrollment;
+    if (e->iot_hubs.n > 0 || !e->iot_hub_host_name.p)
+        return e->iot_hubs;
+    return (struct str_list){(struct str *)(uintptr_t)&e->iot_hub_host_name, 1, true};
 }
 
 static err_t add_latencies(struct assign_batch *b, struct alloc_input *in)
@@ -113,7 +115,7 @@ static err_t build_input(struct assign_batch *b, const struct db_assign_found *f
     *ret = (struct alloc_input){
         .version = ALLOC_VERSION,
         .instance_policy = b->scope.policy,
-        .enrollment_policy = f->policy,
+        .enrollment_policy = f->enrollment.allocation_policy,
         .named = named_hubs(f),
         .region = f->region,
         .hubs = ARENA_NEW_ARRAY(b->c->arena, count, struct alloc_hub),

@@ -131,21 +131,10 @@ COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for t
 -- Partial, so that it serves claims alone: statements that name a job by its key have one index to go by, whatever the statistics say.
 CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'infinity';
 
--- The same for work that belongs to no ID scope. One row per subject here too.
-CREATE TABLE idscope.tenant_job (
-    tenant_id   uuid NOT NULL,
-    kind        text COLLATE "C" NOT NULL CHECK (kind ~ '^[a-z_]{1,32}$'),
-    subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 253),
-    hub         text COLLATE "C" NOT NULL DEFAULT '' CHECK (hub = lower(hub)),
-    payload     jsonb,
-    due_at      timestamptz NOT NULL,
-    fence       bigint NOT NULL DEFAULT 0 CHECK (fence >= 0),
-    attempt     int NOT NULL DEFAULT 0 CHECK (attempt >= 0),
-    last_error  text CHECK (length(last_error) <= 300),
-    waits_for   text[] COLLATE "C" CHECK (cardinality(waits_for) BETWEEN 1 AND 50),
-    created_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, kind, subject, hub)
-);
+-- The same for work that belongs to no ID scope: the columns, defaults and checks of job but for whom it belongs to. One row per subject here too.
+CREATE TABLE idscope.tenant_job (LIKE idscope.job INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE idscope.tenant_job RENAME id_scope TO tenant_id;
+ALTER TABLE idscope.tenant_job ALTER tenant_id TYPE uuid USING tenant_id::uuid, ADD PRIMARY KEY (tenant_id, kind, subject, hub);
 COMMENT ON TABLE idscope.tenant_job IS 'Jobs of a tenant, or of the deployment (the tenant of zeros): the columns and rules of job';
 COMMENT ON COLUMN idscope.tenant_job.payload IS 'Sweeps: how far they have come';
 CREATE INDEX tenant_job_due ON idscope.tenant_job (kind, tenant_id, due_at) WHERE due_at < 'infinity';

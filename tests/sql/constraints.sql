@@ -221,27 +221,27 @@ INSERT INTO bad_row VALUES
     ('job_waits_for_check', 'job', '{"waits_for": []}'),
     ('job_waits_for_check', 'job', jsonb_build_object('waits_for', array_fill('h'::text, ARRAY[51]))),
     ('tenant_job_pkey', 'tenant_job', '{"subject": "a"}'),
-    ('tenant_job_kind_check', 'tenant_job', '{"kind": "Seal"}'),
-    ('tenant_job_subject_check', 'tenant_job', '{"subject": ""}'),
-    ('tenant_job_hub_check', 'tenant_job', '{"hub": "H"}'),
-    ('tenant_job_last_error_check', 'tenant_job', jsonb_build_object('last_error', repeat('e', 301))),
-    ('tenant_job_fence_check', 'tenant_job', '{"fence": -1}'),
-    ('tenant_job_attempt_check', 'tenant_job', '{"attempt": -1}'),
-    ('tenant_job_waits_for_check', 'tenant_job', '{"waits_for": []}'),
+    ('job_kind_check', 'tenant_job', '{"kind": "Seal"}'),
+    ('job_subject_check', 'tenant_job', '{"subject": ""}'),
+    ('job_hub_check', 'tenant_job', '{"hub": "H"}'),
+    ('job_last_error_check', 'tenant_job', jsonb_build_object('last_error', repeat('e', 301))),
+    ('job_fence_check', 'tenant_job', '{"fence": -1}'),
+    ('job_attempt_check', 'tenant_job', '{"attempt": -1}'),
+    ('job_waits_for_check', 'tenant_job', '{"waits_for": []}'),
     -- schema version
     ('schema_version_pkey', 'schema_version', '{}'),
     ('schema_version_only_row_check', 'schema_version', '{"only_row": false}'),
     ('schema_version_version_check', 'schema_version', '{"version": 0}');
 
 SELECT is(t.says(tab, change),
-          CASE (SELECT contype FROM pg_constraint WHERE connamespace = 'idscope'::regnamespace AND conname = constraint_name)
+          CASE (SELECT contype FROM pg_constraint WHERE conrelid = ('idscope.' || tab)::regclass AND conname = constraint_name)
                WHEN 'c' THEN '23514' WHEN 'f' THEN '23503' ELSE '23505' END || ' ' || constraint_name,
           format('%s refuses %s by %s', tab, left(change::text, 60), constraint_name))
   FROM bad_row ORDER BY tab, constraint_name, change::text;
 
 -- Primary keys of rows that take their identity from the database cannot be hit by an insert.
-SELECT set_eq('SELECT DISTINCT constraint_name FROM bad_row',
-              $$SELECT conname::text FROM pg_constraint WHERE connamespace = 'idscope'::regnamespace
+SELECT set_eq('SELECT DISTINCT tab, constraint_name FROM bad_row',
+              $$SELECT relname::text, conname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE connamespace = 'idscope'::regnamespace
                    AND conname NOT IN ('hub_registry_pkey', 'audit_event_pkey', 'hub_tenant_id_hub_key_key', 'instance_tenant_id_id_scope_key')$$,
               'every constraint has a bad row');
 -- The four that no insert can hit alone: another key, checked above, is narrower.

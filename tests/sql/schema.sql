@@ -39,9 +39,14 @@ SELECT is((SELECT attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND 
 SELECT col_is_pk('idscope', 'hub_device', ARRAY['hub_id', 'device_id'], 'devices of a built-in hub lead with the hub');
 
 -- Jobs of tenants are jobs of scopes but for whom they belong to.
+SELECT col_type_is('idscope', 'tenant_job', 'tenant_id', 'uuid', 'whom a job of a tenant belongs to');
 SELECT results_eq($$SELECT attname, atttypid, attcollation, attnotnull FROM pg_attribute WHERE attrelid = 'idscope.tenant_job'::regclass AND attnum > 1 ORDER BY attnum$$,
                   $$SELECT attname, atttypid, attcollation, attnotnull FROM pg_attribute WHERE attrelid = 'idscope.job'::regclass AND attnum > 1 ORDER BY attnum$$,
                   'tenant_job has the columns of job');
+SELECT set_eq($$SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'idscope.tenant_job'::regclass AND contype = 'c'$$,
+              $$SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'idscope.job'::regclass AND contype = 'c'$$, 'its checks');
+SELECT set_eq($$SELECT column_name::text, column_default FROM information_schema.columns WHERE table_schema = 'idscope' AND table_name = 'tenant_job' AND column_default IS NOT NULL$$,
+              $$SELECT column_name::text, column_default FROM information_schema.columns WHERE table_schema = 'idscope' AND table_name = 'job' AND column_default IS NOT NULL$$, 'and its defaults');
 
 -- Every text column of an index compares in byte order: no locale, and no upgrade of the C library, changes what is equal or first.
 SELECT is_empty($$SELECT i.indexrelid::regclass, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid

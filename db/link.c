@@ -1,6 +1,8 @@
 /* link.c: the statements of db/sql/link.sql as typed calls. It must not unseal anything or decide a state. */
 #include "db/link.h"
 
+enum { WAKE_BITE = 2000 };
+
 DB_ROW(link, struct db_link, COL(host), COL(host_name), COL(hub_key), COL(key_name), COL(primary_sealed),
        COL(secondary_key_name), COL(secondary_sealed), COL(weight), COL(apply), COL_WORD(state, link_state_words),
        COL(reason), COL_TIME(state_since_us, "state_since"), COL_TIME(slow_until_us, "slow_until"),
@@ -35,7 +37,14 @@ err_t db_link_trouble(struct db *db, struct arena *a, struct str id_scope, struc
 
 err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, const struct str *hosts, size_t count)
 {
-    return db_do(db, a, DB_CALL(SQL_LINK_WAKE_ASSIGN, db_text(id_scope), db_texts(hosts, count)), DB_REPEATABLE);
+    struct str at = {NULL, 0};
+    do
+        TRY(db_one(db, a,
+                   DB_CALL(SQL_LINK_WAKE_ASSIGN, db_text(id_scope), db_texts(hosts, count), db_text(at),
+                           db_i64(WAKE_BITE)),
+                   DB_REPEATABLE, &at, sizeof at));
+    while (at.p);
+    return NULL;
 }
 
 err_t db_latency_find(struct db *db, struct arena *a, struct str region, struct str host, int64_t young_ms,

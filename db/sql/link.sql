@@ -49,28 +49,35 @@ UPDATE idscope.linked_hub l
 
 -- Assignments of scope $1 that wait for one of the hubs $2 that is usable now are tried again at once. Asked behind a commit by both sides: who
 -- has written that a hub is usable, and who has written that assignments wait for one that was not. So neither waits for the other, and who comes
--- last sees what the other wrote. (A job that is running waits for nothing: its claim said so.) At most so many that one statement is short; those
--- that are left over come by their back-off.
--- name: link_wake_assign
+-- last sees what the other wrote. (A job that is running waits for nothing: its claim said so.) A bite looks at the next $4 that are not due, behind
+-- those that are due at $3 (NULL: at the beginning), whatever they wait for; it tells where the next one begins (NULL: there is none).
+-- name: link_wake_assign -> came_to
 WITH usable AS MATERIALIZED (
         SELECT array_agg(host) AS hosts
           FROM idscope.linked_hub
          WHERE id_scope = $1 AND host = ANY ($2::text[]) AND state IN ('valid', 'degraded')
         HAVING count(*) > 0
-), woken AS MATERIALIZED (
-        SELECT j.id_scope, j.kind, j.subject, now() AS moment
+), bite AS MATERIALIZED (
+        SELECT j.*, j.waits_for && usable.hosts AS returned
           FROM usable
          CROSS JOIN LATERAL (
-                SELECT id_scope, kind, subject
+                SELECT id_scope, kind, subject, hub, due_at, waits_for
                   FROM idscope.job
-                 WHERE id_scope = $1 AND kind = 'assign' AND due_at > now() AND due_at < 'infinity' AND waits_for && usable.hosts
+                 WHERE id_scope = $1 AND kind = 'assign' AND due_at > coalesce($3::text::timestamptz, now()) AND due_at < 'infinity'
                  ORDER BY due_at
-                 LIMIT 10000
-                   FOR UPDATE SKIP LOCKED) j)
-UPDATE idscope.job j
-   SET due_at = woken.moment
-  FROM woken
- WHERE j.id_scope = woken.id_scope AND j.kind = woken.kind AND j.subject = woken.subject;
+                 FETCH FIRST ($4) ROWS WITH TIES) j
+), woken AS MATERIALIZED (
+        SELECT j.id_scope, j.kind, j.subject, j.hub, now() AS moment
+          FROM bite b
+          JOIN idscope.job j ON j.id_scope = b.id_scope AND j.kind = b.kind AND j.subject = b.subject AND j.hub = b.hub
+         WHERE b.returned AND j.waits_for = b.waits_for
+           FOR UPDATE OF j SKIP LOCKED
+), wake AS (
+        UPDATE idscope.job j
+           SET due_at = woken.moment
+          FROM woken
+         WHERE j.id_scope = woken.id_scope AND j.kind = woken.kind AND j.subject = woken.subject AND j.hub = woken.hub)
+SELECT CASE WHEN count(*) >= $4 THEN max(due_at)::text END AS came_to FROM bite;
 
 -- name: latency_find -> latency_found
 SELECT samples_us, measured_at > now() - $3::bigint * interval '1 millisecond' AS young

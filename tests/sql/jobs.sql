@@ -30,14 +30,28 @@ UPDATE idscope.job SET due_at = 'infinity' WHERE subject = 'dead';
 SELECT t.put('job', '{"subject": "theirs", "due_at": "2100-01-01T00:00:00Z", "waits_for": ["e.hub.example"]}', 'b');
 SELECT t.put('linked_hub', jsonb_build_object('host', host, 'host_name', host, 'state', state))
   FROM (VALUES ('b.hub.example', 'unreachable'), ('e.hub.example', 'invalid'), ('f.hub.example', 'valid'), ('_.hub.example', 'valid'), ('%', 'valid'), ('b.h', 'valid')) AS l (host, state);
-SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{b.hub.example,e.hub.example}');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{b.hub.example,e.hub.example}', NULL, '2000');
 SELECT is(pg_temp.due(), '{}', 'a hub that is not usable wakes nobody');
 UPDATE idscope.linked_hub SET state = 'degraded' WHERE host = 'e.hub.example';
-SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{f.hub.example}');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{f.hub.example}', NULL, '2000');
 SELECT is(pg_temp.due(), '{}', 'a hub that nobody waits for wakes nobody');
-SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{_.hub.example,%}');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{_.hub.example,%}', NULL, '2000');
 SELECT is(pg_temp.due(), '{}', 'a host is a name, not a pattern');
-SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{b.hub.example,e.hub.example}');
+-- In bites of one, each with those that are due at the same time: the four of ten seconds, the one of two hours, the end.
+CREATE FUNCTION pg_temp.bites() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    came_to text;
+    n int := 0;
+BEGIN
+    LOOP
+        EXECUTE format('EXECUTE link_wake_assign (%L, ''{b.hub.example,e.hub.example}'', %L, 1)', t.scope('a'), came_to) INTO came_to;
+        n := n + 1;
+        EXIT WHEN came_to IS NULL;
+    END LOOP;
+    RETURN n;
+END
+$$;
+SELECT is(pg_temp.bites(), 3, 'bites go on where the last one ended');
 SELECT is(pg_temp.due(), '{five,long}', 'the fifth hub wakes those that wait for it, however long; not a dead job, nor one that only speaks of it');
 SELECT is((SELECT due_at > now() FROM idscope.job WHERE subject = 'theirs'), true, 'nor one of another scope');
 
@@ -52,7 +66,7 @@ SELECT is(array(SELECT format('%s %s %s %s', subject, waits_for, attempt, last_e
 UPDATE idscope.job SET due_at = now() WHERE subject = 'five';
 SELECT pg_temp.call('job_claim', t.scope('a'), 'assign', '100', '1000');
 SELECT is((SELECT waits_for FROM idscope.job WHERE subject = 'five'), NULL, 'a claimed job waits for nothing');
-SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{b.h}');
+SELECT pg_temp.call('link_wake_assign', t.scope('a'), '{b.h}', NULL, '2000');
 SELECT is(pg_temp.due(), '{}', 'so its hub''s return does not take it away from its worker');
 
 -- Removals: a subject is the device id, its hub a column beside it; the keys of all causes are kept.

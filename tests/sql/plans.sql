@@ -135,7 +135,7 @@ SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;
-SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name = 'hub_device_count' \gexec
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('hub_device_count', 'link_wake_assign') \gexec
 -- Bites of the sweeps out of the scope with 500,000 registrations: each costs what it takes, not what is there.
 INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne00000000', sha256(n::text::bytea), '{}', now() - interval '2 days' FROM generate_series(1, 5000) n;
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
@@ -149,8 +149,15 @@ INSERT INTO call VALUES
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT '0ne' || lpad(to_hex(n % scopes), 8, '0'), 'waits_in_' || CASE scopes WHEN 1 THEN 'one' ELSE 'many' END, n::text, now() + interval '1 min' + n * interval '1 ms'
   FROM unnest(ARRAY[1, 1000]) AS scopes, generate_series(1, 300000) n;
+-- A hub comes back, and 300,000 assignments wait for another one: a bite looks at 2,000 of them.
+DELETE FROM idscope.scope WHERE id_scope IN (t.scope('a'), t.scope('b'));
+SELECT t.world();
+UPDATE idscope.linked_hub SET state = 'valid';
+INSERT INTO idscope.job (id_scope, kind, subject, due_at, waits_for)
+SELECT t.scope('a'), 'assign', 'waits-' || n, now() + interval '1 min' + n * interval '1 ms', '{another.hub.example}' FROM generate_series(1, 300000) n;
 ANALYZE idscope.job;
 INSERT INTO call VALUES
+    ('link_wake_assign', format('EXECUTE link_wake_assign (%L, %L, NULL, 2000)', t.scope('a'), (SELECT array_agg(host) FROM idscope.linked_hub WHERE id_scope = t.scope('a'))), 1, 2000 * 3),
     ('job_due_scopes', 'EXECUTE job_due_scopes (''waits_in_one'', '''', 1000)', 1, 30),
     ('job_due_scopes', 'EXECUTE job_due_scopes (''waits_in_many'', '''', 100)', 100, 100 * 9),
     ('job_due_scopes', 'EXECUTE job_due_scopes (''waits_in_many'', '''', 2000)', 1000, 1000 * 9);

@@ -75,11 +75,11 @@ static err_t check_bearer(struct call *r, struct str token, int role)
 
 /* --- shared access signatures ------------------------------------------------------------------------------------- */
 
-static const struct gate_policy *find_policy(const struct gate_policy *policies, size_t count, struct str name)
+static const struct gate_policy *find_policy(const struct gate_policies *policies, struct str name)
 {
-    for (size_t i = 0; i < count; i++)
-        if (str_same_nocase(policies[i].name, name))
-            return &policies[i];
+    for (size_t i = 0; i < policies->key_names.n; i++)
+        if (str_same_nocase(policies->at[i].name, name))
+            return &policies->at[i];
     return NULL;
 }
 
@@ -95,11 +95,11 @@ static err_t read_sas(struct call *r, struct sas *ret)
 }
 
 /* The token of a policy that is not there is checked with nobody's keys. */
-static err_t check_sas(struct call *r, const struct gate_policy *policies, size_t count)
+static err_t check_sas(struct call *r, const struct gate_policies *policies)
 {
     struct sas token;
     TRY(read_sas(r, &token));
-    const struct gate_policy *policy = find_policy(policies, count, token.key_name);
+    const struct gate_policy *policy = find_policy(policies, token.key_name);
     const struct keypair *keys = policy ? &policy->keys : &keypair_of_nobody;
     bool primary = sas_signed_with(&token, keys->primary);
     bool secondary = sas_signed_with(&token, keys->secondary);
@@ -152,13 +152,13 @@ static err_t check_instance(struct call *r)
     TRY(gate_instance_by_name(r->shared->gate, r->db, r->name, r->now_us, &r->instance));
     if (has_scheme(r, STR("Bearer "), &token))
         return check_instance_bearer(r, token);
-    return check_sas(r, r->instance->policies, r->instance->policy_count);
+    return check_sas(r, &r->instance->policies);
 }
 
 static err_t check_hub(struct call *r)
 {
     TRY(gate_hub_by_name(r->shared->gate, r->db, r->name, r->now_us, &r->hub));
-    return check_sas(r, r->hub->policies, r->hub->policy_count);
+    return check_sas(r, &r->hub->policies);
 }
 
 static err_t read_device(struct call *r)

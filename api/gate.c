@@ -7,7 +7,6 @@
 
 #include "api/call.h"
 #include "core/cache.h"
-#include "db/gate.h"
 
 enum { ENTRIES_MAX = 10000 }; /* of each kind */
 
@@ -57,64 +56,45 @@ void gate_free(struct gate *g)
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
 static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_kind, struct str owner,
-                             const struct db_policies *from, int (*implied)(int), struct gate_policy **ret,
-                             size_t *ret_count)
+                             int (*implied)(int), struct gate_policies *p)
 {
-    size_t count = from->key_names.n;
-    struct gate_policy *policies = ARENA_NEW_ARRAY(a, count, struct gate_policy);
-    for (size_t i = 0; i < count; i++) {
-        const struct seal_id row = {row_kind, owner, arena_lower(a, from->key_names.at[i])};
-        const struct keypair_sealed sealed = {from->primary_sealed.at[i], from->secondary_sealed.at[i]};
-        policies[i].name = from->key_names.at[i];
-        policies[i].rights = implied((int)from->rights.at[i]);
-        TRY(keypair_open(a, g->ring, &row, &sealed, &policies[i].keys));
+    p->at = ARENA_NEW_ARRAY(a, p->key_names.n, struct gate_policy);
+    for (size_t i = 0; i < p->key_names.n; i++) {
+        const struct seal_id row = {row_kind, owner, arena_lower(a, p->key_names.at[i])};
+        const struct keypair_sealed sealed = {p->primary_sealed.at[i], p->secondary_sealed.at[i]};
+        p->at[i].name = p->key_names.at[i];
+        p->at[i].rights = implied((int)p->rights.at[i]);
+        TRY(keypair_open(a, g->ring, &row, &sealed, &p->at[i].keys));
     }
-    *ret = policies;
-    *ret_count = count;
     return NULL;
 }
 
 /* The row's texts are in the entry's arena already. */
-static err_t take_instance(struct gate *g, struct entry *e, const struct db_gate_instance *row)
+static err_t take_instance(struct gate *g, struct entry *e, const struct gate_instance *row)
 {
-    e->instance = (struct gate_instance){.id_scope = row->id_scope,
-                                         .id_scope_text = row->id_scope_text,
-                                         .tenant_id = row->tenant_id,
-                                         .name = row->name,
-                                         .version = row->version,
-                                         .inputs_version = row->inputs_version};
-    return unseal_policies(g, cache_arena(e), "instance_policy", row->id_scope, &row->policies, service_rights_implied,
-                           &e->instance.policies, &e->instance.policy_count);
+    e->instance = *row;
+    return unseal_policies(g, cache_arena(e), "instance_policy", row->id_scope, service_rights_implied,
+                           &e->instance.policies);
 }
 
 static err_t load_instance(struct gate *g, struct db *db, struct str id_scope, struct str name, struct entry *e)
 {
-    struct db_gate_instance row;
+    struct gate_instance row;
     TRY(db_gate_instance(db, cache_arena(e), id_scope, name, &row));
     return take_instance(g, e, &row);
 }
 
 static err_t load_hub(struct gate *g, struct db *db, struct str key, struct entry *e)
 {
-    struct db_gate_hub row;
-    TRY(db_gate_hub(db, cache_arena(e), key, &row));
-    e->hub = (struct gate_hub){.hub_id = row.hub_id,
-                               .version = row.version,
-                               .created_us = row.created_us,
-                               .tenant_id = row.tenant_id,
-                               .name = row.name};
-    return unseal_policies(g, cache_arena(e), "hub_policy", key, &row.policies, hub_rights_implied, &e->hub.policies,
-                           &e->hub.policy_count);
+    TRY(db_gate_hub(db, cache_arena(e), key, &e->hub));
+    return unseal_policies(g, cache_arena(e), "hub_policy", key, hub_rights_implied, &e->hub.policies);
 }
 
 static err_t load_client(struct db *db, struct str key, struct entry *e)
 {
-    struct db_gate_client row;
     struct uuid client_id;
     memcpy(client_id.b, key.p, sizeof client_id.b);
-    TRY(db_gate_client(db, cache_arena(e), &client_id, &row));
-    e->client = (struct gate_client){client_id, row.tenant_id, row.role, row.secret};
-    return NULL;
+    return db_gate_client(db, cache_arena(e), &client_id, &e->client);
 }
 
 static err_t load(struct gate *g, struct db *db, enum kind kind, struct str key, struct entry *e)
@@ -199,7 +179,7 @@ void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t co
     if (n < 2)
         return;
     ARENA_CLEANUP struct arena *a = arena_new();
-    struct db_gate_instance *rows = ARENA_NEW_ARRAY(a, n, struct db_gate_instance);
+    struct gate_instance *rows = ARENA_NEW_ARRAY(a, n, struct gate_instance);
     struct entry **entries = ARENA_NEW_ARRAY(a, n, struct entry *);
     struct arena **homes = ARENA_NEW_ARRAY(a, n, struct arena *);
     for (size_t i = 0; i < n; i++) {

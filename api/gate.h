@@ -6,40 +6,9 @@
 #define IDSCOPE_GATE_H
 
 #include "core/err.h"
-#include "core/keypair.h"
-#include "db/db.h"
+#include "db/gate.h"
 
 enum { GATE_FRESH_MS = 1000 };
-
-struct gate_policy {
-    struct str name; /* as given */
-    int rights;      /* bits, implications included */
-    struct keypair keys;
-};
-
-struct gate_instance {
-    struct str id_scope; /* key: lower case */
-    struct str id_scope_text;
-    struct uuid tenant_id;
-    struct str name;
-    int64_t version, inputs_version;
-    struct gate_policy *policies;
-    size_t policy_count;
-};
-
-struct gate_hub {
-    int64_t hub_id, version, created_us;
-    struct uuid tenant_id;
-    struct str name;
-    struct gate_policy *policies;
-    size_t policy_count;
-};
-
-struct gate_client {
-    struct uuid client_id, tenant_id;
-    int role; /* enum role */
-    struct sha256 secret;
-};
 
 struct gate;
 

@@ -10,21 +10,21 @@
 #define INSTANCE_COLS                                                                                                  \
     COL(id_scope), COL(id_scope_text), COL(version), COL(inputs_version), COL(tenant_id), COL(name), POLICY_COLS
 
-DB_ROW(gate_instance, struct db_gate_instance, INSTANCE_COLS);
-DB_ROW(gate_instances, struct db_gate_instance, COL(n), INSTANCE_COLS);
-DB_ROW(gate_hub, struct db_gate_hub, COL(hub_id), COL(version), COL(tenant_id), COL(name),
+DB_ROW(gate_instance, struct gate_instance, INSTANCE_COLS);
+DB_ROW(gate_instances, struct gate_instance, COL(n), INSTANCE_COLS);
+DB_ROW(gate_hub, struct gate_hub, COL(hub_id), COL(version), COL(tenant_id), COL(name),
        COL_TIME(created_us, "created_at"), POLICY_COLS);
-DB_ROW(gate_client, struct db_gate_client, COL(tenant_id), COL_WORD(role, role_words), COL_AS(secret, "secret_sha256"));
+DB_ROW(gate_client, struct gate_client, COL(client_id), COL(tenant_id), COL_WORD(role, role_words),
+       COL_AS(secret, "secret_sha256"));
 DB_ROW(token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
-err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name,
-                       struct db_gate_instance *ret)
+err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct gate_instance *ret)
 {
     return db_one(db, a, DB_CALL(SQL_GATE_INSTANCE, db_text(id_scope), db_text(name)), DB_REPEATABLE, ret, sizeof *ret);
 }
 
 err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
-                        struct arena *const *homes, struct db_gate_instance *ret)
+                        struct arena *const *homes, struct gate_instance *ret)
 {
     struct rows *r ROWS_CLEANUP = NULL;
     TRY(db_rows(db, a, DB_CALL(SQL_GATE_INSTANCES, db_texts(id_scopes, count)), DB_REPEATABLE, &r));
@@ -36,12 +36,12 @@ err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_sco
     return NULL;
 }
 
-err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct db_gate_hub *ret)
+err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct gate_hub *ret)
 {
     return db_one(db, a, DB_CALL(SQL_GATE_HUB, db_text(name)), DB_REPEATABLE, ret, sizeof *ret);
 }
 
-err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct db_gate_client *ret)
+err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct gate_client *ret)
 {
     return db_one(db, a, DB_CALL(SQL_GATE_CLIENT, db_uuid(client_id)), DB_REPEATABLE, ret, sizeof *ret);
 }

@@ -11,8 +11,8 @@
 static const uint8_t key_a[32] = {1}, key_b[32] = {2}, key_other[32] = {3};
 static struct gate_policy policy = {
     .name = STR("owner"), .rights = 1, .keys = {{key_a, sizeof key_a}, {key_b, sizeof key_b}}};
-static const struct gate_instance instance = {.policies = &policy, .policy_count = 1};
-static const struct gate_hub hub = {.policies = &policy, .policy_count = 1};
+static const struct gate_instance instance = {.policies = {.key_names = {.n = 1}, .at = &policy}};
+static const struct gate_hub hub = {.policies = {.key_names = {.n = 1}, .at = &policy}};
 static size_t hashes;
 
 err_t __wrap_gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us,

@@ -12,30 +12,38 @@ struct db_job {
     int attempt;             /* failed ones so far */
 };
 
-/* A scope that has living jobs of a kind. */
-struct db_due_scope {
+/* Whose jobs: those of an ID scope, or, where it is absent, of the tenant (all zeros: of the deployment). */
+struct db_job_owner {
     struct str id_scope;
-    struct uuid tenant; /* all zeros: nobody's any more */
+    struct uuid tenant;
+};
+
+/* One who has living jobs of a kind. */
+struct db_due_owner {
+    struct str id_scope; /* of a tenant: its id as text */
+    struct uuid tenant;  /* all zeros: nobody's any more */
     bool due;
     int64_t due_us; /* of the job that is due first */
 };
-/* The next scopes behind `after`, by their names; at_most of them mean that there may be more. */
-err_t db_job_due_scopes(struct db *db, struct arena *a, struct str kind, struct str after, int at_most,
-                        struct db_due_scope **ret, size_t *ret_count);
+/* The next owners behind `after`, in order; at_most of them mean that there may be more. */
+err_t db_job_due(struct db *db, struct arena *a, struct str kind, const struct db_job_owner *after, int at_most,
+                 struct db_due_owner **ret, size_t *ret_count);
 
 struct db_job_claim {
-    struct str id_scope, kind;
+    struct db_job_owner of;
+    struct str kind;
     int64_t at_most, lease_ms;
 };
-/* Parameters of SQL_JOB_CLAIM, for callers that send it in a pipeline of their own; its rows are struct db_job. */
+/* Parameters of SQL_JOB_CLAIM behind the scope, for callers that send it in a pipeline of their own; its rows are
+ * struct db_job. */
 struct db_in db_job_claim_in(const struct db_job_claim *c);
 /* Claims jobs that are due, those first that have waited longest; they are nobody else's until the lease ends. */
 err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret,
                    size_t *ret_count);
 
 /* Ends jobs; what another has claimed since stays. */
-err_t db_job_done(struct db *db, struct arena *a, struct str id_scope, struct str kind, const struct db_job *at,
-                  size_t count);
+err_t db_job_done(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,
+                  const struct db_job *at, size_t count);
 
 enum { DB_JOB_DEAD_MS = -1 };
 struct db_job_back {
@@ -45,22 +53,7 @@ struct db_job_back {
     struct str error; /* why, for people; absent leaves what stands */
 };
 /* Gives jobs back; what another has claimed since stays as it is. */
-err_t db_job_put_back(struct db *db, struct arena *a, struct str id_scope, struct str kind,
+err_t db_job_put_back(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,
                       const struct db_job_back *at, size_t count);
-
-/* Jobs of a tenant, or of the deployment (NULL): the same rules. db_tenant_job_begin makes those that are for ever, one
- * of each kind, where they are missing. */
-err_t db_tenant_job_begin(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *kinds,
-                          size_t count);
-struct db_tenant_job_claim {
-    const struct uuid *tenant;
-    struct str kind;
-    int64_t at_most, lease_ms;
-};
-err_t db_tenant_job_claim(struct db *db, struct arena *a, const struct db_tenant_job_claim *c, struct db_job **ret,
-                          size_t *ret_count);
-/* Due again in delay_ms; job->payload says how far it has come. */
-err_t db_tenant_job_put_back(struct db *db, struct arena *a, const struct uuid *tenant, struct str kind,
-                             const struct db_job *job, int64_t delay_ms);
 
 #endif

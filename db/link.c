@@ -39,10 +39,10 @@ err_t db_link_wake_assign(struct db *db, struct arena *a, struct str id_scope, c
 {
     struct str at = {NULL, 0};
     do
-        TRY(db_one(db, a,
-                   DB_CALL(SQL_LINK_WAKE_ASSIGN, db_text(id_scope), db_texts(hosts, count), db_text(at),
-                           db_i64(WAKE_BITE)),
-                   DB_REPEATABLE, &at, sizeof at));
+        TRY(db_one(
+            db, a,
+            DB_CALL(SQL_LINK_WAKE_ASSIGN, db_text(id_scope), db_texts(hosts, count), db_text(at), db_i64(WAKE_BITE)),
+            DB_REPEATABLE, &at, sizeof at));
     while (at.p);
     return NULL;
 }

@@ -2,7 +2,12 @@
 #ifndef IDSCOPE_DB_SWEEP_H
 #define IDSCOPE_DB_SWEEP_H
 
-#include "db/db.h"
+#include "db/job.h"
+
+/* Jobs of the deployment that are for ever, one of each kind, where they are missing. */
+err_t db_sweep_begin(struct db *db, struct arena *a, const struct str *kinds, size_t count);
+/* Gives one back that was claimed: due again in delay_ms; job->payload says how far it has come. */
+err_t db_sweep_go_on(struct db *db, struct arena *a, struct str kind, const struct db_job *job, int64_t delay_ms);
 
 /* Turns what is due at links into jobs, at most so many, and moves the links' next turn. *ret_made counts the new jobs.
  */

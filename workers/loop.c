@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "core/process/program.h"
-#include "db/job.h"
 
 enum {
     THREADS_MAX = POOL_SLOTS_MAX + 1,
@@ -23,7 +22,7 @@ enum {
 _Static_assert((int)JOB_KINDS <= (int)POOL_KINDS_MAX, "the pool has room for every kind");
 
 static job_function *const functions[] = {
-#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_##kind,
+#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_##kind,
 #include "workers/jobs.def"
 };
 
@@ -31,10 +30,10 @@ static job_function *const functions[] = {
 struct walk {
     struct pool_scope page[PAGE];
     size_t count;
-    char last[POOL_SCOPE_MAX]; /* scope of the page; empty at the start of a round */
-    bool more;                 /* scopes may stand behind the page */
-    bool busy;                 /* something was due in this round */
-    int64_t next_ms, wait_ms;  /* when the next round begins; how long it is waited between rounds */
+    struct pool_scope last;   /* of the page; nobody at the start of a round */
+    bool more;                /* scopes may stand behind the page */
+    bool busy;                /* something was due in this round */
+    int64_t next_ms, wait_ms; /* when the next round begins; how long it is waited between rounds */
 };
 
 struct turn {
@@ -98,6 +97,19 @@ static void note_error(const struct job_context *c, const char *kind, struct str
                   L_CSTR("message", db_message(c->db)));
 }
 
+static struct pool_scope scope_of(const struct db_due_owner *o)
+{
+    struct pool_scope s = {.tenant = o->tenant, .due_us = o->due_us};
+    memcpy(s.id_scope, o->id_scope.p, o->id_scope.n < POOL_SCOPE_MAX ? o->id_scope.n : POOL_SCOPE_MAX - 1);
+    return s;
+}
+
+static struct db_job_owner owner_of(enum job_kind kind, const struct pool_scope *s)
+{
+    const struct str none = {NULL, 0};
+    return (struct db_job_owner){job_is_of_tenant(kind) ? none : str_of(s->id_scope), s->tenant};
+}
+
 /* --- a turn ------------------------------------------------------------------------------------------------------- */
 
 static void note_group(const struct job_context *c, struct str id_scope, int64_t busy_us)
@@ -156,6 +168,7 @@ static void end_turn(const struct turn *t, struct hub_client *client)
 static void run_turn(struct job_context *c, const struct turn *t)
 {
     c->kind = t->kind;
+    c->of = owner_of(t->kind, &t->scope);
     c->client = take_client();
     work(c, str_of(t->scope.id_scope));
     job_give_db(c);
@@ -181,32 +194,24 @@ static void leave_lead(void)
     pthread_mutex_unlock(&loop.lock);
 }
 
-static void copy_scope(char to[POOL_SCOPE_MAX], struct str id_scope)
-{
-    size_t n = id_scope.n < POOL_SCOPE_MAX ? id_scope.n : POOL_SCOPE_MAX - 1;
-    memset(to, 0, POOL_SCOPE_MAX);
-    memcpy(to, id_scope.p, n);
-}
-
 /* The scopes behind the last page. */
 static err_t next_page(struct job_context *c, enum job_kind kind, struct walk *k)
 {
-    struct db_due_scope *at;
+    struct db_due_owner *at;
+    const struct db_job_owner after = owner_of(kind, &k->last);
     size_t count;
     arena_reset(c->arena);
-    TRY(db_job_due_scopes(c->db, c->arena, job_kind_name(kind), str_of(k->last), PAGE, &at, &count));
+    TRY(db_job_due(c->db, c->arena, job_kind_name(kind), &after, PAGE, &at, &count));
     k->count = 0;
     for (size_t i = 0; i < count; i++) {
         if (!at[i].due)
             continue;
-        struct pool_scope *s = &k->page[k->count++];
-        *s = (struct pool_scope){.tenant = at[i].tenant, .due_us = at[i].due_us};
-        copy_scope(s->id_scope, at[i].id_scope);
+        k->page[k->count++] = scope_of(&at[i]);
     }
     k->more = count == PAGE;
     k->busy = k->busy || k->count > 0;
     if (count > 0)
-        copy_scope(k->last, at[count - 1].id_scope);
+        k->last = scope_of(&at[count - 1]);
     return NULL;
 }
 
@@ -236,7 +241,7 @@ static void end_round(struct walk *k)
     k->next_ms = clock_ms() + k->wait_ms;
     k->count = 0;
     k->busy = k->more = false;
-    memset(k->last, 0, sizeof k->last);
+    k->last = (struct pool_scope){.id_scope = ""};
 }
 
 /* Goes on with the walk until a turn may begin or the round is over. What may not begin now is passed over: it comes

@@ -8,6 +8,7 @@
 
 #include "core/cfg.h"
 #include "core/seal.h"
+#include "db/job.h"
 #include "workers/connections.h"
 #include "workers/frozen.h"
 #include "workers/hosts.h"
@@ -45,6 +46,7 @@ struct worker {
 struct job_context {
     struct worker *worker;
     enum job_kind kind;
+    struct db_job_owner of;
     struct db *db; /* NULL while the turn waits for hubs (calls.h) */
     struct hub_client *client;
     struct arena *arena; /* of this group */
@@ -58,10 +60,11 @@ void job_take_db(struct job_context *c);
  * drain does. */
 int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
 
-/* Claims and works on jobs of one scope. c->counts tells what became of them; claimed == job_claim_limit asks for
- * another round. */
+/* Claims and works on jobs of one owner (c->of): an ID scope, or a tenant, whose id as text id_scope is then. c->counts
+ * tells what became of them; claimed == job_claim_limit asks for another round. */
 typedef err_t job_function(struct job_context *c, struct str id_scope);
-#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_function job_##kind;
+#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
+    job_function job_##kind;
 #include "workers/jobs.def"
 
 /* Starts all threads; BAD_CONFIG, DATABASE_… when a connection cannot be made. */

@@ -14,16 +14,16 @@
 #include "core/arena.h"
 #include "core/enc.h"
 
-enum { POOL_SLOTS_MAX = 256, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 32 };
+enum { POOL_SLOTS_MAX = 256, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 40 };
 
 /* A row of jobs.def. */
 struct pool_kind {
     int slots, scope_slots, weight;
 };
 
-/* Work that could begin: one scope's, of one kind. */
+/* Work that could begin: one scope's, of one kind; or a tenant's that is of no scope. */
 struct pool_scope {
-    char id_scope[POOL_SCOPE_MAX];
+    char id_scope[POOL_SCOPE_MAX]; /* or the tenant as text */
     struct uuid tenant;
     int64_t due_us;
 };

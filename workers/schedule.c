@@ -4,20 +4,22 @@
 #include "core/crypt.h"
 
 enum { DOUBLINGS_MAX = 16 };
+enum { JOBS_OF_SCOPE = false, JOBS_OF_TENANT = true };
 
 static const struct {
     const char *name;
+    bool of_tenant;
     int claim;
     int64_t first_ms, longest_ms;
     int attempts;
 } kinds[] = {
-#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                         \
-    {#kind, claim, first_ms, longest_ms, attempts},
+#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
+    {#kind, JOBS_OF_##whose, claim, first_ms, longest_ms, attempts},
 #include "workers/jobs.def"
 };
 
 static const struct pool_kind pool_kinds[] = {
-#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                         \
+#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
     {slots, scope_slots, weight},
 #include "workers/jobs.def"
 };
@@ -39,6 +41,11 @@ static const struct {
 struct str job_kind_name(enum job_kind kind)
 {
     return str_of(kinds[kind].name);
+}
+
+bool job_is_of_tenant(enum job_kind kind)
+{
+    return kinds[kind].of_tenant;
 }
 
 int job_claim_limit(enum job_kind kind)

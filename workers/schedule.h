@@ -7,7 +7,7 @@
 #include "workers/pool.h"
 
 enum job_kind {
-#define JOB(kind, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) JOB_##kind,
+#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) JOB_##kind,
 #include "workers/jobs.def"
     JOB_KINDS
 };
@@ -33,6 +33,8 @@ enum {
 };
 
 struct str job_kind_name(enum job_kind kind);
+/* Whose jobs they are: a tenant's, or an ID scope's. */
+bool job_is_of_tenant(enum job_kind kind);
 /* How many jobs of the kind are claimed at once. */
 int job_claim_limit(enum job_kind kind);
 /* The kind's bounds in the pool, by enum job_kind; JOB_KINDS of them. */

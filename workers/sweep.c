@@ -6,7 +6,6 @@
 #include "core/crypt.h"
 #include "core/json.h"
 #include "core/process/clock.h"
-#include "db/job.h"
 #include "db/sweep.h"
 #include "workers/loop.h"
 
@@ -152,11 +151,11 @@ static err_t sweep_clear_inputs(struct turn *t)
 /* Takes the sweep's job, when it is due and nobody else has it, and bites until its turn is over. */
 static err_t take_turn(struct worker *w, struct db *db, struct arena *a, const struct sweep_row *s)
 {
-    const struct db_tenant_job_claim claim = {NULL, s->kind, 1, w->cfg->lease_ms};
+    const struct db_job_claim claim = {.kind = s->kind, .at_most = 1, .lease_ms = w->cfg->lease_ms};
     int64_t claimed_ms = clock_ms();
     struct db_job *job;
     size_t count;
-    TRY(db_tenant_job_claim(db, a, &claim, &job, &count));
+    TRY(db_job_claim(db, a, &claim, &job, &count));
     if (count == 0)
         return NULL;
     struct turn t = {.db = db, .arena = a, .at = job->payload, .more = true};
@@ -170,7 +169,7 @@ static err_t take_turn(struct worker *w, struct db *db, struct arena *a, const s
         atomic_fetch_add(&w->swept, t.gone);
     }
     job->payload = t.at;
-    return db_tenant_job_put_back(db, a, NULL, s->kind, job, t.more ? 0 : s->every_ms);
+    return db_sweep_go_on(db, a, s->kind, job, t.more ? 0 : s->every_ms);
 }
 
 /* Once per process is enough; used by the sweeper's thread alone. */
@@ -181,7 +180,7 @@ static err_t begin(struct db *db, struct arena *a)
     for (size_t i = 0; i < SWEEPS; i++)
         kinds[i] = sweeps[i].kind;
     if (!begun)
-        TRY(db_tenant_job_begin(db, a, NULL, kinds, SWEEPS));
+        TRY(db_sweep_begin(db, a, kinds, SWEEPS));
     begun = true;
     return NULL;
 }

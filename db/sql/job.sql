@@ -1,6 +1,6 @@
 -- job.sql: the queue. A job is claimed from one scope at a time (equality on id_scope: what a claim with SKIP LOCKED needs on a distributed
 -- table, and what keeps tenants from starving each other). Every change of a claimed job names the fence of its claim; where the fence has
--- risen, somebody else has the job or its cause came anew, and nothing happens.
+-- risen, somebody else has the job or its cause came anew, and nothing happens. tenant_job.sql is made from this file (make tenant-jobs).
 
 -- The next scopes behind $2 with living jobs of kind $1, in order, at most $3: with the tenant, whether work is due, and since when. Each costs
 -- one look-up in the index of living jobs, however many jobs of a scope back off; who has got $3 rows goes on behind the last of them.
@@ -61,36 +61,3 @@ UPDATE idscope.job j
    SET due_at = u.due_at, attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
  WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
-
--- Jobs of a tenant, or of the deployment (the tenant of zeros): the same columns and rules in tenant_job, which no ID scope distributes.
-
--- $1 tenant, $2 kinds that there is to be a job of, for ever.
--- name: tenant_job_begin
-INSERT INTO idscope.tenant_job (tenant_id, kind, subject, due_at)
-SELECT $1, kind, kind, now() FROM unnest($2::text[]) AS u (kind) ORDER BY kind
-    ON CONFLICT (tenant_id, kind, subject, hub) DO NOTHING;
-
--- $1 tenant, $2 kind, $3 at most, $4 lease in milliseconds.
--- name: tenant_job_claim -> job
-WITH due AS MATERIALIZED (
-        SELECT tenant_id, kind, subject, hub, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS moment,
-               now() + $4::bigint * interval '1 millisecond' AS lease_end
-          FROM idscope.tenant_job
-         WHERE tenant_id = $1 AND kind = $2 AND due_at <= now() AND due_at < 'infinity'
-         ORDER BY due_at
-         LIMIT $3
-           FOR UPDATE SKIP LOCKED)
-UPDATE idscope.tenant_job j
-   SET due_at = due.lease_end, waits_for = NULL, fence = greatest(j.fence + 1, due.moment)
-  FROM due
- WHERE j.tenant_id = due.tenant_id AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
-RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
-
--- Gives a claimed job back: $1 tenant, $2 kind, $3 subject, $4 fence, due in $5 milliseconds, $6 how far it has come.
--- name: tenant_job_put_back
-WITH clock AS MATERIALIZED (
-        SELECT now() + $5::bigint * interval '1 millisecond' AS due_at)
-UPDATE idscope.tenant_job
-   SET due_at = clock.due_at, payload = $6::text::jsonb
-  FROM clock
- WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND hub = '' AND fence = $4;

@@ -121,12 +121,12 @@ CREATE TABLE idscope.job (
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE idscope.job IS 'Work that is due, running or backing off; written in the transaction of its cause; a finished job has no row. One job per subject';
 COMMENT ON COLUMN idscope.job.kind IS 'A row of workers/jobs.def; a worker leaves kinds that it does not know alone';
-COMMENT ON COLUMN idscope.job.subject IS 'assign: registration_key; link_validate, latency_measure: host; hub_remove: device id';
-COMMENT ON COLUMN idscope.job.hub IS 'hub_remove: host of the hub that the device id is on; empty for all other kinds, whose subject says it all';
-COMMENT ON COLUMN idscope.job.payload IS 'What the work needs beside its subject. hub_remove: keys of the registrations that may stand on the identity, as an array';
+COMMENT ON COLUMN idscope.job.subject IS 'What the work is about, one job each; what it names, the kind''s function in workers/job says';
+COMMENT ON COLUMN idscope.job.hub IS 'Host of the hub that the subject is on; empty for kinds whose subject says it all';
+COMMENT ON COLUMN idscope.job.payload IS 'What the work needs beside its subject, as the kind''s function reads it; NULL: nothing';
 COMMENT ON COLUMN idscope.job.due_at IS 'When it may be claimed. A claim moves it to the end of the lease, so a lost worker''s job comes back by itself; infinity: dead, a person may retry it';
 COMMENT ON COLUMN idscope.job.fence IS 'Rises at each claim and each new cause; a finish names the fence it claimed, so a late worker changes nothing';
-COMMENT ON COLUMN idscope.job.waits_for IS 'assign: hosts of the hubs whose return would end the wait, in lower case; a claim clears it, NULL: none';
+COMMENT ON COLUMN idscope.job.waits_for IS 'Hosts of the hubs whose return would end the wait, in lower case; a claim clears it, NULL: none';
 COMMENT ON COLUMN idscope.job.attempt IS 'Failed attempts since the cause, for the back-off';
 -- Partial, so that it serves claims alone: statements that name a job by its key have one index to go by, whatever the statistics say.
 CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'infinity';
@@ -215,6 +215,6 @@ GRANT SELECT ON idscope.enrollment TO idscope_worker;
 GRANT SELECT, UPDATE ON idscope.registration TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (named_at), DELETE ON idscope.alloc_input TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_worker;
-GRANT SELECT, INSERT, UPDATE ON idscope.tenant_job TO idscope_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.tenant_job TO idscope_worker;
 
 COMMIT;

@@ -11,6 +11,7 @@ const path = require('node:path');
 const { routes: tableOfRoutes } = require('../lib/routes');
 const mutant = require('../mutants/mutant.js');
 const { states } = require('./states.js');
+const { tenant_jobs } = require('./tenant_jobs.js');
 const statements = require('./statements.js');
 const calls = require('./calls.js');
 
@@ -332,7 +333,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, used, names, functions, heads, routes, demo, suppressions, citations, mutants, states, ...statements.rules, ...calls.rules]) {
+for (const rule of [layers, homes, used, names, functions, heads, routes, demo, suppressions, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

@@ -31,7 +31,7 @@ INSERT INTO expected VALUES
     ('registration',      'SIUD', 'SU',   ''),
     ('alloc_input',       'S',    'SID',  ''),
     ('job',               'SIUD', 'SIUD', ''),
-    ('tenant_job',        '',     'SIU',  ''),
+    ('tenant_job',        '',     'SIUD', ''),
     ('audit_event',       'S',    '',     ''),
     ('schema_version',    'S',    'S',    'S');
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);

@@ -98,16 +98,41 @@ SELECT is(jsonb_array_length(idscope.keys_joined((SELECT jsonb_agg(n) FROM gener
 CREATE FUNCTION pg_temp.sweeps() RETURNS text[] LANGUAGE sql AS $$
     SELECT array(SELECT format('%s%s %s', kind, CASE WHEN due_at > now() THEN ' later' END, payload) FROM idscope.tenant_job WHERE tenant_id = '00000000-0000-0000-0000-000000000000' ORDER BY 1)
 $$;
-SELECT pg_temp.call('tenant_job_begin', '00000000-0000-0000-0000-000000000000', '{one,two}');
-SELECT pg_temp.call('tenant_job_begin', '00000000-0000-0000-0000-000000000000', '{one,three,two}');
+SELECT pg_temp.call('sweep_begin', '{one,two}');
+SELECT pg_temp.call('sweep_begin', '{one,three,two}');
 SELECT is(pg_temp.sweeps(), '{"one ","three ","two "}', 'each kind has one job');
 SELECT pg_temp.call('tenant_job_claim', '00000000-0000-0000-0000-000000000000', 'one', '1', '1000');
 SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'a claim is a lease');
-SELECT pg_temp.call('tenant_job_put_back', '00000000-0000-0000-0000-000000000000', 'one', 'one', '1', '0', '{"at": 1}');
+SELECT pg_temp.call('sweep_go_on', 'one', '1', '0', '{"at": 1}');
 SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'who has not its fence does not give it back');
-SELECT pg_temp.call('tenant_job_put_back', '00000000-0000-0000-0000-000000000000', 'one', 'one', fence::text, '0', '{"at": 1}') FROM idscope.tenant_job WHERE kind = 'one';
+SELECT pg_temp.call('sweep_go_on', 'one', fence::text, '0', '{"at": 1}') FROM idscope.tenant_job WHERE kind = 'one';
 SELECT is(pg_temp.sweeps(), '{"one {\"at\": 1}","three ","two "}', 'who has, does');
 SELECT is((SELECT due_at FROM idscope.tenant_job WHERE kind = 'seal' AND tenant_id = t.tenant('a')), '2026-01-02T03:04:05Z'::timestamptz, 'a tenant''s job is another''s business');
+
+-- Jobs of a tenant, by the same statements: found, claimed, tried again, dead, done; another tenant's stay.
+DELETE FROM idscope.tenant_job;
+SELECT t.put('tenant_job', jsonb_build_object('kind', 'bill', 'subject', subject, 'due_at', now() + wait::interval), who)
+  FROM (VALUES ('a', 'x', '0'), ('a', 'y', '1 hour'), ('b', 'x', '1 hour')) AS j (who, subject, wait);
+SELECT format('PREPARE due_tenants AS %s', text) FROM t.statement WHERE name = 'tenant_job_due' \gexec
+SELECT results_eq($$EXECUTE due_tenants ('bill', '00000000-0000-0000-0000-000000000000', 10)$$,
+                  $$SELECT t.tenant(who)::text, t.tenant(who)::uuid, due, now() + wait::interval FROM (VALUES ('a', true, '0'), ('b', false, '1 hour')) AS w (who, due, wait)$$,
+                  'the walk meets each tenant once, with what is due first');
+CREATE FUNCTION pg_temp.bills() RETURNS text[] LANGUAGE sql AS $$
+    SELECT array(SELECT format('%s%s %s %s', subject, CASE WHEN due_at = 'infinity' THEN ' dead' WHEN due_at > now() THEN ' later' END, attempt, last_error)
+                   FROM idscope.tenant_job WHERE tenant_id = t.tenant('a') ORDER BY 1)
+$$;
+CREATE FUNCTION pg_temp.fence() RETURNS text LANGUAGE sql AS $$ SELECT format('{%s}', fence) FROM idscope.tenant_job WHERE tenant_id = t.tenant('a') AND subject = 'x' $$;
+SELECT pg_temp.call('tenant_job_claim', t.tenant('a')::text, 'bill', '10', '1000');
+SELECT is(pg_temp.bills(), '{"x later 0 ","y later 0 "}', 'what is due is claimed');
+SELECT pg_temp.call('tenant_job_put_back', t.tenant('a')::text, 'bill', '{x}', '{""}', '{1}', '{0}', '{t}', '{late}');
+SELECT is(pg_temp.bills(), '{"x later 0 ","y later 0 "}', 'who has not its fence changes nothing');
+SELECT pg_temp.call('tenant_job_put_back', t.tenant('a')::text, 'bill', '{x}', '{""}', pg_temp.fence(), '{0}', '{t}', '{no}');
+SELECT is(pg_temp.bills(), '{"x 1 no","y later 0 "}', 'a failed attempt counts, and says why');
+SELECT pg_temp.call('tenant_job_put_back', t.tenant('a')::text, 'bill', '{x}', '{""}', pg_temp.fence(), '{-1}', '{t}', '{never}');
+SELECT is(pg_temp.bills(), '{"x dead 2 never","y later 0 "}', 'one that is given up is dead');
+SELECT pg_temp.call('tenant_job_done', t.tenant('a')::text, 'bill', '{x}', '{""}', pg_temp.fence());
+SELECT is(pg_temp.bills(), '{"y later 0 "}', 'one that is done is gone');
+SELECT is((SELECT count(*) FROM idscope.tenant_job WHERE tenant_id = t.tenant('b')), 1::bigint, 'and another tenant''s stays');
 
 -- Stored inputs: what registrations name stays, what is young stays, what became young during the round stays; the walk comes to its end.
 DELETE FROM idscope.registration;

@@ -221,7 +221,7 @@ static err_t choose_in_tx(struct db *db, void *context)
 {
     struct assign_batch *b = context;
     struct job_context *c = b->c;
-    const struct db_job_claim claim = {b->id_scope, job_kind_name(JOB_assign), job_claim_limit(JOB_assign),
+    const struct db_job_claim claim = {c->of, job_kind_name(JOB_assign), job_claim_limit(JOB_assign),
                                        c->worker->cfg->lease_ms};
     c->counts = (struct job_counts){0};
     b->claimed_ms = clock_ms();

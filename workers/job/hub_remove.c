@@ -188,14 +188,14 @@ static err_t finish(struct batch *b)
         back[back_count++] = (struct db_job_back){r->job, dead ? DB_JOB_DEAD_MS : r->delay_ms, r->failed, r->error};
     }
     KILL_POINT("remove_done");
-    TRY(db_job_done(c->db, c->arena, b->id_scope, job_kind_name(JOB_hub_remove), over, over_count));
-    return db_job_put_back(c->db, c->arena, b->id_scope, job_kind_name(JOB_hub_remove), back, back_count);
+    TRY(db_job_done(c->db, c->arena, &c->of, job_kind_name(JOB_hub_remove), over, over_count));
+    return db_job_put_back(c->db, c->arena, &c->of, job_kind_name(JOB_hub_remove), back, back_count);
 }
 
 err_t job_hub_remove(struct job_context *c, struct str id_scope)
 {
     struct batch b = {.c = c, .id_scope = id_scope, .claimed_ms = clock_ms()};
-    const struct db_job_claim claim = {id_scope, job_kind_name(JOB_hub_remove), job_claim_limit(JOB_hub_remove),
+    const struct db_job_claim claim = {c->of, job_kind_name(JOB_hub_remove), job_claim_limit(JOB_hub_remove),
                                        c->worker->cfg->lease_ms};
     struct db_job *jobs;
     TRY(db_job_claim(c->db, c->arena, &claim, &jobs, &b.count));

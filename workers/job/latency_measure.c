@@ -153,29 +153,29 @@ static err_t look(struct job_context *c, const struct db_job *job, struct measur
     return db_latency_find(c->db, c->arena, c->worker->cfg->region, ret->host, young_ms, &ret->before);
 }
 
-static err_t put_back(struct measurement *m, struct str id_scope)
+static err_t put_back(struct measurement *m)
 {
     const struct db_job_back back = {.job = m->job, .delay_ms = m->back_ms};
     m->c->counts.retried++;
-    return db_job_put_back(m->c->db, m->c->arena, id_scope, job_kind_name(JOB_latency_measure), &back, 1);
+    return db_job_put_back(m->c->db, m->c->arena, &m->c->of, job_kind_name(JOB_latency_measure), &back, 1);
 }
 
-static err_t finish(struct measurement *m, struct str id_scope)
+static err_t finish(struct measurement *m)
 {
     if (m->back_ms > 0)
-        return put_back(m, id_scope);
+        return put_back(m);
     if (m->count > 0)
         TRY(write_measurement(m));
     m->c->counts.done += m->count > 0;
     m->c->counts.dropped += m->count == 0;
-    return db_job_done(m->c->db, m->c->arena, id_scope, job_kind_name(JOB_latency_measure), &m->job, 1);
+    return db_job_done(m->c->db, m->c->arena, &m->c->of, job_kind_name(JOB_latency_measure), &m->job, 1);
 }
 
 /* A host that does not answer has no new figure; the old one goes stale, and the schedule asks again. */
 err_t job_latency_measure(struct job_context *c, struct str id_scope)
 {
-    const struct db_job_claim claim = {id_scope, job_kind_name(JOB_latency_measure),
-                                       job_claim_limit(JOB_latency_measure), c->worker->cfg->lease_ms};
+    const struct db_job_claim claim = {c->of, job_kind_name(JOB_latency_measure), job_claim_limit(JOB_latency_measure),
+                                       c->worker->cfg->lease_ms};
     int64_t claimed_ms = clock_ms();
     struct db_job *jobs;
     size_t count;
@@ -185,7 +185,8 @@ err_t job_latency_measure(struct job_context *c, struct str id_scope)
     for (size_t i = 0; i < count; i++)
         TRY(look(c, &jobs[i], &at[i]));
     measure_all(c, at, count, claimed_ms);
+    (void)id_scope;
     for (size_t i = 0; i < count; i++)
-        TRY(finish(&at[i], id_scope));
+        TRY(finish(&at[i]));
     return NULL;
 }

@@ -267,7 +267,7 @@ static err_t put_back(struct link_check *k, int64_t delay_ms, bool failed, struc
     struct job_context *c = k->c;
     struct db_job_back back = {k->job, delay_ms, failed, error};
     c->counts.retried++;
-    return db_job_put_back(c->db, c->arena, k->id_scope, job_kind_name(JOB_link_validate), &back, 1);
+    return db_job_put_back(c->db, c->arena, &c->of, job_kind_name(JOB_link_validate), &back, 1);
 }
 
 /* Keys that do not open are a trouble of this installation, not of the hub. */
@@ -305,7 +305,7 @@ static err_t prepare(struct job_context *c, struct str id_scope, const struct db
         struct link_check k = {
             .c = c, .id_scope = id_scope, .job = jobs[i], .link = link_of(links, link_count, jobs[i].subject)};
         if (!k.link) {
-            TRY(db_job_done(c->db, c->arena, id_scope, job_kind_name(JOB_link_validate), &jobs[i], 1));
+            TRY(db_job_done(c->db, c->arena, &c->of, job_kind_name(JOB_link_validate), &jobs[i], 1));
             c->counts.dropped++;
         } else if (link_unseal(c->arena, c->worker->ring, id_scope, k.link, &k.credentials)) {
             TRY(put_back_unopened(&k));
@@ -319,7 +319,7 @@ static err_t prepare(struct job_context *c, struct str id_scope, const struct db
 
 err_t job_link_validate(struct job_context *c, struct str id_scope)
 {
-    const struct db_job_claim claim = {id_scope, job_kind_name(JOB_link_validate), job_claim_limit(JOB_link_validate),
+    const struct db_job_claim claim = {c->of, job_kind_name(JOB_link_validate), job_claim_limit(JOB_link_validate),
                                        c->worker->cfg->lease_ms};
     int64_t claimed_ms = clock_ms();
     struct db_job *jobs;

@@ -177,10 +177,17 @@ static bool still_holds(const struct call *r, const struct db_register_found *f)
     return f->status == REG_ASSIGNED && same_inputs && checked && !back_at_once;
 }
 
-/* The status that this register leads to. */
+static bool is_running(const struct db_register_found *f)
+{
+    return f->registered && f->status == REG_ASSIGNING;
+}
+
+/* The status that this register leads to. When the enrollment of an operation that runs was disabled meanwhile, the
+ * worker that runs it will say so. */
 static int decide(const struct call *r, const struct db_register_found *f)
 {
-    enum reg_event event = !f->enabled         ? REG_EV_REGISTER_BLOCKED
+    enum reg_event event = is_running(f)       ? REG_EV_REGISTER
+                           : !f->enabled       ? REG_EV_REGISTER_BLOCKED
                            : still_holds(r, f) ? REG_EV_REGISTER_SAME
                                                : REG_EV_REGISTER;
     return regstate_move(f->registered ? f->status : REG_ABSENT, event);
@@ -204,8 +211,8 @@ static struct db_register_row row_of(const struct group *g, const struct call *l
     };
 }
 
-/* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that runs is told
- * again; when its enrollment was disabled meanwhile, the worker that runs it will say so. */
+/* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that goes on
+ * running is told again. */
 static bool consider(struct group *g, struct db_register_row *ret_row)
 {
     struct call *lead = check_group(g);
@@ -213,11 +220,11 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
         g->settled = true;
         return false;
     }
-    if (g->found.registered && g->found.status == REG_ASSIGNING) {
+    int status = decide(lead, &g->found);
+    if (is_running(&g->found) && status == REG_ASSIGNING) {
         answer_group(g, &g->found.operation);
         return false;
     }
-    int status = decide(lead, &g->found);
     if (status == REG_ABSENT) {
         fail_group(g, call_refuse(lead, E(INTERNAL), "the registration is in a state that no register leads out of"));
         return false;

@@ -348,6 +348,56 @@ static void an_id_that_is_not_enrolled_is_never_admitted(void **state)
                UNAUTHORIZED);
 }
 
+/* What a check does: hashes, and bytes that went through the cipher. */
+static struct {
+    size_t hashes, bytes;
+} work;
+
+struct sha256 __real_crypt_hmac_sha256(struct bytes key, struct bytes text);
+struct bytes __real_seal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes secret);
+err_t __real_unseal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes sealed,
+                    struct bytes *ret);
+struct sha256 __wrap_crypt_hmac_sha256(struct bytes key, struct bytes text);
+struct bytes __wrap_seal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes secret);
+err_t __wrap_unseal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes sealed,
+                    struct bytes *ret);
+
+struct sha256 __wrap_crypt_hmac_sha256(struct bytes key, struct bytes text)
+{
+    work.hashes++;
+    return __real_crypt_hmac_sha256(key, text);
+}
+
+struct bytes __wrap_seal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes secret)
+{
+    work.bytes += secret.n;
+    return __real_seal(a, r, row, secret);
+}
+
+err_t __wrap_unseal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes sealed, struct bytes *ret)
+{
+    err_t e = __real_unseal(a, r, row, sealed, ret);
+    work.bytes += e ? 0 : ret->n;
+    return e;
+}
+
+static void an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs(void **state)
+{
+    const struct presented presented = {.authorization = STR(UPPER)};
+    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
+    struct attest_row enrolled = stored(*state, "0ne0000beef", "line7-unit042", NULL, NULL);
+    struct attest_row nobody = nothing_stored("0ne0000beef", "line7-unit042");
+    struct err_detail d;
+    memset(&work, 0, sizeof work);
+    assert_err(attest_check(*state, &enrolled, &claim, &d), UNAUTHORIZED);
+    assert_int_equal(work.hashes, 2);
+    size_t bytes = work.bytes;
+    memset(&work, 0, sizeof work);
+    assert_err(attest_check(*state, &nobody, &claim, &d), UNAUTHORIZED);
+    assert_int_equal(work.hashes, 2);
+    assert_int_equal(work.bytes, bytes);
+}
+
 static void a_tpm_does_not_fit_symmetric_keys(void **state)
 {
     const struct presented presented = {.authorization = STR(UPPER), .tpm = STR("{}")};
@@ -391,6 +441,7 @@ int main(void)
         UNIT(nothing_else_admits),
         UNIT(an_empty_key_admits_nobody),
         UNIT(an_id_that_is_not_enrolled_is_never_admitted),
+        UNIT(an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs),
         UNIT(a_tpm_does_not_fit_symmetric_keys),
         UNIT(the_hub_is_told_both_keys),
     };

@@ -1,5 +1,5 @@
 // statements.js: what no statement may say, so that the data plane can be spread over several machines (migrations/README.md, "Beyond one machine").
-// Rules over db/sql and migrations, which source.js runs: what SET writes, empty lists, keys that refer to a ledger, names in a ledger; and waits.
+// Rules over db/sql and migrations, which source.js runs: what is written, empty lists, keys that refer to a ledger, names in a ledger; and waits.
 // Reads text alone: it must never ask a database, and knows of SQL no more than these rules need.
 'use strict';
 
@@ -32,9 +32,9 @@ function found(pattern, say, among = sources) {
   }));
 }
 
-// --- what SET writes ------------------------------------------------------------------------------------------------------------------
+// --- what is written ------------------------------------------------------------------------------------------------------------------
 
-// From behind SET to what ends the clause: a word or a bracket that stands in no bracket and no CASE of the clause's own.
+// From behind SET or RETURNING to what ends the clause: a word or a bracket that stands in no bracket and no CASE of the clause's own.
 function clauseFrom(text, start) {
   const token = /\(|\)|;|\b(?:case|end|is\s+(?:not\s+)?distinct\s+from|from|where|returning)\b/gi;
   token.lastIndex = start;
@@ -48,7 +48,7 @@ function clauseFrom(text, start) {
   return text.slice(start);
 }
 
-const setClauses = sources.flatMap(({ file, text }) => [...text.matchAll(/\bUPDATE(?:\s+[\w.]+(?:\s+(?:AS\s+)?\w+)?)?\s+SET\b/gi)].map((match) => {
+const clauses = sources.flatMap(({ file, text }) => [...text.matchAll(/\bUPDATE(?:\s+[\w.]+(?:\s+(?:AS\s+)?\w+)?)?\s+SET\b|\bRETURNING\b/gi)].map((match) => {
   const start = match.index + match[0].length;
   return { file, text: text.slice(0, start).replace(/[^\n]/g, ' ') + clauseFrom(text, start) };
 }));
@@ -57,13 +57,13 @@ const setClauses = sources.flatMap(({ file, text }) => [...text.matchAll(/\bUPDA
 const CALL = /(?<!\bAS\s+)\b([a-z_][\w.]*)\s*\(/gi;
 const CLOCK = /\b(?:interval|current_(?:timestamp|date|time|user|role)|local(?:time|timestamp)|session_user)\b/gi;
 
-function sets_are_immutable() {
+function writes_are_immutable() {
   const fine = new Set([...IMMUTABLE, ...WORDS]);
-  const bad = setClauses.flatMap((clause) => [
-    ...found(CALL, (match) => (fine.has(match[1].toLowerCase()) ? '' : `${match[1]}() in SET: make it in a select list`), [clause]),
-    ...found(CLOCK, (match) => `${match[0]} in SET: make it in a select list`, [clause]),
+  const bad = clauses.flatMap((clause) => [
+    ...found(CALL, (match) => (fine.has(match[1].toLowerCase()) ? '' : `${match[1]}() in SET or RETURNING: make it in a select list`), [clause]),
+    ...found(CLOCK, (match) => `${match[0]} in SET or RETURNING: make it in a select list`, [clause]),
   ]);
-  return { bad, note: `${setClauses.length} SET clauses of columns, parameters and immutable functions` };
+  return { bad, note: `${clauses.length} SET and RETURNING clauses of columns, parameters and immutable functions` };
 }
 
 // --- the others -----------------------------------------------------------------------------------------------------------------------
@@ -97,4 +97,4 @@ function waits_are_parameters() {
   return { bad, note: `${asked.length} files multiply an interval of one` };
 }
 
-module.exports = { rules: [sets_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters] };
+module.exports = { rules: [writes_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters] };

@@ -16,7 +16,6 @@ enum {
     TURN_MS = 1000,
     PAGE = 64, /* scopes that are looked at together */
     STOP_SLICE_MS = 50,
-    LEASE_MARGIN_PERCENT = 20
 };
 
 _Static_assert((int)JOB_KINDS <= (int)POOL_KINDS_MAX, "the pool has room for every kind");
@@ -58,7 +57,7 @@ static struct {
 
 int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms)
 {
-    int64_t by_lease = claimed_ms + w->cfg->lease_ms - w->cfg->lease_ms * LEASE_MARGIN_PERCENT / 100;
+    int64_t by_lease = claimed_ms + percent_of(PERCENT_of_lease_for_calls, w->cfg->lease_ms);
     int64_t by_drain = atomic_load(&w->stopping) ? atomic_load(&w->stop_by_ms) : INT64_MAX;
     return by_lease < by_drain ? by_lease : by_drain;
 }

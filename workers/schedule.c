@@ -58,12 +58,22 @@ const struct pool_kind *job_pool_kinds(void)
     return pool_kinds;
 }
 
-/* So much of `ms`: nothing to a quarter. */
-static int64_t random_quarter(int64_t ms)
+int64_t percent_of(int percent, int64_t ms)
+{
+    return ms * percent / 100;
+}
+
+/* So much of `ms`: nothing to that. */
+static int64_t at_random(int64_t ms)
 {
     uint8_t random;
     crypt_random(&random, sizeof random);
-    return ms * random / 1024;
+    return ms * random / 256;
+}
+
+int64_t next_check_ms(int64_t ms)
+{
+    return ms - at_random(percent_of(PERCENT_of_check_sooner, ms));
 }
 
 static int64_t doubled(int64_t first_ms, int64_t longest_ms, int times)
@@ -75,7 +85,7 @@ static int64_t doubled(int64_t first_ms, int64_t longest_ms, int times)
 int64_t job_backoff_ms(enum job_kind kind, int attempt)
 {
     int64_t ms = doubled(kinds[kind].first_ms, kinds[kind].longest_ms, attempt);
-    return ms - random_quarter(ms);
+    return ms - at_random(ms / 4);
 }
 
 bool job_is_over(enum job_kind kind, int attempt)
@@ -96,5 +106,5 @@ int64_t hold_ms(enum hold hold, int times, int64_t asked_ms)
     int64_t ms = doubled(holds[hold].first_ms, holds[hold].longest_ms, times);
     if (asked_ms > ms)
         ms = asked_ms < holds[hold].longest_asked_ms ? asked_ms : holds[hold].longest_asked_ms;
-    return ms + random_quarter(ms);
+    return ms + at_random(ms / 4);
 }

@@ -28,6 +28,11 @@ enum {
 };
 
 enum {
+#define PERCENT(name, percent, sentence) PERCENT_##name = (percent),
+#include "workers/jobs.def"
+};
+
+enum {
 #define KEEP(name, ms, sentence) KEEP_##name##_MS = (ms),
 #include "workers/jobs.def"
 };
@@ -43,6 +48,11 @@ const struct pool_kind *job_pool_kinds(void);
 int64_t job_backoff_ms(enum job_kind kind, int attempt);
 /* True when this many failed attempts are too many. */
 bool job_is_over(enum job_kind kind, int attempt);
+
+/* So much of `ms` as a PERCENT row says. */
+int64_t percent_of(int percent, int64_t ms);
+/* The time to the next regular look at a link, which comes every `ms`. */
+int64_t next_check_ms(int64_t ms);
 
 /* The wait until a state that has lasted for lasted_ms is looked at again. */
 int64_t pace_ms(enum pace pace, int64_t lasted_ms);

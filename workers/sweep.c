@@ -3,7 +3,6 @@
  * has come stands in the job, so that it goes on there whoever is next. It must never take long in one transaction. */
 #include <stdlib.h>
 
-#include "core/crypt.h"
 #include "core/json.h"
 #include "core/process/clock.h"
 #include "db/sweep.h"
@@ -185,19 +184,11 @@ static err_t begin(struct db *db, struct arena *a)
     return NULL;
 }
 
-/* Up to a tenth sooner, so that links of many scopes do not stay in step. */
-static int64_t spread(int64_t ms)
-{
-    uint8_t random;
-    crypt_random(&random, sizeof random);
-    return ms - ms * random / 2560;
-}
-
 static err_t schedule_links(struct worker *w, struct db *db, struct arena *a)
 {
     int64_t validations = 0, measurements = 0;
-    TRY(db_sweep_link_validate(db, a, spread(w->cfg->link_check_s * 1000), LINKS_AT_ONCE, &validations));
-    TRY(db_sweep_latency_measure(db, a, spread(w->cfg->latency_check_s * 1000), LINKS_AT_ONCE, &measurements));
+    TRY(db_sweep_link_validate(db, a, next_check_ms(w->cfg->link_check_s * 1000), LINKS_AT_ONCE, &validations));
+    TRY(db_sweep_latency_measure(db, a, next_check_ms(w->cfg->latency_check_s * 1000), LINKS_AT_ONCE, &measurements));
     atomic_fetch_add(&w->swept, validations + measurements);
     return NULL;
 }

@@ -53,6 +53,19 @@ static void the_caps_of_kinds_leave_room_for_two_tenants(void **state)
     }
 }
 
+static void regular_looks_come_up_to_a_tenth_sooner_and_not_in_step(void **state)
+{
+    (void)state;
+    int64_t least = 1000000, most = 0;
+    for (int i = 0; i < 200; i++) {
+        int64_t ms = next_check_ms(1000000);
+        least = ms < least ? ms : least;
+        most = ms > most ? ms : most;
+    }
+    assert_true(least >= 900000 && most <= 1000000);
+    assert_true(most - least > 50000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -61,6 +74,7 @@ int main(void)
         UNIT(a_silent_link_is_tried_less_and_less_often_but_never_forgotten),
         UNIT(holds_grow_and_go_by_what_the_host_asks),
         UNIT(the_caps_of_kinds_leave_room_for_two_tenants),
+        UNIT(regular_looks_come_up_to_a_tenth_sooner_and_not_in_step),
     };
     return cmocka_run_group_tests_name("schedule", tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include "workers/calls.h"
 #include "workers/hub_answer.h"
 
-enum { CONNECTS = 3, TIMEOUT_MS = 5000, YOUNG_PERCENT = 80, US_MAX = 2000000000 };
+enum { CONNECTS = 3, TIMEOUT_MS = 5000, US_MAX = 2000000000 };
 
 /* One host. */
 struct measurement {
@@ -148,7 +148,7 @@ static err_t write_measurement(struct measurement *m)
 
 static err_t look(struct job_context *c, const struct db_job *job, struct measurement *ret)
 {
-    int64_t young_ms = c->worker->cfg->latency_check_s * 1000 * YOUNG_PERCENT / 100;
+    int64_t young_ms = percent_of(PERCENT_of_check_young, c->worker->cfg->latency_check_s * 1000);
     *ret = (struct measurement){.c = c, .job = *job, .host = job->subject};
     return db_latency_find(c->db, c->arena, c->worker->cfg->region, ret->host, young_ms, &ret->before);
 }

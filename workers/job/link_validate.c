@@ -232,7 +232,7 @@ static int64_t next_ms(const struct link_check *k)
 {
     int64_t regular_ms = k->c->worker->cfg->link_check_s * 1000;
     if (link_state_is_usable(k->state))
-        return regular_ms - (int64_t)(crypt_uuid4().b[0]) * regular_ms / 2560;
+        return next_check_ms(regular_ms);
     int64_t ms = k->state == k->link->state ? lasted_ms(k->link) : 0;
     if (k->state == LINK_UNREACHABLE)
         return pace_ms(PACE_link_silent, ms);

@@ -35,32 +35,31 @@ enum { SWEEPS = sizeof sweeps / sizeof *sweeps };
 
 /* --- the dead ----------------------------------------------------------------------------------------------------- */
 
+/* Where something went, more may be left. */
+static err_t after_bite(struct turn *t, err_t e)
+{
+    t->more = !e && t->gone > 0;
+    return e;
+}
+
 static err_t sweep_purge_scopes(struct turn *t)
 {
-    TRY(db_sweep_retired_scopes(t->db, t->arena, BITE, &t->gone));
-    t->more = t->gone > 0;
-    return NULL;
+    return after_bite(t, db_sweep_retired_scopes(t->db, t->arena, BITE, &t->gone));
 }
 
 static err_t sweep_purge_hubs(struct turn *t)
 {
-    TRY(db_sweep_retired_hubs(t->db, t->arena, BITE, &t->gone));
-    t->more = t->gone > 0;
-    return NULL;
+    return after_bite(t, db_sweep_retired_hubs(t->db, t->arena, BITE, &t->gone));
 }
 
 static err_t sweep_clear_latencies(struct turn *t)
 {
-    TRY(db_sweep_latencies(t->db, t->arena, KEEP_latencies_MS, BITE, &t->gone));
-    t->more = t->gone > 0;
-    return NULL;
+    return after_bite(t, db_sweep_latencies(t->db, t->arena, KEEP_latencies_MS, BITE, &t->gone));
 }
 
 static err_t sweep_free_names(struct turn *t)
 {
-    TRY(db_sweep_name_rests(t->db, t->arena, BITE, &t->gone));
-    t->more = t->gone > 0;
-    return NULL;
+    return after_bite(t, db_sweep_name_rests(t->db, t->arena, BITE, &t->gone));
 }
 
 /* --- counts ------------------------------------------------------------------------------------------------------- */

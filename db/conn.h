@@ -50,6 +50,7 @@ struct db {
     bool in_tx;        /* within db_tx; with conn NULL: it is lost, and nothing more is run in it */
     bool is_told;      /* the transaction knows who acts */
     enum again again;  /* of the first failure of this call or transaction */
+    bool refused;      /* that failure is the server's own word, no silence */
     bool acts;         /* somebody does: */
     struct arena *who; /* holds: */
     struct db_args actor;

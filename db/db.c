@@ -125,6 +125,7 @@ err_t conn_failure(struct db *db, const char *where, const PGresult *r)
         return no_answer(db, where);
     struct sqlstate_meaning m = meaning_of(state);
     keep_message(db, where, state, r);
+    db->refused = true;
     note_again(db, m.again);
     db->answers = m.error != E(DATABASE_UNAVAILABLE);
     if (m.drop || PQstatus(db->conn) == CONNECTION_BAD)

@@ -190,6 +190,8 @@ static err_t take_results(struct db *db, const struct preamble *p, const struct 
     err_t e = NULL;
     for (size_t i = 0; i < p->count; i++)
         take_result(db, p->at[i]->statement, &e, NULL);
+    if (e && db->refused && db->again == AGAIN_IF_REPEATABLE)
+        db->again = AGAIN_YES; /* refused before the first call: none was begun */
     for (size_t i = 0; i < count; i++)
         take_result(db, calls[i].statement, &e, ret_rows ? &ret_rows[i] : NULL);
     return end_pipeline(db, e);
@@ -236,6 +238,7 @@ static err_t run(struct db *db, const struct db_args *calls, size_t count, enum 
         return run_once(db, calls, count, ret_rows);
     for (int try = 0;; try++) {
         db->again = AGAIN_NO;
+        db->refused = false;
         err_t e = run_once(db, calls, count, ret_rows);
         if (!e || try + 1 == policy.tries || !goes_again(db, flag))
             return e;
@@ -353,6 +356,7 @@ static err_t commit(struct db *db)
 static err_t tx_once(struct db *db, err_t (*work)(struct db *db, void *context), void *context)
 {
     db->again = AGAIN_NO;
+    db->refused = false;
     TRY(begin(db));
     err_t e = work(db, context);
     if (!e)

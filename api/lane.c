@@ -325,7 +325,7 @@ static void *lane_run(void *context)
     struct queue *q = lane->lanes->queues[lane->class];
     struct queue_item *items[LANE_BATCH_MAX];
     size_t at_most = lane->class == LANE_DEVICE ? (size_t)lane->lanes->shared->cfg->batch_max : 1;
-    assert(at_most <= LANE_BATCH_MAX); /* as cfg.def bounds it */
+    assert(at_most <= LANE_BATCH_MAX);
     while (!queue_is_done(q)) {
         size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
         if (count)

@@ -6,7 +6,7 @@
 
 #include "api/call.h"
 
-enum { LANE_BATCH_MAX = 512 };
+enum { LANE_BATCH_MAX = CFG_BATCH_MOST };
 
 struct lanes;
 

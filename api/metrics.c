@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "api/lane.h"
 #include "api/router.h"
 #include "core/process/metric.h"
 
@@ -11,8 +12,9 @@ enum { CLASSES = 6, SIZES = 10 };
 
 /* The last slot of `requests` is for requests that matched no route. */
 static _Atomic uint64_t requests[ROUTE_COUNT + 1][CLASSES];
-static _Atomic uint64_t batches[SIZES]; /* of up to 1, 2, 4 … 512 */
+static _Atomic uint64_t batches[SIZES]; /* of up to 1, 2, 4 … */
 static _Atomic uint64_t batched;
+_Static_assert(1 << (SIZES - 1) >= (int)LANE_BATCH_MAX, "the largest batch has a slot");
 
 void metrics_request(const struct route *route, int status)
 {

@@ -8,6 +8,9 @@
 
 enum cfg_program { CFG_API = 1, CFG_WORKER = 2, CFG_ADMIN = 4 };
 
+/* Bounds of settings that arrays have room for. */
+enum { CFG_BATCH_MOST = 512, CFG_JOB_SLOTS_MOST = 256 };
+
 #define CFG_C_TEXT struct str
 #define CFG_C_NUMBER int64_t
 struct cfg {

@@ -103,7 +103,7 @@ struct enrollment {
     int64_t created_us, updated_us;
     int allocation_policy;
     struct str_list iot_hubs;
-    struct str custom_allocation;  /* JSON object: customAllocationDefinition, stored and echoed */
+    struct str custom_allocation;  /* JSON object: customAllocationDefinition; refused as long as policy custom is */
     struct str registration_state; /* JSON object, out only: filled once the device has registered */
 };
 extern const struct codec enrollment_codec[];

@@ -65,7 +65,6 @@ struct rows {
     const struct prepared *prepared;
 };
 
-int64_t conn_now_ms(void); /* monotonic */
 /* Opens the connection again where need be; fails at once while its back-off runs, and within a transaction. */
 err_t conn_ensure(struct db *db);
 /* True when conn_ensure may open a lost connection now. */

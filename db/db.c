@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/crypt.h"
+#include "core/process/clock.h"
 #include "db/conn.h"
 #include "db/opening.h"
 
@@ -25,19 +25,12 @@ enum {
 /* When any connection of the process was opened last: the others need not sit out their back-off then. */
 static _Atomic int64_t opened_ms;
 
-int64_t conn_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* When the program ends, nobody waits beyond this. */
 static _Atomic int64_t last_ms = INT64_MAX;
 
 void db_hurry(int64_t most_ms)
 {
-    atomic_store(&last_ms, conn_now_ms() + most_ms);
+    atomic_store(&last_ms, clock_ms() + most_ms);
 }
 
 static _Atomic int64_t statement_ms = STATEMENT_MS;
@@ -140,26 +133,26 @@ static _Atomic int64_t heard_ms;
 static void begin_to_wait(void)
 {
     if (atomic_fetch_add(&waiting, 1) == 0)
-        atomic_store(&heard_ms, conn_now_ms());
+        atomic_store(&heard_ms, clock_ms());
 }
 
 bool db_answers(const char *url)
 {
-    if (!atomic_load(&waiting) || conn_now_ms() - atomic_load(&heard_ms) < DB_SILENT_MS)
+    if (!atomic_load(&waiting) || clock_ms() - atomic_load(&heard_ms) < DB_SILENT_MS)
         return true;
     /* A lock may hold up all who wait while the server is well. */
     struct opening *o = opening_begin(url, NULL);
-    bool found = o && opening_is_over(o, conn_now_ms() + PING_MS) && opening_found_server(o);
+    bool found = o && opening_is_over(o, clock_ms() + PING_MS) && opening_found_server(o);
     opening_leave(o);
     return found;
 }
 
 static bool wait_for_result(PGconn *conn)
 {
-    int64_t end_ms = conn_now_ms() + atomic_load(&statement_ms) + ANSWER_MARGIN_MS;
+    int64_t end_ms = clock_ms() + atomic_load(&statement_ms) + ANSWER_MARGIN_MS;
     while (PQisBusy(conn)) {
         int unsent = PQflush(conn);
-        int64_t now_ms = conn_now_ms();
+        int64_t now_ms = clock_ms();
         if (now_ms >= end_ms || now_ms >= atomic_load(&last_ms))
             return false;
         struct pollfd fd = {.fd = PQsocket(conn), .events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN)};
@@ -167,7 +160,7 @@ static bool wait_for_result(PGconn *conn)
         if (unsent < 0 || !PQconsumeInput(conn))
             return true; /* the result tells what is broken */
         if (fd.revents & POLLIN)
-            atomic_store(&heard_ms, conn_now_ms());
+            atomic_store(&heard_ms, clock_ms());
     }
     return true;
 }
@@ -213,10 +206,10 @@ static void ignore_notice(void *context, const PGresult *r)
 
 static bool opened_in_time(struct opening *o)
 {
-    int64_t end_ms = conn_now_ms() + OPEN_MS;
+    int64_t end_ms = clock_ms() + OPEN_MS;
     bool over = false;
     begin_to_wait();
-    for (int64_t now_ms; !over && (now_ms = conn_now_ms()) < end_ms && atomic_load(&last_ms) == INT64_MAX;)
+    for (int64_t now_ms; !over && (now_ms = clock_ms()) < end_ms && atomic_load(&last_ms) == INT64_MAX;)
         over = opening_is_over(o, now_ms + WAIT_SLICE_MS);
     atomic_fetch_sub(&waiting, 1);
     return over;
@@ -271,7 +264,7 @@ static err_t set_session(struct db *db)
 /* And what time the server has. */
 static err_t check_schema(struct db *db, struct err_detail *d)
 {
-    int64_t asked_ms = conn_now_ms();
+    int64_t asked_ms = clock_ms();
     PGresult *r = conn_execute(db, "SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
                                    "  FROM idscope.schema_version");
     err_t e = NULL;
@@ -425,7 +418,7 @@ static void back_off(struct db *db)
     db->backoff_ms = db->backoff_ms ? db->backoff_ms * 2 : BACKOFF_FIRST_MS;
     if (db->backoff_ms > BACKOFF_MAX_MS)
         db->backoff_ms = BACKOFF_MAX_MS;
-    db->failed_at_ms = conn_now_ms();
+    db->failed_at_ms = clock_ms();
     db->retry_at_ms = db->failed_at_ms + db->backoff_ms / 2 + db->backoff_ms * random / 512;
 }
 
@@ -440,7 +433,7 @@ static err_t reopen(struct db *db, struct err_detail *d)
     }
     db->backoff_ms = 0;
     db->answers = true;
-    atomic_store(&opened_ms, conn_now_ms());
+    atomic_store(&opened_ms, clock_ms());
     return NULL;
 }
 
@@ -509,7 +502,7 @@ static bool went_away(struct db *db)
  * (db_hurry). */
 bool conn_may_open(const struct db *db)
 {
-    bool backs_off = conn_now_ms() < db->retry_at_ms && atomic_load(&opened_ms) <= db->failed_at_ms;
+    bool backs_off = clock_ms() < db->retry_at_ms && atomic_load(&opened_ms) <= db->failed_at_ms;
     return !backs_off && atomic_load(&last_ms) == INT64_MAX;
 }
 

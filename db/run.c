@@ -9,6 +9,7 @@
 
 #include "core/crypt.h"
 #include "core/model.h"
+#include "core/process/clock.h"
 #include "core/word.h"
 #include "db/conn.h"
 #include "db/oid.h"
@@ -57,7 +58,7 @@ void db_until(struct db *db, int64_t until_ms)
 
 static err_t check_time(struct db *db, const char *what)
 {
-    if (!db->until_ms || conn_now_ms() < db->until_ms)
+    if (!db->until_ms || clock_ms() < db->until_ms)
         return NULL;
     conn_say(db, what, "not sent: the time of the call is over");
     return E(DATABASE_TIMEOUT);

@@ -18,14 +18,14 @@ err_t db_sweep_go_on(struct db *db, struct arena *a, struct str kind, const stru
                  DB_ONCE);
 }
 
-err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made)
+err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most)
 {
-    return db_count(db, a, DB_CALL(SQL_SWEEP_LINK_VALIDATE, db_i64(next_ms), db_i64(at_most)), DB_ONCE, ret_made);
+    return db_do(db, a, DB_CALL(SQL_SWEEP_LINK_VALIDATE, db_i64(next_ms), db_i64(at_most)), DB_ONCE);
 }
 
-err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_made)
+err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most)
 {
-    return db_count(db, a, DB_CALL(SQL_SWEEP_LATENCY_MEASURE, db_i64(next_ms), db_i64(at_most)), DB_ONCE, ret_made);
+    return db_do(db, a, DB_CALL(SQL_SWEEP_LATENCY_MEASURE, db_i64(next_ms), db_i64(at_most)), DB_ONCE);
 }
 
 err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)

@@ -115,7 +115,6 @@ static void note_group(const struct job_context *c, struct str id_scope, int64_t
 {
     struct kind_stats *s = &c->worker->stats[c->kind];
     const struct job_counts *n = &c->counts;
-    atomic_fetch_add(&s->groups, 1);
     atomic_fetch_add(&s->busy_us, busy_us);
     atomic_fetch_add(&s->done, n->done);
     atomic_fetch_add(&s->failed, n->failed);

@@ -24,7 +24,7 @@ struct job_counts {
 };
 
 struct kind_stats {
-    _Atomic int64_t groups, busy_us, done, failed, retried, dropped, dead;
+    _Atomic int64_t busy_us, done, failed, retried, dropped, dead;
     _Atomic int running; /* slots */
 };
 
@@ -37,7 +37,6 @@ struct worker {
     struct arena *arena; /* of the process */
     struct connections *connections;
     struct kind_stats stats[JOB_KINDS];
-    _Atomic int64_t swept;
     atomic_bool stopping;
     _Atomic int64_t stop_by_ms; /* monotonic; once stopping */
 };

@@ -12,9 +12,10 @@
 #define IDSCOPE_POOL_H
 
 #include "core/arena.h"
+#include "core/cfg.h"
 #include "core/enc.h"
 
-enum { POOL_SLOTS_MAX = 256, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 40 };
+enum { POOL_SLOTS_MAX = CFG_JOB_SLOTS_MOST, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 40 };
 
 /* A row of jobs.def. */
 struct pool_kind {

@@ -164,7 +164,6 @@ static err_t take_turn(struct worker *w, struct db *db, struct arena *a, const s
         err_t e = s->bite(&t);
         if (e)
             return e;
-        atomic_fetch_add(&w->swept, t.gone);
     }
     job->payload = t.at;
     return db_sweep_go_on(db, a, s->kind, job, t.more ? 0 : s->every_ms);
@@ -185,11 +184,8 @@ static err_t begin(struct db *db, struct arena *a)
 
 static err_t schedule_links(struct worker *w, struct db *db, struct arena *a)
 {
-    int64_t validations = 0, measurements = 0;
-    TRY(db_sweep_link_validate(db, a, next_check_ms(w->cfg->link_check_s * 1000), LINKS_AT_ONCE, &validations));
-    TRY(db_sweep_latency_measure(db, a, next_check_ms(w->cfg->latency_check_s * 1000), LINKS_AT_ONCE, &measurements));
-    atomic_fetch_add(&w->swept, validations + measurements);
-    return NULL;
+    TRY(db_sweep_link_validate(db, a, next_check_ms(w->cfg->link_check_s * 1000), LINKS_AT_ONCE));
+    return db_sweep_latency_measure(db, a, next_check_ms(w->cfg->latency_check_s * 1000), LINKS_AT_ONCE);
 }
 
 err_t sweep(struct worker *w, struct db *db, struct arena *a)

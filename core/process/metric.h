@@ -1,8 +1,8 @@
 /* metric.h: writes what /metrics shows, in Prometheus' text format. The one place that knows this format: who has
  * figures names them, with the sentence and type that a reader of the figures sees.
  *
- *     struct metric m = metric_begin(out, "idscope_queue_depth", "Requests that hold a place in a queue.",
- * METRIC_GAUGE); metric_count(&m, depth, METRIC_LABELS({"lane", "device"})); */
+ * First metric_begin with a name, such as "idscope_queue_depth", its sentence and METRIC_GAUGE; then, for each line of
+ * it, metric_count with the number and METRIC_LABELS({"lane", "device"}). */
 #ifndef IDSCOPE_METRIC_H
 #define IDSCOPE_METRIC_H
 

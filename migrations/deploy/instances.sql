@@ -190,13 +190,13 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.link_latency TO idscope_worker;
 -- What a check needs about an instance before the tenant is known: by ID scope (devices) or by name (service plane).
 CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
     RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
-                   allocation_policy text, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+                   key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
     BEGIN
         RETURN QUERY
-            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, i.allocation_policy,
+            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name,
                    p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
               FROM idscope.instance i
               JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL
@@ -216,15 +216,15 @@ GRANT EXECUTE ON FUNCTION idscope.gate_instance(text, text) TO idscope_api;
 -- The same for many ID scopes at once: a batch of devices comes from many, and a call of a function for each would cost more than they do.
 CREATE FUNCTION idscope.gate_instances(wanted_scopes text[])
     RETURNS TABLE (n bigint, id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
-                   allocation_policy text, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+                   key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT u.n, s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, i.allocation_policy,
+        SELECT u.n, s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name,
                p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
           FROM unnest(wanted_scopes) WITH ORDINALITY AS u (id_scope, n)
           CROSS JOIN LATERAL (SELECT id_scope, version, inputs_version FROM idscope.scope
                                WHERE id_scope = u.id_scope AND retired_at IS NULL LIMIT 1) s
-          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name, allocation_policy FROM idscope.instance
+          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name FROM idscope.instance
                                WHERE id_scope = s.id_scope LIMIT 1) i
           CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
                                      array_agg(rights ORDER BY position) AS rights,
@@ -249,7 +249,7 @@ CREATE FUNCTION idscope.hub_deleted(wanted text, wanted_host text) RETURNS bigin
             UPDATE idscope.linked_hub
                SET state = m.next, reason = 'hub_deleted', state_since = clock.moment, credential_version = credential_version + 1
               FROM idscope.link_move m, clock
-             WHERE (hub_key = wanted OR (host = wanted_host AND starts_with(wanted_host, wanted || '.hub.')))
+             WHERE (hub_key = wanted OR (host = wanted_host AND starts_with(wanted_host, wanted || '.')))
                AND m.state = linked_hub.state AND m.event = 'HUB_DELETED'
                AND NOT EXISTS (SELECT 1 FROM idscope.hub
                                 WHERE hub_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())

@@ -40,7 +40,6 @@ CREATE TABLE idscope.enrollment_detail (
     registration_key     text COLLATE "C" NOT NULL,
     initial_twin         json,
     optional_device_information json,
-    custom_allocation    json,
     PRIMARY KEY (id_scope, registration_key),
     FOREIGN KEY (id_scope, registration_key) REFERENCES idscope.enrollment ON DELETE CASCADE
 );

@@ -8,7 +8,7 @@ SELECT id_scope, registration_key, registration_id, device_id, attestation_type,
        enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge,
        etag, version, inputs_version, created_at, updated_at
   FROM idscope.enrollment WHERE false;
-SELECT id_scope, registration_key, initial_twin, optional_device_information, custom_allocation
+SELECT id_scope, registration_key, initial_twin, optional_device_information
   FROM idscope.enrollment_detail WHERE false;
 SELECT id_scope, registration_key, registration_id, operation_id, revision, status, substatus, assigned_hub,
        device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,

@@ -188,6 +188,22 @@ function functions() {
   return { bad, note: `${lengths.length} functions, median ${lengths[lengths.length >> 1]} lines, longest ${lengths.at(-1)}` };
 }
 
+// --- sections -------------------------------------------------------------------------------------------------------------------------
+
+// clang-format breaks a rule that is too long over two lines, and says nothing.
+function sections() {
+  const bad = [];
+  let count = 0;
+  for (const file of ending('.c', '.h')) {
+    lines(file).forEach((line, i) => {
+      if (!line.startsWith('/* ---')) return;
+      count++;
+      if (!/^\/\* --- .* -+ \*\/$/.test(line)) bad.push(`${file}:${i + 1}: the rule of a section stands on one line`);
+    });
+  }
+  return { bad, note: `${count} rules of sections stand on one line` };
+}
+
 // --- head comments --------------------------------------------------------------------------------------------------------------------
 
 const HEADS = [[['.c', '.h', '.def'], /^\/\*/], [['.js'], /^\/\//], [['.sql'], /^--/], [['.sh', '.mk', '.awk', '.pl', '.cfg', '.yml', '.yaml', 'Makefile', 'Dockerfile', '.ci/run', '.clang-tidy'], /^#|^--/]];
@@ -333,7 +349,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, used, names, functions, heads, routes, demo, suppressions, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules]) {
+for (const rule of [layers, homes, used, names, functions, sections, heads, routes, demo, suppressions, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

@@ -77,8 +77,7 @@ static int64_t cpu_us(void)
     return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
 
-/* --- options ---------------------------------------------------------------------------------------------------------
- */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
 static bool set_text(struct options *o, struct str name, struct str value)
 {
@@ -140,8 +139,7 @@ static void read_options(struct run *r, char **argv)
         fail("port= and scopes= are needed");
 }
 
-/* --- requests --------------------------------------------------------------------------------------------------------
- */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 static struct str authorization(struct arena *a, struct str scope, struct str id, uint64_t number, int64_t expiry_s)
 {
@@ -205,8 +203,7 @@ static void save_operations(const struct run *r)
     fclose(f);
 }
 
-/* --- the run ---------------------------------------------------------------------------------------------------------
- */
+/* --- the run ------------------------------------------------------------------------------------------------------ */
 
 static void note_answer(struct run *r, struct slot *s, const struct answer *a)
 {
@@ -317,8 +314,7 @@ static void drive(struct run *r)
     }
 }
 
-/* --- the report ------------------------------------------------------------------------------------------------------
- */
+/* --- the report --------------------------------------------------------------------------------------------------- */
 
 static uint64_t answers(const struct run *r)
 {

@@ -269,7 +269,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'linked_hub.slow_until',
           'link_latency.tls_us', 'link_latency.http_us',
           'enrollment.device_id', 'enrollment.allocation_policy', 'enrollment.iot_hubs', 'enrollment.iot_hub_host_name',
-          'enrollment_detail.initial_twin', 'enrollment_detail.optional_device_information', 'enrollment_detail.custom_allocation',
+          'enrollment_detail.initial_twin', 'enrollment_detail.optional_device_information',
           'registration.substatus', 'registration.assigned_hub', 'registration.device_id', 'registration.target_hub',
           'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
           'registration.enrollment_version', 'registration.enrollment_inputs', 'registration.scope_inputs', 'registration.alloc_input',

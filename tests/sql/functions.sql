@@ -98,16 +98,16 @@ SELECT set_eq($$SELECT pg_temp.rows_of(t.scope('a'))$$, 'TABLE before', 'a livin
 DROP TABLE idscope.of_tomorrow;
 
 -- gate_instance
-SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy, key_names, rights
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, key_names, rights
                                                FROM idscope.gate_instance(''0ne0000000a'', NULL)'),
-          ARRAY[format('(0ne0000000a,0ne0000000A,1,1,%s,Inst-a,hashed,{Policy-a},{63})', t.tenant('a'))], 'an instance by its ID scope');
+          ARRAY[format('(0ne0000000a,0ne0000000A,1,1,%s,Inst-a,{Policy-a},{63})', t.tenant('a'))], 'an instance by its ID scope');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT id_scope FROM idscope.gate_instance(NULL, ''inst-b'')'), '{(0ne0000000b)}', 'an instance by its name');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000A'', ''INST-A'')'), '{}', 'both are asked for in lower case');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(NULL, NULL)'), '{}', 'NULL finds no instance');
-SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT n, id_scope, id_scope_text, version, inputs_version, tenant_id, name, allocation_policy, key_names, rights
+SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT n, id_scope, id_scope_text, version, inputs_version, tenant_id, name, key_names, rights
                                                FROM idscope.gate_instances(ARRAY[''0ne0000000b'', ''0neffffffff'', ''0ne0000000a''])'),
-          ARRAY[format('(1,0ne0000000b,0ne0000000B,1,1,%s,Inst-b,hashed,{Policy-b},{63})', t.tenant('b')),
-                format('(3,0ne0000000a,0ne0000000A,1,1,%s,Inst-a,hashed,{Policy-a},{63})', t.tenant('a'))],
+          ARRAY[format('(1,0ne0000000b,0ne0000000B,1,1,%s,Inst-b,{Policy-b},{63})', t.tenant('b')),
+                format('(3,0ne0000000a,0ne0000000A,1,1,%s,Inst-a,{Policy-a},{63})', t.tenant('a'))],
           'many instances by their ID scopes, each with its place; an unknown one is left out');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instances(ARRAY[NULL, ''inst-b'', ''0ne0000000A''])'), '{}', 'and by nothing else');
 DELETE FROM idscope.instance_policy WHERE id_scope = t.scope('b');

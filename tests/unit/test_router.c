@@ -194,8 +194,7 @@ static void a_wrong_method_hears_the_right_ones(void **state)
     assert_string_equal(header_of(r, "Allow"), "GET, PUT, DELETE");
 }
 
-/* --- shapes ---------------------------------------------------------------------------------------------------------
- */
+/* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 static struct call *refused(struct arena *a, enum plane plane, err_t e)
 {

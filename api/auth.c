@@ -8,6 +8,26 @@
 #include "api/shared.h"
 #include "core/sas.h"
 
+/* --- who acts ----------------------------------------------------------------------------------------------------- */
+
+static struct db_actor actor_of(const struct call *r, int kind, struct uuid tenant, struct str id)
+{
+    return (struct db_actor){tenant, kind, id, r->tracking_id, str_of(r->route->name)};
+}
+
+static void client_acts(struct call *r)
+{
+    r->actor = actor_of(r, ACTOR_CLIENT, r->client->tenant_id, enc_uuid(r->arena, &r->client->client_id));
+}
+
+static void policy_acts(struct call *r, const struct gate_policy *policy)
+{
+    int kind = r->instance ? ACTOR_INSTANCE_POLICY : ACTOR_HUB_POLICY;
+    struct uuid tenant = r->instance ? r->instance->tenant_id : r->hub->tenant_id;
+    struct str id = arena_printf(r->arena, "%.*s/%.*s", STR_ARG(r->name), STR_ARG(policy->name));
+    r->actor = actor_of(r, kind, tenant, id);
+}
+
 /* --- bearer tokens ------------------------------------------------------------------------------------------------ */
 
 static bool audience_good(const struct call *r, struct str audience)
@@ -70,7 +90,10 @@ static err_t check_bearer(struct call *r, struct str token, int role)
     if (!audience_good(r, claims.audience))
         return call_fail(r, E(INVALID_TOKEN), "The bearer token is for another audience.");
     TRY(find_client(r, &claims));
-    return r->client->role >= role ? NULL : call_refuse(r, E(FORBIDDEN), "the client's role is too low");
+    if (r->client->role < role)
+        return call_refuse(r, E(FORBIDDEN), "the client's role is too low");
+    client_acts(r);
+    return NULL;
 }
 
 /* --- shared access signatures ------------------------------------------------------------------------------------- */
@@ -109,7 +132,7 @@ static err_t check_sas(struct call *r, const struct gate_policies *policies)
         return call_refuse(r, E(UNAUTHORIZED), "the SAS token was signed with another key");
     if ((policy->rights & r->route->right) != r->route->right)
         return call_refuse(r, E(UNAUTHORIZED), "the policy lacks a right that the operation needs");
-    r->policy = arena_str(r->arena, policy->name);
+    policy_acts(r, policy);
     return NULL;
 }
 

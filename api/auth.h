@@ -8,9 +8,9 @@
  * else or too old. A door may ask before it reads a body for nothing. */
 err_t auth_read(struct call *r);
 /* The whole check, auth_read's part included; on a lane, before the operation.
- * Checks the credential that the route asks for and fills r->client, r->instance or r->hub. What was wrong stands in
- * r->log_detail. For CREDENTIAL_DEVICE only the ID scope is resolved; the credential belongs to an enrollment, which
- * the operation reads in its batch. */
+ * Checks the credential that the route asks for and fills r->client, r->instance or r->hub, and r->actor. What was
+ * wrong stands in r->log_detail. For CREDENTIAL_DEVICE only the ID scope is resolved; the credential belongs to an
+ * enrollment, which the operation reads in its batch. */
 err_t auth_check(struct call *r);
 /* Gives back what auth_check took. */
 void auth_release(struct call *r);

@@ -1,15 +1,24 @@
-/* call.c: what operations do with a request: read its query and body, answer it, refuse it. It must never send
- * anything: the reply stands in the request until api/server.c sends it. */
+/* call.c: a call from its beginning to its line in the access log, whatever door it came through, and what operations
+ * do with it: read its query and body, answer it, refuse it. It must never send anything: the reply stands in the call
+ * until its door sends it. */
 #include "api/call.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 
+#include "api/metrics.h"
+#include "api/plane.h"
 #include "api/shared.h"
+#include "core/log.h"
+#include "core/process/clock.h"
+#include "core/process/metric.h"
 
-static _Atomic size_t alive;
+/* A call and its stand-in are both alive, and one of them is in flight. */
+static _Atomic size_t alive, in_flight;
 
-struct call *call_new(struct arena *a, const struct shared *shared, const struct uuid *tracking)
+/* --- from its beginning to its end -------------------------------------------------------------------------------- */
+
+static struct call *make(struct arena *a, const struct shared *shared, const struct uuid *tracking)
 {
     struct call *c = ARENA_NEW(a, struct call);
     c->arena = a;
@@ -21,31 +30,65 @@ struct call *call_new(struct arena *a, const struct shared *shared, const struct
     return c;
 }
 
+struct call *call_new(struct arena *a, const struct shared *shared, const struct uuid *tracking)
+{
+    struct call *c = make(a, shared, tracking);
+    c->begun_us = clock_span_us();
+    c->now_us = clock_wall_us();
+    atomic_fetch_add(&in_flight, 1);
+    return c;
+}
+
+static void log_call(const struct call *c)
+{
+    int64_t now_us = clock_span_us();
+    int64_t queued_us = c->work.begun_us ? c->work.begun_us - c->work.submitted_us : 0;
+    const char *detail = c->log_detail.text[0] ? c->log_detail.text : c->detail.text[0] ? c->detail.text : NULL;
+    log_event(c->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", c->tracking_id),
+              L_CSTR("operation", c->route ? c->route->name : NULL), L_CSTR("plane", planes[c->plane].word),
+              L_NUM("status", c->status), L_CSTR("error", c->error ? c->error->name : NULL),
+              L_CSTR("detail", c->error ? detail : NULL), L_TEXT("address", c->presented.address),
+              L_TEXT(c->owner_kind ? c->owner_kind : "owner", c->owner), L_NUM("queuedUs", queued_us),
+              L_NUM("totalUs", now_us - c->begun_us));
+}
+
 struct arena *call_end(struct call *c)
 {
     struct arena *a = c->arena;
+    metrics_request(c->route, c->status);
+    log_call(c);
     atomic_fetch_sub(&alive, 1);
+    atomic_fetch_sub(&in_flight, 1);
     arena_reset(a);
     return a;
 }
 
-void call_free(struct call *c)
+void call_drop(struct call *c)
 {
     atomic_fetch_sub(&alive, 1);
     arena_free(c->arena);
 }
 
-size_t call_count(void)
+size_t calls_in_flight(void)
 {
-    return alive;
+    return in_flight;
+}
+
+void calls_metrics(struct text *out)
+{
+    metric_one(out, "idscope_requests_in_flight", "Requests between their first line and the end of their reply.",
+               METRIC_GAUGE, in_flight);
+    metric_one(out, "idscope_arenas", "Arenas that calls hold, those included that were given up and still run.",
+               METRIC_GAUGE, alive);
 }
 
 struct call *call_stand_in(const struct call *c)
 {
     struct arena *a = arena_new();
-    struct call *s = call_new(a, c->shared, &c->tracking);
+    struct call *s = make(a, c->shared, &c->tracking);
     s->door = c->door;
     s->work = c->work;
+    s->begun_us = c->begun_us;
     s->now_us = c->now_us;
     s->plane = c->plane;
     s->route = c->route;
@@ -54,6 +97,8 @@ struct call *call_stand_in(const struct call *c)
     s->presented.address = arena_str(a, c->presented.address);
     return s;
 }
+
+/* --- what operations do with it ----------------------------------------------------------------------------------- */
 
 struct str call_query(struct call *r, const char *name)
 {

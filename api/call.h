@@ -92,6 +92,12 @@ enum version {
 };
 #undef VERSION
 
+/* What may be said beside path, query and body. Members that a door has no word for stay absent. */
+struct call_options {
+    struct str if_match;
+    struct str max_item_count, continuation; /* of lists */
+};
+
 struct reply_header {
     const char *name;
     struct str value;
@@ -104,6 +110,7 @@ struct call {
     const struct cfg *cfg;
     const struct shared *shared; /* what all requests share: api/shared.h */
     struct db *db;               /* the lane's connection, while an operation runs */
+    int64_t begun_us;            /* monotonic */
     int64_t now_us;              /* wall clock when the operation began; a batch shares it */
     struct uuid tracking;
     struct str tracking_id; /* its text: x-ms-request-id and trackingId */
@@ -122,13 +129,13 @@ struct call {
     unsigned versions; /* the rows of versions.def that it is of: VERSION_… */
     struct str body;
     struct presented presented;
-    struct str if_match, max_item_count, continuation;
+    struct call_options options;
     struct str client_request_id; /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
 
     const struct gate_client *client;     /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
     const struct gate_instance *instance; /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
     const struct gate_hub *hub;           /* CREDENTIAL_HUB */
-    struct str policy;                    /* of the instance or hub that the SAS token was signed by */
+    struct db_actor actor;                /* on whose behalf it runs, once auth_check has let it in; kind 0: nobody */
 
     const char *owner_kind; /* for the log: "idScope", "tenant" or "hub"; NULL while unknown */
     struct str owner;
@@ -142,13 +149,16 @@ struct call {
     size_t header_count;
 };
 
-/* A call with a tracking id, in an arena that was made for it. */
+/* A call that begins now, with a tracking id, in an arena that was made for it. */
 struct call *call_new(struct arena *a, const struct shared *shared, const struct uuid *tracking);
-/* Takes the call's arena, emptied, for another one; or gives it back with all that is in it. */
+/* The call is over, answered or not (status 0): it gets its line in the access log, is counted, and leaves its arena,
+ * emptied. Every door ends its calls here. */
 struct arena *call_end(struct call *c);
-void call_free(struct call *c);
-/* Calls that hold an arena, whoever owns them. */
-size_t call_count(void);
+/* Gives a call back that another one was answered in the stead of: no word of it, its stand-in is the one that ends. */
+void call_drop(struct call *c);
+/* Calls between call_new and call_end, of all doors. */
+size_t calls_in_flight(void);
+void calls_metrics(struct text *out);
 /* Another call that answers in its stead, in an arena of its own, with no more than a refusal needs. May be made while
  * a lane runs `c`: it reads what no operation changes. */
 struct call *call_stand_in(const struct call *c);

@@ -77,9 +77,10 @@ static void turn_away(struct call *c, const char *why)
     c->work.done(c);
 }
 
-static void run_inline(struct call *c)
+static void answer_now(struct call *c)
 {
-    c->error = c->route->op(c);
+    if (!c->error)
+        c->error = c->route->op(c);
     reply_finish(c);
     c->work.done(c);
 }
@@ -89,8 +90,8 @@ void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
     int64_t now_us = clock_span_us(), until_us = now_us + c->cfg->request_timeout_ms * 1000;
     c->work = (struct lane_work){.class = planes[c->plane].lanes, .submitted_us = now_us, .done = done};
     struct queue *q = l->queues[c->work.class];
-    if (c->route->kind == ROUTE_INLINE)
-        run_inline(c);
+    if (c->error || c->route->kind == ROUTE_INLINE)
+        answer_now(c);
     else if (queue_reserve(q, plane_holder(c), l->bands[router_index(c->route)], until_us, &c->work.item))
         queue_push(q, &c->work.item);
     else
@@ -199,22 +200,6 @@ static void note_owner(struct call *r)
     }
 }
 
-/* On whose behalf the operation runs; a batch runs on behalf of none of its calls. */
-static void act(struct lane *lane, const struct call *r)
-{
-    struct db_actor actor = {.tracking_id = r->tracking_id, .operation = str_of(r->route->name)};
-    if (r->client) {
-        actor.kind = ACTOR_CLIENT;
-        actor.tenant = r->client->tenant_id;
-        actor.id = enc_uuid(r->arena, &r->client->client_id);
-    } else if (r->instance || r->hub) {
-        actor.kind = r->instance ? ACTOR_INSTANCE_POLICY : ACTOR_HUB_POLICY;
-        actor.tenant = r->instance ? r->instance->tenant_id : r->hub->tenant_id;
-        actor.id = arena_printf(r->arena, "%.*s/%.*s", STR_ARG(r->name), STR_ARG(r->policy));
-    }
-    db_act(lane->db, actor.kind ? &actor : NULL);
-}
-
 /* A statement may take half of a call's time; so a call that has waited for as long could end too late. */
 static bool waited_too_long(const struct call *r)
 {
@@ -245,7 +230,7 @@ static void end(struct lane *lane, struct call *r, size_t i)
     if (let_go(lane, i))
         r->work.done(r);
     else
-        call_free(r);
+        call_drop(r);
 }
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
@@ -253,7 +238,7 @@ static void end(struct lane *lane, struct call *r, size_t i)
 static void run_single(struct lane *lane, struct call *r)
 {
     r->error = admit(lane, r);
-    act(lane, r);
+    db_act(lane->db, r->actor.kind ? &r->actor : NULL);
     if (!r->error && still_holds(lane, 0))
         r->error = r->route->op(r);
     end(lane, r, 0);

@@ -14,7 +14,8 @@ struct lanes;
 err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes **ret);
 void lanes_start(struct lanes *l);
 
-/* Runs a call that is routed, and ends it with a complete reply: the operation's, or 503 when there is no place in the
+/* Runs a call that is routed, and completes its reply: that for its error when it was refused already, the operation's,
+ * or 503 when there is no place in the
  * queue (at once) or when request_timeout_ms are over. The lanes own the call from here on; `done` gives a call back,
  * exactly once, on whatever thread: the caller's own, a lane's or the watch's. After a time-out that is a stand-in
  * with the same door, while the lane still holds the call itself, and frees it. */

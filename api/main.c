@@ -143,13 +143,13 @@ static void write_metrics(struct process *p, struct text *out)
     const struct api *api = (struct api *)p;
     metrics_write(out);
     lanes_metrics(api->lanes, out);
-    server_metrics(api->server, out);
+    calls_metrics(out);
 }
 
 static void drain(struct process *p)
 {
     struct api *api = (struct api *)p;
-    log_event(LOG_INFO, "draining", L_NUM("inFlight", server_in_flight(api->server)));
+    log_event(LOG_INFO, "draining", L_NUM("inFlight", calls_in_flight()));
     server_drain(api->server);
 }
 

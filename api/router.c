@@ -33,7 +33,7 @@ static const struct str segment_words[SEGMENT_COUNT] = {
     [SEGMENT_ID] = {"{id}", 4},
     [SEGMENT_OPERATION] = {"{op}", 4},
 };
-static const char *const method_words[] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
+static const char *const method_words[METHOD_OTHER] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
 
 const struct route *router_at(size_t index)
 {
@@ -169,7 +169,7 @@ static err_t not_routed(struct call *r, unsigned allowed)
         return E(NOT_FOUND);
     struct text words;
     text_init(&words, r->arena, 40);
-    for (unsigned i = 0; i < sizeof method_words / sizeof *method_words; i++)
+    for (unsigned i = 0; i < METHOD_OTHER; i++)
         if (allowed & 1U << i)
             text_printf(&words, "%s%s", words.n ? ", " : "", method_words[i]);
     call_header(r, "Allow", text_str(&words));
@@ -223,10 +223,27 @@ static bool host_readable(struct str host)
     return true;
 }
 
-err_t router_resolve(struct call *r, struct str target)
+static enum method method_of(struct str word)
+{
+    enum method i = 0;
+    while (i < METHOD_OTHER && !str_same(word, str_of(method_words[i])))
+        i++;
+    return i;
+}
+
+/* Without a name it is the one that URLs in answers may hold. */
+static void take_host(struct call *r, struct str host)
+{
+    r->host_port = host.n ? arena_str(r->arena, host) : id_management_host(r->arena, r->cfg->domain);
+    r->host = arena_lower(r->arena, id_host_without_port(r->host_port));
+}
+
+err_t router_resolve(struct call *r, struct str method, struct str host_port, struct str target)
 {
     struct path path = {0};
     unsigned allowed;
+    r->method = method_of(method);
+    take_host(r, host_port);
     enum id_plane host = id_plane_of(r->arena, r->host, r->cfg->domain, &r->name);
     r->plane = plane_of_host(host);
     if (!host_readable(r->host_port))

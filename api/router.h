@@ -5,11 +5,12 @@
 
 #include "api/call.h"
 
-/* `target` is the request line's target, still encoded. Reads r->host, r->host_port and r->method; sets plane, name,
- * path, query, segments, api_version and route. On an error (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED with its Allow
- * header, api-version errors) the plane is set, so that the reply has the right shape; route is set whenever the
- * operation is known. */
-err_t router_resolve(struct call *r, struct str target);
+/* `method` is a word of HTTP; `host_port` the Host header as sent; `target` the request line's target, still encoded,
+ * which lives as long as the call. A door of another protocol says them for what it was asked. Sets method, host,
+ * host_port, plane, name, path, query, segments, api_version and route. On an error (BAD_REQUEST, NOT_FOUND,
+ * METHOD_NOT_ALLOWED with its Allow header, api-version errors) the plane is set, so that the reply has the right
+ * shape; route is set whenever the operation is known. */
+err_t router_resolve(struct call *r, struct str method, struct str host_port, struct str target);
 
 /* All routes, in the order of routes.def: ROUTE_COUNT of them, of which BATCH_COUNT are batches. */
 #define ROUTE(kind, name, ...) ROUTE_NUMBER_##name,

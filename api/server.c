@@ -22,14 +22,12 @@
 
 #include "api/auth.h"
 #include "api/budget.h"
-#include "api/metrics.h"
 #include "api/peer.h"
 #include "api/plane.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "core/log.h"
 #include "core/process/clock.h"
-#include "core/process/metric.h"
 #include "core/process/program.h"
 
 enum {
@@ -74,7 +72,6 @@ struct server {
         _Atomic bool woken; /* and said so already: one wake-up serves a whole batch */
     } listeners[2];
     _Atomic bool draining, stopping;
-    _Atomic size_t in_flight;
 };
 
 /* One connection and the request that it is at. It lives as long as the connection, so what a request took is given
@@ -92,8 +89,7 @@ struct exchange {
     struct text body;
     unsigned share; /* of the listener's budget for bodies */
     size_t discarded;
-    bool close;       /* the connection cannot be used again */
-    int64_t begun_us; /* monotonic */
+    bool close; /* the connection cannot be used again */
 };
 
 /* --- requests that are still arriving ----------------------------------------------------------------------------- */
@@ -186,7 +182,7 @@ static void answer_and_cut(struct exchange *x)
 static void cut_those_that_are_slow(struct listener *l)
 {
     int64_t begun_us = clock_span_us() - l->server->shared->cfg->body_timeout_ms * 1000;
-    while (l->oldest && l->oldest->begun_us <= begun_us) {
+    while (l->oldest && l->oldest->call->begun_us <= begun_us) {
         struct exchange *x = l->oldest;
         end_arrival(x);
         if (!x->call->error)
@@ -227,21 +223,6 @@ static struct str header_of(const void *exchange, const char *name)
     return header(exchange, name);
 }
 
-static enum method method_of(const char *word)
-{
-    static const struct {
-        struct str word;
-        enum method method;
-    } known[] = {
-        {{"GET", 3}, METHOD_GET},       {{"PUT", 3}, METHOD_PUT},   {{"POST", 4}, METHOD_POST},
-        {{"DELETE", 6}, METHOD_DELETE}, {{"HEAD", 4}, METHOD_HEAD}, {{"PATCH", 5}, METHOD_PATCH},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (str_same(str_of(word), known[i].word))
-            return known[i].method;
-    return METHOD_OTHER;
-}
-
 static struct str socket_address(struct exchange *x)
 {
     char text[INET6_ADDRSTRLEN] = "";
@@ -267,16 +248,12 @@ static struct str echoed_request_id(const struct exchange *x)
 static void read_headers(struct exchange *x)
 {
     struct call *r = x->call;
-    r->host_port = kept(x, "Host");
-    if (!r->host_port.n) /* no name is given: the one that URLs in answers may hold */
-        r->host_port = id_management_host(r->arena, r->cfg->domain);
-    r->host = arena_lower(r->arena, id_host_without_port(r->host_port));
     peer_presented(&x->listener->peer, r->arena, header_of, x, &r->presented);
     if (!x->listener->peer.edge)
         r->presented.address = socket_address(x);
-    r->if_match = kept(x, "If-Match");
-    r->max_item_count = kept(x, "x-ms-max-item-count");
-    r->continuation = kept(x, "x-ms-continuation");
+    r->options.if_match = kept(x, "If-Match");
+    r->options.max_item_count = kept(x, "x-ms-max-item-count");
+    r->options.continuation = kept(x, "x-ms-continuation");
     r->client_request_id = echoed_request_id(x);
 }
 
@@ -306,10 +283,10 @@ static size_t count_of(struct str s, char c)
     return n;
 }
 
-static err_t check_head(struct exchange *x)
+static err_t check_head(struct exchange *x, struct str method)
 {
     struct call *r = x->call;
-    err_t e = router_resolve(r, x->target);
+    err_t e = router_resolve(r, method, header(x, "Host"), x->target);
     if (!is_edge_itself(x))
         return call_refuse(r, E(FORBIDDEN), "the request did not come from the edge");
     if (x->target.n > TARGET_MAX)
@@ -329,9 +306,8 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
 {
     struct call *r = x->call;
     uint64_t length;
-    r->method = method_of(method);
     read_headers(x);
-    r->error = check_head(x);
+    r->error = check_head(x, str_of(method));
     bool has_body = declares_body(x, &length);
     if (!r->error && length > r->route->body_max)
         r->error = too_large(r);
@@ -402,12 +378,12 @@ static struct arena *take_arena(struct listener *l)
     return l->spare_count ? l->spare[--l->spare_count] : arena_new();
 }
 
-static void give_arena(struct listener *l, struct call *r)
+static void give_arena(struct listener *l, struct arena *a)
 {
     if (l->spare_count < SPARE_ARENAS)
-        l->spare[l->spare_count++] = call_end(r);
+        l->spare[l->spare_count++] = a;
     else
-        call_free(r);
+        arena_free(a);
 }
 
 static struct uuid take_id(struct listener *l)
@@ -441,27 +417,11 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     struct call *r = call_new(take_arena(l), l->server->shared, &tracking);
     *x = (struct exchange){.listener = l, .connection = connection, .call = r};
     r->door = x;
-    r->now_us = clock_wall_us();
     x->target = arena_str(r->arena, str_of(target));
-    x->begun_us = clock_span_us();
     begin_arrival(x);
-    atomic_fetch_add(&l->server->in_flight, 1);
     if (query)
         query[1] = '\0';
     return x;
-}
-
-static void log_request(const struct exchange *x, const struct call *r)
-{
-    int64_t now_us = clock_span_us();
-    int64_t queued_us = r->work.begun_us ? r->work.begun_us - r->work.submitted_us : 0;
-    const char *detail = r->log_detail.text[0] ? r->log_detail.text : r->detail.text[0] ? r->detail.text : NULL;
-    log_event(r->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", r->tracking_id),
-              L_CSTR("operation", r->route ? r->route->name : NULL), L_CSTR("plane", planes[r->plane].word),
-              L_NUM("status", r->status), L_CSTR("error", r->error ? r->error->name : NULL),
-              L_CSTR("detail", r->error ? detail : NULL), L_TEXT("address", r->presented.address),
-              L_TEXT(r->owner_kind ? r->owner_kind : "owner", r->owner), L_NUM("queuedUs", queued_us),
-              L_NUM("totalUs", now_us - x->begun_us));
 }
 
 /* The request is over: answered, given up by the client (status 0), or answered by libmicrohttpd without a word to us.
@@ -476,10 +436,7 @@ static void finish(struct exchange *x)
     x->call = NULL;
     if (x->state == AT_HEAD && !r->error)
         r->error = call_refuse(r, E(BAD_REQUEST), "the head did not arrive whole, or is no HTTP");
-    metrics_request(r->route, r->status);
-    log_request(x, r);
-    give_arena(x->listener, r);
-    atomic_fetch_sub(&x->listener->server->in_flight, 1);
+    give_arena(x->listener, call_end(r));
 }
 
 /* What libmicrohttpd has to say, which is mostly why it answered by itself. It ends its sentences with line feeds. */
@@ -691,22 +648,22 @@ err_t server_start(struct server *s, struct lanes *lanes, struct err_detail *d)
 }
 
 /* Until nothing has been under way for a moment: on a kept-alive connection the next request may be on its way. */
-static void wait_until_quiet(const struct server *s, int64_t at_most_ms)
+static void wait_until_quiet(int64_t at_most_ms)
 {
     int64_t end_us = clock_span_us() + at_most_ms * 1000;
-    for (int quiet = 0; quiet < QUIET_STEPS && clock_span_us() < end_us; quiet = s->in_flight ? 0 : quiet + 1)
+    for (int quiet = 0; quiet < QUIET_STEPS && clock_span_us() < end_us; quiet = calls_in_flight() ? 0 : quiet + 1)
         usleep(DRAIN_STEP_US);
 }
 
 void server_drain(struct server *s)
 {
     s->draining = true;
-    wait_until_quiet(s, program_work_ms(s->shared->cfg->drain_ms));
+    wait_until_quiet(program_work_ms(s->shared->cfg->drain_ms));
 }
 
 void server_stop(struct server *s)
 {
-    wait_until_quiet(s, FLUSH_MS);
+    wait_until_quiet(FLUSH_MS);
     s->stopping = true;
     for (size_t i = 0; i < 2; i++)
         end_daemon(&s->listeners[i]);
@@ -717,16 +674,4 @@ void server_free(struct server *s)
     for (size_t i = 0; i < 2; i++)
         free_listener(&s->listeners[i]);
     arena_free(s->arena);
-}
-
-size_t server_in_flight(const struct server *s)
-{
-    return s->in_flight;
-}
-
-void server_metrics(const struct server *s, struct text *out)
-{
-    metric_one(out, "idscope_requests_in_flight", "Requests between their first line and the end of their reply.",
-               METRIC_GAUGE, s->in_flight);
-    metric_one(out, "idscope_arenas", "Arenas that calls hold.", METRIC_GAUGE, call_count());
 }

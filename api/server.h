@@ -21,7 +21,4 @@ void server_drain(struct server *s);
 void server_stop(struct server *s);
 void server_free(struct server *s); /* after server_stop, or when never started */
 
-size_t server_in_flight(const struct server *s);
-void server_metrics(const struct server *s, struct text *out);
-
 #endif

@@ -3,6 +3,7 @@
 #include "arena.h"
 
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ struct block {
 struct arena {
     struct block *newest;
 };
+
+static _Atomic size_t made;
 
 static void out_of_memory(void)
 {
@@ -69,6 +72,7 @@ struct arena *arena_new(void)
     if (!a)
         out_of_memory();
     a->newest = block_new(BLOCK_FIRST, NULL);
+    atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
     return a;
 }
 
@@ -89,6 +93,12 @@ void arena_free(struct arena *a)
     arena_reset(a);
     block_free(a->newest);
     free(a);
+    atomic_fetch_sub_explicit(&made, 1, memory_order_relaxed);
+}
+
+size_t arena_count(void)
+{
+    return atomic_load_explicit(&made, memory_order_relaxed);
 }
 
 void arena_cleanup(struct arena **a)

@@ -43,6 +43,9 @@ void arena_free(struct arena *a);
 /* Forgets everything (wiped) but keeps the first block for the next use. */
 void arena_reset(struct arena *a);
 
+/* Those of the process that were made and not yet freed. */
+size_t arena_count(void);
+
 void *arena_alloc(struct arena *a, size_t bytes);                    /* zeroed, aligned for any type */
 void *arena_array(struct arena *a, size_t count, size_t bytes_each); /* ends the program on overflow */
 struct str arena_copy(struct arena *a, const char *p, size_t n);

@@ -61,7 +61,7 @@ err_t arm_check_new_name(struct call *r, const char *article, const char *noun, 
 
 struct str arm_if_match(const struct call *r)
 {
-    struct str given = str_trim(r->if_match);
+    struct str given = str_trim(r->options.if_match);
     return given.n && given.p[0] != '{' ? given : (struct str){NULL, 0};
 }
 

@@ -269,7 +269,7 @@ err_t op_enrollment_put(struct call *r)
     TRY(clean_twin(r, &w.body.initial_twin));
     TRY(clean_information(r, &w.body.optional_device_information));
     set_defaults(r, &w.body);
-    w.match = service_match(r->if_match, &w.tag);
+    w.match = service_match(r->options.if_match, &w.tag);
     return stale_retry(r, put_work, &w);
 }
 
@@ -287,7 +287,7 @@ err_t op_enrollment_delete(struct call *r)
 {
     struct enrollment_write w = {0};
     TRY(service_registration_id(r, &w.guard.registration_key));
-    w.match = service_match(r->if_match, &w.tag);
+    w.match = service_match(r->options.if_match, &w.tag);
     if (w.match == MATCH_ABSENT)
         w.match = MATCH_ANY;
     return stale_retry(r, delete_work, &w);

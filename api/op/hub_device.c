@@ -177,7 +177,7 @@ static err_t page_size(struct call *r, int64_t *ret)
     struct str top = call_query(r, "top");
     *ret = LIST_MAX;
     if (!top.p)
-        top = r->max_item_count;
+        top = r->options.max_item_count;
     if (top.n && !dec_i64(top, 1, INT64_MAX, ret))
         return call_fail(r, E(BAD_REQUEST), "top must be a whole number of at least 1.");
     *ret = *ret > LIST_MAX ? LIST_MAX : *ret;
@@ -189,9 +189,10 @@ static err_t page_start(struct call *r, struct str *ret_after)
 {
     struct bytes raw;
     *ret_after = STR("");
-    if (!r->continuation.n)
+    if (!r->options.continuation.n)
         return NULL;
-    if (!dec_base64url(r->arena, r->continuation, &raw) || !id_device_valid((struct str){(const char *)raw.p, raw.n}))
+    if (!dec_base64url(r->arena, r->options.continuation, &raw) ||
+        !id_device_valid((struct str){(const char *)raw.p, raw.n}))
         return call_fail(r, E(BAD_REQUEST), "x-ms-continuation is not one that a list gave.");
     *ret_after = (struct str){(const char *)raw.p, raw.n};
     return NULL;
@@ -256,10 +257,10 @@ static err_t put_work(struct call *r, void *context)
     const struct hub_device *body = context;
     struct hub_device_row row;
     struct hub_devices_outcome o;
-    bool update = r->if_match.n > 0;
+    bool update = r->options.if_match.n > 0;
     struct hub_guard guard = hub_device_guard(r);
     TRY(hub_device_row(r, body, update, &row));
-    hub_device_match(r->arena, r->if_match, &row);
+    hub_device_match(r->arena, r->options.if_match, &row);
     if (update)
         TRY(db_hub_device_update(r->db, r->arena, &guard, hub_device_generation(r), &row, 1, &o));
     else
@@ -299,10 +300,10 @@ static err_t delete_work(struct call *r, void *context)
 err_t op_hub_device_delete(struct call *r)
 {
     struct hub_device_row row = {.device_id = r->segments[SEGMENT_ID]};
-    if (!r->if_match.n)
+    if (!r->options.if_match.n)
         return call_fail(r, E(BAD_REQUEST), "If-Match is required to delete a device: its etag, or * for any.");
     if (!id_device_valid(row.device_id))
         return E(DEVICE_NOT_FOUND);
-    hub_device_match(r->arena, r->if_match, &row);
+    hub_device_match(r->arena, r->options.if_match, &row);
     return stale_retry(r, delete_work, &row);
 }

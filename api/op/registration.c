@@ -24,12 +24,12 @@ static err_t wanted_row(struct call *r, struct str key, struct registration_row 
 {
     bool found;
     *ret = NULL;
-    if (!r->if_match.n || str_same(str_trim(r->if_match), STR("*")))
+    if (!r->options.if_match.n || str_same(str_trim(r->options.if_match), STR("*")))
         return NULL;
     TRY(db_registration_find(r->db, r->arena, r->instance->id_scope, key, &found, row));
     if (!found)
         return E(REGISTRATION_NOT_FOUND);
-    if (!id_etag_matches(r->if_match, id_registration_etag(r->arena, &row->operation, row->revision)))
+    if (!id_etag_matches(r->options.if_match, id_registration_etag(r->arena, &row->operation, row->revision)))
         return E(PRECONDITION_FAILED);
     *ret = row;
     return NULL;

@@ -180,7 +180,8 @@ static int run(struct process *p)
         serve(p, &signals);
     int code = !e || asked ? EXIT_DONE : failed(e, &d);
     stop_steps(program->steps, started, p);
-    log_event(LOG_INFO, "stopped", L_NUM("code", code));
+    size_t left = arena_count() - 1; /* the process's own is freed last */
+    log_event(LOG_INFO, "stopped", L_NUM("code", code), L_NUM("arenasLeft", left));
     return code;
 }
 

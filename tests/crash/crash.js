@@ -14,7 +14,7 @@ const { sleep } = require('../lib/https');
 const { Fleet } = require('./fleet');
 const { Killer, POINTS } = require('./killer');
 const { Scenarios } = require('./scenarios');
-const { judge, insistClean, settled } = require('./verdict');
+const { judge, insistClean, insistNothingLeft, settled } = require('./verdict');
 
 const GROUP = 'crash';
 const WORKER_ARGS = '--lease-ms=3000 --hub-timeout-ms=2000 --link-check-s=5';
@@ -162,6 +162,7 @@ class Crash {
   async verdict() {
     const wrong = await judge(this.stack, this.service, this.hubs, this.fleet.devices);
     insistClean(wrong);
+    await insistNothingLeft(this.stack);
     for (const [point, hits] of Object.entries(this.killer.hits)) if (!hits) throw new Error(`the kill point ${point} was never hit`);
     if (this.killer.total() < this.wanted) throw new Error(`only ${this.killer.total()} kills met a registration in flight, ${this.wanted} are wanted`);
     console.log(`crash: ${this.fleet.devices.length} registrations, ${this.killer.total()} kills (${this.killer.summary()}), ${this.killer.idle} more that met none in flight, `

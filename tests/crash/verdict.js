@@ -1,9 +1,11 @@
-// verdict.js: is everything that was accepted there, once, and the same on both sides?
+// verdict.js: is everything that was accepted there, once, and the same on both sides? And is nothing left in the programs?
 //
 // Responsible for: comparing the hubs' registries, listed whole over HTTPS, with the registrations and with the devices' own keys, row by
 // row. Must never repair or retry: it looks once, after the dust has settled.
 'use strict';
 
+const fs = require('node:fs');
+const path = require('node:path');
 const { until } = require('../lib/https');
 
 // Waits until no work on devices is left; dead jobs count as left.
@@ -56,4 +58,23 @@ function insistClean(wrong) {
   }
 }
 
-module.exports = { judge, insistClean, settled };
+// A program's own account, in its log, of the arenas that it had not given back when it ended. Who was killed gives none.
+function leftBy(stack, name) {
+  const ends = fs.readFileSync(stack.log(name), 'utf8').split('\n').filter((line) => line.startsWith('{') && line.includes('"event":"stopped"')).map((line) => JSON.parse(line));
+  if (!ends.length) throw new Error(`${name} never said that it stopped`);
+  return ends.filter(({ arenasLeft }) => arenasLeft !== 0).map(({ arenasLeft }) => `${name} ended with ${arenasLeft} arenas`);
+}
+
+// With all answered no call is in flight and none holds an arena; then the programs are stopped, in order for once, and leave none at all.
+async function insistNothingLeft(stack) {
+  const health = fs.readFileSync(path.join(stack.dir, 'run/api1.health'), 'utf8');
+  await until('no call to be left', async () => {
+    const text = await (await fetch(`http://${health}/metrics`)).text();
+    return ['idscope_requests_in_flight', 'idscope_arenas'].every((name) => text.includes(`\n${name} 0\n`));
+  }, { timeoutMs: 15000 });
+  await stack.stopPart('worker', 'api');
+  const left = ['api1', 'worker1'].flatMap((name) => leftBy(stack, name));
+  if (left.length) throw new Error(left.join('; '));
+}
+
+module.exports = { insistNothingLeft, judge, insistClean, settled };

@@ -4,7 +4,8 @@
  *
  *   door SETTINGS…      those of idscope-api; then on standard input, one call a line:
  *                       NUMBER METHOD HOST TARGET [AUTHORIZATION to the end of the line]
- * prints "open" when it is, "NUMBER STATUS MS" for each answer, and at the end "left CALLS". */
+ * prints "open" when it is, "NUMBER STATUS MS" for each answer, and at the end what /metrics would show of the calls,
+ * and "left ARENAS"; on standard error its log. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,42 +13,26 @@
 #include <unistd.h>
 
 #include "api/lane.h"
-#include "api/reply.h"
+#include "api/metrics.h"
 #include "api/router.h"
 #include "api/shared.h"
 #include "core/process/clock.h"
 #include "core/process/keyfile.h"
+#include "core/process/log_sink.h"
 
-enum { LINE_MAX_BYTES = 4096, NUMBER_MAX = 20 };
+enum { LINE_MAX_BYTES = 4096, WAIT_US = 1000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
-static size_t under_way;
-
-/* What the door of a call finds again. It outlives the call that was submitted. */
-struct ticket {
-    char number[NUMBER_MAX];
-    int64_t begun_us;
-};
 
 static void on_done(struct call *c)
 {
-    struct ticket *t = c->door;
     pthread_mutex_lock(&lock);
-    printf("%s %d %lld\n", t->number, c->status, (long long)(clock_span_us() - t->begun_us) / 1000);
+    printf("%s %d %lld\n", (const char *)c->door, c->status, (long long)(clock_span_us() - c->begun_us) / 1000);
     fflush(stdout);
-    under_way--;
-    pthread_cond_signal(&ended);
     pthread_mutex_unlock(&lock);
-    call_free(c);
+    arena_free(call_end(c));
 }
 
-static enum method method_of(struct str word)
-{
-    return str_same(word, STR("GET")) ? METHOD_GET : str_same(word, STR("PUT")) ? METHOD_PUT : METHOD_POST;
-}
-
-/* The words of a line, in the call's arena. */
 static struct str next_word(struct str *rest)
 {
     struct str word;
@@ -55,38 +40,17 @@ static struct str next_word(struct str *rest)
     return word;
 }
 
-static void take_line(struct lanes *lanes, const struct shared *shared, struct ticket *t, struct str line)
+/* The number outlives the call: a stand-in may answer for it. */
+static void take_line(struct lanes *lanes, const struct shared *shared, struct arena *a, struct str line)
 {
     const struct uuid tracking = crypt_uuid4();
     struct call *c = call_new(arena_new(), shared, &tracking);
-    struct str rest = arena_str(c->arena, line), number = next_word(&rest);
-    snprintf(t->number, sizeof t->number, "%.*s", STR_ARG(number));
-    t->begun_us = clock_span_us();
-    c->door = t;
-    c->now_us = clock_wall_us();
-    c->method = method_of(next_word(&rest));
-    c->host_port = next_word(&rest);
-    c->host = arena_lower(c->arena, c->host_port);
-    struct str target = next_word(&rest);
+    struct str rest = arena_str(c->arena, line), number = next_word(&rest), method = next_word(&rest),
+               host = next_word(&rest), target = next_word(&rest);
+    c->door = (void *)(uintptr_t)arena_str(a, number).p;
     c->presented = (struct presented){.authorization = rest, .address = STR("a line")};
-    c->error = router_resolve(c, target);
-    pthread_mutex_lock(&lock);
-    under_way++;
-    pthread_mutex_unlock(&lock);
-    if (!c->error) {
-        lanes_submit(lanes, c, on_done);
-        return;
-    }
-    reply_finish(c);
-    on_done(c);
-}
-
-static void wait_for_all(void)
-{
-    pthread_mutex_lock(&lock);
-    while (under_way)
-        pthread_cond_wait(&ended, &lock);
-    pthread_mutex_unlock(&lock);
+    c->error = router_resolve(c, method, host, target);
+    lanes_submit(lanes, c, on_done);
 }
 
 static void serve(struct lanes *lanes, const struct shared *shared, struct arena *a)
@@ -96,9 +60,21 @@ static void serve(struct lanes *lanes, const struct shared *shared, struct arena
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = '\0';
-        take_line(lanes, shared, ARENA_NEW(a, struct ticket), str_of(line));
+        take_line(lanes, shared, a, str_of(line));
     }
-    wait_for_all();
+    while (calls_in_flight())
+        usleep(WAIT_US);
+}
+
+/* What /metrics would show of the calls. */
+static void print_metrics(struct arena *a)
+{
+    struct text out;
+    text_init(&out, a, 4096);
+    metrics_write(&out);
+    calls_metrics(&out);
+    text_printf(&out, "left %zu\n", arena_count() - 1); /* but for this one */
+    fputs(text_str(&out).p, stdout);
 }
 
 int main(int argc, char **argv)
@@ -112,6 +88,7 @@ int main(int argc, char **argv)
     struct shared shared = {.cfg = &cfg};
     struct key_ring *ring = NULL;
     ARENA_CLEANUP struct arena *a = arena_new();
+    log_init("door", LOG_INFO, log_sink_start(STDERR_FILENO));
     err_t e = cfg_read(a, CFG_API, argv, environ, &cfg, &ask, &words, &d);
     if (!e)
         e = key_ring_load(cfg.key_ring_file, &d, &ring);
@@ -130,6 +107,7 @@ int main(int argc, char **argv)
     token_keys_free(shared.tokens);
     gate_free(shared.gate);
     key_ring_free(ring);
-    printf("left %zu\n", call_count());
+    print_metrics(a);
+    log_sink_stop();
     return EXIT_SUCCESS;
 }

@@ -178,5 +178,14 @@ function sharedScene(describeHooks, options = {}, of = idscope) {
   return made;
 }
 
+// --- what is left --------------------------------------------------------------------------------------------------------------------------
+
+// No api of a deployment has a call in flight, or holds an arena for one: also of those that were given up.
+const atRest = (of = stack, timeoutMs = 5000) => until('nothing to be in flight', async () => {
+  const { idscope_requests_in_flight: requests, idscope_arenas: arenas } = await of.metrics('api1');
+  assert.ok(requests !== undefined && arenas !== undefined);
+  return requests === 0 && arenas === 0;
+}, { timeoutMs });
+
 module.exports = { assert, first, second, stack, idscope, Idscope, Refused, VERSION, expect, each, sleep, until, sas, admin, fresh, names, refused, refusedArm,
-  refusedHub, refusals, scene, sharedScene, work };
+  refusedHub, refusals, atRest, scene, sharedScene, work };

@@ -4,7 +4,7 @@
 # Responsible for: a place of their own (mount, network and process namespace: loopback only, port 443, an /etc/hosts to write in), one
 # deployment from builds with sanitizers ("first") and one release build with its own database, domain and CA ("second": a foreign hub for the
 # first, and what the distribution is counted on), Node's runner, and the verdict on the programs themselves: no sanitizer report in
-# any log, every api and worker ended with 0.
+# any log, every api and worker ended with 0 and with no arena left.
 # SUITE: names below tests/flow/suites without ".js"; none: all. FLAVOR: build of the first deployment, asan unless told otherwise.
 # Must never touch the machine's own network, hosts file or processes. Works as root, as a user who may make user namespaces, and with sudo.
 set -euo pipefail
@@ -93,6 +93,10 @@ verdict() {
     if grep -lE 'ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:|SUMMARY: .*Sanitizer' "$work"/*.var/log/*.log; then
         grep -hE -A 25 'ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$work"/*.var/log/*.log | head -n 120
         echo "flow: a sanitizer reported (above)" >&2
+        bad=1
+    fi
+    if grep -h '"event":"stopped"' "$work"/*.var/log/{api,worker}*.log | grep -v '"arenasLeft":0[,}]'; then
+        echo "flow: the programs above ended with arenas left (arenasLeft)" >&2
         bad=1
     fi
     ends=$(grep -E '^idscope-(api|worker) ' "$work/ends" || true)

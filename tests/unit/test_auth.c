@@ -51,7 +51,12 @@ static err_t ask(struct arena *a, enum credential credential, const char *policy
     static const struct shared shared;
     struct route *route = ARENA_NEW(a, struct route);
     *route = (struct route){.credential = credential, .right = right};
-    *r = (struct call){.arena = a, .shared = &shared, .route = route, .host = STR(HOST), .path = STR("/devices")};
+    *r = (struct call){.arena = a,
+                       .shared = &shared,
+                       .route = route,
+                       .host = STR(HOST),
+                       .name = STR("plant"),
+                       .path = STR("/devices")};
     r->presented.authorization =
         sas_make(a, STR(HOST), policy_name ? str_of(policy_name) : (struct str){NULL, 0}, (struct bytes){key, 32}, 1);
     hashes = 0;
@@ -65,7 +70,7 @@ static void either_key_of_a_policy_lets_through(void **state)
     struct call r;
     for (size_t i = 0; i < 2; i++) {
         assert_ok(ask(*state, planes_of_policies[i], "owner", key_a, 1, &r));
-        assert_text(r.policy, "owner");
+        assert_text(r.actor.id, "plant/owner");
         assert_int_equal(hashes, 2);
         assert_ok(ask(*state, planes_of_policies[i], "OWNER", key_b, 1, &r));
         assert_int_equal(hashes, 2);

@@ -10,7 +10,7 @@ const path = require('node:path');
 const tls = require('node:tls');
 const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
-const { assert, stack, idscope, second, expect, fresh, sas, scene, Idscope, sleep, until } = require('../kit');
+const { assert, stack, idscope, second, expect, fresh, sas, atRest, scene, Idscope, sleep, until } = require('../kit');
 
 const PLAIN = 8080; // as run.sh says
 const HOST = `management.${idscope.domain}`;
@@ -98,12 +98,6 @@ function paddedIdentity(bytes) {
   fs.rmSync(folder, { recursive: true });
   return identity;
 }
-
-const atRest = () => until('nothing to be in flight', async () => {
-  const { idscope_requests_in_flight: requests, idscope_arenas: arenas } = await stack.metrics('api1');
-  assert.ok(requests !== undefined && arenas !== undefined);
-  return requests === 0 && arenas === 0;
-}, { timeoutMs: 5000 });
 
 describe('doors: heads', () => {
   for (const [door, through] of Object.entries(DOORS)) {
@@ -229,7 +223,7 @@ describe('doors: bodies', () => {
     for (const { status, text } of answers) if (status === 503) assert.match(text, /\r\nRetry-After: [1-9]/);
     assert.ok(most - before < 64 * KIB, `grew by ${most - before} kB`);
     t.diagnostic(`${JSON.stringify(counts)}, ${most - before} kB at most`);
-    await until('nothing to be left', async () => (await second.stack.metrics('api1')).idscope_arenas === 0, { timeoutMs: 10000 });
+    await atRest(second.stack, 10000);
     expect('the address is served again', await second.idscope.service(made.instance, 'GET', '/enrollments/none'), 404);
   });
 });

@@ -3,7 +3,7 @@
 
 const { describe, test } = require('node:test');
 const { routes } = require('../../lib/routes');
-const { assert, stack, idscope, fresh, refusedArm, refusals, until } = require('../kit');
+const { assert, first, second, stack, idscope, fresh, refusedArm, refusals, atRest, until } = require('../kit');
 
 describe('endings', () => {
   test('every refusal\'s tracking id is in the api\'s log, with the status that the client saw', async () => {
@@ -28,6 +28,14 @@ describe('endings', () => {
     const asked = new Set(refusals.filter(({ status }) => status === 500).map(({ id }) => id));
     const bad = stack.events('api').filter((event) => event.event === 'request' && event.status === 500 && !asked.has(event.trackingId));
     assert.deepEqual(bad.slice(0, 5), []);
+  });
+
+  test('no call is left at any api, and no program that ended left memory of a request, a job or anything else', async () => {
+    for (const deployment of [first, second]) {
+      await atRest(deployment.stack, 15000);
+      const ended = ['api', 'worker'].flatMap((program) => deployment.stack.events(program)).filter(({ event }) => event === 'stopped');
+      assert.deepEqual(ended.filter(({ arenasLeft }) => arenasLeft !== 0), []);
+    }
   });
 
   test('all work comes to an end: no job of a living scope is left over, none is dead, and deleted things are purged', async () => {

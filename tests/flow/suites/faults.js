@@ -5,8 +5,8 @@
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
-const { describe, test } = require('node:test');
-const { assert, stack, idscope, Idscope, expect, sas, refused, refusedArm, refusedHub, scene, until } = require('../kit');
+const { after, describe, test } = require('node:test');
+const { assert, stack, idscope, Idscope, expect, sas, refused, refusedArm, refusedHub, atRest, scene, until } = require('../kit');
 
 const links = (hubs, more = []) => hubs.map((hub, i) => Idscope.link(hub, more[i]));
 const unavailable = (answer, check) => {
@@ -28,6 +28,12 @@ const ending = (made, device) => until(`${device.id} to end`, async () => {
   return answer.status === 200 && answer.json.registrationState;
 }, { timeoutMs: 90000 });
 
+// Whatever was taken away: no call outlives its answer.
+const faults = (what, tests) => describe(`faults: ${what}`, () => {
+  after(() => atRest());
+  tests();
+});
+
 async function withoutWorker(work) {
   await stack.run('stop-part', 'worker');
   try {
@@ -37,7 +43,7 @@ async function withoutWorker(work) {
   }
 }
 
-describe('faults: PostgreSQL', () => {
+faults('PostgreSQL', () => {
   test('while it is down every plane says 503 in its own shape with Retry-After; then the service is whole again by itself', async (t) => {
     const made = await scene(t, { hubs: 2 });
     const [hub] = made.hubs;
@@ -86,7 +92,7 @@ describe('faults: PostgreSQL', () => {
   });
 });
 
-describe('faults: changes while registrations are under way', () => {
+faults('changes while registrations are under way', () => {
   test('a hub is unlinked: assigned to what is left; the only one: failed, named hub is said', async (t) => {
     const made = await scene(t, { hubs: 2 });
     const [gone, left] = made.hubs;
@@ -184,7 +190,7 @@ describe('faults: changes while registrations are under way', () => {
   });
 });
 
-describe('faults: what outlives everything', () => {
+faults('what outlives everything', () => {
   test('an explanation is the same, byte for byte, after weights, policy and latencies changed, the hub was unlinked and everything was restarted', async (t) => {
     const made = await scene(t, { hubs: 2, links: [{ allocationWeight: 2 }, { allocationWeight: 3 }] });
     const hashed = await made.registered();

@@ -6,7 +6,7 @@ const path = require('node:path');
 const readline = require('node:readline');
 const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
-const { assert, stack, idscope, Idscope, expect, sas, fresh, refused, refusedArm, refusedHub, scene, sleep, until } = require('../kit');
+const { assert, stack, idscope, Idscope, expect, sas, fresh, refused, refusedArm, refusedHub, atRest, scene, sleep, until } = require('../kit');
 
 const ANSWER_MS = 13000; // request_timeout_ms is 10000
 const UNREADY_MS = 6000;
@@ -39,14 +39,17 @@ async function timed(work) {
 class Door {
   constructor() {
     const settings = { 'database-url': stack.databaseUrl('idscope_api'), 'key-ring-file': path.join(stack.folder, 'keys/ring'), domain: idscope.domain, 'request-timeout-ms': DOOR_MS };
-    this.child = spawn(process.env.DOOR, Object.entries(settings).map(([name, value]) => `--${name}=${value}`), { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(process.env.DOOR, Object.entries(settings).map(([name, value]) => `--${name}=${value}`), { stdio: ['pipe', 'pipe', 'pipe'] });
     this.answers = new Map();
     this.calls = 0;
+    this.numbers = {};
+    this.log = [];
+    readline.createInterface({ input: this.child.stderr }).on('line', (line) => (line.startsWith('{') ? this.log.push(JSON.parse(line)) : console.error(line)));
     readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
       const [word, status, ms] = line.split(' ');
       if (word === 'open') this.open = true;
-      else if (word === 'left') this.left = Number(status);
-      else this.answers.set(word, [...(this.answers.get(word) || []), { status: Number(status), ms: Number(ms) }]);
+      else if (word === 'left' || word.startsWith('idscope_')) this.numbers[word] = Number(status);
+      else if (word !== '#') this.answers.set(word, [...(this.answers.get(word) || []), { status: Number(status), ms: Number(ms) }]);
     });
   }
 
@@ -55,6 +58,8 @@ class Door {
     this.child.stdin.write(`${number} ${method} ${host} ${target}${authorization && ` ${authorization}`}\n`);
     return number;
   }
+
+  requests() { return this.log.filter(({ event }) => event === 'request'); }
 
   // The one answer to each of these calls; none has two.
   async answersTo(numbers, timeoutMs) {
@@ -69,8 +74,12 @@ class Door {
     const ended = new Promise((resolve) => { this.child.on('close', resolve); });
     this.child.stdin.end();
     assert.equal(await ended, 0);
-    assert.equal(this.left, 0, 'calls are left');
     for (const answers of this.answers.values()) assert.equal(answers.length, 1);
+    for (const name of ['left', 'idscope_arenas', 'idscope_requests_in_flight']) assert.equal(this.numbers[name], 0, name);
+    const counted = Object.entries(this.numbers).filter(([name]) => name.startsWith('idscope_requests_total')).reduce((sum, [, n]) => sum + n, 0);
+    assert.equal(counted, this.calls, 'calls that /metrics counts');
+    const statuses = (list) => list.map(({ status }) => status).sort();
+    assert.deepEqual(statuses(this.requests()), statuses([...this.answers.values()].flat()), 'each answer has its line in the access log');
   }
 }
 const DOOR_MS = 1000;
@@ -89,6 +98,10 @@ describe('frozen: a second door', () => {
     await until('the second door to be open', () => door.open, { timeoutMs: 20000 });
     const statuses = async (numbers) => (await door.answersTo(numbers, 10000)).map((answer) => answer.status);
     assert.deepEqual(await statuses([register(), keys(), listing(), inline(), door.ask('GET', 'localhost', '/none')]), [202, 200, 200, 200, 404]);
+    const said = new Map(door.requests().map((request) => [request.operation, request]));
+    assert.deepEqual([...said.keys()].map(String).sort(), ['hub_device_list', 'jwks', 'metadata_endpoints', 'register', 'undefined'], 'operations in the access log');
+    assert.deepEqual([said.get('register').idScope, said.get('hub_device_list').plane], [made.idScope, 'hub']);
+    for (const { trackingId, address, totalUs } of said.values()) assert.ok(trackingId && address === 'a line' && totalUs >= 0);
 
     await whileFrozen(async () => {
       const numbers = Array.from({ length: 40 }, (_, i) => [register, listing][i % 2]());
@@ -163,9 +176,6 @@ describe('frozen: PostgreSQL is stopped', () => {
     for (const answer of found) expect('done afterwards', answer, 404);
     for (const id of ids) expect('again', await put(id), 200);
     assert.equal((await made.register(device)).status, 'assigned');
-    await until('nothing to be left of the calls that were given up', async () => {
-      const { idscope_requests_in_flight: requests, idscope_arenas: arenas } = await stack.metrics('api1');
-      return requests === 0 && arenas === 0;
-    }, { timeoutMs: 15000 });
+    await atRest(stack, 15000); // nothing is left of the calls that were given up
   });
 });

@@ -64,10 +64,16 @@ static err_t check_time(struct db *db, const char *what)
     return E(DATABASE_TIMEOUT);
 }
 
+/* As the server counts. */
+static int64_t limit_us(const struct db *db)
+{
+    return db->until_ms * 1000 + db->ahead_us;
+}
+
 /* A server that stood still goes on with what it had been sent, so it is told as well until when that is wanted. */
 static void tell_limit(struct db *db)
 {
-    uint64_t wire = htobe64((uint64_t)(db->until_ms * 1000 + db->ahead_us));
+    uint64_t wire = htobe64((uint64_t)limit_us(db));
     memcpy(db->limit_wire, &wire, sizeof wire);
     db->limit = (struct db_args){.statement = SQL_IN_TIME,
                                  .count = 1,
@@ -345,7 +351,7 @@ static err_t commit(struct db *db)
 {
     struct err_detail words = {"COMMIT"};
     if (db->until_ms)
-        err_say(&words, NULL, "SELECT idscope.in_time(%lld); COMMIT", (long long)(db->until_ms * 1000 + db->ahead_us));
+        err_say(&words, NULL, "SELECT idscope.in_time(%lld); COMMIT", (long long)limit_us(db));
     PGresult *r = conn_execute(db, words.text);
     err_t e = conn_is_good(r) ? NULL : conn_failure(db, "commit", r);
     if (!e && strcmp(PQcmdStatus(r), "COMMIT") != 0)

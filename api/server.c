@@ -31,7 +31,7 @@
 #include "core/process/program.h"
 
 enum {
-    EDGE_POOL = 48 * 1024, /* a request's head with a client's chain in it */
+    EDGE_POOL = 56 * 1024, /* a request's head with a client's chain in it */
     PLAIN_POOL = 4 * 1024, /* what an idle connection costs */
     IDLE_TIMEOUT_S = 120,
     DISCARD_MAX = 16 * 1024 * 1024, /* of a body that nobody wants, before the connection is cut */

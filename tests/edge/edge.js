@@ -254,6 +254,19 @@ test('a cookie reaches the portal and nothing else', async () => {
   assert.equal(json.headers.cookie, undefined);
 });
 
+test('cookies of the portal have bounds, with an answer of ours beyond them', async () => {
+  const ask = (cookie, target = '/portal') => edge.request('GET', target, { headers: { Cookie: cookie } });
+  for (const cookie of ['x'.repeat(4096), Array(50).fill('a=b').join('; ')]) assert.equal((await ask(cookie)).json.headers.cookie, cookie);
+  const before = seen.length;
+  for (const cookie of ['x'.repeat(4097), Array(51).fill('a=b').join('; '), Array(51).fill('a=b').join(','), ';'.repeat(2000)]) {
+    const answer = await ask(cookie);
+    await ownAnswer(edge, answer, 400);
+    assert.match(answer.json.message, /^The cookies are larger than 4 KiB or more than 50 or in two fields\.$/);
+  }
+  assert.equal(seen.length, before);
+  await ask('x'.repeat(4097), '/'); // dropped
+});
+
 test('the secret for a tcp listener is sent when there is one', async () => {
   const other = await new Edge('secret', { IDSCOPE_EDGE_SECRET: 'of-the-edge' }).start();
   const { json } = await other.request('GET', '/', { headers: { 'X-Idscope-Edge-Secret': 'forged' } });
@@ -303,6 +316,7 @@ const noRequests = {
 
 // What is HTTP, and refused by a rule: with an answer whenever it comes.
 const refused = {
+  'two fields of cookies for the portal': get('Cookie: a=b\r\nCookie: c=d\r\n', '/portal'),
   'HTTP/3.0': get().replace('1.1', '3.0'),
   'HTTP/1.2': get().replace('1.1', '1.2'),
   '101 parameters': get('', `/?${'a&'.repeat(100)}a`),

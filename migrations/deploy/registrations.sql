@@ -106,7 +106,7 @@ CREATE INDEX alloc_input_age ON idscope.alloc_input (id_scope, created_at);
 
 CREATE TABLE idscope.job (
     id_scope    text COLLATE "C" NOT NULL,
-    kind        text COLLATE "C" NOT NULL CHECK (kind ~ '^[a-z_]{1,32}$'),
+    kind        text COLLATE "C" NOT NULL CHECK (length(kind) BETWEEN 1 AND 32),
     subject     text COLLATE "C" NOT NULL CHECK (length(subject) BETWEEN 1 AND 253),
     hub         text COLLATE "C" NOT NULL DEFAULT '' CHECK (hub = lower(hub)),
     payload     jsonb,

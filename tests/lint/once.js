@@ -1,0 +1,63 @@
+// once.js: what is made in one place alone: the order of texts (str_compare), and the names of this deployment's hosts (core/id.c).
+// Rules over the programs and over SQL, which source.js runs.
+// Reads text alone: a loop that does the same without a word of C's library or a literal is not seen.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const root = path.join(__dirname, '../..');
+const ends = (folder, ...all) => fs.readdirSync(path.join(root, folder), { recursive: true }).filter((name) => all.some((end) => name.endsWith(end)))
+  .map((name) => ({ file: path.join(folder, name), text: fs.readFileSync(path.join(root, folder, name), 'utf8') }));
+const blank = (match) => match.replace(/[^\n]/g, ' ');
+const C = ['core', 'db', 'api', 'workers'].flatMap((folder) => ends(folder, '.c', '.h', '.def'));
+const SQL = ['db/sql', 'migrations'].flatMap((folder) => ends(folder, '.sql'));
+const line = (text, at) => text.slice(0, at).split('\n').length;
+
+// Comparing for being equal is no order: what C's library answers stands beside == 0 or != 0, and nobody else sees it.
+const COMPARE = /\b(?:(?:b|mem|strn?|strn?case|strvers)cmp|strcoll)\b\s*(\(?)/g;
+
+function behind(text, open) {
+  let depth = 0;
+  for (let i = open; i < text.length; i++) {
+    if (text[i] === '(') depth++;
+    if (text[i] === ')' && --depth === 0) return text.slice(i + 1);
+  }
+  return '';
+}
+
+function texts_have_one_order() {
+  const bad = [];
+  let count = 0;
+  for (const { file, text } of C) {
+    if (file === 'core/arena.c') continue;
+    const code = text.replace(/\/\*[^]*?\*\/|"(?:\\.|[^"\\\n])*"/g, blank);
+    for (const match of code.matchAll(COMPARE)) {
+      count++;
+      const equal = match[1] && /^\s*[=!]= 0\b/.test(behind(code, match.index + match[0].length - 1));
+      if (!equal) bad.push(`${file}:${line(code, match.index)}: ${match[0].replace(/\W/g, '')} without == 0 or != 0: the order of texts is str_compare's`);
+    }
+  }
+  return { bad, note: `${count} comparisons ask whether two are equal` };
+}
+
+// A literal that is a part of such a name, or a form to print one: what follows the label is a % or the end. `management.azure.com` is no name of ours,
+// and `*.hub.D` is for people.
+const LITERAL = [[C, /\/\*[^]*?\*\/|^\s*#\s*include.*/gm, /"((?:\\.|[^"\\\n])*)"/g], [SQL, /--.*/g, /'((?:''|[^'])*)'/g]];
+const PART = /\.(?:hub|dps)\.?(?:%|$)|(?:^|[\/@.])(?:(?:hub|dps|management|global)\.(?:%|$)|global\.dps\b)/;
+
+function host_names_have_one_home() {
+  const bad = [];
+  let count = 0;
+  for (const [files, comments, literal] of LITERAL)
+    for (const { file, text } of files)
+      for (const match of text.replace(comments, blank).matchAll(literal)) {
+        if (!PART.test(match[1])) continue;
+        if (file === 'core/id.c') count++;
+        else bad.push(`${file}:${line(text, match.index)}: ${match[0]}: names of hosts are made and taken apart in core/id.c`);
+      }
+  if (count === 0) bad.push('core/id.c: no part of a host name was found');
+  return { bad, note: `${count} parts of names, all in core/id.c` };
+}
+
+module.exports = { rules: [texts_have_one_order, host_names_have_one_home] };

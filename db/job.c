@@ -59,3 +59,12 @@ err_t db_job_put_back(struct db *db, struct arena *a, const struct db_job_owner 
         DB_CALL(of(o, SQL_JOB_PUT_BACK, SQL_TENANT_JOB_PUT_BACK), owner(o), db_text(kind), DB_ARRAYS(back, at, count)),
         DB_ONCE);
 }
+
+err_t db_job_go_on(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,
+                   const struct db_job *job, int64_t delay_ms)
+{
+    return db_do(db, a,
+                 DB_CALL(of(o, SQL_JOB_GO_ON, SQL_TENANT_JOB_GO_ON), owner(o), db_text(kind), db_text(job->subject),
+                         db_text(job->hub), db_i64(job->fence), db_i64(delay_ms), db_text(job->payload)),
+                 DB_ONCE);
+}

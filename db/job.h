@@ -12,7 +12,7 @@ struct db_job {
     int attempt;             /* failed ones so far */
 };
 
-/* Whose jobs: those of an ID scope, or, where it is absent, of the tenant (all zeros: of the deployment). */
+/* Whose jobs: those of an ID scope, or, where it is absent, of the tenant (all ones: of the deployment). */
 struct db_job_owner {
     struct str id_scope;
     struct uuid tenant;
@@ -55,5 +55,10 @@ struct db_job_back {
 /* Gives jobs back; what another has claimed since stays as it is. */
 err_t db_job_put_back(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,
                       const struct db_job_back *at, size_t count);
+
+/* Gives back one that went well and has more to do, in delay_ms; job->payload says how far it has come. What another
+ * has claimed since stays as it is. */
+err_t db_job_go_on(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,
+                   const struct db_job *job, int64_t delay_ms);
 
 #endif

@@ -11,21 +11,14 @@ err_t db_sweep_begin(struct db *db, struct arena *a, const struct str *kinds, si
     return db_do(db, a, DB_CALL(SQL_SWEEP_BEGIN, db_texts(kinds, count)), DB_REPEATABLE);
 }
 
-err_t db_sweep_go_on(struct db *db, struct arena *a, struct str kind, const struct db_job *job, int64_t delay_ms)
+err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs)
 {
-    return db_do(db, a,
-                 DB_CALL(SQL_SWEEP_GO_ON, db_text(kind), db_i64(job->fence), db_i64(delay_ms), db_text(job->payload)),
-                 DB_ONCE);
+    return db_count(db, a, DB_CALL(SQL_SWEEP_LINK_VALIDATE, db_i64(next_ms), db_i64(at_most)), DB_ONCE, ret_jobs);
 }
 
-err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most)
+err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs)
 {
-    return db_do(db, a, DB_CALL(SQL_SWEEP_LINK_VALIDATE, db_i64(next_ms), db_i64(at_most)), DB_ONCE);
-}
-
-err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most)
-{
-    return db_do(db, a, DB_CALL(SQL_SWEEP_LATENCY_MEASURE, db_i64(next_ms), db_i64(at_most)), DB_ONCE);
+    return db_count(db, a, DB_CALL(SQL_SWEEP_LATENCY_MEASURE, db_i64(next_ms), db_i64(at_most)), DB_ONCE, ret_jobs);
 }
 
 err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)

@@ -6,12 +6,10 @@
 
 /* Jobs of the deployment that are for ever, one of each kind, where they are missing. */
 err_t db_sweep_begin(struct db *db, struct arena *a, const struct str *kinds, size_t count);
-/* Gives one back that was claimed: due again in delay_ms; job->payload says how far it has come. */
-err_t db_sweep_go_on(struct db *db, struct arena *a, struct str kind, const struct db_job *job, int64_t delay_ms);
 
-/* Turns what is due at links into jobs, at most so many, and moves the links' next turn. */
-err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most);
-err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most);
+/* Makes jobs of what is due at links, at most so many, and moves the links' next turn. *ret_jobs: new ones. */
+err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs);
+err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs);
 
 /* A bite out of a deleted instance's data, of at most so many rows of each table; out of a deleted hub's devices; out
  * of the latency figures that are too old; out of the names that have rested long enough. *ret_gone is 0 when nothing

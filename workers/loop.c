@@ -1,4 +1,4 @@
-/* loop.c: the threads of the worker: looking for work, turns, sweeps, draining. One thread at a time looks, with the
+/* loop.c: the threads of the worker: looking for work, turns, draining. One thread at a time looks, with the
  * lead; who finds work hands the lead on and does it. It must never know what a job does. */
 #include "workers/loop.h"
 
@@ -11,7 +11,6 @@
 #include "core/process/program.h"
 
 enum {
-    THREADS_MAX = POOL_SLOTS_MAX + 1,
     ROUNDS_PER_TURN = 4,
     TURN_MS = 1000,
     PAGE = 64, /* scopes that are looked at together */
@@ -22,6 +21,7 @@ _Static_assert((int)JOB_KINDS <= (int)POOL_KINDS_MAX, "the pool has room for eve
 
 static job_function *const functions[] = {
 #define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_##kind,
+#define SWEEP(kind, every_ms, sentence) job_sweep,
 #include "workers/jobs.def"
 };
 
@@ -51,7 +51,7 @@ static struct {
     size_t client_count;
 
     struct walk walks[JOB_KINDS]; /* of whoever has the lead */
-    pthread_t threads[THREADS_MAX];
+    pthread_t threads[POOL_SLOTS_MAX];
     size_t thread_count;
 } loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .lead_left = PTHREAD_COND_INITIALIZER};
 
@@ -313,27 +313,22 @@ static void *run_slot(void *context)
     return NULL;
 }
 
-static void *run_sweeps(void *context)
+static err_t start_slot(struct err_detail *d)
 {
-    struct job_context c = {.worker = context, .arena = arena_new()};
-    while (!is_stopping()) {
-        job_take_db(&c);
-        err_t e = sweep(c.worker, c.db, c.arena);
-        note_error(&c, "sweep", STR(""), e);
-        job_give_db(&c);
-        arena_reset(c.arena);
-        pause_until(clock_ms() + c.worker->cfg->sweep_ms);
-    }
-    arena_free(c.arena);
-    return NULL;
-}
-
-static err_t start_thread(void *(*run)(void *), struct err_detail *d)
-{
-    if (pthread_create(&loop.threads[loop.thread_count], NULL, run, loop.worker) != 0)
+    if (pthread_create(&loop.threads[loop.thread_count], NULL, run_slot, loop.worker) != 0)
         return err_say(d, E(INTERNAL), "A thread cannot be started: %s.", strerror(errno));
     loop.thread_count++;
     return NULL;
+}
+
+static err_t begin_sweeps(struct worker *w, struct err_detail *d)
+{
+    struct db *db = connections_take(w->connections);
+    err_t e = job_sweeps_begin(db, w->arena);
+    if (e)
+        err_say(d, e, "The jobs of the sweeps cannot be written: %s", db_message(db));
+    connections_give(w->connections, db);
+    return e;
 }
 
 err_t loop_start(struct worker *w, struct err_detail *d)
@@ -343,9 +338,10 @@ err_t loop_start(struct worker *w, struct err_detail *d)
     atomic_store(&w->stopping, false);
     loop.worker = w;
     loop.pool = pool_new(w->arena, slots, job_pool_kinds(), JOB_KINDS);
+    TRY(begin_sweeps(w, d));
     for (int i = 0; i < slots; i++)
-        TRY(start_thread(run_slot, d));
-    return start_thread(run_sweeps, d);
+        TRY(start_slot(d));
+    return NULL;
 }
 
 void loop_stop(struct worker *w)

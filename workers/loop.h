@@ -64,13 +64,16 @@ int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
 typedef err_t job_function(struct job_context *c, struct str id_scope);
 #define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
     job_function job_##kind;
+#define SWEEP(kind, every_ms, sentence)
 #include "workers/jobs.def"
+/* One bite of any kind of sweep. */
+job_function job_sweep;
+/* Jobs of the deployment that are for ever, one of each kind of sweep, where they are missing. */
+err_t job_sweeps_begin(struct db *db, struct arena *a);
 
 /* Starts all threads; BAD_CONFIG, DATABASE_… when a connection cannot be made. */
 err_t loop_start(struct worker *w, struct err_detail *d);
 /* Asks all threads to end what they do within their part of drain_ms, and waits for them. */
 void loop_stop(struct worker *w);
-/* One pass of the sweeps (sweep.c). */
-err_t sweep(struct worker *w, struct db *db, struct arena *a);
 
 #endif

@@ -4,7 +4,8 @@
 #include "core/crypt.h"
 
 enum { DOUBLINGS_MAX = 16 };
-enum { JOBS_OF_SCOPE = false, JOBS_OF_TENANT = true };
+/* To the queue the deployment is one more tenant. */
+enum { JOBS_OF_SCOPE = false, JOBS_OF_TENANT = true, JOBS_OF_DEPLOYMENT = true };
 
 static const struct {
     const char *name;

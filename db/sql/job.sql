@@ -61,3 +61,12 @@ UPDATE idscope.job j
    SET due_at = u.due_at, attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
  WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
+
+-- Gives back a claimed job that went well and has more to do: $3 subject, $4 hub, $5 fence, due in $6 milliseconds, $7 how far it has come.
+-- name: job_go_on
+WITH clock AS MATERIALIZED (
+        SELECT now() + $6::bigint * interval '1 millisecond' AS due_at)
+UPDATE idscope.job j
+   SET due_at = clock.due_at, attempt = 0, last_error = NULL, payload = $7::text::jsonb
+  FROM clock
+ WHERE j.id_scope = $1 AND j.kind = $2 AND j.subject = $3 AND j.hub = $4 AND j.fence = $5;

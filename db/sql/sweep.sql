@@ -124,19 +124,8 @@ DELETE FROM idscope.link_latency l
  USING dead
  WHERE l.region = dead.region AND l.host = dead.host AND l.measured_at < now() - $2 * interval '1 millisecond';
 
--- The deployment's jobs are rows of tenant_job under the tenant of zeros, one of each kind.
-
--- $1 kinds that there is to be a job of, for ever.
+-- $1 kinds of which there is to be a job, for ever. The deployment is the last of all tenants: the one of ones.
 -- name: sweep_begin
 INSERT INTO idscope.tenant_job (tenant_id, kind, subject, due_at)
-SELECT '00000000-0000-0000-0000-000000000000', kind, kind, now() FROM unnest($1::text[]) AS u (kind) ORDER BY kind
+SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', kind, kind, now() FROM unnest($1::text[]) AS u (kind) ORDER BY kind
     ON CONFLICT (tenant_id, kind, subject, hub) DO NOTHING;
-
--- Gives a claimed one back: $1 kind, $2 fence, due in $3 milliseconds, $4 how far it has come.
--- name: sweep_go_on
-WITH clock AS MATERIALIZED (
-        SELECT now() + $3::bigint * interval '1 millisecond' AS due_at)
-UPDATE idscope.tenant_job
-   SET due_at = clock.due_at, payload = $4::text::jsonb
-  FROM clock
- WHERE tenant_id = '00000000-0000-0000-0000-000000000000' AND kind = $1 AND subject = $1 AND hub = '' AND fence = $2;

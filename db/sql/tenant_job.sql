@@ -52,3 +52,11 @@ UPDATE idscope.tenant_job j
    SET due_at = u.due_at, attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
  WHERE j.tenant_id = u.tenant_id AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
+
+-- name: tenant_job_go_on
+WITH clock AS MATERIALIZED (
+        SELECT now() + $6::bigint * interval '1 millisecond' AS due_at)
+UPDATE idscope.tenant_job j
+   SET due_at = clock.due_at, attempt = 0, last_error = NULL, payload = $7::text::jsonb
+  FROM clock
+ WHERE j.tenant_id = $1 AND j.kind = $2 AND j.subject = $3 AND j.hub = $4 AND j.fence = $5;

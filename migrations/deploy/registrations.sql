@@ -134,7 +134,7 @@ CREATE INDEX job_due ON idscope.job (kind, id_scope, due_at) WHERE due_at < 'inf
 CREATE TABLE idscope.tenant_job (LIKE idscope.job INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 ALTER TABLE idscope.tenant_job RENAME id_scope TO tenant_id;
 ALTER TABLE idscope.tenant_job ALTER tenant_id TYPE uuid USING tenant_id::uuid, ADD PRIMARY KEY (tenant_id, kind, subject, hub);
-COMMENT ON TABLE idscope.tenant_job IS 'Jobs of a tenant, or of the deployment (the tenant of zeros): the columns and rules of job';
+COMMENT ON TABLE idscope.tenant_job IS 'Jobs of a tenant, or of the deployment (the tenant of ones): the columns and rules of job';
 COMMENT ON COLUMN idscope.tenant_job.payload IS 'Sweeps: how far they have come';
 CREATE INDEX tenant_job_due ON idscope.tenant_job (kind, tenant_id, due_at) WHERE due_at < 'infinity';
 ALTER TABLE idscope.tenant_job ENABLE ROW LEVEL SECURITY;

@@ -1,7 +1,7 @@
 // scenarios.js: single crashes, each with its defined outcome.
 //
 // Responsible for: the moments that a storm only hits by luck: the hubs down, a worker dead between the hub's answer and its own finish, a
-// worker that outlives its lease, an api dead just before and just after its commit.
+// worker that outlives its lease, an api dead just before and just after its commit, a worker dead in a sweep.
 // Must leave the stack whole and the devices assigned, for the verdict over all of them.
 'use strict';
 
@@ -24,6 +24,7 @@ class Scenarios {
       ['an api that dies after its commit has begun the operation that the next register answers', () => this.apiAfterCommit()],
       ['a worker that dies between hub and finish: the same identity on the same hub', () => this.workerBeforeFinish()],
       ['a worker that outlives its lease changes nothing any more', () => this.staleFinish()],
+      ['a worker that dies in a sweep costs its lease: the sweep goes on', () => this.workerInSweep()],
     ];
   }
 
@@ -145,6 +146,20 @@ class Scenarios {
     await this.stack.startPart('worker');
     await this.fleet.settled();
     assert.equal((await this.identities(device)).length, 1);
+  }
+
+  // The worker dies when a sweep's bite is done and not yet written down. What it had claimed is nobody's until the lease ends, and then the
+  // next worker's.
+  async workerInSweep() {
+    await this.stack.stopPart('worker');
+    await this.stack.sql('update idscope.tenant_job set due_at = now()');
+    const before = await this.killer.arm('sweep_bitten');
+    await this.killer.fell('sweep_bitten', before, () => this.fleet.inFlight());
+    const lost = await this.stack.sql('select kind, fence from idscope.tenant_job where due_at > now()');
+    assert.ok(lost.length > 0, 'no sweep was claimed');
+    await this.stack.startPart('worker');
+    const goneOn = lost.map(([kind, fence]) => `kind = '${kind}' and fence > ${fence} and attempt = 0`).join(' or ');
+    await until('the sweeps to go on', async () => await this.stack.number(`select count(*) from idscope.tenant_job where ${goneOn}`) === lost.length);
   }
 
   // A worker that freezes whenever it stands between a hub's answer and its finish.

@@ -47,7 +47,7 @@ INSERT INTO good_row VALUES
     ('job',               '{"kind": "hub_remove", "subject": "d", "hub": "h", "payload": ["device-a"], "due_at": "infinity"}', 'a dead job'),
     ('job',               '{"subject": "device-a", "hub": "h"}', 'the same subject on a hub'),
     ('job',               '{"kind": "a_kind_of_tomorrow"}', 'a kind that nobody knows yet'),
-    ('tenant_job',        '{"tenant_id": "00000000-0000-0000-0000-000000000000", "payload": {"scope": "x"}}', 'a job of the deployment'),
+    ('tenant_job',        '{"tenant_id": "ffffffff-ffff-ffff-ffff-ffffffffffff", "payload": {"scope": "x"}}', 'a job of the deployment'),
     ('audit_event',       '{"tenant_id": "00000000-0000-0000-0000-000000000000", "actor_kind": "operator"}', 'an operator''s change of the deployment');
 
 SELECT is(t.says(tab, change), 'accepted', format('%s takes %s', tab, what)) FROM good_row ORDER BY tab, what;

@@ -96,24 +96,28 @@ SELECT is(jsonb_array_length(idscope.keys_joined((SELECT jsonb_agg(n) FROM gener
 
 -- Jobs of the deployment: one of a kind, claimed by one, given back with how far it has come.
 CREATE FUNCTION pg_temp.sweeps() RETURNS text[] LANGUAGE sql AS $$
-    SELECT array(SELECT format('%s%s %s', kind, CASE WHEN due_at > now() THEN ' later' END, payload) FROM idscope.tenant_job WHERE tenant_id = '00000000-0000-0000-0000-000000000000' ORDER BY 1)
+    SELECT array(SELECT format('%s%s %s', kind, CASE WHEN due_at > now() THEN ' later' END, payload) FROM idscope.tenant_job WHERE tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff' ORDER BY 1)
 $$;
 SELECT pg_temp.call('sweep_begin', '{one,two}');
 SELECT pg_temp.call('sweep_begin', '{one,three,two}');
 SELECT is(pg_temp.sweeps(), '{"one ","three ","two "}', 'each kind has one job');
-SELECT pg_temp.call('tenant_job_claim', '00000000-0000-0000-0000-000000000000', 'one', '1', '1000');
+SELECT format('PREPARE due_tenants AS %s', text) FROM t.statement WHERE name = 'tenant_job_due' \gexec
+SELECT results_eq($$EXECUTE due_tenants ('one', '00000000-0000-0000-0000-000000000000', 10)$$, $$VALUES ('ffffffff-ffff-ffff-ffff-ffffffffffff', 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid, true, now())$$,
+                  'the deployment is met by the walk over tenants');
+SELECT pg_temp.call('tenant_job_claim', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'one', '1', '1000');
 SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'a claim is a lease');
-SELECT pg_temp.call('sweep_go_on', 'one', '1', '0', '{"at": 1}');
+SELECT pg_temp.call('tenant_job_go_on', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'one', 'one', '', '1', '0', '{"at": 1}');
 SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'who has not its fence does not give it back');
-SELECT pg_temp.call('sweep_go_on', 'one', fence::text, '0', '{"at": 1}') FROM idscope.tenant_job WHERE kind = 'one';
+SELECT pg_temp.call('tenant_job_put_back', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'one', '{one}', '{""}', format('{%s}', fence), '{0}', '{t}', '{no}') FROM idscope.tenant_job WHERE kind = 'one';
+SELECT pg_temp.call('tenant_job_go_on', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'one', 'one', '', fence::text, '0', '{"at": 1}') FROM idscope.tenant_job WHERE kind = 'one';
 SELECT is(pg_temp.sweeps(), '{"one {\"at\": 1}","three ","two "}', 'who has, does');
+SELECT is((SELECT row(attempt, last_error) FROM idscope.tenant_job WHERE kind = 'one'), row(0, NULL::text), 'and what went well has failed no more');
 SELECT is((SELECT due_at FROM idscope.tenant_job WHERE kind = 'seal' AND tenant_id = t.tenant('a')), '2026-01-02T03:04:05Z'::timestamptz, 'a tenant''s job is another''s business');
 
 -- Jobs of a tenant, by the same statements: found, claimed, tried again, dead, done; another tenant's stay.
 DELETE FROM idscope.tenant_job;
 SELECT t.put('tenant_job', jsonb_build_object('kind', 'bill', 'subject', subject, 'due_at', now() + wait::interval), who)
   FROM (VALUES ('a', 'x', '0'), ('a', 'y', '1 hour'), ('b', 'x', '1 hour')) AS j (who, subject, wait);
-SELECT format('PREPARE due_tenants AS %s', text) FROM t.statement WHERE name = 'tenant_job_due' \gexec
 SELECT results_eq($$EXECUTE due_tenants ('bill', '00000000-0000-0000-0000-000000000000', 10)$$,
                   $$SELECT t.tenant(who)::text, t.tenant(who)::uuid, due, now() + wait::interval FROM (VALUES ('a', true, '0'), ('b', false, '1 hour')) AS w (who, due, wait)$$,
                   'the walk meets each tenant once, with what is due first');

@@ -68,14 +68,17 @@ describe('neighbours', () => {
   });
   after(() => stranger.stop());
 
+  // How long the sweep has been due that has been so for longest: they are to have their turns, whatever others do.
+  const sweepsLate = async () => Number(await stack.sql('SELECT coalesce(max(extract(epoch FROM now() - due_at)), 0) * 1000 FROM idscope.tenant_job WHERE due_at <= now()'));
   const everyHostCalled = (hubs) => until('every host to be called', () => hubs.every((hub) => stranger.calls.has(hub.host)), { timeoutMs: 120000 });
 
   test('thirty silent hubs of one tenant, each of an instance of its own, do not keep another tenant\'s new instance and device waiting', async (t) => {
     const hubs = Array.from({ length: 30 }, () => stray('silent'));
     await instances(t, other, hubs.map((hub) => [hub]));
     const longest = await longestStart(t, 5);
-    t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS})`);
-    assert.ok(longest < LIMIT_MS, `${longest} ms`);
+    const late = await sweepsLate();
+    t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS}); sweeps late ${late} ms`);
+    assert.ok(longest < LIMIT_MS && late < LIMIT_MS, `${longest} ms, ${late} ms`);
     await everyHostCalled(hubs); // nor are the silent ones forgotten
   });
 

@@ -15,7 +15,7 @@ const ITSELF = {
   linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
 };
 const NOT_OURS = { link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
-  tenant_job: "tenant_id = '00000000-0000-0000-0000-000000000000'" };
+  tenant_job: "tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'" };
 
 async function tables() {
   return (await stack.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'idscope' ORDER BY 1")).split('\n');

@@ -101,6 +101,26 @@ describe('tenants', () => {
     await other.deleteGroup(group);
   });
 
+  // The worker tells jobs of a tenant from the deployment's by their owner alone: a kind's job is run for whomever it belongs to.
+  test('a job of a tenant is found, worked on and given back as the deployment\'s are; one that fails is tried again, and says why', async (t) => {
+    const tenant = (await admin('create-tenant', fresh('jobs'))).IDSCOPE_TENANT_ID;
+    const add = (kind, payload) => stack.sql(`INSERT INTO idscope.tenant_job (tenant_id, kind, subject, payload, due_at) VALUES ('${tenant}', '${kind}', '${kind}', ${payload}, now())`);
+    const job = async (kind, owner = tenant) => JSON.parse(await stack.sql(`SELECT row_to_json(j) FROM idscope.tenant_job j WHERE tenant_id = '${owner}' AND kind = '${kind}'`));
+    t.after(() => stack.sql(`DELETE FROM idscope.tenant_job WHERE tenant_id = '${tenant}'`));
+    await add('free_names', 'NULL');
+    await add('nobody_knows_it', 'NULL');
+    await add('clear_inputs', `'{"scope": "x", "key": "", "began": "never"}'`);
+    for (const owner of [tenant, 'ffffffff-ffff-ffff-ffff-ffffffffffff']) {
+      const before = await job('free_names', owner);
+      const again = () => until('another turn', async () => { const now = await job('free_names', owner); return now.fence > before.fence && now; });
+      assert.equal((await again()).attempt, 0);
+    }
+    const failed = await until('a failed attempt to be noted', async () => { const now = await job('clear_inputs'); return now.attempt > 0 && now; });
+    assert.match(failed.last_error, /22007/); // what is no time
+    assert.deepEqual(failed.payload, { scope: 'x', key: '', began: 'never' });
+    assert.equal((await job('nobody_knows_it')).fence, 0);
+  });
+
   test('a bearer token of another tenant opens no instance\'s service plane', async () => {
     const { access_token: token } = (await other.requestToken({ scope: 'https://azure-devices-provisioning.net/.default' })).json;
     const answer = await idscope.service(made.instance, 'GET', '/enrollments/none', { authorization: `Bearer ${token}` });

@@ -64,16 +64,10 @@ static err_t check_time(struct db *db, const char *what)
     return E(DATABASE_TIMEOUT);
 }
 
-/* As the server counts. */
-static int64_t limit_us(const struct db *db)
-{
-    return db->until_ms * 1000 + db->ahead_us;
-}
-
 /* A server that stood still goes on with what it had been sent, so it is told as well until when that is wanted. */
 static void tell_limit(struct db *db)
 {
-    uint64_t wire = htobe64((uint64_t)limit_us(db));
+    uint64_t wire = htobe64((uint64_t)(db->until_ms * 1000 + db->ahead_us));
     memcpy(db->limit_wire, &wire, sizeof wire);
     db->limit = (struct db_args){.statement = SQL_IN_TIME,
                                  .count = 1,
@@ -346,18 +340,15 @@ static void roll_back(struct db *db)
     memcpy(db->message, words, sizeof words);
 }
 
-/* A COMMIT of a failed transaction is answered with the word ROLLBACK and no error. */
+/* As any other call, so that it is not done late. That of a failed transaction is answered with the word ROLLBACK and
+ * no error. */
 static err_t commit(struct db *db)
 {
-    struct err_detail words = {"COMMIT"};
-    if (db->until_ms)
-        err_say(&words, NULL, "SELECT idscope.in_time(%lld); COMMIT", (long long)limit_us(db));
-    PGresult *r = conn_execute(db, words.text);
-    err_t e = conn_is_good(r) ? NULL : conn_failure(db, "commit", r);
-    if (!e && strcmp(PQcmdStatus(r), "COMMIT") != 0)
-        e = E(DATABASE_STATEMENT);
-    PQclear(r);
-    return e;
+    const struct db_args call = {.statement = SQL_COMMIT};
+    struct rows *rows ROWS_CLEANUP = NULL;
+    TRY(run_once(db, &call, 1, &rows));
+    bool done = rows && strcmp(PQcmdStatus(rows->result), "COMMIT") == 0;
+    return done ? NULL : E(DATABASE_STATEMENT);
 }
 
 static err_t tx_once(struct db *db, err_t (*work)(struct db *db, void *context), void *context)
@@ -367,9 +358,7 @@ static err_t tx_once(struct db *db, err_t (*work)(struct db *db, void *context),
     TRY(begin(db));
     err_t e = work(db, context);
     if (!e)
-        e = check_time(db, "commit");
-    if (!e)
-        e = db->conn ? commit(db) : E(DATABASE_UNAVAILABLE);
+        e = commit(db);
     if (e)
         roll_back(db);
     db->in_tx = false;

@@ -1,4 +1,4 @@
--- tenancy.sql: who acts and until when, and the subscriptions of a tenant.
+-- tenancy.sql: who acts and until when, the end of a transaction, and the subscriptions of a tenant.
 
 -- name: act
 -- $1 tenant, $2 and $3 kind and id of who acts, $4 tracking id of the request, $5 operation. Sent before statements that are marked
@@ -9,6 +9,10 @@ SELECT set_config('idscope.tenant', $1::uuid::text, true), set_config('idscope.a
 -- name: in_time
 -- $1 when the time of the call is over, in microseconds since 1970 as this server counts. Fails when it is.
 SELECT idscope.in_time($1::bigint);
+
+-- name: commit
+-- The end of a transaction of several calls (db_tx).
+COMMIT;
 
 -- name: subscription_find -> subscription as actor
 -- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted

@@ -34,7 +34,9 @@ EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
 END
 $$;
 SELECT is(pg_temp.verdict(name, text, who), 'fits', format('%s: %s, run by idscope_%s', file, name, who))
-  FROM t.statement JOIN runs USING (file) ORDER BY file, name;
+  FROM t.statement JOIN runs USING (file)
+ WHERE text <> 'COMMIT' -- which the protocol prepares, and SQL does not
+ ORDER BY file, name;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,14 +1,8 @@
 #!/bin/bash
 # How the schema comes and goes: by sqitch or by psql, twice at once, by a superuser or by a role with less, back and forth; and that
 # verify notices damage. Each database here is a new one; roles are global to the cluster, so their coming and going shows too.
-set -uo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=../lib/cluster.sh
-. "$here/../lib/cluster.sh"
-# shellcheck source=lib/tap.sh
-. "$here/lib/tap.sh"
-work=$(mktemp -d)
-trap 'cluster_stop; rm -rf "$work"' EXIT
+# shellcheck source=tests/sql/lib/script.sh
+. "$(dirname "$0")/lib/script.sh"
 export SQITCH_FULLNAME=test SQITCH_EMAIL=test@localhost SQITCH_USER_CONFIG="$work/none" SQITCH_SYSTEM_CONFIG="$work/none"
 CLUSTER_DEPLOY=0 cluster_start || exit 1
 migrations=$cluster_root/migrations

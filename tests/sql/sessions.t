@@ -1,17 +1,11 @@
 #!/bin/bash
 # What two sessions that work at once leave behind, statement by statement: who waits for whom, and that none passes where one may. Each session
 # is a psql that is told what to do next; a step that has to wait is seen waiting in pg_locks before the other goes on.
-set -uo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=../lib/cluster.sh
-. "$here/../lib/cluster.sh"
-# shellcheck source=lib/tap.sh
-. "$here/lib/tap.sh"
-work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; cluster_stop; rm -rf "$work"' EXIT
+# shellcheck source=tests/sql/lib/script.sh
+. "$(dirname "$0")/lib/script.sh"
 cluster_start || exit 1
-cluster_psql postgres idscope -f "$here/lib/helpers.sql" -o /dev/null -c 'SELECT t.world()' || exit 1
-awk -f "$here/lib/statements.awk" "$cluster_root"/db/sql/*.sql | cluster_psql postgres idscope || exit 1
+cluster_psql postgres idscope -f "$lib/helpers.sql" -o /dev/null -c 'SELECT t.world()' || exit 1
+awk -f "$lib/statements.awk" "$cluster_root"/db/sql/*.sql | cluster_psql postgres idscope || exit 1
 
 declare -A pipe step
 ask() { cluster_psql postgres idscope -At -c "$1"; }

@@ -28,14 +28,14 @@ DB_PARAMS(end, struct db_assign_end, COL(job.subject), COL(job.fence), COL(opera
 DB_VALUE(registration_key, struct str, registration_key);
 DB_VALUE(yes_or_no, bool, yes);
 
-err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret_jobs,
-                      size_t *ret_count, struct db_assign_scope *ret_scope)
+err_t db_assign_claim(struct db *db, struct arena *a, struct str id_scope, const struct db_job_claim *c,
+                      struct db_job **ret_jobs, size_t *ret_count, struct db_assign_scope *ret_scope)
 {
     const struct str all = {NULL, 0};
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call calls[] = {DB_CALL(SQL_JOB_CLAIM, db_text(c->of.id_scope), db_job_claim_in(c)),
-                                    DB_CALL(SQL_ASSIGN_SCOPE, db_text(c->of.id_scope)),
-                                    DB_CALL(SQL_LINK_FIND, db_text(c->of.id_scope), db_text(all))};
+    const struct db_call calls[] = {DB_CALL(SQL_JOB_CLAIM, db_text(id_scope), db_job_claim_in(c)),
+                                    DB_CALL(SQL_ASSIGN_SCOPE, db_text(id_scope)),
+                                    DB_CALL(SQL_LINK_FIND, db_text(id_scope), db_text(all))};
     TRY(db_run(db, a, calls, 3, DB_ONCE, r.of));
     bool alive = rows_first(r.of[1], a, ret_scope, sizeof *ret_scope);
     ret_scope->alive = alive;

@@ -18,8 +18,8 @@ struct db_assign_scope {
 };
 
 /* Claims jobs of the scope and reads the scope and its links with them, in one round trip. Within a transaction. */
-err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret_jobs,
-                      size_t *ret_count, struct db_assign_scope *ret_scope);
+err_t db_assign_claim(struct db *db, struct arena *a, struct str id_scope, const struct db_job_claim *c,
+                      struct db_job **ret_jobs, size_t *ret_count, struct db_assign_scope *ret_scope);
 
 /* One device: its registration and its enrollment as they are now. */
 struct db_assign_found {

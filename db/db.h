@@ -153,6 +153,22 @@ err_t db_all(struct db *db, struct arena *a, struct db_call call, enum db_flag f
 err_t db_each(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, void *ret, size_t size,
               size_t count);
 
+/* Calls whose number is only known when the program runs: each is added as db_run would send it (what it names stays
+ * where it is), then all go in one pipeline as with db_run. rows[i] belongs to the call that was added as number i, and
+ * is freed with the pipeline; NULL after an error. `struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, 32);` */
+struct db_args;
+struct pipeline {
+    struct arena *a;
+    struct db_args *calls;
+    struct rows **rows;
+    size_t count;
+};
+struct pipeline pipeline_new(struct arena *a, size_t calls_max);
+void pipeline_add(struct pipeline *p, struct db_call call);
+err_t pipeline_run(struct db *db, struct pipeline *p, enum db_flag flag);
+void pipeline_cleanup(struct pipeline *p);
+#define PIPELINE_CLEANUP __attribute__((cleanup(pipeline_cleanup)))
+
 /* BEGIN, run `work`, COMMIT; ROLLBACK when `work` fails. What lost against another transaction is tried again as a
  * whole, so `work` must only change the database and its own arena. */
 err_t db_tx(struct db *db, err_t (*work)(struct db *db, void *context), void *context);

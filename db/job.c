@@ -33,10 +33,17 @@ struct db_in db_job_claim_in(const struct db_job_claim *c)
     return DB_MEMBERS(claim, c);
 }
 
-err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret, size_t *ret_count)
+err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, const struct db_job_owner *owners,
+                   size_t count, struct db_job_list *ret)
 {
-    return db_all(db, a, DB_CALL(of(&c->of, SQL_JOB_CLAIM, SQL_TENANT_JOB_CLAIM), owner(&c->of), db_job_claim_in(c)),
-                  DB_ONCE, ret, sizeof **ret, ret_count);
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, count);
+    for (size_t i = 0; i < count; i++)
+        pipeline_add(
+            &p, DB_CALL(of(&owners[i], SQL_JOB_CLAIM, SQL_TENANT_JOB_CLAIM), owner(&owners[i]), db_job_claim_in(c)));
+    TRY(pipeline_run(db, &p, DB_ONCE));
+    for (size_t i = 0; i < count; i++)
+        rows_all(p.rows[i], a, &ret[i].at, sizeof *ret[i].at, &ret[i].count);
+    return NULL;
 }
 
 err_t db_job_done(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,

@@ -30,16 +30,20 @@ err_t db_job_due(struct db *db, struct arena *a, struct str kind, const struct d
                  struct db_due_owner **ret, size_t *ret_count);
 
 struct db_job_claim {
-    struct db_job_owner of;
     struct str kind;
-    int64_t at_most, lease_ms;
+    int64_t at_most, lease_ms; /* at most of each owner */
 };
 /* Parameters of SQL_JOB_CLAIM behind the scope, for callers that send it in a pipeline of their own; its rows are
  * struct db_job. */
 struct db_in db_job_claim_in(const struct db_job_claim *c);
-/* Claims jobs that are due, those first that have waited longest; they are nobody else's until the lease ends. */
-err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_job **ret,
-                   size_t *ret_count);
+struct db_job_list {
+    struct db_job *at;
+    size_t count;
+};
+/* Claims jobs of each owner that are due, those first that have waited longest; they are nobody else's until the lease
+ * ends. All together or none. */
+err_t db_job_claim(struct db *db, struct arena *a, const struct db_job_claim *c, const struct db_job_owner *owners,
+                   size_t count, struct db_job_list *ret);
 
 /* Ends jobs; what another has claimed since stays. */
 err_t db_job_done(struct db *db, struct arena *a, const struct db_job_owner *o, struct str kind,

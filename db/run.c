@@ -260,6 +260,31 @@ err_t db_run(struct db *db, struct arena *a, const struct db_call *calls, size_t
     return run(db, args, count, flag, ret_rows);
 }
 
+struct pipeline pipeline_new(struct arena *a, size_t calls_max)
+{
+    return (struct pipeline){
+        .a = a,
+        .calls = ARENA_NEW_ARRAY(a, calls_max, struct db_args),
+        .rows = ARENA_NEW_ARRAY(a, calls_max, struct rows *),
+    };
+}
+
+void pipeline_add(struct pipeline *p, struct db_call call)
+{
+    args_make(&p->calls[p->count++], &call, p->a);
+}
+
+err_t pipeline_run(struct db *db, struct pipeline *p, enum db_flag flag)
+{
+    return p->count ? run(db, p->calls, p->count, flag, p->rows) : NULL;
+}
+
+void pipeline_cleanup(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        rows_free(p->rows[i]);
+}
+
 err_t db_rows(struct db *db, struct arena *a, struct db_call call, enum db_flag flag, struct rows **ret_rows)
 {
     return db_run(db, a, &call, 1, flag, ret_rows);

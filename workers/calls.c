@@ -81,22 +81,21 @@ void calls_start(struct calls *s, struct hub_call *call)
 
 static void hand_on(struct calls *s, void (*gathered)(void *context), void *context)
 {
-    if (!gathered)
-        return;
     job_take_db(s->c);
     gathered(context);
     job_give_db(s->c);
 }
 
-void calls_run(struct calls *s, void (*answered)(struct hub_call *call), void (*gathered)(void *context), void *context)
+void calls_run(struct calls *s, void (*answered)(void *context, struct hub_call *call), void (*gathered)(void *context),
+               void *context)
 {
     struct hub_client *client = s->c->client;
-    bool news = gathered != NULL;
+    bool news = true;
     while (hub_client_open(client) > 0) {
         struct hub_call *call = hub_client_next(client, news ? GATHER_MS : SLICE_MS);
         if (call) {
-            answered(call);
-            news = gathered != NULL;
+            answered(context, call);
+            news = true;
         } else if (left_ms(s) <= 0) {
             hub_client_give_up(client);
         } else if (news) {

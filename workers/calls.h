@@ -4,7 +4,7 @@
  *
  *     calls_begin(&s, c, claimed_ms);
  *     calls_enter(&s, host, …); calls_start(&s, &call); …
- *     calls_run(&s, answered, NULL, NULL);
+ *     calls_run(&s, answered, gathered, context);
  *     calls_end(&s);
  */
 #ifndef IDSCOPE_CALLS_H
@@ -31,8 +31,8 @@ void calls_over(struct calls *s, const struct hub_call *last);
  * through calls_run, exactly once; as HUB_CANCELLED when there is no time left. */
 void calls_start(struct calls *s, struct hub_call *call);
 /* Runs until no call is open. `answered` gets each that ended (call->owner is the caller's), and may start more.
- * `gathered`, NULL or called with c->db set and `context` when some ended and others still run, and at the end. */
-void calls_run(struct calls *s, void (*answered)(struct hub_call *call), void (*gathered)(void *context),
+ * `gathered` is called with c->db set when some ended and others still run, and at the end. */
+void calls_run(struct calls *s, void (*answered)(void *context, struct hub_call *call), void (*gathered)(void *context),
                void *context);
 /* Leaves all hosts and takes a database connection again. */
 void calls_end(struct calls *s);

@@ -18,9 +18,13 @@ enum {
 };
 
 _Static_assert((int)JOB_KINDS <= (int)POOL_KINDS_MAX, "the pool has room for every kind");
+#define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
+    _Static_assert((turn_scopes) <= POOL_TURN_MAX, "a turn has room for its scopes");
+#include "workers/jobs.def"
 
 static job_function *const functions[] = {
-#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) job_##kind,
+#define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
+    job_##kind,
 #define SWEEP(kind, every_ms, sentence) job_sweep,
 #include "workers/jobs.def"
 };
@@ -37,7 +41,8 @@ struct walk {
 
 struct turn {
     enum job_kind kind;
-    struct pool_scope scope;
+    struct pool_scope scopes[POOL_TURN_MAX];
+    size_t scope_count;
     int slot;
 };
 
@@ -89,11 +94,16 @@ static void pause_until(int64_t until_ms)
     }
 }
 
-static void note_error(const struct job_context *c, const char *kind, struct str id_scope, err_t e)
+static void note_error(const struct job_context *c, const char *kind, struct str name, err_t e)
 {
     if (e && e != E(DATABASE_UNAVAILABLE))
-        log_event(LOG_ERROR, "jobError", L_CSTR("kind", kind), L_TEXT("idScope", id_scope), L_CSTR("error", e->name),
+        log_event(LOG_ERROR, "jobError", L_CSTR("kind", kind), L_TEXT("idScope", name), L_CSTR("error", e->name),
                   L_CSTR("message", db_message(c->db)));
+}
+
+void job_note_error(const struct job_context *c, const struct job_part *part, err_t e)
+{
+    note_error(c, job_kind_name(c->kind).p, part->name, e);
 }
 
 static struct pool_scope scope_of(const struct db_due_owner *o)
@@ -111,39 +121,93 @@ static struct db_job_owner owner_of(enum job_kind kind, const struct pool_scope 
 
 /* --- a turn ------------------------------------------------------------------------------------------------------- */
 
-static void note_group(const struct job_context *c, struct str id_scope, int64_t busy_us)
+static void note_part(const struct job_context *c, const struct job_part *part)
 {
     struct kind_stats *s = &c->worker->stats[c->kind];
-    const struct job_counts *n = &c->counts;
-    atomic_fetch_add(&s->busy_us, busy_us);
+    const struct job_counts *n = &part->counts;
     atomic_fetch_add(&s->done, n->done);
     atomic_fetch_add(&s->failed, n->failed);
     atomic_fetch_add(&s->retried, n->retried);
     atomic_fetch_add(&s->dropped, n->dropped);
     atomic_fetch_add(&s->dead, n->dead);
-    log_event(LOG_INFO, "job", L_TEXT("kind", job_kind_name(c->kind)), L_TEXT("idScope", id_scope),
+    log_event(LOG_INFO, "job", L_TEXT("kind", job_kind_name(c->kind)), L_TEXT("idScope", part->name),
               L_NUM("count", n->claimed), L_NUM("done", n->done), L_NUM("failed", n->failed),
               L_NUM("retried", n->retried), L_NUM("dropped", n->dropped), L_NUM("dead", n->dead),
-              L_NUM("ms", busy_us / 1000));
+              L_NUM("ms", (clock_span_us() - c->begun_us) / 1000));
 }
 
-/* A scope with much work gets a few rounds, or one that takes long (its hubs may be silent), then the others have their
- * turn. */
-static void work(struct job_context *c, struct str id_scope)
+static void leave(struct job_context *c, struct job_part *part)
 {
-    err_t e = NULL;
+    pthread_mutex_lock(&loop.lock);
+    pool_leave(loop.pool, c->slot, part->name.p);
+    pthread_mutex_unlock(&loop.lock);
+}
+
+void job_part_over(struct job_context *c, struct job_part *part)
+{
+    part->over = true;
+    if (part->counts.claimed > 0)
+        note_part(c, part);
+    if (hub_client_open(c->client) > 0) {
+        part->counts.claimed = 0;
+        leave(c, part);
+    }
+}
+
+/* Each alone, since together they failed: the one that is the reason must not be in the way of the others. */
+static void work_alone(const struct job_context *c)
+{
+    struct job_context alone = *c;
+    alone.part_count = 1;
+    for (size_t i = 0; i < c->part_count && !is_stopping(); i++) {
+        alone.parts = &c->parts[i];
+        err_t e = functions[c->kind](&alone);
+        job_note_error(&alone, alone.parts, e);
+    }
+}
+
+/* The parts that have more stay for another one. */
+static void close_round(struct job_context *c, bool failed)
+{
+    size_t more = 0;
+    for (size_t i = 0; i < c->part_count; i++) {
+        struct job_part *part = &c->parts[i];
+        if (!part->over)
+            job_part_over(c, part);
+        if (!failed && part->counts.claimed == job_claim_limit(c->kind))
+            c->parts[more++] = *part;
+        else
+            leave(c, part);
+    }
+    c->part_count = more;
+    atomic_fetch_add(&c->worker->stats[c->kind].busy_us, clock_span_us() - c->begun_us);
+}
+
+/* What is due now. */
+static void work_round(struct job_context *c)
+{
+    c->begun_us = clock_span_us();
+    arena_reset(c->arena);
+    for (size_t i = 0; i < c->part_count; i++)
+        c->parts[i] = (struct job_part){.of = c->parts[i].of, .name = c->parts[i].name};
+    err_t e = functions[c->kind](c);
+    if (e && c->part_count > 1)
+        work_alone(c);
+    else
+        job_note_error(c, c->parts, e);
+    close_round(c, e != NULL);
+}
+
+/* Owners with much work get a few rounds, or one that takes long (their hubs may be silent), then others have their
+ * turn. */
+static void work(struct job_context *c)
+{
     int64_t turn_ends_ms = clock_ms() + TURN_MS;
-    for (int round = 0; round < ROUNDS_PER_TURN && !e && !is_stopping(); round++) {
-        int64_t start_us = clock_span_us();
-        arena_reset(c->arena);
-        c->counts = (struct job_counts){0};
-        e = functions[c->kind](c, id_scope);
-        if (c->counts.claimed > 0)
-            note_group(c, id_scope, clock_span_us() - start_us);
-        if (c->counts.claimed < job_claim_limit(c->kind) || clock_ms() >= turn_ends_ms)
+    for (int round = 0; round < ROUNDS_PER_TURN && c->part_count > 0 && !is_stopping(); round++) {
+        work_round(c);
+        if (clock_ms() >= turn_ends_ms)
             break;
     }
-    note_error(c, job_kind_name(c->kind).p, id_scope, e);
 }
 
 static struct hub_client *take_client(void)
@@ -165,12 +229,18 @@ static void end_turn(const struct turn *t, struct hub_client *client)
 
 static void run_turn(struct job_context *c, const struct turn *t)
 {
+    struct job_part parts[POOL_TURN_MAX];
+    for (size_t i = 0; i < t->scope_count; i++)
+        parts[i] = (struct job_part){.of = owner_of(t->kind, &t->scopes[i]), .name = str_of(t->scopes[i].id_scope)};
     c->kind = t->kind;
-    c->of = owner_of(t->kind, &t->scope);
+    c->slot = t->slot;
+    c->parts = parts;
+    c->part_count = t->scope_count;
     c->client = take_client();
-    work(c, str_of(t->scope.id_scope));
+    work(c);
     job_give_db(c);
     end_turn(t, c->client);
+    c->parts = NULL;
 }
 
 /* --- looking for work --------------------------------------------------------------------------------------------- */
@@ -213,21 +283,42 @@ static err_t next_page(struct job_context *c, enum job_kind kind, struct walk *k
     return NULL;
 }
 
+static void take(struct walk *k, size_t i, struct turn *t)
+{
+    t->scopes[t->scope_count++] = k->page[i];
+    k->page[i] = k->page[--k->count];
+}
+
+/* With the lock held: the turn is for the scope `first` of the page, and for those of its tenant that may join. */
+static void fill_turn(struct walk *k, size_t first, struct turn *t)
+{
+    t->scope_count = 0;
+    t->slot = pool_begin(loop.pool, t->kind, &k->page[first], clock_ms());
+    take(k, first, t);
+    for (size_t i = 0; i < k->count;)
+        if (pool_join(loop.pool, t->slot, &k->page[i]))
+            take(k, i, t);
+        else
+            i++;
+}
+
 /* Whose turn it is among the page's scopes; the slot is taken. */
 static bool begin_turn(enum job_kind kind, struct walk *k, struct turn *ret)
 {
-    int64_t now_ms = clock_ms();
     pthread_mutex_lock(&loop.lock);
-    size_t i = pool_choose(loop.pool, kind, k->page, k->count, now_ms);
+    size_t i = pool_choose(loop.pool, kind, k->page, k->count, clock_ms());
     bool found = i < k->count;
-    if (found) {
-        *ret = (struct turn){kind, k->page[i], pool_begin(loop.pool, kind, &k->page[i], now_ms)};
-        k->page[i] = k->page[--k->count];
-    }
-    pthread_mutex_unlock(&loop.lock);
+    ret->kind = kind;
     if (found)
-        atomic_fetch_add(&loop.worker->stats[kind].running, 1);
-    return found;
+        fill_turn(k, i, ret);
+    pthread_mutex_unlock(&loop.lock);
+    if (!found)
+        return false;
+    struct kind_stats *s = &loop.worker->stats[kind];
+    atomic_fetch_add(&s->running, 1);
+    atomic_fetch_add(&s->turns, 1);
+    atomic_fetch_add(&s->owners, (int64_t)ret->scope_count);
+    return true;
 }
 
 /* A round that found nothing due is followed by a longer wait. */

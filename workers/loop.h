@@ -1,6 +1,6 @@
 /* loop.h: the slots of the worker and what they share. A slot is a thread that works on one turn at a time: of some
- * kind of job, for some ID scope, as pool.h shares them out. It hands the scope to the kind's function, which claims,
- * works and ends the jobs. */
+ * kind of job, for some owners, as pool.h shares them out. It hands these to the kind's function, which claims, works
+ * and ends the jobs. */
 #ifndef IDSCOPE_LOOP_H
 #define IDSCOPE_LOOP_H
 
@@ -15,7 +15,7 @@
 #include "workers/hub_client.h"
 #include "workers/schedule.h"
 
-/* What became of the jobs of one group. */
+/* What became of the jobs of one owner. */
 struct job_counts {
     int64_t claimed;
     int64_t done, failed;     /* ended with their effect; ended with a refusal that the tenant sees */
@@ -24,7 +24,7 @@ struct job_counts {
 };
 
 struct kind_stats {
-    _Atomic int64_t busy_us, done, failed, retried, dropped, dead;
+    _Atomic int64_t busy_us, turns, owners, done, failed, retried, dropped, dead;
     _Atomic int running; /* slots */
 };
 
@@ -41,15 +41,25 @@ struct worker {
     _Atomic int64_t stop_by_ms; /* monotonic; once stopping */
 };
 
+/* One owner's part of a turn: an ID scope, or a tenant. */
+struct job_part {
+    struct db_job_owner of;
+    struct str name; /* the ID scope, or the tenant as text */
+    struct job_counts counts;
+    bool over; /* all that was claimed is written */
+};
+
 /* One turn's view: what a job function gets. */
 struct job_context {
     struct worker *worker;
     enum job_kind kind;
-    struct db_job_owner of;
-    struct db *db; /* NULL while the turn waits for hubs (calls.h) */
+    struct job_part *parts;
+    size_t part_count;
+    int slot;
+    int64_t begun_us; /* this round */
+    struct db *db;    /* NULL while the turn waits for hubs (calls.h) */
     struct hub_client *client;
-    struct arena *arena; /* of this group */
-    struct job_counts counts;
+    struct arena *arena; /* of this round */
 };
 
 /* Lends the turn's connection to others, and takes one again. */
@@ -59,10 +69,17 @@ void job_take_db(struct job_context *c);
  * drain does. */
 int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
 
-/* Claims and works on jobs of one owner (c->of): an ID scope, or a tenant, whose id as text id_scope is then. c->counts
- * tells what became of them; claimed == job_claim_limit asks for another round. */
-typedef err_t job_function(struct job_context *c, struct str id_scope);
-#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
+/* Says what went wrong with a part of the turn. */
+void job_note_error(const struct job_context *c, const struct job_part *part, err_t e);
+/* What the part has claimed is written, as its counts say; at the end of its function this is taken for granted. While
+ * calls for others still run it leaves the turn, so that nobody's silence keeps its new work waiting. */
+void job_part_over(struct job_context *c, struct job_part *part);
+
+/* Claims and works on jobs of the owners c->parts, whose counts tell what became of them; claimed == job_claim_limit
+ * asks for another round. An error says that nothing was claimed; what goes wrong later is a part's own
+ * (job_note_error), so that no owner spoils the turn of another. */
+typedef err_t job_function(struct job_context *c);
+#define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     job_function job_##kind;
 #define SWEEP(kind, every_ms, sentence)
 #include "workers/jobs.def"

@@ -110,6 +110,12 @@ static void write_metrics(struct process *p, struct text *out)
     m = metric_begin(out, "idscope_job_busy_seconds_total", "Time spent on groups of jobs.", METRIC_COUNTER);
     for (enum job_kind k = 0; k < JOB_KINDS; k++)
         metric_number(&m, (double)atomic_load(&w->stats[k].busy_us) / 1e6, METRIC_LABELS({"kind", job_kind_name(k).p}));
+    m = metric_begin(out, "idscope_job_turns_total", "Turns of a slot.", METRIC_COUNTER);
+    for (enum job_kind k = 0; k < JOB_KINDS; k++)
+        metric_count(&m, (uint64_t)atomic_load(&w->stats[k].turns), METRIC_LABELS({"kind", job_kind_name(k).p}));
+    m = metric_begin(out, "idscope_job_owners_total", "ID scopes, or tenants, that turns were for.", METRIC_COUNTER);
+    for (enum job_kind k = 0; k < JOB_KINDS; k++)
+        metric_count(&m, (uint64_t)atomic_load(&w->stats[k].owners), METRIC_LABELS({"kind", job_kind_name(k).p}));
     m = metric_begin(out, "idscope_jobs_running", "Slots that are busy with a kind of job.", METRIC_GAUGE);
     for (enum job_kind k = 0; k < JOB_KINDS; k++)
         metric_count(&m, (uint64_t)atomic_load(&w->stats[k].running), METRIC_LABELS({"kind", job_kind_name(k).p}));

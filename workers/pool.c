@@ -14,7 +14,8 @@ struct turn {
     bool running;
     int kind;
     struct uuid tenant;
-    char id_scope[POOL_SCOPE_MAX];
+    char scopes[POOL_TURN_MAX][POOL_SCOPE_MAX];
+    int scope_count;
     int64_t begun_ms;
 };
 
@@ -90,6 +91,14 @@ struct view {
     int64_t tenant_ms;
 };
 
+static bool is_for(const struct turn *t, const char *id_scope)
+{
+    for (int i = 0; i < t->scope_count; i++)
+        if (strcmp(t->scopes[i], id_scope) == 0)
+            return true;
+    return false;
+}
+
 static struct view look(const struct pool *p, int kind, const struct pool_scope *s, int64_t now_ms)
 {
     const struct account *account = account_of(p, &s->tenant);
@@ -103,7 +112,7 @@ static struct view look(const struct pool *p, int kind, const struct pool_scope 
         v.of_kind += same_kind;
         v.of_tenant += same_tenant;
         v.of_tenant_and_kind += same_kind && same_tenant;
-        v.of_scope += same_kind && strcmp(t->id_scope, s->id_scope) == 0;
+        v.of_scope += same_kind && is_for(t, s->id_scope);
         v.tenant_ms += same_tenant ? now_ms - t->begun_ms : 0;
     }
     return v;
@@ -161,14 +170,40 @@ void pool_order(const struct pool *p, int64_t now_ms, int *ret_kinds)
 
 /* --- turns -------------------------------------------------------------------------------------------------------- */
 
+static void let_in(struct turn *t, const struct pool_scope *scope)
+{
+    memcpy(t->scopes[t->scope_count++], scope->id_scope, sizeof scope->id_scope);
+}
+
 int pool_begin(struct pool *p, int kind, const struct pool_scope *scope, int64_t now_ms)
 {
     int slot = 0;
     while (p->turns[slot].running)
         slot++;
     p->turns[slot] = (struct turn){.running = true, .kind = kind, .tenant = scope->tenant, .begun_ms = now_ms};
-    memcpy(p->turns[slot].id_scope, scope->id_scope, sizeof scope->id_scope);
+    let_in(&p->turns[slot], scope);
     return slot;
+}
+
+bool pool_join(struct pool *p, int slot, const struct pool_scope *scope)
+{
+    struct turn *t = &p->turns[slot];
+    const struct pool_kind *k = &p->kinds[t->kind];
+    if (t->scope_count == k->turn_scopes || !is_of(&t->tenant, &scope->tenant) ||
+        look(p, t->kind, scope, t->begun_ms).of_scope >= k->scope_slots)
+        return false;
+    let_in(t, scope);
+    return true;
+}
+
+void pool_leave(struct pool *p, int slot, const char *id_scope)
+{
+    struct turn *t = &p->turns[slot];
+    for (int i = 0; i < t->scope_count; i++)
+        if (strcmp(t->scopes[i], id_scope) == 0) {
+            memmove(t->scopes[i], t->scopes[--t->scope_count], POOL_SCOPE_MAX);
+            return;
+        }
 }
 
 void pool_end(struct pool *p, int slot, int64_t now_ms)

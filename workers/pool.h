@@ -1,5 +1,5 @@
 /* pool.h: who gets the next slot. A fixed number of slots is shared between kinds of jobs, tenants and scopes; turns
- * are counted in time, not in number.
+ * are counted in time, not in number. A turn is one tenant's, and may be for several of its scopes.
  *
  * The rule for tenants is that of shared buffers in switches (Choudhury and Hahne, "Dynamic queue length thresholds"):
  * a tenant may begin another turn while it has fewer slots than are free. So one tenant alone gets half of them, two
@@ -15,10 +15,11 @@
 #include "core/cfg.h"
 #include "core/enc.h"
 
-enum { POOL_SLOTS_MAX = CFG_JOB_SLOTS_MOST, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 40 };
+enum { POOL_SLOTS_MAX = CFG_JOB_SLOTS_MOST, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 40, POOL_TURN_MAX = 16 };
 
 /* A row of jobs.def. */
 struct pool_kind {
+    int turn_scopes; /* of one turn, POOL_TURN_MAX at most */
     int slots, scope_slots, weight;
 };
 
@@ -37,8 +38,14 @@ struct pool *pool_new(struct arena *a, int slots, const struct pool_kind *kinds,
 void pool_order(const struct pool *p, int64_t now_ms, int *ret_kinds);
 /* The index of the scope whose turn is next; `count` when none of them may begin now. */
 size_t pool_choose(const struct pool *p, int kind, const struct pool_scope *at, size_t count, int64_t now_ms);
-/* Takes a slot for a turn that pool_choose allowed, and gives it back. */
+/* Takes a slot for a turn that pool_choose allowed. */
 int pool_begin(struct pool *p, int kind, const struct pool_scope *scope, int64_t now_ms);
+/* Lets another scope into the turn of a slot: one of its tenant that has not as many turns as its kind gives a scope.
+ * False: it stays outside. */
+bool pool_join(struct pool *p, int slot, const struct pool_scope *scope);
+/* A scope leaves the turn, which goes on for others: it may have another turn from now on. */
+void pool_leave(struct pool *p, int slot, const char *id_scope);
+/* Gives the slot back. */
 void pool_end(struct pool *p, int slot, int64_t now_ms);
 
 #endif

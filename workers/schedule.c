@@ -14,14 +14,14 @@ static const struct {
     int64_t first_ms, longest_ms;
     int attempts;
 } kinds[] = {
-#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
+#define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     {#kind, JOBS_OF_##whose, claim, first_ms, longest_ms, attempts},
 #include "workers/jobs.def"
 };
 
 static const struct pool_kind pool_kinds[] = {
-#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)                  \
-    {slots, scope_slots, weight},
+#define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
+    {turn_scopes, slots, scope_slots, weight},
 #include "workers/jobs.def"
 };
 

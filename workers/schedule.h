@@ -7,7 +7,8 @@
 #include "workers/pool.h"
 
 enum job_kind {
-#define JOB(kind, whose, claim, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence) JOB_##kind,
+#define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
+    JOB_##kind,
 #include "workers/jobs.def"
     JOB_KINDS
 };

@@ -9,7 +9,7 @@
 
 enum { SLOTS = 16, BUSY, QUIET, KINDS = 2 };
 
-static const struct pool_kind kinds[KINDS] = {{16, 4, 4}, {8, 1, 1}};
+static const struct pool_kind kinds[KINDS] = {{4, 16, 4, 4}, {1, 8, 1, 1}};
 
 static struct pool *pool_of(void **state)
 {
@@ -149,6 +149,58 @@ static void of_one_tenant_the_oldest_work_comes_first(void **state)
     assert_int_equal(pool_choose(p, 0, at, 3, 0), 1);
 }
 
+/* Lets a scope into the turn of a slot. */
+static bool join(struct pool *p, int slot, int tenant, int number)
+{
+    struct pool_scope s = scope(tenant, number);
+    return pool_join(p, slot, &s);
+}
+
+static void a_turn_is_for_so_many_scopes_of_one_tenant(void **state)
+{
+    struct pool *p = pool_of(state);
+    int slot = begin(p, 0, BUSY, 0, 0);
+    assert_false(join(p, slot, QUIET, 1));
+    for (int i = 1; i < kinds[0].turn_scopes; i++)
+        assert_true(join(p, slot, BUSY, i));
+    assert_false(join(p, slot, BUSY, 50));
+}
+
+static void who_joined_has_a_slot_less(void **state)
+{
+    struct pool *p = pool_of(state);
+    for (int i = 0; i < kinds[0].scope_slots; i++)
+        assert_true(join(p, begin(p, 0, BUSY, i + 1, 0), BUSY, 0));
+    assert_int_equal(begin(p, 0, BUSY, 0, 0), -1);
+    assert_false(join(p, begin(p, 0, BUSY, 50, 0), BUSY, 0));
+}
+
+/* The silence of one hub in a turn keeps nobody else's new work waiting. */
+static void who_left_may_begin_again_while_the_turn_goes_on(void **state)
+{
+    struct pool *p = pool_of(state);
+    struct pool_scope left = scope(BUSY, 0);
+    int slots[4];
+    for (int i = 0; i < kinds[0].scope_slots; i++) {
+        slots[i] = begin(p, 0, BUSY, 0, 0);
+        assert_true(join(p, slots[i], BUSY, i + 1));
+    }
+    pool_leave(p, slots[0], left.id_scope);
+    pool_leave(p, slots[0], left.id_scope); /* it is not there any more */
+    assert_true(begin(p, 0, BUSY, 0, 0) >= 0);
+    assert_int_equal(begin(p, 0, BUSY, 0, 0), -1);
+}
+
+static void a_turn_costs_its_tenant_one_slot_for_any_number_of_scopes(void **state)
+{
+    struct pool *p = pool_of(state);
+    int begun = 0;
+    for (int slot; (slot = begin(p, 0, BUSY, 2 * begun, 0)) >= 0; begun++)
+        assert_true(join(p, slot, BUSY, 2 * begun + 1));
+    assert_int_equal(begun, SLOTS / 2);
+    assert_true(begin(p, 0, QUIET, 0, 0) >= 0);
+}
+
 static void the_kind_that_used_least_of_its_share_looks_first(void **state)
 {
     struct pool *p = pool_of(state);
@@ -199,6 +251,10 @@ int main(void)
         UNIT(turns_are_counted_in_time),
         UNIT(time_that_was_used_is_forgotten),
         UNIT(of_one_tenant_the_oldest_work_comes_first),
+        UNIT(a_turn_is_for_so_many_scopes_of_one_tenant),
+        UNIT(who_joined_has_a_slot_less),
+        UNIT(who_left_may_begin_again_while_the_turn_goes_on),
+        UNIT(a_turn_costs_its_tenant_one_slot_for_any_number_of_scopes),
         UNIT(the_kind_that_used_least_of_its_share_looks_first),
         UNIT(more_tenants_than_are_remembered_harm_nobody),
         UNIT(a_pool_of_one_slot_works),

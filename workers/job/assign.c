@@ -93,9 +93,9 @@ static bool is_end(enum assign_step step)
 static void count_ends(struct assign_batch *b, const struct db_assign_end *ends, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        b->c->counts.done += ends[i].written && ends[i].status == REG_ASSIGNED;
-        b->c->counts.failed += ends[i].written && ends[i].status != REG_ASSIGNED;
-        b->c->counts.dropped += !ends[i].written;
+        b->part->counts.done += ends[i].written && ends[i].status == REG_ASSIGNED;
+        b->part->counts.failed += ends[i].written && ends[i].status != REG_ASSIGNED;
+        b->part->counts.dropped += !ends[i].written;
     }
 }
 
@@ -124,7 +124,7 @@ static err_t write_waits(struct assign_batch *b)
                                                      item->sentence, item->waits_for, item->input};
     }
     TRY(db_assign_wait(b->c->db, a, b->id_scope, waits, count));
-    b->c->counts.retried += (int64_t)count;
+    b->part->counts.retried += (int64_t)count;
     b->waits = count > 0;
     return NULL;
 }
@@ -221,12 +221,12 @@ static err_t choose_in_tx(struct db *db, void *context)
 {
     struct assign_batch *b = context;
     struct job_context *c = b->c;
-    const struct db_job_claim claim = {c->of, job_kind_name(JOB_assign), job_claim_limit(JOB_assign),
+    const struct db_job_claim claim = {job_kind_name(JOB_assign), job_claim_limit(JOB_assign),
                                        c->worker->cfg->lease_ms};
-    c->counts = (struct job_counts){0};
+    b->part->counts = (struct job_counts){0};
     b->claimed_ms = clock_ms();
-    TRY(db_assign_claim(db, c->arena, &claim, &b->jobs, &b->count, &b->scope));
-    c->counts.claimed = (int64_t)b->count;
+    TRY(db_assign_claim(db, c->arena, b->id_scope, &claim, &b->jobs, &b->count, &b->scope));
+    b->part->counts.claimed = (int64_t)b->count;
     if (b->count == 0)
         return NULL;
     qsort(b->jobs, b->count, sizeof *b->jobs, by_key);
@@ -257,9 +257,9 @@ static void write_ended(struct assign_batch *b)
     KILL_POINT("assign_finished");
 }
 
-err_t job_assign(struct job_context *c, struct str id_scope)
+err_t job_assign(struct job_context *c)
 {
-    struct assign_batch b = {.c = c, .id_scope = id_scope};
+    struct assign_batch b = {.c = c, .part = c->parts, .id_scope = c->parts->of.id_scope};
     TRY(db_tx(c->db, choose_in_tx, &b));
     if (b.count == 0)
         return NULL;

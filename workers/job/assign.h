@@ -42,6 +42,7 @@ struct assign_item {
 
 struct assign_batch {
     struct job_context *c;
+    struct job_part *part;
     struct str id_scope;
     int64_t claimed_ms;
     struct db_assign_scope scope;

@@ -497,9 +497,10 @@ static void begin_all(struct pushes *s)
         begun += begin(&s->at[i], ENTER_WAIT_MS / (int64_t)s->count);
 }
 
-static void take_ended(struct hub_call *call)
+static void take_ended(void *context, struct hub_call *call)
 {
     struct push *p = call->owner;
+    (void)context;
     take_answer(p);
     if (!p->done)
         return;

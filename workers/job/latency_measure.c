@@ -5,20 +5,16 @@
 #include <string.h>
 
 #include "core/limits.h"
-#include "core/process/clock.h"
 #include "db/job.h"
 #include "db/link.h"
-#include "workers/calls.h"
 #include "workers/hub_answer.h"
+#include "workers/round.h"
 
 enum { CONNECTS = 3, TIMEOUT_MS = 5000, US_MAX = 2000000000 };
 
 /* One host. */
 struct measurement {
-    struct job_context *c;
-    struct calls *calls;
-    struct db_job job;
-    struct str host;
+    struct round_item item;
     struct db_latency_found before; /* young: measured a moment ago, not again */
     int64_t back_ms;                /* > 0: not begun, to be tried again then */
     struct hub_call call;
@@ -31,7 +27,7 @@ struct measurement {
 static void start_connect(struct measurement *m)
 {
     m->call = (struct hub_call){
-        .host = m->host,
+        .host = m->item.host,
         .method = "GET",
         .path = STR("/statistics/service?api-version=" HUB_API_VERSION),
         .timeout_ms = TIMEOUT_MS,
@@ -39,7 +35,7 @@ static void start_connect(struct measurement *m)
         .connect_only = m->count > 0,
         .owner = m,
     };
-    calls_start(m->calls, &m->call);
+    calls_start(m->item.calls, &m->call);
 }
 
 /* A host of which one connect fails has no figure, nor one whose first answer, a refusal, is not in a hub's words.
@@ -60,37 +56,39 @@ static bool take_connect(struct measurement *m)
     return m->count < CONNECTS;
 }
 
-static void take_answer(struct hub_call *call)
+static struct round_item *take_answer(struct hub_call *call)
 {
     struct measurement *m = call->owner;
-    if (take_connect(m))
+    if (take_connect(m)) {
         start_connect(m);
-    else
-        calls_over(m->calls, call);
+    } else {
+        m->item.open = 0;
+        calls_over(m->item.calls, call);
+    }
+    return &m->item;
 }
 
-static void begin(struct measurement *m)
+static err_t look(struct round_item *item)
 {
+    struct measurement *m = (struct measurement *)item;
+    const struct cfg *cfg = item->c->worker->cfg;
+    int64_t young_ms = percent_of(PERCENT_of_check_young, cfg->latency_check_s * 1000);
+    item->host = item->job.subject;
+    return db_latency_find(item->c->db, item->c->arena, cfg->region, item->host, young_ms, &m->before);
+}
+
+static void begin(struct round_item *item)
+{
+    struct measurement *m = (struct measurement *)item;
     int how;
-    if (m->before.young || hosts_is_silent(m->c->worker->hosts, m->host, &how))
+    if (m->before.young || hosts_is_silent(item->c->worker->hosts, item->host, &how))
         return;
-    enum hosts_word word = calls_enter(m->calls, m->host, 0, &m->back_ms);
-    if (word == HOSTS_ENTERED)
+    enum hosts_word word = item->full ? HOSTS_FULL : calls_enter(item->calls, item->host, 0, &m->back_ms);
+    item->open = word == HOSTS_ENTERED;
+    if (item->open)
         start_connect(m);
     else if (word == HOSTS_FULL)
         m->back_ms = job_backoff_ms(JOB_latency_measure, 0);
-}
-
-static void measure_all(struct job_context *c, struct measurement *at, size_t count, int64_t claimed_ms)
-{
-    struct calls calls;
-    calls_begin(&calls, c, claimed_ms);
-    for (size_t i = 0; i < count; i++) {
-        at[i].calls = &calls;
-        begin(&at[i]);
-    }
-    calls_run(&calls, take_answer, NULL, NULL);
-    calls_end(&calls);
 }
 
 static int by_size(const void *a, const void *b)
@@ -131,11 +129,11 @@ static void append_to(struct measurement *m, const struct i64_list *old)
 
 static err_t write_measurement(struct measurement *m)
 {
-    struct job_context *c = m->c;
+    struct job_context *c = m->item.c;
     append_to(m, &m->before.samples_us);
     const struct db_latency l = {
         .region = c->worker->cfg->region,
-        .host = m->host,
+        .host = m->item.host,
         .samples_us = m->samples_us,
         .sample_count = m->count,
         .p50_us = percentile(c->arena, m->samples_us, m->count, 50),
@@ -146,47 +144,26 @@ static err_t write_measurement(struct measurement *m)
     return db_latency_write(c->db, c->arena, &l);
 }
 
-static err_t look(struct job_context *c, const struct db_job *job, struct measurement *ret)
+/* A host that does not answer has no new figure; the old one goes stale, and the schedule asks again. */
+static err_t finish(struct round_item *item)
 {
-    int64_t young_ms = percent_of(PERCENT_of_check_young, c->worker->cfg->latency_check_s * 1000);
-    *ret = (struct measurement){.c = c, .job = *job, .host = job->subject};
-    return db_latency_find(c->db, c->arena, c->worker->cfg->region, ret->host, young_ms, &ret->before);
-}
-
-static err_t put_back(struct measurement *m)
-{
-    const struct db_job_back back = {.job = m->job, .delay_ms = m->back_ms};
-    m->c->counts.retried++;
-    return db_job_put_back(m->c->db, m->c->arena, &m->c->of, job_kind_name(JOB_latency_measure), &back, 1);
-}
-
-static err_t finish(struct measurement *m)
-{
-    if (m->back_ms > 0)
-        return put_back(m);
+    struct measurement *m = (struct measurement *)item;
     if (m->count > 0)
         TRY(write_measurement(m));
-    m->c->counts.done += m->count > 0;
-    m->c->counts.dropped += m->count == 0;
-    return db_job_done(m->c->db, m->c->arena, &m->c->of, job_kind_name(JOB_latency_measure), &m->job, 1);
+    if (m->back_ms > 0)
+        round_put_back(item, m->back_ms, false, (struct str){NULL, 0});
+    else
+        round_done(item, m->count > 0);
+    return NULL;
 }
 
-/* A host that does not answer has no new figure; the old one goes stale, and the schedule asks again. */
-err_t job_latency_measure(struct job_context *c, struct str id_scope)
+err_t job_latency_measure(struct job_context *c)
 {
-    const struct db_job_claim claim = {c->of, job_kind_name(JOB_latency_measure), job_claim_limit(JOB_latency_measure),
-                                       c->worker->cfg->lease_ms};
-    int64_t claimed_ms = clock_ms();
-    struct db_job *jobs;
-    size_t count;
-    TRY(db_job_claim(c->db, c->arena, &claim, &jobs, &count));
-    c->counts.claimed = (int64_t)count;
-    struct measurement *at = ARENA_NEW_ARRAY(c->arena, count, struct measurement);
-    for (size_t i = 0; i < count; i++)
-        TRY(look(c, &jobs[i], &at[i]));
-    measure_all(c, at, count, claimed_ms);
-    (void)id_scope;
-    for (size_t i = 0; i < count; i++)
-        TRY(finish(&at[i]));
-    return NULL;
+    static const struct round_kind kind = {.size = sizeof(struct measurement),
+                                           .one_by_one = true,
+                                           .look = look,
+                                           .begin = begin,
+                                           .answered = take_answer,
+                                           .finish = finish};
+    return round_run(c, &kind);
 }

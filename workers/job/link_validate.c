@@ -9,9 +9,9 @@
 #include "core/process/clock.h"
 #include "core/state.h"
 #include "db/job.h"
-#include "workers/calls.h"
 #include "workers/hub_answer.h"
 #include "workers/link.h"
+#include "workers/round.h"
 
 enum { CALLS_PER_CREDENTIAL = 2 };
 
@@ -28,19 +28,38 @@ struct probe {
 
 /* One link under validation. */
 struct link_check {
-    struct job_context *c;
-    struct calls *calls;
-    struct str id_scope;
-    struct db_job job;
-    const struct db_link *link;
+    struct round_item item;
+    const struct db_link *link; /* NULL: it is gone */
+    bool unopened;
     struct link_credentials credentials;
     struct probe probes[LINK_CREDENTIALS_MAX];
-    size_t open; /* probes that are under way */
-    bool full;   /* the host has enough of this worker's turns: nothing was tried */
     int state;
     struct str reason;
     bool good;
 };
+
+static struct str scope_of(const struct link_check *k)
+{
+    return k->item.part->of.id_scope;
+}
+
+/* Keys that do not open are a trouble of this installation, not of the hub. */
+static err_t look(struct round_item *item)
+{
+    struct link_check *k = (struct link_check *)item;
+    struct job_context *c = item->c;
+    struct db_link *links;
+    size_t count;
+    TRY(db_link_find(c->db, c->arena, scope_of(k), item->job.subject, &links, &count));
+    item->host = item->job.subject;
+    if (count == 0)
+        return NULL;
+    k->link = links;
+    k->unopened = link_unseal(c->arena, c->worker->ring, scope_of(k), k->link, &k->credentials) != NULL;
+    for (size_t i = 0; i < k->credentials.count; i++)
+        k->probes[i].check = k;
+    return NULL;
+}
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
@@ -55,10 +74,10 @@ static void start_call(struct probe *p, const char *method, struct str path)
         .path = path,
         .if_match_any = p->started > 1,
         .credential = &k->credentials.at[p - k->probes],
-        .timeout_ms = k->c->worker->cfg->hub_timeout_ms,
+        .timeout_ms = k->item.c->worker->cfg->hub_timeout_ms,
         .owner = p,
     };
-    calls_start(k->calls, call);
+    calls_start(k->item.calls, call);
 }
 
 static void start_read(struct probe *p)
@@ -68,53 +87,43 @@ static void start_read(struct probe *p)
 
 static void start_delete(struct probe *p)
 {
-    struct arena *a = p->check->c->arena;
+    struct arena *a = p->check->item.c->arena;
     struct uuid nobody = crypt_uuid4();
     start_call(p, "DELETE", link_device_path(a, arena_printf(a, "idscope-probe-%s", enc_uuid(a, &nobody).p)));
 }
 
-static void take_answer(struct hub_call *call)
+static struct round_item *take_answer(struct hub_call *call)
 {
     struct probe *p = call->owner;
+    struct round_item *item = &p->check->item;
     if (p->started < CALLS_PER_CREDENTIAL && call->outcome == HUB_ANSWERED)
         start_delete(p);
-    else if (--p->check->open == 0)
-        calls_over(p->check->calls, call);
+    else if (--item->open == 0)
+        calls_over(item->calls, call);
+    return item;
 }
 
 /* Somebody has just found the host silent: that answers for every credential. */
 static bool take_silence(struct link_check *k)
 {
     int how;
-    if (!hosts_is_silent(k->c->worker->hosts, k->link->host, &how))
+    if (!hosts_is_silent(k->item.c->worker->hosts, k->item.host, &how))
         return false;
     for (size_t i = 0; i < k->credentials.count; i++)
         k->probes[i].calls[0].outcome = (enum hub_outcome)how;
+    k->item.full = false;
     return true;
 }
 
-static void begin(struct link_check *k)
+static void begin(struct round_item *item)
 {
-    for (size_t i = 0; i < k->credentials.count; i++)
-        k->probes[i].check = k;
+    struct link_check *k = (struct link_check *)item;
     if (k->credentials.count == 0 || take_silence(k))
         return;
-    k->full = calls_enter(k->calls, k->link->host, 0, NULL) != HOSTS_ENTERED;
-    k->open = k->full ? 0 : k->credentials.count;
-    for (size_t i = 0; i < k->open; i++)
+    item->full = item->full || calls_enter(item->calls, item->host, 0, NULL) != HOSTS_ENTERED;
+    item->open = item->full ? 0 : k->credentials.count;
+    for (size_t i = 0; i < item->open; i++)
         start_read(&k->probes[i]);
-}
-
-static void run_probes(struct job_context *c, struct link_check *at, size_t count, int64_t claimed_ms)
-{
-    struct calls calls;
-    calls_begin(&calls, c, claimed_ms);
-    for (size_t i = 0; i < count; i++) {
-        at[i].calls = &calls;
-        begin(&at[i]);
-    }
-    calls_run(&calls, take_answer, NULL, NULL);
-    calls_end(&calls);
 }
 
 /* --- judging ------------------------------------------------------------------------------------------------------ */
@@ -134,7 +143,7 @@ static enum verdict say(struct probe *p, enum verdict verdict, struct str why)
 /* Silence, or an answer that says nothing about the credential. */
 static enum verdict judge_call(struct probe *p, const struct hub_call *call)
 {
-    struct arena *a = p->check->c->arena;
+    struct arena *a = p->check->item.c->arena;
     if (call->outcome != HUB_ANSWERED)
         return say(p, call->outcome == HUB_CANCELLED ? VERDICT_BUSY : VERDICT_FAILED,
                    str_of(hub_outcome_words[call->outcome]));
@@ -148,7 +157,7 @@ static enum verdict judge_call(struct probe *p, const struct hub_call *call)
 static enum verdict judge(struct probe *p)
 {
     const struct hub_call *read = &p->calls[0], *write = &p->calls[1];
-    struct arena *a = p->check->c->arena;
+    struct arena *a = p->check->item.c->arena;
     if (judge_call(p, read) != VERDICT_NONE || judge_call(p, write) != VERDICT_NONE)
         return p->verdict;
     if (is_refusal(read) && is_refusal(write))
@@ -158,7 +167,7 @@ static enum verdict judge(struct probe *p)
     if (is_refusal(read))
         return say(p, VERDICT_REFUSED, STR("missing ServiceConnect"));
     /* A hub of this deployment that is not there was deleted. */
-    if (read->status == 404 && id_hub_built_in(a, read->host, p->check->c->worker->cfg->domain))
+    if (read->status == 404 && id_hub_built_in(a, read->host, p->check->item.c->worker->cfg->domain))
         return say(p, VERDICT_REFUSED, link_hub_deleted);
     if (!hub_answer_counts(read))
         return say(p, VERDICT_REFUSED, arena_printf(a, "is no hub: answered %d", read->status));
@@ -174,7 +183,7 @@ static bool none_good_reason(struct link_check *k, enum verdict wanted, struct s
         if (p->verdict != wanted)
             continue;
         *ret = k->credentials.count > 1
-                   ? arena_printf(k->c->arena, "%s: %.*s", k->credentials.names[i], STR_ARG(p->why))
+                   ? arena_printf(k->item.c->arena, "%s: %.*s", k->credentials.names[i], STR_ARG(p->why))
                    : p->why;
         return true;
     }
@@ -230,7 +239,7 @@ static int64_t lasted_ms(const struct db_link *l)
  * in the end less often than one that is well, for silence costs more than an answer. */
 static int64_t next_ms(const struct link_check *k)
 {
-    int64_t regular_ms = k->c->worker->cfg->link_check_s * 1000;
+    int64_t regular_ms = k->item.c->worker->cfg->link_check_s * 1000;
     if (link_state_is_usable(k->state))
         return next_check_ms(regular_ms);
     int64_t ms = k->state == k->link->state ? lasted_ms(k->link) : 0;
@@ -242,99 +251,65 @@ static int64_t next_ms(const struct link_check *k)
 
 static void note_change(const struct link_check *k)
 {
-    log_event(k->state == LINK_VALID ? LOG_INFO : LOG_WARN, "link", L_TEXT("idScope", k->id_scope),
+    log_event(k->state == LINK_VALID ? LOG_INFO : LOG_WARN, "link", L_TEXT("idScope", scope_of(k)),
               L_TEXT("host", k->link->host), L_CSTR("from", link_state_words[k->link->state - 1]),
               L_CSTR("to", link_state_words[k->state - 1]), L_TEXT("reason", k->reason.p ? k->reason : STR("")));
 }
 
 static err_t write_check(struct link_check *k)
 {
-    struct job_context *c = k->c;
+    struct job_context *c = k->item.c;
+    struct job_counts *counts = &k->item.part->counts;
     bool taken = false;
-    const struct db_link_validated v = {k->id_scope, k->link->host, k->job.fence, k->link->credential_version,
-                                        k->state,    k->reason,     k->good,      next_ms(k)};
+    conclude(k);
+    const struct db_link_validated v = {scope_of(k), k->link->host, k->item.job.fence, k->link->credential_version,
+                                        k->state,    k->reason,     k->good,           next_ms(k)};
     TRY(db_link_validated(c->db, c->arena, &v, &taken));
-    c->counts.done += taken;
-    c->counts.dropped += !taken;
+    counts->done += taken;
+    counts->dropped += !taken;
     if (!taken || k->state == k->link->state)
         return NULL;
     note_change(k);
-    return link_state_is_usable(k->state) ? db_link_wake_assign(c->db, c->arena, k->id_scope, &k->link->host, 1) : NULL;
+    return link_state_is_usable(k->state) ? db_link_wake_assign(c->db, c->arena, scope_of(k), &k->link->host, 1) : NULL;
 }
 
-static err_t put_back(struct link_check *k, int64_t delay_ms, bool failed, struct str error)
+static void put_back_unopened(struct link_check *k)
 {
-    struct job_context *c = k->c;
-    struct db_job_back back = {k->job, delay_ms, failed, error};
-    c->counts.retried++;
-    return db_job_put_back(c->db, c->arena, &c->of, job_kind_name(JOB_link_validate), &back, 1);
-}
-
-/* Keys that do not open are a trouble of this installation, not of the hub. */
-static err_t put_back_unopened(struct link_check *k)
-{
-    log_event(LOG_ERROR, "linkUnopened", L_TEXT("idScope", k->id_scope), L_TEXT("host", k->link->host));
-    return put_back(k, job_backoff_ms(JOB_link_validate, k->job.attempt), true, STR("the credential cannot be opened"));
+    log_event(LOG_ERROR, "linkUnopened", L_TEXT("idScope", scope_of(k)), L_TEXT("host", k->link->host));
+    round_put_back(&k->item, job_backoff_ms(JOB_link_validate, k->item.job.attempt), true,
+                   STR("the credential cannot be opened"));
 }
 
 /* A link that is known to be unwell can wait as if it had been tried: others may be at the host for the first time. */
-static err_t put_back_untried(struct link_check *k)
+static void put_back_untried(struct link_check *k)
 {
     bool unwell = k->link->state == LINK_UNREACHABLE || k->link->state == LINK_INVALID;
     k->state = k->link->state;
-    return put_back(k, unwell ? next_ms(k) : pace_ms(PACE_link_host_full, lasted_ms(k->link)), false,
-                    (struct str){NULL, 0});
+    round_put_back(&k->item, unwell ? next_ms(k) : pace_ms(PACE_link_host_full, lasted_ms(k->link)), false,
+                   (struct str){NULL, 0});
 }
 
-static const struct db_link *link_of(const struct db_link *links, size_t count, struct str host)
+static err_t finish(struct round_item *item)
 {
-    for (size_t i = 0; i < count; i++)
-        if (str_same(links[i].host, host))
-            return &links[i];
+    struct link_check *k = (struct link_check *)item;
+    if (k->link && !k->unopened && !item->full)
+        return write_check(k);
+    if (!k->link)
+        round_done(item, false);
+    else if (k->unopened)
+        put_back_unopened(k);
+    else
+        put_back_untried(k);
     return NULL;
 }
 
-/* Sorts the claimed jobs into checks; what cannot be checked is ended or put back here. */
-static err_t prepare(struct job_context *c, struct str id_scope, const struct db_job *jobs, size_t count,
-                     struct link_check *ret, size_t *ret_count)
+err_t job_link_validate(struct job_context *c)
 {
-    struct db_link *links;
-    size_t link_count, n = 0;
-    TRY(db_link_find(c->db, c->arena, id_scope, (struct str){NULL, 0}, &links, &link_count));
-    for (size_t i = 0; i < count; i++) {
-        struct link_check k = {
-            .c = c, .id_scope = id_scope, .job = jobs[i], .link = link_of(links, link_count, jobs[i].subject)};
-        if (!k.link) {
-            TRY(db_job_done(c->db, c->arena, &c->of, job_kind_name(JOB_link_validate), &jobs[i], 1));
-            c->counts.dropped++;
-        } else if (link_unseal(c->arena, c->worker->ring, id_scope, k.link, &k.credentials)) {
-            TRY(put_back_unopened(&k));
-        } else {
-            ret[n++] = k;
-        }
-    }
-    *ret_count = n;
-    return NULL;
-}
-
-err_t job_link_validate(struct job_context *c, struct str id_scope)
-{
-    const struct db_job_claim claim = {c->of, job_kind_name(JOB_link_validate), job_claim_limit(JOB_link_validate),
-                                       c->worker->cfg->lease_ms};
-    int64_t claimed_ms = clock_ms();
-    struct db_job *jobs;
-    size_t job_count, count;
-    TRY(db_job_claim(c->db, c->arena, &claim, &jobs, &job_count));
-    c->counts.claimed = (int64_t)job_count;
-    if (job_count == 0)
-        return NULL;
-    struct link_check *checks = ARENA_NEW_ARRAY(c->arena, job_count, struct link_check);
-    TRY(prepare(c, id_scope, jobs, job_count, checks, &count));
-    run_probes(c, checks, count, claimed_ms);
-    for (size_t i = 0; i < count; i++) {
-        if (!checks[i].full)
-            conclude(&checks[i]);
-        TRY(checks[i].full ? put_back_untried(&checks[i]) : write_check(&checks[i]));
-    }
-    return NULL;
+    static const struct round_kind kind = {.size = sizeof(struct link_check),
+                                           .one_by_one = true,
+                                           .look = look,
+                                           .begin = begin,
+                                           .answered = take_answer,
+                                           .finish = finish};
+    return round_run(c, &kind);
 }

@@ -168,32 +168,31 @@ static err_t put_back(struct job_context *c, const struct db_job *job, err_t why
         .failed = true,
         .error = arena_str(c->arena, str_of(db_message(c->db))),
     };
-    c->counts.claimed = c->counts.retried = 1;
-    TRY(db_job_put_back(c->db, c->arena, &c->of, job_kind_name(c->kind), &back, 1));
+    c->parts->counts.claimed = c->parts->counts.retried = 1;
+    TRY(db_job_put_back(c->db, c->arena, &c->parts->of, job_kind_name(c->kind), &back, 1));
     return why;
 }
 
 /* A bite that finds nothing to do is not told: it does so every second. */
 static err_t go_on(struct job_context *c, struct db_job *job, const struct bite *b)
 {
-    c->counts.claimed = c->counts.done = b->more;
+    c->parts->counts.claimed = c->parts->counts.done = b->more;
     job->payload = b->at;
-    return db_job_go_on(c->db, c->arena, &c->of, job_kind_name(c->kind), job, b->more ? 0 : sweeps[c->kind].every_ms);
+    return db_job_go_on(c->db, c->arena, &c->parts->of, job_kind_name(c->kind), job,
+                        b->more ? 0 : sweeps[c->kind].every_ms);
 }
 
-err_t job_sweep(struct job_context *c, struct str owner)
+err_t job_sweep(struct job_context *c)
 {
-    const struct db_job_claim claim = {c->of, job_kind_name(c->kind), 1, c->worker->cfg->lease_ms};
-    struct db_job *job;
-    size_t count;
-    (void)owner;
-    TRY(db_job_claim(c->db, c->arena, &claim, &job, &count));
-    if (count == 0)
+    const struct db_job_claim claim = {job_kind_name(c->kind), 1, c->worker->cfg->lease_ms};
+    struct db_job_list jobs;
+    TRY(db_job_claim(c->db, c->arena, &claim, &c->parts->of, 1, &jobs));
+    if (jobs.count == 0)
         return NULL;
-    struct bite b = {.db = c->db, .arena = c->arena, .cfg = c->worker->cfg, .at = job->payload};
+    struct bite b = {.db = c->db, .arena = c->arena, .cfg = c->worker->cfg, .at = jobs.at->payload};
     err_t e = sweeps[c->kind].bite(&b);
     KILL_POINT("sweep_bitten");
-    return e ? put_back(c, job, e) : go_on(c, job, &b);
+    return e ? put_back(c, jobs.at, e) : go_on(c, jobs.at, &b);
 }
 
 err_t job_sweeps_begin(struct db *db, struct arena *a)

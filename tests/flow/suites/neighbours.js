@@ -150,6 +150,42 @@ describe('neighbours', () => {
     assert.ok(longest < LIMIT_MS, `${longest} ms`);
   });
 
+  test('instances of one tenant are looked at in fewer turns than there are instances, and none of them waits for the silent hub of another in its turn', async (t) => {
+    const loaded = await instances(t, other, Array.from({ length: 10 }, () => [stray('quick')]));
+    for (const { group, name } of loaded) await until('the link to be valid', async () => (await other.linkedHubs(group, name))[0].properties.state === 'valid');
+    const hosts = loaded.map(({ hubs }) => hubs[0].host);
+    const jobs = async (of) => Number(await stack.sql(`select count(*) from idscope.job where kind = 'link_validate' and subject in (${of.map((host) => `'${host}'`)})`));
+    const joined = async () => {
+      const metrics = await stack.metrics('worker1');
+      return metrics['idscope_job_owners_total{kind="link_validate"}'] - metrics['idscope_job_turns_total{kind="link_validate"}'];
+    };
+    const before = await joined();
+    stranger.manners.set(hosts[0], 'silent');
+    await stack.sql(`insert into idscope.job (id_scope, kind, subject, hub, due_at) select id_scope, 'link_validate', host, '', now() from idscope.linked_hub
+      where host in (${hosts.map((host) => `'${host}'`)}) on conflict do nothing`);
+    await until('the others to be written', async () => (await jobs(hosts.slice(1))) === 0);
+    assert.equal(await jobs(hosts.slice(0, 1)), 1, 'the silent one is still asked');
+    const after = await joined();
+    assert.ok(after - before >= 5, `${after - before} of ten joined`);
+  });
+
+  test('silent hubs of an instance do not keep its next hub from being validated', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const links = [];
+    const silent = Array.from({ length: 3 }, () => stray('silent'));
+    const hub = stray('quick');
+    for (const one of silent) { // each alone, in a turn of its own
+      await made.relink([...links, Idscope.link(one)]);
+      links.push(Idscope.link(one));
+      await until('the silent hub to be called', () => stranger.calls.has(one.host));
+    }
+    const began = Date.now();
+    await made.relink([...links, Idscope.link(hub)]);
+    await made.linkState(hub.host, 'valid');
+    t.diagnostic(`validated after ${Date.now() - began} ms (aim ${AIM_MS})`);
+    assert.equal((await made.links()).get(silent[2].host).state, 'pending', 'the last of the silent ones has not been given up yet');
+  });
+
   test('a hub is told of at most a hundred devices in one call, however many wait for it', async (t) => {
     const made = await scene(t, { hubs: 0 });
     const hub = stray('silent');

@@ -36,23 +36,23 @@ static bool audience_good(const struct call *r, struct str audience)
     return plane_audience(r, r->plane, host) || (planes[r->plane].own_audience && str_same_nocase(host, r->host));
 }
 
-static err_t verify_once(struct call *r, struct str token, struct jwt_claims *ret)
+static err_t verify_with(struct call *r, const struct jwt_keys *keys, struct str token, struct jwt_claims *ret)
 {
-    const struct jwt_keys *keys;
-    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
     err_t e = jwt_verify(r->arena, keys, token, r->now_us, &r->detail, ret);
     token_keys_release(keys);
     return e;
 }
 
-/* A token of a key that was made a moment ago is good, even if our copy of the keys is older. */
+/* A token of a key that was made a moment ago is good, even if our view of the keys is older. */
 static err_t verify(struct call *r, struct str token, struct jwt_claims *ret)
 {
-    err_t e = verify_once(r, token, ret);
+    const struct jwt_keys *keys;
+    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
+    err_t e = verify_with(r, keys, token, ret);
     if (e != E(INVALID_TOKEN))
         return e;
-    token_keys_doubt(r->shared->tokens, r->now_us);
-    return verify_once(r, token, ret);
+    TRY(token_keys_get_anew(r->shared->tokens, r->db, r->now_us, &keys));
+    return verify_with(r, keys, token, ret);
 }
 
 static bool has_scheme(const struct call *r, struct str scheme, struct str *ret_rest)

@@ -304,6 +304,16 @@ static void run(struct lane *lane, struct queue_item **items, size_t count)
     db_until(lane->db, 0);
 }
 
+/* Between two calls: is the database there, which token keys are there? So a lane also comes back to a database. */
+static void look_around(struct lane *lane, bool idle)
+{
+    if (idle)
+        (void)db_gate_ping(lane->db);
+    if (lane->class == LANE_MANAGEMENT && db_is_up(lane->db))
+        token_keys_refresh(lane->lanes->shared->tokens, lane->db, clock_wall_us());
+    lane->up = db_is_up(lane->db);
+}
+
 static void *lane_run(void *context)
 {
     struct lane *lane = context;
@@ -315,9 +325,7 @@ static void *lane_run(void *context)
         size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
         if (count)
             run(lane, items, count);
-        else
-            (void)db_gate_ping(lane->db); /* idle: only to know whether the database is there, and to come back to it */
-        lane->up = db_is_up(lane->db);
+        look_around(lane, !count);
     }
     return NULL;
 }
@@ -369,6 +377,7 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
             }
         }
     }
+    look_around(&l->lanes[l->count - 1], false); /* one of the management plane's, so the first to ask finds keys */
     *ret = l;
     return NULL;
 }

@@ -7,8 +7,8 @@
 #include "core/cfg.h"
 #include "core/jwt.h"
 
-/* The keys that sign and check access tokens, read from token_key and read again now and then (a rotation needs no
- * restart). */
+/* The keys that sign and check access tokens: the process's view of token_key, which lanes keep fresh (a rotation needs
+ * no restart). */
 struct token_keys;
 
 struct shared {
@@ -20,11 +20,16 @@ struct shared {
 
 struct token_keys *token_keys_new(const struct key_ring *ring);
 void token_keys_free(struct token_keys *t);
-/* The present keys; reads the table when they were read more than a minute ago. They stay valid until
- * token_keys_release. */
+/* Reads the table unless the view is younger than ten seconds; failing that, the view stays. For lanes, between two
+ * calls. */
+void token_keys_refresh(struct token_keys *t, struct db *db, int64_t now_us);
+/* The view, whatever its age and without a look at the database; NULL: the table was never read. */
+const struct jwt_keys *token_keys_view(struct token_keys *t);
+/* The present keys; reads the table when the view is more than a minute old. */
 err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret);
+/* A token named a key that the view lacks: the same, with a view that is two seconds old at most. */
+err_t token_keys_get_anew(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret);
+/* Keys stay valid until they are given back. NULL is allowed. */
 void token_keys_release(const struct jwt_keys *keys);
-/* A token named a key that the set lacks: the next get reads the table again, unless that was done a moment ago. */
-void token_keys_doubt(struct token_keys *t, int64_t now_us);
 
 #endif

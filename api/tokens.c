@@ -1,6 +1,6 @@
-/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key and kept for a minute
- * (core/cache.h): a request goes on using the set it got while a newer one takes its place. It must never sign or check
- * anything itself, nor let a private key out of the process. */
+/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key. The last set that was read is
+ * the process's view (core/cache.h), and stays it, however old, until a newer one takes its place; who has one goes on
+ * using it. It must never sign or check anything itself, nor let a private key out of the process. */
 #include "api/shared.h"
 
 #include <stdlib.h>
@@ -8,7 +8,10 @@
 #include "core/cache.h"
 #include "db/gate.h"
 
-enum { FRESH_S = 60, DOUBT_S = 2, VERIFIED_MAX = 1000, VERIFIED_S = 3600 };
+/* How old the view may be. REFRESH_S is for lanes that look between two calls, so a new key is seen so much later, and as
+ * long as all of them are held; the others are for who cannot do with less. */
+enum { REFRESH_S = 10, FRESH_S = 60, DOUBT_S = 2 };
+enum { VERIFIED_MAX = 1000, VERIFIED_S = 3600 };
 
 static const struct str only = STR("keys"); /* there is one set */
 
@@ -25,7 +28,7 @@ struct token_keys *token_keys_new(const struct key_ring *ring)
     struct token_keys *t = ARENA_NEW(a, struct token_keys);
     *t = (struct token_keys){.arena = a,
                              .ring = ring,
-                             .sets = cache_new(1, FRESH_S * INT64_C(1000000)),
+                             .sets = cache_new(1, INT64_MAX),
                              .verified = cache_new(VERIFIED_MAX, VERIFIED_S * INT64_C(1000000))};
     return t;
 }
@@ -55,31 +58,54 @@ static err_t load_keys(struct token_keys *t, struct db *db, struct jwt_keys *to)
     return NULL;
 }
 
-err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret)
+static err_t read_keys(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret)
 {
-    struct jwt_keys *keys = cache_find(t->sets, only, now_us);
-    if (!keys) {
-        keys = cache_make(only, sizeof *keys, now_us);
-        err_t e = load_keys(t, db, keys);
-        if (e) {
-            cache_release(keys);
-            return e;
-        }
-        cache_keep(t->sets, keys);
+    struct jwt_keys *keys = cache_make(only, sizeof *keys, now_us);
+    err_t e = load_keys(t, db, keys);
+    if (e) {
+        cache_release(keys);
+        return e;
     }
+    cache_keep(t->sets, keys);
     *ret = keys;
     return NULL;
 }
 
-void token_keys_release(const struct jwt_keys *keys)
+static err_t get_no_older(struct token_keys *t, struct db *db, int64_t now_us, int64_t age_s,
+                          const struct jwt_keys **ret)
 {
-    cache_release(keys);
+    const struct jwt_keys *view = token_keys_view(t);
+    if (!view || llabs(now_us - cache_made_us(view)) >= age_s * 1000000) {
+        token_keys_release(view);
+        return read_keys(t, db, now_us, ret);
+    }
+    *ret = view;
+    return NULL;
 }
 
-void token_keys_doubt(struct token_keys *t, int64_t now_us)
+void token_keys_refresh(struct token_keys *t, struct db *db, int64_t now_us)
 {
-    const struct jwt_keys *keys = cache_find(t->sets, only, now_us);
-    if (keys && llabs(now_us - cache_made_us(keys)) >= DOUBT_S * 1000000LL)
-        cache_forget(t->sets, only);
+    const struct jwt_keys *keys;
+    if (!get_no_older(t, db, now_us, REFRESH_S, &keys))
+        token_keys_release(keys);
+}
+
+const struct jwt_keys *token_keys_view(struct token_keys *t)
+{
+    return cache_find(t->sets, only, 0);
+}
+
+err_t token_keys_get(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret)
+{
+    return get_no_older(t, db, now_us, FRESH_S, ret);
+}
+
+err_t token_keys_get_anew(struct token_keys *t, struct db *db, int64_t now_us, const struct jwt_keys **ret)
+{
+    return get_no_older(t, db, now_us, DOUBT_S, ret);
+}
+
+void token_keys_release(const struct jwt_keys *keys)
+{
     cache_release(keys);
 }

@@ -18,7 +18,8 @@ clean: ## remove what was compiled
 format: ## rewrite the C sources in the project's layout
 	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
-# One rule set for all flavours: release (default), asan (ASan + UBSan), tsan, crash (with kill points); each below build/.
+# One rule set for all flavours: release (default), asan (ASan + UBSan), tsan, crash (with kill points), dear (asan, and
+# what is stored is dear to check); each below build/.
 FLAVOR ?= release
 OUT    := build/$(FLAVOR)
 
@@ -27,6 +28,7 @@ CFLAGS_WARN := -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototype
                -Wvla -Wformat=2 -Wundef -Werror
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DIDSCOPE_KILL_POINTS
+CFLAGS_dear    := $(CFLAGS_asan) -DIDSCOPE_ALL_DEAR
 CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_crash   := -O2 -g -DIDSCOPE_KILL_POINTS
 VERSION  := $(shell cat VERSION)

@@ -54,7 +54,8 @@ enum segment {
 struct call;
 typedef err_t (*op_fn)(struct call *r);
 /* A batch operation answers every request of the batch (call_reply… or r->error) with one database round trip or two.
- */
+ * It leaves those unanswered whose credentials are dear to check, unless it runs where that is done: their error is
+ * DEAR_CHECK. */
 typedef void (*op_batch_fn)(struct db *db, struct call **calls, size_t count);
 
 /* One line of routes.def. */
@@ -73,7 +74,7 @@ struct route {
 };
 
 /* Where a call stands with the lanes, and who wants it back. */
-enum lane_class { LANE_DEVICE, LANE_SERVICE, LANE_HUB, LANE_MANAGEMENT, LANE_CLASSES };
+enum lane_class { LANE_DEVICE, LANE_DEVICE_DEAR, LANE_SERVICE, LANE_HUB, LANE_MANAGEMENT, LANE_CLASSES };
 struct lane_work {
     struct queue_item item;
     enum lane_class class;

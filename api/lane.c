@@ -30,13 +30,7 @@ enum {
     LATE_AT_ONCE = 64,
 };
 
-static const char *const class_words[LANE_CLASSES] = {"device", "service", "hub", "management"};
-
-/* A batch of devices waits for the dearest of its checks, and one class of lanes runs them all. */
-#define ATTEST(type, functions, cost)                                                                                  \
-    static_assert(ATTEST_##cost == ATTEST_CHEAP, #type ": dear checks want a class of lanes of their own");
-#include "core/attest/attest.def"
-#undef ATTEST
+static const char *const class_words[LANE_CLASSES] = {"device", "device-dear", "service", "hub", "management"};
 
 /* What a lane runs stands in `held`, which it shares with the watch: whoever takes a call out of it, under the lock,
  * answers it. A call that the watch took (NULL now) is still the lane's to free. */
@@ -55,6 +49,7 @@ struct lanes {
     struct arena *arena;
     const struct shared *shared;
     struct queue *queues[LANE_CLASSES];
+    _Atomic uint64_t answered[LANE_CLASSES];
     int bands[ROUTE_COUNT];
     struct lane *lanes;
     size_t count, started;
@@ -63,6 +58,11 @@ struct lanes {
 };
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
+
+static bool takes_batches(enum lane_class class)
+{
+    return class == LANE_DEVICE || class == LANE_DEVICE_DEAR;
+}
 
 static struct call *call_of(struct queue_item *item)
 {
@@ -85,17 +85,23 @@ static void answer_now(struct call *c)
     c->work.done(c);
 }
 
-void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
+static void enqueue(struct lanes *l, struct call *c, int64_t until_us)
 {
-    int64_t now_us = clock_span_us(), until_us = now_us + c->cfg->request_timeout_ms * 1000;
-    c->work = (struct lane_work){.class = planes[c->plane].lanes, .submitted_us = now_us, .done = done};
     struct queue *q = l->queues[c->work.class];
-    if (c->error || c->route->kind == ROUTE_INLINE)
-        answer_now(c);
-    else if (queue_reserve(q, plane_holder(c), l->bands[router_index(c->route)], until_us, &c->work.item))
+    if (queue_reserve(q, plane_holder(c), l->bands[router_index(c->route)], until_us, &c->work.item))
         queue_push(q, &c->work.item);
     else
         turn_away(c, "no place in the queue");
+}
+
+void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
+{
+    int64_t now_us = clock_span_us();
+    c->work = (struct lane_work){.class = planes[c->plane].lanes, .submitted_us = now_us, .done = done};
+    if (c->error || c->route->kind == ROUTE_INLINE)
+        answer_now(c);
+    else
+        enqueue(l, c, now_us + c->cfg->request_timeout_ms * 1000);
 }
 
 /* --- what is held ------------------------------------------------------------------------------------------------- */
@@ -219,14 +225,33 @@ static bool is_database_error(err_t e)
            e == E(DATABASE_RETRY) || e == E(UNIQUE_VIOLATION);
 }
 
+/* The call is new again, but for the time that it has left. */
+static void move(struct lane *lane, struct call *r, size_t i)
+{
+    auth_release(r);
+    r->db = NULL;
+    r->error = NULL;
+    if (!let_go(lane, i)) {
+        call_drop(r);
+        return;
+    }
+    r->work.class = LANE_DEVICE_DEAR;
+    enqueue(lane->lanes, r, r->work.item.until_us);
+}
+
 static void end(struct lane *lane, struct call *r, size_t i)
 {
+    if (r->error == E(DEAR_CHECK)) {
+        move(lane, r, i);
+        return;
+    }
     if (is_database_error(r->error) && !r->log_detail.text[0])
         err_say(&r->log_detail, r->error, "%s", db_message(lane->db));
     note_owner(r);
     auth_release(r);
     r->db = NULL;
     reply_finish(r);
+    atomic_fetch_add_explicit(&lane->lanes->answered[lane->class], 1, memory_order_relaxed);
     if (let_go(lane, i))
         r->work.done(r);
     else
@@ -244,8 +269,14 @@ static void run_single(struct lane *lane, struct call *r)
     end(lane, r, 0);
 }
 
-/* Runs alone what a batch failed at, for a reason that is not the client's and not that the database is away. The
- * request still holds its instance: one that lost it was let down by the gate, not by its company. */
+/* For a reason that is not the client's and not that the database is away. The request still holds its instance: one
+ * that lost it was let down by the gate, not by its company. */
+static bool failed_for_us(const struct call *r)
+{
+    return r->error && !r->error->http_status && r->error != E(DEAR_CHECK) && r->instance;
+}
+
+/* Runs alone what a batch failed at. */
 static void run_again(struct lane *lane, struct call *r)
 {
     r->error = NULL;
@@ -285,7 +316,7 @@ static void run_batch(struct lane *lane, struct call **calls, size_t count)
         good[0]->route->batch(lane->db, good, n);
     }
     for (size_t i = 0; n > 1 && i < n; i++)
-        if (good[i]->error && !good[i]->error->http_status && good[i]->instance)
+        if (failed_for_us(good[i]))
             run_again(lane, good[i]);
     for (size_t i = 0; i < count; i++)
         end(lane, calls[i], i);
@@ -319,7 +350,7 @@ static void *lane_run(void *context)
     struct lane *lane = context;
     struct queue *q = lane->lanes->queues[lane->class];
     struct queue_item *items[LANE_BATCH_MAX];
-    size_t at_most = lane->class == LANE_DEVICE ? (size_t)lane->lanes->shared->cfg->batch_max : 1;
+    size_t at_most = takes_batches(lane->class) ? (size_t)lane->lanes->shared->cfg->batch_max : 1;
     assert(at_most <= LANE_BATCH_MAX);
     while (!queue_is_done(q)) {
         size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
@@ -347,7 +378,7 @@ static err_t open_lane(struct lanes *l, enum lane_class class, struct err_detail
     char name[32];
     struct lane *lane = &l->lanes[l->count];
     snprintf(name, sizeof name, "idscope-api %s", class_words[class]);
-    TRY(db_open(l->shared->cfg->database_url.p, name, class == LANE_DEVICE ? DB_USE_LANE : DB_USE_GENERAL, d,
+    TRY(db_open(l->shared->cfg->database_url.p, name, takes_batches(class) ? DB_USE_LANE : DB_USE_GENERAL, d,
                 &lane->db));
     lane->lanes = l;
     lane->class = class;
@@ -361,12 +392,16 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
 {
     const struct cfg *cfg = shared->cfg;
     db_statements_end(cfg->request_timeout_ms / 2);
-    const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->service_lanes, cfg->hub_lanes, cfg->management_lanes};
+    const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->device_dear_lanes, cfg->service_lanes, cfg->hub_lanes,
+                                          cfg->management_lanes};
+    int64_t all = 0;
+    for (int class = 0; class < LANE_CLASSES; class ++)
+        all += wanted[class];
     struct arena *a = arena_new();
     struct lanes *l = ARENA_NEW(a, struct lanes);
     *l = (struct lanes){.arena = a, .shared = shared};
     number_bands(l->bands);
-    l->lanes = ARENA_NEW_ARRAY(a, (size_t)(wanted[0] + wanted[1] + wanted[2] + wanted[3]), struct lane);
+    l->lanes = ARENA_NEW_ARRAY(a, (size_t)all, struct lane);
     for (int class = 0; class < LANE_CLASSES; class ++) {
         l->queues[class] = queue_new((size_t)cfg->queue_max);
         for (int64_t i = 0; i < wanted[class]; i++) {
@@ -444,4 +479,8 @@ void lanes_metrics(const struct lanes *l, struct text *out)
     m = metric_begin(out, "idscope_database_up", "Lanes with a connection to the database.", METRIC_GAUGE);
     for (int class = 0; class < LANE_CLASSES; class ++)
         metric_count(&m, lanes_up(l, (enum lane_class) class), METRIC_LABELS({"lane", class_words[class]}));
+    m = metric_begin(out, "idscope_lane_calls_total", "Calls that a class of lanes has run to their end.",
+                     METRIC_COUNTER);
+    for (int class = 0; class < LANE_CLASSES; class ++)
+        metric_count(&m, l->answered[class], METRIC_LABELS({"lane", class_words[class]}));
 }

@@ -26,7 +26,7 @@ struct queue *queue_new(size_t places);
 void queue_free(struct queue *q);
 
 /* Reserves a place; false when there is none. `key` is any text, of which a keyed hash is kept. Items of one key and
- * band are pushed in the order of their until_us. */
+ * band are pushed about in the order of their until_us: one is late, for queue_take_late, when those before it are. */
 bool queue_reserve(struct queue *q, struct str key, int band, int64_t until_us, struct queue_item *item);
 /* Puts an item with a reserved place in. Cannot fail. */
 void queue_push(struct queue *q, struct queue_item *item);

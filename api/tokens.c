@@ -1,6 +1,6 @@
-/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key. The last set that was read is
- * the process's view (core/cache.h), and stays it, however old, until a newer one takes its place; who has one goes on
- * using it. It must never sign or check anything itself, nor let a private key out of the process. */
+/* tokens.c: the keys that sign and check access tokens, unsealed from the table token_key. The last set that was read
+ * is the process's view (core/cache.h), and stays it, however old, until a newer one takes its place; who has one goes
+ * on using it. It must never sign or check anything itself, nor let a private key out of the process. */
 #include "api/shared.h"
 
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "core/cache.h"
 #include "db/gate.h"
 
-/* How old the view may be. REFRESH_S is for lanes that look between two calls, so a new key is seen so much later, and as
- * long as all of them are held; the others are for who cannot do with less. */
+/* How old the view may be. REFRESH_S is for lanes that look between two calls, so a new key is seen so much later, and
+ * as long as all of them are held; the others are for who cannot do with less. */
 enum { REFRESH_S = 10, FRESH_S = 60, DOUBT_S = 2 };
 enum { VERIFIED_MAX = 1000, VERIFIED_S = 3600 };
 

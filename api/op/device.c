@@ -43,9 +43,12 @@ static err_t read_body(struct call *r, struct device_registration *ret)
     return NULL;
 }
 
-/* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. */
+/* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. One that
+ * is dear is left to the lanes for such (DEAR_CHECK), where the call begins anew. */
 static err_t check_credential(struct call *r, struct attest_stored stored)
 {
+    if (r->work.class != LANE_DEVICE_DEAR && attest_cost(&stored) == ATTEST_DEAR)
+        return E(DEAR_CHECK);
     const struct attest_row row = {r->shared->ring, stored};
     const struct attest_claim claim = {&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us};
     return attest_check(r->arena, &row, &claim, &r->log_detail);

@@ -16,6 +16,18 @@ static const struct attest_type *const types[ATTEST_NONE] = {
 #undef ATTEST
 };
 
+/* A build for tests takes all that is stored for dear, until there is a type whose check is. */
+#ifdef IDSCOPE_ALL_DEAR
+#define COST(cost) ATTEST_DEAR
+#else
+#define COST(cost) ATTEST_##cost
+#endif
+static const enum attest_cost costs[ATTEST_NONE] = {
+#define ATTEST(type, functions, cost) [ATTEST_##type] = COST(cost),
+#include "core/attest/attest.def"
+#undef ATTEST
+};
+
 /* NULL: it has no row. */
 static const struct attest_type *type_of(int type)
 {
@@ -157,6 +169,11 @@ err_t attest_check(struct arena *a, const struct attest_row *row, const struct a
 {
     const struct attest_type *type = row->stored.sealed.p ? find_type(row, d) : types[rows[0]];
     return type ? type->check(a, row, claim, d) : E(SEAL_BROKEN);
+}
+
+enum attest_cost attest_cost(const struct attest_stored *stored)
+{
+    return stored->sealed.p && type_of(stored->type) ? costs[stored->type] : ATTEST_CHEAP;
 }
 
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,

@@ -58,9 +58,11 @@ struct attest_claim {
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
 
-/* What a check costs: no more than a few hashes, so that whole batches of them wait for nobody; or signatures and
- * chains, which must not hold up the cheap ones. What the lanes make of it: api/lane.c. */
+/* What the check of such a row costs: no more than a few hashes, so that whole batches of them wait for nobody; or
+ * signatures and chains, which must not hold up the cheap ones. What the lanes make of it: api/lane.c. A row that
+ * stores nothing, or what is not known, is cheap. */
 enum attest_cost { ATTEST_CHEAP, ATTEST_DEAR };
+enum attest_cost attest_cost(const struct attest_stored *stored);
 
 /* What the hub that gets the device is told: how the device will prove there who it is. SEAL_BROKEN as above. */
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,

@@ -4,8 +4,8 @@
  *
  *   door SETTINGS…      those of idscope-api; then on standard input, one call a line:
  *                       NUMBER METHOD HOST TARGET [AUTHORIZATION to the end of the line]
- * prints "open" when it is, "NUMBER STATUS MS" for each answer, and at the end what /metrics would show of the calls,
- * and "left ARENAS"; on standard error its log. */
+ * prints "open" when it is, "NUMBER STATUS MS" for each answer, and at the end what /metrics would show of the lanes
+ * and of the calls, and "left ARENAS"; on standard error its log. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +66,15 @@ static void serve(struct lanes *lanes, const struct shared *shared, struct arena
         usleep(WAIT_US);
 }
 
-/* What /metrics would show of the calls. */
-static void print_metrics(struct arena *a)
+static void print_lanes(struct arena *a, const struct lanes *lanes)
+{
+    struct text out;
+    text_init(&out, a, 4096);
+    lanes_metrics(lanes, &out);
+    fputs(text_str(&out).p, stdout);
+}
+
+static void print_calls(struct arena *a)
 {
     struct text out;
     text_init(&out, a, 4096);
@@ -103,11 +110,12 @@ int main(int argc, char **argv)
     lanes_start(lanes);
     serve(lanes, &shared, a);
     lanes_stop(lanes);
+    print_lanes(a, lanes);
     lanes_free(lanes);
     token_keys_free(shared.tokens);
     gate_free(shared.gate);
     key_ring_free(ring);
-    print_metrics(a);
+    print_calls(a);
     log_sink_stop();
     return EXIT_SUCCESS;
 }

@@ -408,6 +408,17 @@ static void a_tpm_does_not_fit_symmetric_keys(void **state)
     assert_says(d, "TPM");
 }
 
+static void what_is_not_known_is_cheap(void **state)
+{
+    struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY), nothing = nothing_stored("0ne1", "d");
+    assert_int_equal(attest_cost(&row.stored), ATTEST_CHEAP);
+    assert_int_equal(attest_cost(&nothing.stored), ATTEST_CHEAP);
+    row.stored.type = ATTEST_TPM;
+    assert_int_equal(attest_cost(&row.stored), ATTEST_CHEAP);
+    row.stored.type = ATTEST_ABSENT;
+    assert_int_equal(attest_cost(&row.stored), ATTEST_CHEAP);
+}
+
 static void the_hub_is_told_both_keys(void **state)
 {
     struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY);
@@ -443,6 +454,7 @@ int main(void)
         UNIT(an_id_that_is_not_enrolled_is_never_admitted),
         UNIT(an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs),
         UNIT(a_tpm_does_not_fit_symmetric_keys),
+        UNIT(what_is_not_known_is_cheap),
         UNIT(the_hub_is_told_both_keys),
     };
     return cmocka_run_group_tests_name("attest", tests, rings_up, rings_down);

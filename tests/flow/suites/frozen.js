@@ -2,11 +2,10 @@
 // nothing; nothing that was refused runs afterwards; and when the database goes on, so does the service, by itself.
 'use strict';
 
-const path = require('node:path');
-const readline = require('node:readline');
-const { execFileSync, spawn } = require('node:child_process');
+const { execFileSync } = require('node:child_process');
 const { describe, test } = require('node:test');
 const { assert, stack, idscope, Idscope, admin, expect, sas, fresh, refused, refusedArm, refusedHub, atRest, scene, sleep, until } = require('../kit');
+const { Door, DOOR_MS } = require('../door');
 
 const ANSWER_MS = 13000; // request_timeout_ms is 10000
 const UNREADY_MS = 6000;
@@ -34,56 +33,6 @@ async function timed(work) {
   const answer = await work();
   return { answer, ms: Date.now() - begun };
 }
-
-// The second door (tests/flow/door.c), with a short time for each call. Numbers of calls to answers {status, ms}.
-class Door {
-  constructor(t, callMs = DOOR_MS) {
-    const settings = { 'database-url': stack.databaseUrl('idscope_api'), 'key-ring-file': path.join(stack.folder, 'keys/ring'), domain: idscope.domain, 'request-timeout-ms': callMs };
-    this.child = spawn(process.env.DOOR, Object.entries(settings).map(([name, value]) => `--${name}=${value}`), { stdio: ['pipe', 'pipe', 'pipe'] });
-    t.after(() => this.child.kill('SIGKILL'));
-    this.answers = new Map();
-    this.calls = 0;
-    this.numbers = {};
-    this.log = [];
-    readline.createInterface({ input: this.child.stderr }).on('line', (line) => (line.startsWith('{') ? this.log.push(JSON.parse(line)) : console.error(line)));
-    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const [word, status, ms] = line.split(' ');
-      if (word === 'open') this.open = true;
-      else if (word === 'left' || word.startsWith('idscope_')) this.numbers[word] = Number(status);
-      else if (word !== '#') this.answers.set(word, [...(this.answers.get(word) || []), { status: Number(status), ms: Number(ms) }]);
-    });
-  }
-
-  ask(method, host, target, authorization = '') {
-    const number = String(this.calls++);
-    this.child.stdin.write(`${number} ${method} ${host} ${target}${authorization && ` ${authorization}`}\n`);
-    return number;
-  }
-
-  requests() { return this.log.filter(({ event }) => event === 'request'); }
-
-  // The one answer to each of these calls; none has two.
-  async answersTo(numbers, timeoutMs) {
-    await until('the second door to answer', () => numbers.every((number) => this.answers.has(number)), { timeoutMs });
-    return numbers.map((number) => {
-      assert.equal(this.answers.get(number).length, 1, `call ${number} came back more than once`);
-      return this.answers.get(number)[0];
-    });
-  }
-
-  async end() {
-    const ended = new Promise((resolve) => { this.child.on('close', resolve); });
-    this.child.stdin.end();
-    assert.equal(await ended, 0);
-    for (const answers of this.answers.values()) assert.equal(answers.length, 1);
-    for (const name of ['left', 'idscope_arenas', 'idscope_requests_in_flight']) assert.equal(this.numbers[name], 0, name);
-    const counted = Object.entries(this.numbers).filter(([name]) => name.startsWith('idscope_requests_total')).reduce((sum, [, n]) => sum + n, 0);
-    assert.equal(counted, this.calls, 'calls that /metrics counts');
-    const statuses = (list) => list.map(({ status }) => status).sort();
-    assert.deepEqual(statuses(this.requests()), statuses([...this.answers.values()].flat()), 'each answer has its line in the access log');
-  }
-}
-const DOOR_MS = 1000;
 
 describe('frozen: a second door', () => {
   test('calls without HTTP are run by the same lanes; while the database is frozen each comes back once and in time, and nothing is left of it', async (t) => {
@@ -143,7 +92,7 @@ describe('frozen: token keys', () => {
     const published = async () => expect('keys', await idscope.https.request('GET', 'localhost', '/adfs/discovery/keys'), 200).keys.map((key) => key.kid);
     const kidOf = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url')).kid;
     const signIn = async () => expect('token', await idscope.requestToken({ scope: 'https://azure-devices-provisioning.net/.default' }), 200).access_token;
-    const door = new Door(t, 60000);
+    const door = new Door(t, { callMs: 60000 });
     await until('the second door to be open', () => door.open, { timeoutMs: 20000 });
     const statusOf = async (method, host, target, bearer) => (await door.answersTo([door.ask(method, host, target, bearer)], 20000))[0].status;
     const group = fresh('held');

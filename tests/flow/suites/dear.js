@@ -1,0 +1,91 @@
+// dear.js: devices whose credentials are dear to check have lanes of their own. There is no such type yet, so a second door is asked that was built as
+// if the check of every stored credential were dear; what is cheap there is the check of an id that is not enrolled.
+'use strict';
+
+const { describe, test } = require('node:test');
+const { assert, stack, idscope, sas, fresh, scene, until } = require('../kit');
+const { Door, DOOR_MS } = require('../door');
+
+const program = process.env.DEAR_DOOR;
+const PROMPT_MS = DOOR_MS / 4; // no wait for anybody
+
+// What a device asks through a door; each gives the number of the call.
+class Asker {
+  constructor(door, idScope) {
+    Object.assign(this, { door, idScope });
+  }
+
+  ask(method, id, key, rest = '') {
+    return this.door.ask(method, `global.dps.${idscope.domain}`, `/${this.idScope}/registrations/${id}${rest}?api-version=2021-10-01`, sas.forDevice(this.idScope, id, key));
+  }
+
+  register({ id, key }) { return this.ask('PUT', id, key, '/register'); }
+  poll({ id, key }, operation) { return this.ask('GET', id, key, `/operations/${operation}`); }
+  status({ id, key }) { return this.ask('POST', id, key); }
+}
+
+async function opened(t, made, options) {
+  const door = new Door(t, options);
+  await until('the door to be open', () => door.open, { timeoutMs: 20000 });
+  return new Asker(door, made.idScope);
+}
+
+// A poll is told 202 or 200, as the worker gets on.
+const likeness = (status) => (status < 300 ? 'done' : status);
+const ranBy = (door, lane) => door.numbers[`idscope_lane_calls_total{lane="${lane}"}`];
+
+describe('dear: credentials that are dear to check', () => {
+  test('register, poll and status look-up are run by the second class of lanes, and answered and logged like cheap ones, good or bad', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.registered();
+    const bad = { id: device.id, key: sas.newKey() };
+    const stranger = { id: fresh('stranger'), key: device.key };
+    const seen = [];
+    for (const options of [{}, { program }]) {
+      const asker = await opened(t, made, options);
+      const { operationId } = await made.start(device);
+      const asked = async (work) => (await asker.door.answersTo([device, bad, stranger].map(work), 10000)).map(({ status }) => likeness(status));
+      const statuses = [];
+      for (const work of [(one) => asker.poll(one, operationId), (one) => asker.poll(one, 'none'), (one) => asker.status(one), (one) => asker.register(one)]) statuses.push(await asked(work));
+      await asker.door.end();
+      const logged = asker.door.requests().map(({ operation, status, error, detail, idScope, plane }) => JSON.stringify({ operation, status: likeness(status), error, detail, idScope, plane })).sort();
+      seen.push({ statuses, logged, first: ranBy(asker.door, 'device'), second: ranBy(asker.door, 'device-dear') });
+    }
+    const [cheap, dear] = seen;
+    assert.deepEqual(cheap.statuses, [['done', 401, 401], [404, 401, 401], ['done', 401, 401], ['done', 401, 401]]);
+    assert.deepEqual([cheap.first, cheap.second], [12, 0]);
+    assert.deepEqual([dear.first, dear.second], [4, 8], 'only the stranger, of whom nothing is stored, is cheap');
+    assert.deepEqual(dear.statuses, cheap.statuses);
+    assert.deepEqual(dear.logged, cheap.logged);
+  });
+
+  test('while the dear ones are held up, cheap ones have their answers at once; those that wait get theirs in time, and nothing is left', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const devices = await Promise.all(Array.from({ length: 8 }, () => made.enroll()));
+    const stranger = { id: fresh('stranger'), key: sas.newKey() };
+    const asker = await opened(t, made, { program });
+    const { door } = asker;
+    await door.answersTo([asker.register(stranger)], 10000);
+
+    const holder = stack.sql('begin; lock table idscope.job in exclusive mode; select pg_sleep(30); commit').catch(() => {});
+    const sessions = (what, which) => stack.sql(`select ${what} from pg_stat_activity where ${which}`);
+    await until('the lock to be held', async () => (await sessions('count(*)', "query ~ 'pg_sleep.30.' and wait_event = 'PgSleep'")) === '1');
+    const first = asker.register(devices[0]);
+    await until('the dear lane to be held', async () => (await sessions('count(*)', "wait_event_type = 'Lock' and application_name = 'idscope-api device-dear'")) === '1');
+    const held = [first, ...Array.from({ length: 100 }, (_, i) => asker.register(devices[i % devices.length]))];
+    for (const { status, ms } of await door.answersTo(Array.from({ length: 20 }, () => asker.register(stranger)), 10000)) {
+      assert.equal(status, 401);
+      assert.ok(ms < PROMPT_MS, `a cheap one took ${ms} ms`);
+    }
+    assert.ok(!door.answers.has(first), 'the dear lane was held all the while');
+    for (const { status, ms } of await door.answersTo(held, 10000)) {
+      assert.equal(status, 503);
+      assert.ok(ms < DOOR_MS + 1500, `an answer took ${ms} ms`);
+    }
+    await sessions('pg_terminate_backend(pid)', "query ~ 'pg_sleep.30.' and wait_event = 'PgSleep'");
+    await holder;
+    await until('dear ones to be served again', async () => (await door.answersTo([asker.register(devices[0])], 10000))[0].status === 202, { timeoutMs: 30000 });
+    await door.end();
+    assert.equal(ranBy(door, 'device'), 21, 'what the first lanes answered is the cheap ones');
+  });
+});

@@ -23,6 +23,10 @@ struct setting {
     size_t offset;
 };
 
+/* Defaults that stand with the other schedules. */
+#define EVERY(name, seconds, sentence) static const char every_##name[] = #seconds;
+#include "jobs.def"
+
 static const struct setting settings[] = {
 #define CFG(member, kind, programs, def, min, max, sentence)                                                           \
     {#member, CFG_KIND_##kind, programs, def, min, max, sentence, offsetof(struct cfg, member)},

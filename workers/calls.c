@@ -5,9 +5,9 @@
 #include "core/process/clock.h"
 
 enum {
-    SLICE_MS = 200,    /* how often the deadline is looked at */
-    GATHER_MS = 20,    /* what ends within this time is handed on together */
-    CALL_MIN_MS = 200, /* with less time left no call is begun */
+    SLICE_MS = 200,    /* no schedule: how often the deadline is looked at */
+    GATHER_MS = 20,    /* no schedule: what ends within this time is handed on together */
+    CALL_MIN_MS = 200, /* no schedule: with less time left no call is begun */
 };
 
 struct calls_place {

@@ -2,8 +2,9 @@
 #include "workers/frozen.h"
 
 #include "core/process/clock.h"
+#include "workers/schedule.h"
 
-enum { FROZEN_MS = 30000, FROZEN_MAX = 256 };
+enum { FROZEN_MAX = 256 };
 
 struct figures {
     struct db_latency_of *at;
@@ -12,7 +13,7 @@ struct figures {
 
 struct cache *frozen_new(void)
 {
-    return cache_new(FROZEN_MAX, FROZEN_MS * 1000);
+    return cache_new(FROZEN_MAX, KEEP_frozen_MS * 1000);
 }
 
 /* Another thread may have asked at the same time: the first answer is everybody's. */

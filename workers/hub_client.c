@@ -12,15 +12,15 @@
 #include "core/process/clock.h"
 #include "core/sas.h"
 #include "workers/resolver.h"
+#include "workers/schedule.h"
 
 enum {
     REPLY_MAX = 1 << 20,
-    CONNECT_TIMEOUT_MS = 3000,
     CONNECTIONS_MAX = 128, /* every credential of every link of an instance at once */
     TOKENS_MAX = 64,
-    TOKEN_LIFE_S = 1200,
-    TOKEN_RENEW_S = 600,
-    WAIT_SLICE_MS = 1000,
+    TOKEN_LIFE_S = 1200,  /* no schedule: of a token that a hub is shown */
+    TOKEN_RENEW_S = 600,  /* no schedule: an older one is not shown any more */
+    WAIT_SLICE_MS = 1000, /* no schedule: what libcurl waits for at most before it is asked again */
     NAME_SOCKETS_MAX = 16,
 };
 
@@ -235,7 +235,7 @@ static void set_method(struct hub_call *call)
 /* From the call's start until it must be connected. */
 static int64_t connect_ms(const struct hub_call *call)
 {
-    return call->timeout_ms < CONNECT_TIMEOUT_MS ? call->timeout_ms : CONNECT_TIMEOUT_MS;
+    return call->timeout_ms < WAIT_connect_MS ? call->timeout_ms : WAIT_connect_MS;
 }
 
 /* What is left of a time that began with the call; 0 would mean "for ever" to libcurl. */

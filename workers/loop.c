@@ -12,21 +12,21 @@
 
 enum {
     ROUNDS_PER_TURN = 4,
-    TURN_MS = 1000,
-    PAGE = 64, /* scopes that are looked at together */
-    STOP_SLICE_MS = 50,
+    TURN_MS = 1000,     /* no schedule: a turn that has taken so long begins no other round */
+    PAGE = 64,          /* scopes that are looked at together */
+    STOP_SLICE_MS = 50, /* no schedule: how often a wait looks whether the worker is to stop */
 };
 
 _Static_assert((int)JOB_KINDS <= (int)POOL_KINDS_MAX, "the pool has room for every kind");
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     _Static_assert((turn_scopes) <= POOL_TURN_MAX, "a turn has room for its scopes");
-#include "workers/jobs.def"
+#include "core/jobs.def"
 
 static job_function *const functions[] = {
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     job_##kind,
 #define SWEEP(kind, every_ms, sentence) job_sweep,
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 /* The way of one kind through all scopes that have work, again and again; of whoever has the lead. */

@@ -82,7 +82,7 @@ typedef err_t job_function(struct job_context *c);
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     job_function job_##kind;
 #define SWEEP(kind, every_ms, sentence)
-#include "workers/jobs.def"
+#include "core/jobs.def"
 /* One bite of any kind of sweep. */
 job_function job_sweep;
 /* Jobs of the deployment that are for ever, one of each kind of sweep, where they are missing. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-    ACCOUNTS_MAX = 256, /* tenants whose time is remembered; who used least makes room */
-    HALF_LIFE_MS = 8000,
+    ACCOUNTS_MAX = 256,  /* tenants whose time is remembered; who used least makes room */
+    HALF_LIFE_MS = 8000, /* no schedule: time that was used counts for half after so long */
     HALVINGS_MAX = 40,
 };
 

@@ -8,18 +8,15 @@
 #include <string.h>
 
 #include "core/process/clock.h"
+#include "workers/schedule.h"
 
 enum {
     NAMES_MAX = 128,
     NAME_MAX_LENGTH = 256,
     ADDRESSES_MAX = 8,
     ADDRESS_LENGTH = INET6_ADDRSTRLEN + 3, /* brackets and comma */
-    FOUND_MS = 30000,
-    NO_NAME_MS = 1000, /* as long as those who asked need to hear it */
-    TRY_MS = 1500,
     TRIES = 2,
     SOCKETS_MAX = ARES_GETSOCK_MAXNUM - 1, /* of the last one ARES_GETSOCK_WRITABLE would shift into the sign */
-    CHANNEL_MS = 60000,                    /* then /etc/resolv.conf is read again */
 };
 
 struct name {
@@ -82,7 +79,7 @@ static void take_answer(void *context, int status, int timeouts, struct ares_add
     ares_freeaddrinfo(found);
     bool good = status == ARES_SUCCESS && n->addresses[0];
     n->word = good ? RESOLVER_FOUND : RESOLVER_NO_NAME;
-    n->until_ms = clock_ms() + (good ? FOUND_MS : NO_NAME_MS);
+    n->until_ms = clock_ms() + (good ? KEEP_name_found_MS : KEEP_name_missing_MS);
     n->asked = false;
     n->resolver->asked--;
 }
@@ -93,10 +90,10 @@ static bool open_channel(struct resolver *r)
     if (r->channel && (r->asked > 0 || clock_ms() < r->channel_until_ms))
         return true;
     resolver_free(r);
-    struct ares_options o = {.timeout = TRY_MS, .tries = TRIES};
+    struct ares_options o = {.timeout = WAIT_name_answer_MS, .tries = TRIES};
     if (ares_init_options(&r->channel, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS)
         return false;
-    r->channel_until_ms = clock_ms() + CHANNEL_MS;
+    r->channel_until_ms = clock_ms() + KEEP_name_servers_MS;
     return true;
 }
 
@@ -109,7 +106,7 @@ static bool is_address(struct name *n)
         return false;
     snprintf(n->addresses, sizeof n->addresses, six ? "[%s]" : "%s", n->host);
     n->word = RESOLVER_FOUND;
-    n->until_ms = clock_ms() + FOUND_MS;
+    n->until_ms = clock_ms() + KEEP_name_found_MS;
     return true;
 }
 

@@ -5,8 +5,6 @@
 #include "core/log.h"
 #include "core/process/clock.h"
 
-enum { WAIT_MS = 1000 }; /* for those before it at the host */
-
 struct round {
     struct job_context *c;
     const struct round_kind *kind;
@@ -69,7 +67,7 @@ static void begin(struct round *r, struct round_item *item)
     if (item->begun || must_wait(r, item))
         return;
     item->begun = true;
-    item->full = clock_ms() - r->calls.claimed_ms > WAIT_MS;
+    item->full = clock_ms() - r->calls.claimed_ms > WAIT_round_place_MS;
     r->kind->begin(item);
 }
 

@@ -16,27 +16,27 @@ static const struct {
 } kinds[] = {
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     {#kind, JOBS_OF_##whose, claim, first_ms, longest_ms, attempts},
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 static const struct pool_kind pool_kinds[] = {
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     {turn_scopes, slots, scope_slots, weight},
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 static const struct {
     int64_t first_ms, longest_ms, part;
 } paces[] = {
 #define PACE(name, first_ms, longest_ms, part, sentence) {first_ms, longest_ms, part},
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 static const struct {
     int64_t first_ms, longest_ms, longest_asked_ms;
 } holds[] = {
 #define HOLD(name, first_ms, longest_ms, longest_asked_ms, sentence) {first_ms, longest_ms, longest_asked_ms},
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 struct str job_kind_name(enum job_kind kind)

@@ -9,33 +9,38 @@
 enum job_kind {
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \
     JOB_##kind,
-#include "workers/jobs.def"
+#include "core/jobs.def"
     JOB_KINDS
 };
 
 enum pace {
 #define PACE(name, first_ms, longest_ms, part, sentence) PACE_##name,
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 enum hold {
 #define HOLD(name, first_ms, longest_ms, longest_asked_ms, sentence) HOLD_##name,
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 enum {
 #define PAUSE(name, ms, sentence) PAUSE_##name##_MS = (ms),
-#include "workers/jobs.def"
+#include "core/jobs.def"
+};
+
+enum {
+#define WAIT(name, ms, sentence) WAIT_##name##_MS = (ms),
+#include "core/jobs.def"
 };
 
 enum {
 #define PERCENT(name, percent, sentence) PERCENT_##name = (percent),
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 enum {
 #define KEEP(name, ms, sentence) KEEP_##name##_MS = (ms),
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 struct str job_kind_name(enum job_kind kind);

@@ -111,10 +111,10 @@ WITH next AS MATERIALIZED (
             ON CONFLICT (hub_id, n) DO UPDATE SET devices = c.devices + excluded.devices, enabled = c.enabled + excluded.enabled)
 SELECT hub_id FROM next;
 
--- Names that have rested long enough, at most $1.
+-- Names that have rested for $2 milliseconds, at most $1.
 -- name: sweep_name_rests
 DELETE FROM idscope.name_rest
- WHERE (kind, name_key) IN (SELECT kind, name_key FROM idscope.name_rest WHERE until <= now() ORDER BY until LIMIT $1);
+ WHERE (kind, name_key) IN (SELECT kind, name_key FROM idscope.name_rest WHERE since <= now() - $2::bigint * interval '1 millisecond' ORDER BY since LIMIT $1);
 
 -- Latency figures of hosts that nobody has measured for $2 milliseconds, at most $1.
 -- name: sweep_latencies

@@ -119,7 +119,7 @@ CREATE TABLE idscope.job (
     PRIMARY KEY (id_scope, kind, subject, hub)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE idscope.job IS 'Work that is due, running or backing off; written in the transaction of its cause; a finished job has no row. One job per subject';
-COMMENT ON COLUMN idscope.job.kind IS 'A row of workers/jobs.def; a worker leaves kinds that it does not know alone';
+COMMENT ON COLUMN idscope.job.kind IS 'A row of core/jobs.def; a worker leaves kinds that it does not know alone';
 COMMENT ON COLUMN idscope.job.subject IS 'What the work is about, one job each; what it names, the kind''s function in workers/job says';
 COMMENT ON COLUMN idscope.job.hub IS 'Host of the hub that the subject is on; empty for kinds whose subject says it all';
 COMMENT ON COLUMN idscope.job.payload IS 'What the work needs beside its subject, as the kind''s function reads it; NULL: nothing';

@@ -86,11 +86,11 @@ CREATE TABLE idscope.name_rest (
     kind       text COLLATE "C" NOT NULL CHECK (kind IN ('hub', 'instance')),
     name_key   text COLLATE "C" NOT NULL CHECK (length(name_key) BETWEEN 3 AND 50),
     tenant_id  uuid NOT NULL,
-    until      timestamptz NOT NULL DEFAULT now() + interval '30 days',
+    since      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (kind, name_key)
 );
-COMMENT ON TABLE idscope.name_rest IS 'Names of deleted hubs and instances: until then only the tenant that had one may take it again, since devices and services out there still know it';
-CREATE INDEX name_rest_until ON idscope.name_rest (until);
+COMMENT ON TABLE idscope.name_rest IS 'Names of deleted hubs and instances: only the tenant that had one may take it again, since devices and services out there still know it, until a sweep takes the row';
+CREATE INDEX name_rest_since ON idscope.name_rest (since);
 
 ALTER TABLE idscope.tenant            ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.subscription      ENABLE ROW LEVEL SECURITY;
@@ -122,11 +122,11 @@ CREATE FUNCTION idscope.name_take(wanted_kind text, wanted text) RETURNS boolean
     AS $$
     BEGIN
         DELETE FROM idscope.name_rest
-         WHERE kind = wanted_kind AND name_key = wanted AND (tenant_id = idscope.current_tenant() OR until <= now());
+         WHERE kind = wanted_kind AND name_key = wanted AND tenant_id = idscope.current_tenant();
         RETURN NOT EXISTS (SELECT 1 FROM idscope.name_rest WHERE kind = wanted_kind AND name_key = wanted);
     END
     $$;
-COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant, or one that is over; false: it rests for another tenant';
+COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant; false: it rests for another one';
 REVOKE ALL ON FUNCTION idscope.name_take(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api;
 

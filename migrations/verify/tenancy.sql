@@ -14,7 +14,7 @@ SELECT kid, private_sealed, created_at
   FROM idscope.token_key WHERE false;
 SELECT tenant_id, subscription_id, name_key, name, location, tags, created_at
   FROM idscope.resource_group WHERE false;
-SELECT kind, name_key, tenant_id, until
+SELECT kind, name_key, tenant_id, since
   FROM idscope.name_rest WHERE false;
 
 DO $$

@@ -1,5 +1,5 @@
 // source.js: rules of this project that no compiler knows: layers, calls that have one home, what is declared and never used, function
-// length, head comments, the route table against openapi.yaml, the demo's independence, suppressions with reasons, what comments cite,
+// length, head comments, the route table against openapi.yaml, the demo's independence, suppressions with reasons, where waits stand, what comments cite,
 // mutants that still fit, state machines that are shown as they are, what no statement says (statements.js), how many parameters a call
 // gives (calls.js), and what is made in one place alone (once.js).
 // Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
@@ -302,6 +302,26 @@ function suppressions() {
   return { bad, note: `${total}; each with a reason` };
 }
 
+// --- how long is waited -----------------------------------------------------------------------------------------------------------------
+
+// The worker's schedules, back-offs and bounds stand in core/jobs.def. What is none (a slice of a longer wait) stands where it is used, and says
+// on its line why it is none.
+const NUMBER_OF_MS = /\b\w*_m?s\s*=\s*\(?\d{2,}/i;
+const NO_SCHEDULE = /\/\*\s*no schedule:\s+\S.{10,}\*\//;
+
+function schedules() {
+  const bad = [];
+  let excused = 0;
+  for (const file of programs.filter((name) => name.startsWith('workers/'))) {
+    code(file).forEach((line, i) => {
+      if (!NUMBER_OF_MS.test(line)) return;
+      if (NO_SCHEDULE.test(lines(file)[i])) excused++;
+      else bad.push(`${file}:${i + 1}: ${NUMBER_OF_MS.exec(line)[0]}: how long the worker waits stands in core/jobs.def`);
+    });
+  }
+  return { bad, note: `core/jobs.def says them; ${excused} lengths of time are none, and say why` };
+}
+
 // --- citations --------------------------------------------------------------------------------------------------------------------------
 
 // What a file says for people. Pages are that from end to end.
@@ -350,7 +370,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, used, names, functions, sections, heads, routes, demo, suppressions, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules, ...once.rules]) {
+for (const rule of [layers, homes, used, names, functions, sections, heads, routes, demo, suppressions, schedules, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules, ...once.rules]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

@@ -89,12 +89,16 @@ function ledgers_have_no_names() {
   return { bad, note: `${LEDGERS.join(' and ')} know rows by their id alone` };
 }
 
-// How long something is waited for, or kept, is said in workers/jobs.def, core/cfg.def or beside who asks. What a table's column defaults to, its
-// migration says.
+// How long something is waited for, or kept, is said in core/jobs.def and core/cfg.def. SQL multiplies what it is given by a unit.
+const WAITS = [
+  [/\binterval +(?!1 (?:milli)?second\b)(\w[\w ]*?) *(?=\W)/gi, 'a wait'],
+  [/(?<![$\w.])\d+(?:::\w+)? *\* *interval\b|\binterval +1 \w+ *\* *\d+/gi, 'a wait as a number'],
+  [/\bDEFAULT\b[^,;]*\binterval\b/gi, 'a wait as a default'],
+  [/\bmake_interval *\(/gi, 'a wait in another form'],
+];
 function waits_are_parameters() {
-  const asked = sources.filter(({ file }) => file.startsWith('db/'));
-  const bad = found(/\binterval +(?!1 (?:milli)?second\b)(\w[\w ]*?) *(?=\W)/gi, (match) => `a wait of ${match[1]}: make it a parameter`, asked);
-  return { bad, note: `${asked.length} files multiply an interval of one` };
+  const bad = WAITS.flatMap(([pattern, what]) => found(pattern, (match) => `${match[0].trim()}: ${what}: make it a parameter`));
+  return { bad, note: `${sources.length} files multiply an interval of one` };
 }
 
 module.exports = { rules: [writes_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters] };

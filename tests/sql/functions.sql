@@ -120,13 +120,12 @@ SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instances(
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000b'', ''inst-b'')'), '{}', 'a retired scope finds nothing');
 
 -- name_take
-SELECT t.put('name_rest', '{}', 'a', 'own'), t.put('name_rest', '{}', 'b', 'theirs'), t.put('name_rest', '{"until": "2026-01-02T03:04:05Z"}', 'b', 'over');
+SELECT t.put('name_rest', '{}', 'a', 'own'), t.put('name_rest', '{}', 'b', 'theirs');
 SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), format('SELECT idscope.name_take(''hub'', %L)', 'name-' || name)), ARRAY[format('(%s)', answer)],
           format('%s: may a tenant take it? %s', name, answer))
-  FROM (VALUES ('nobodys', 't'), ('own', 't'), ('theirs', 'f'), ('over', 't')) AS n (name, answer);
+  FROM (VALUES ('nobodys', 't'), ('own', 't'), ('theirs', 'f')) AS n (name, answer);
 SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.name_take(''instance'', ''name-theirs'')'), '{(t)}', 'names of hubs and of instances are two things');
 SELECT set_eq('SELECT name_key FROM idscope.name_rest', $$VALUES ('name-theirs'), ('name-a'), ('name-b')$$, 'what is taken rests no more, what is another''s goes on resting');
-SELECT is((SELECT until - now() FROM idscope.name_rest WHERE name_key = 'name-theirs'), interval '30 days', 'for thirty days');
 
 -- hub_deleted: hub-a is gone (above) and linked by instance a; hub-b lives, belongs to tenant b and is linked by both
 SELECT t.put('linked_hub', '{"hub_key": "hub-b", "state": "valid"}');

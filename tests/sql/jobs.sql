@@ -138,6 +138,11 @@ SELECT pg_temp.call('tenant_job_done', t.tenant('a')::text, 'bill', '{x}', '{""}
 SELECT is(pg_temp.bills(), '{"y later 0 "}', 'one that is done is gone');
 SELECT is((SELECT count(*) FROM idscope.tenant_job WHERE tenant_id = t.tenant('b')), 1::bigint, 'and another tenant''s stays');
 
+-- Names rest for as long as the sweep is told.
+SELECT t.put('name_rest', jsonb_build_object('since', now() - age::interval), 'a', own) FROM (VALUES ('fresh', '29 days 23:59'), ('rested', '30 days')) AS r (own, age);
+SELECT pg_temp.call('sweep_name_rests', '10', '2592000000');
+SELECT results_eq($$SELECT name_key FROM idscope.name_rest WHERE name_key IN ('name-fresh', 'name-rested')$$, $$VALUES ('name-fresh' COLLATE "C")$$, 'a name that has rested long enough is free');
+
 -- Stored inputs: what registrations name stays, what is young stays, what became young during the round stays; the walk comes to its end.
 DELETE FROM idscope.registration;
 DELETE FROM idscope.alloc_input;

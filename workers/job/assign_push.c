@@ -10,7 +10,6 @@
 
 enum {
     BULK_MAX = 100, /* devices in one bulk call, a hub's own bound */
-    ENTER_WAIT_MS = 300,
     FLIPS_MAX = 3,
     WORDS_MAX = 200, /* of what a hub said */
     CODE_BAD_DEVICE = 400004,
@@ -494,7 +493,7 @@ static void begin_all(struct pushes *s)
 {
     size_t begun = begin_where_room_is(s);
     for (size_t i = 0; begun == 0 && i < s->count; i++)
-        begun += begin(&s->at[i], ENTER_WAIT_MS / (int64_t)s->count);
+        begun += begin(&s->at[i], WAIT_assign_place_MS / (int64_t)s->count);
 }
 
 static void take_ended(void *context, struct hub_call *call)

@@ -10,7 +10,7 @@
 #include "workers/hub_answer.h"
 #include "workers/round.h"
 
-enum { CONNECTS = 3, TIMEOUT_MS = 5000, US_MAX = 2000000000 };
+enum { CONNECTS = 3, US_MAX = 2000000000 };
 
 /* One host. */
 struct measurement {
@@ -30,7 +30,7 @@ static void start_connect(struct measurement *m)
         .host = m->item.host,
         .method = "GET",
         .path = STR("/statistics/service?api-version=" HUB_API_VERSION),
-        .timeout_ms = TIMEOUT_MS,
+        .timeout_ms = WAIT_measure_answer_MS,
         .fresh = true,
         .connect_only = m->count > 0,
         .owner = m,

@@ -22,14 +22,14 @@ struct bite {
 typedef err_t sweep_function(struct bite *b);
 
 #define SWEEP(kind, every_ms, sentence) static sweep_function sweep_##kind;
-#include "workers/jobs.def"
+#include "core/jobs.def"
 
 static const struct sweep_row {
     sweep_function *bite;
     int64_t every_ms;
 } sweeps[JOB_KINDS] = {
 #define SWEEP(kind, every_ms, sentence) [JOB_##kind] = {sweep_##kind, every_ms},
-#include "workers/jobs.def"
+#include "core/jobs.def"
 };
 
 /* --- schedules ---------------------------------------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ static err_t sweep_clear_latencies(struct bite *b)
 
 static err_t sweep_free_names(struct bite *b)
 {
-    return after_bite(b, db_sweep_name_rests(b->db, b->arena, BITE, &b->done));
+    return after_bite(b, db_sweep_name_rests(b->db, b->arena, KEEP_names_MS, BITE, &b->done));
 }
 
 /* --- counts ------------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@ const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
 const { assert, idscope, Idscope, expect, fresh, refused, refusedArm, sharedScene, admin, stack, until } = require('../kit');
 
+const DEPLOYMENT = 'ffffffff-ffff-ffff-ffff-ffffffffffff'; // whose the sweeps' jobs are
 const body = { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: {} };
 
 describe('tenants', () => {
@@ -82,12 +83,19 @@ describe('tenants', () => {
     await puts(idscope, mine);
     await idscope.deleteGroup(mine);
     const resting = `name_key IN ('${names.hub}', '${names.instance}')`;
-    assert.equal(await stack.sql(`SELECT count(*) FROM idscope.name_rest WHERE ${resting} AND until - now() BETWEEN interval '29 days' AND interval '30 days'`), '2');
-    await stack.sql(`UPDATE idscope.name_rest SET until = now() WHERE ${resting}`);
+    const rests = () => stack.sql(`SELECT count(*) FROM idscope.name_rest WHERE ${resting}`);
+    const begun = () => stack.sql(`SELECT fence FROM idscope.tenant_job WHERE tenant_id = '${DEPLOYMENT}' AND kind = 'free_names'`);
+    const age = (days) => stack.sql(`UPDATE idscope.name_rest SET since = now() - interval '${days} days' WHERE ${resting}`);
+    await age(29);
+    for (let turn = 0; turn < 2; turn++) { // the second one begins behind the end of the first
+      const last = await begun();
+      await until('a turn of the sweep', async () => (await begun()) !== last);
+    }
+    assert.equal(await rests(), '2');
+    await age(30);
+    await until('rests that are over to be swept', async () => (await rests()) === '0');
     await puts(other, theirs);
     await other.deleteGroup(theirs);
-    await stack.sql(`UPDATE idscope.name_rest SET until = now() WHERE ${resting}`);
-    await until('rests that are over to be swept', async () => (await stack.sql(`SELECT count(*) FROM idscope.name_rest WHERE ${resting}`)) === '0');
   });
 
   test('another tenant\'s hub cannot be linked by its resource id; it looks like one that does not exist', async () => {
@@ -110,7 +118,7 @@ describe('tenants', () => {
     await add('free_names', 'NULL');
     await add('nobody_knows_it', 'NULL');
     await add('clear_inputs', `'{"scope": "x", "key": "", "began": "never"}'`);
-    for (const owner of [tenant, 'ffffffff-ffff-ffff-ffff-ffffffffffff']) {
+    for (const owner of [tenant, DEPLOYMENT]) {
       const before = await job('free_names', owner);
       const again = () => until('another turn', async () => { const now = await job('free_names', owner); return now.fence > before.fence && now; });
       assert.equal((await again()).attempt, 0);

@@ -1,5 +1,5 @@
 // statements.js: what no statement may say, so that the data plane can be spread over several machines (migrations/README.md, "Beyond one machine").
-// Rules over db/sql and migrations, which source.js runs: what is written, empty lists, keys that refer to a ledger, names in a ledger; and waits.
+// Rules over db/sql and migrations, which source.js runs: what is written, empty lists, keys that refer to a ledger, names in a ledger; waits; subjects of jobs.
 // Reads text alone: it must never ask a database, and knows of SQL no more than these rules need.
 'use strict';
 
@@ -101,4 +101,67 @@ function waits_are_parameters() {
   return { bad, note: `${sources.length} files multiply an interval of one` };
 }
 
-module.exports = { rules: [writes_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters] };
+// --- subjects -------------------------------------------------------------------------------------------------------------------------
+
+// What a job is about is a name that its cause has and its kind's function reads. In SQL it is compared, carried and stored as it is: neither
+// put together from parts nor taken apart.
+const PLAIN = /^(?:[\w.]+|\$\d+|' *')(?:::text)?$/;
+const TEXT_OPERATOR = '\\|\\||!?~~?\\*?|\\^@|\\b(?:not\\s+)?(?:i?like|similar)\\b';
+// Words before the bracket that a subject may stand in: lists of columns, conditions, and what its CHECK says of its length.
+const AROUND = ['and', 'as', 'check', 'conflict', 'exists', 'in', 'key', 'length', 'lateral', 'materialized', 'not', 'or', 'select', 'where', ''];
+
+// From the innermost bracket around a place outwards: the words before each, with the one before that.
+function bracketsAround(text, at) {
+  const found = [];
+  for (let i = at - 1, depth = 0; i >= 0 && text[i] !== ';'; i--) {
+    if (text[i] === ')') depth++;
+    if (text[i] !== '(' || depth-- > 0) continue;
+    depth = 0;
+    found.push(/(?:(\S+)\s+)?([\w.]*)\s*$/.exec(text.slice(0, i)).slice(1, 3).map((word) => (word || '').toLowerCase()));
+  }
+  return found;
+}
+
+// The items of a list from a place on, to the end of its bracket or clause.
+function itemsFrom(text, start) {
+  const items = [''];
+  for (let i = start, depth = 0; i < text.length; i++) {
+    if (depth === 0 && (/[;)]/.test(text[i]) || /^\s(?:from|on|where|order|union|returning)\b/i.test(text.slice(i, i + 12)))) break;
+    depth += text[i] === '(' ? 1 : text[i] === ')' ? -1 : 0;
+    if (depth === 0 && text[i] === ',') items.push('');
+    else items[items.length - 1] += text[i];
+  }
+  return items.map((item) => item.replace(/\s+/g, ' ').trim());
+}
+
+// What becomes the subject of a new job, and whatever else of its statement puts text together or takes it apart. (What is noted is no job's.)
+const INSERT = /\bINSERT\s+INTO\s+idscope\.(?:tenant_)?job(?:\s+AS\s+\w+)?\s*\(([^)]*)\)\s*(?:SELECT|VALUES\s*\()/gi;
+const ON_TEXT = new RegExp(`${TEXT_OPERATOR}|\\b(?:concat(?:_ws)?|format|left|right|[lr]pad|overlay|position|regexp_\\w+|repeat|replace|reverse|split_part|string_agg|strpos|substr(?:ing)?|translate)\\s*\\(`, 'gi');
+const NOTED = /\bidscope\.note\((?:[^()]|\([^()]*\))*\)/gi;
+
+function made({ file, text }) {
+  return [...text.matchAll(INSERT)].map((match) => {
+    const place = match[1].split(',').findIndex((name) => name.trim() === 'subject');
+    const item = itemsFrom(text, match.index + match[0].length)[place] || 'nothing';
+    const statement = text.slice(text.lastIndexOf(';', match.index) + 1).split(';')[0].replace(NOTED, ' ');
+    return { where: `${file}:${text.slice(0, match.index).split('\n').length}`, wrong: [...(PLAIN.test(item) ? [] : [item]), ...(statement.match(ON_TEXT) || [])] };
+  });
+}
+
+function subjects_are_opaque() {
+  const jobs = sources.flatMap(made);
+  const composed = jobs.flatMap(({ where, wrong }) => wrong.map((words) => `${where}: "${words}" where a job is made: a subject is no text to work on`));
+  const SUBJECT = '(?:\\w+\\.)?\\bsubject\\b(?:::\\w+)?';
+  const bad = [
+    ...composed,
+    ...found(new RegExp(`${SUBJECT}\\s*(?:${TEXT_OPERATOR})|(?:${TEXT_OPERATOR})\\s*${SUBJECT}`, 'gi'), (match) => `"${match[0]}": a subject is no text to work on`),
+    ...found(new RegExp(`${SUBJECT}\\s*=\\s*(?:(?:[\\w.$]+|' *')(?:::\\w+)?\\s*(?:${TEXT_OPERATOR})|(?!any\\b)\\w[\\w.]*\\s*\\()`, 'gi'), (match) => `"${match[0]}": a subject is compared with what is not one`),
+    ...found(/\bsubject\b/gi, (match) => {
+      const wrong = bracketsAround(match.input, match.index).find(([before, word]) => !AROUND.includes(word) && before !== 'as' && !/^(?:into|on|table|.*\bjoin|update)$/.test(before));
+      return wrong ? `${wrong[1]}(… subject …): a subject is no text to work on` : '';
+    }),
+  ];
+  return { bad, note: `${jobs.length} inserts of jobs take subjects as they are, and nothing takes them apart` };
+}
+
+module.exports = { rules: [writes_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters, subjects_are_opaque] };

@@ -140,4 +140,4 @@ function isRunning(pid) {
   }
 }
 
-module.exports = { Stack, Session, ROOT, run, isRunning, temporaryFolder };
+module.exports = { Stack, Session, ROOT, run, isFree, freePort, isRunning, temporaryFolder };

@@ -51,7 +51,7 @@ PostgreSQL, as read back: ${Object.entries(settings).map(([key, value]) => `${ke
 Client, api, worker, edge and database share the machine. Workers run in the rows "to assigned" only; tables are emptied and a checkpoint is
 made before each measurement. Median [min..max] of the rounds; CPU in microseconds per operation, of both deployments. "register" rows are
 first registrations with their job; "to assigned" ends when the identities are in the hubs, its p50 and p99 are of that whole way.
-"neighbours" are the cores that others used meanwhile.
+"neighbours" are the cores that others used meanwhile. "openssl s_server" stands for the edge in its row; it sends no tickets.
 `;
 }
 

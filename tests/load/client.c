@@ -4,7 +4,7 @@
  * come, so that accepted answers can be compared with rows. It must not look into the database.
  *
  *     client OPTION=VALUE …
- *       ask=register|poll        what is asked (poll needs load=)
+ *       ask=register|poll|file   what is asked (poll needs load=; file: GET /answer, of a foreign server)
  *       port=N  [address=127.0.0.1] [host=NAME] [ca=PEM-FILE: TLS]
  *       scopes=FILE size=N       the fleet: every scope holds devices 0…N-1
  *       first=K count=M          the walk through the fleet: steps K…K+M-1, scope by scope in turn
@@ -154,6 +154,9 @@ static struct str make_request(struct run *r, struct arena *scratch, uint64_t st
     uint64_t number = fleet_walk(walked / r->scope_count, (uint64_t)r->o.size);
     struct str id = fleet_id(scratch, number);
     struct str sas = authorization(scratch, scope, id, number, expiry_s);
+    if (str_same(r->o.ask, STR("file")))
+        return arena_printf(r->arena, "GET /answer HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n", r->o.host.p,
+                            sas.p);
     if (str_same(r->o.ask, STR("poll")))
         return arena_printf(r->arena,
                             "GET /%s/registrations/%s/operations/%s?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\n"

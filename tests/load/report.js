@@ -47,6 +47,7 @@ class Report {
     const [small, large] = this.names.filter((name) => name.includes('enrolled'));
     const [at32] = this.names.filter((name) => name === 'register, one scope, 32 conn.');
     const tail = median(this.values(at32, 'p99')) / median(this.values(at32, 'p50'));
+    const device = this.ratio('register, TLS edge, a new conn. each', 'edge', 'openssl s_server, a new conn. each');
     const held = median(this.memory.map((row) => row.held));
     const line = (what, reached, aim, good) => `${what.padEnd(64)} ${reached.padStart(9)}   aim ${aim.padEnd(10)} ${good ? 'reached' : 'falls short'}`;
     const times = (name) => this.rate(name) / this.rate(this.yardstick);
@@ -55,6 +56,7 @@ class Report {
       line(`"${best}" to the yardstick`, times(best).toFixed(2), '>= 2.0', times(best) >= 2),
       line(`"${few}" to the yardstick`, times(few).toFixed(2), '>= 0.4', times(few) >= 0.4),
       line('p99 to p50 at 32 connections', tail.toFixed(1), '<= 5', tail <= 5),
+      line('a new TLS device at the edge to bare `openssl s_server`, CPU', device.toFixed(2), '<= 1.25', device <= 1.25),
       line(`api, MiB resident with ${this.connections} open connections`, held.toFixed(1), '< 64', held < 64),
       `Fresh, the same api takes ${span(this.memory.map((row) => row.fresh))} MiB; held ${span(this.memory.map((row) => row.held))} MiB.`,
       `Growth, "${large}" to "${small}": rate ${this.ratio(large, 'rate', small).toFixed(2)}, PG us ${this.ratio(large, 'postgres', small).toFixed(2)}, api us ${this.ratio(large, 'api', small).toFixed(2)}.`,

@@ -43,6 +43,7 @@ class Rows {
       add(`register, TLS edge, ${connections} conn.`, () => this.register({ ...fleet, ...edge, connections }));
     }
     add('register, TLS edge, a new conn. each', () => this.register({ ...fleet, ...edge, connections: 32, connection: 'new' }));
+    add('openssl s_server, a new conn. each', () => this.bare(edge));
     const count = this.sizes.small;
     add(`register, ${words(this.sizes.small)} enrolled, 32 conn.`, () => this.register({ stack: b, scopes: small, size: count, port: b.plainPort, connections: 32, count }));
     add(`register, ${words(this.sizes.fleet)} enrolled, 32 conn.`, () => this.register({ ...fleet, ...plain, connections: 32, count }));
@@ -120,6 +121,16 @@ class Rows {
     const { done, cost } = await this.measured(() => loadClient(options));
     this.allAnswered(done, 202);
     await this.counted(stack, done.sent);
+    return this.row(cost, this.figures(done));
+  }
+
+  // The least that a new TLS connection with one request costs a server here: the edge's certificate, the same client, no rules, no API.
+  async bare({ host, ca }) {
+    const { main, bare } = this.site;
+    const options = { ask: 'file', port: bare.port, host, ca, scopes: main.file, size: this.sizes.fleet, connections: 32, connection: 'new',
+      first: this.nextWalk(), count: PER_SECOND * this.sizes.seconds, seconds: this.sizes.seconds };
+    const { done, cost } = await this.measured(() => loadClient(options));
+    this.allAnswered(done, 200);
     return this.row(cost, this.figures(done));
   }
 

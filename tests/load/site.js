@@ -5,12 +5,14 @@
 //
 // Deployment a: many hubs; instances main (few hubs, the large fleet), wide and widest (more hubs), and many small ones.
 // Deployment b: its own database, api, worker and edge; one instance with the small fleet, whose hubs are those of a.
+// Bare: `openssl s_server` with the certificate of a's edge, the yardstick of the edge.
 'use strict';
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { spawn } = require('node:child_process');
 const { seed } = require('../lib/load');
-const { Stack, Session, temporaryFolder } = require('../lib/stack');
+const { Stack, Session, freePort, isFree, temporaryFolder } = require('../lib/stack');
 const { Idscope, each } = require('../lib/idscope');
 const { until } = require('../lib/https');
 
@@ -46,6 +48,17 @@ class Site {
     for (const stack of this.stacks) await stack.session.sql('vacuum (analyze, freeze) idscope.enrollment');
     say('enrollments loaded');
     for (const stack of this.stacks) await stack.stopPart('worker');
+    await this.startBare();
+  }
+
+  // It sends a file as it is, head and all, and no session tickets, with which nobody would come back.
+  async startBare() {
+    const pair = path.join(this.a.dir, 'tls/server.pem.ecdsa');
+    fs.writeFileSync(path.join(this.dir, 'answer'), 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}');
+    const port = await freePort();
+    const args = ['s_server', '-quiet', '-HTTP', '-num_tickets', '0', '-accept', `127.0.0.1:${port}`, '-cert', pair, '-key', pair];
+    this.bare = { port, child: spawn('openssl', args, { cwd: this.dir, stdio: 'ignore' }) };
+    await until('the bare TLS server', async () => !await isFree(port), { timeoutMs: 10000, everyMs: 50 });
   }
 
   async make(name, workerArgs) {
@@ -56,6 +69,7 @@ class Site {
 
   async close() {
     for (const client of this.clients || []) client.close();
+    if (this.bare) this.bare.child.kill();
     for (const stack of this.stacks) {
       if (stack.session) stack.session.close();
       await stack.remove();
@@ -115,10 +129,10 @@ class Site {
     for (const stack of this.stacks) await this.empty(stack);
   }
 
-  // The processes of both deployments by program, for the account of CPU.
+  // The processes of both deployments by program, for the account of CPU; the bare server counts as an edge.
   trees() {
     const pids = (name) => this.stacks.flatMap((stack) => { try { return [stack.pid(name)]; } catch { return []; } });
-    return { postgres: pids('postgres'), api: pids('api1'), worker: pids('worker1'), edge: pids('edge') };
+    return { postgres: pids('postgres'), api: pids('api1'), worker: pids('worker1'), edge: [...pids('edge'), this.bare.child.pid] };
   }
 }
 

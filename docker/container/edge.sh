@@ -7,7 +7,8 @@ binds=:443
 if [ "$IDSCOPE_EDGE_PORT" != 443 ]; then binds=:443,:$IDSCOPE_EDGE_PORT; fi
 IDSCOPE_EDGE_BIND=$binds
 IDSCOPE_EDGE_SECRET=$(cat /secrets/edge/edge-secret)
-export IDSCOPE_EDGE_BIND IDSCOPE_EDGE_SECRET
+OPENSSL_CONF=/etc/idscope/openssl.cnf
+export IDSCOPE_EDGE_BIND IDSCOPE_EDGE_SECRET OPENSSL_CONF
 # Its log alone (descriptor 3) is what this container says, unless it does not take its configuration.
 said=$(haproxy -c -f /etc/idscope/haproxy.cfg 2>&1) || { echo "$said" >&2; exit 78; }
 exec haproxy -q -W -db -f /etc/idscope/haproxy.cfg 3>&2

@@ -271,6 +271,7 @@ edge_environment() {
     dir=$(sockets)
     printf 'IDSCOPE_EDGE_BIND=%s\n' "$(edge_binds)"
     printf 'IDSCOPE_EDGE_TLS=%s\nIDSCOPE_EDGE_TLS_PROFILE=%s\n' "$VAR/tls" "$TLS_PROFILE"
+    printf 'OPENSSL_CONF=%s\n' "$ROOT/docker/edge/openssl.cnf"
     printf 'IDSCOPE_EDGE_ADMIN=%s\n' "$dir/edge/admin.sock"
     printf 'IDSCOPE_EDGE_PER_ADDRESS=%s\n' "${EDGE_PER_ADDRESS:-6000}"
     printf 'IDSCOPE_EDGE_RATE_PER_ADDRESS=%s\n' "${EDGE_RATE_PER_ADDRESS:-100000}"

@@ -304,7 +304,7 @@ start_edge() {
     haproxy=$(PATH=$PATH:/usr/sbin:/sbin command -v haproxy) || die "haproxy is not installed: make deps"
     mapfile -t environment <<<"$(edge_environment)"
     command=(/usr/bin/env -i "${environment[@]}" "$haproxy" -q -db -f "$ROOT/docker/edge/haproxy.cfg")
-    if fresh edge "$VAR/tls/names" "${command[@]}" && ! [ "$ROOT/docker/edge/haproxy.cfg" -nt "$VAR/run/edge.pid" ]; then
+    if fresh edge "$VAR/tls/names" "${command[@]}" && [ -z "$(find "$ROOT/docker/edge" -type f -newer "$VAR/run/edge.pid")" ]; then
         return 0
     fi
     env -i "${environment[@]}" "$haproxy" -c -f "$ROOT/docker/edge/haproxy.cfg" >"$VAR/log/edge.check" 2>&1 ||

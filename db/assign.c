@@ -28,37 +28,46 @@ DB_PARAMS(end, struct db_assign_end, COL(job.subject), COL(job.fence), COL(opera
 DB_VALUE(registration_key, struct str, registration_key);
 DB_VALUE(yes_or_no, bool, yes);
 
-err_t db_assign_claim(struct db *db, struct arena *a, struct str id_scope, const struct db_job_claim *c,
-                      struct db_job **ret_jobs, size_t *ret_count, struct db_assign_scope *ret_scope)
+static void read_claimed(struct rows *const *rows, struct arena *a, struct db_assign_part *ret)
 {
+    bool alive = rows_first(rows[1], a, &ret->scope, sizeof ret->scope);
+    ret->scope.alive = alive;
+    rows_all(rows[0], a, &ret->jobs, sizeof *ret->jobs, &ret->count);
+    rows_all(rows[2], a, &ret->scope.links, sizeof *ret->scope.links, &ret->scope.link_count);
+}
+
+err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_assign_part *at,
+                      size_t count)
+{
+    enum { CALLS = 3 };
     const struct str all = {NULL, 0};
-    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call calls[] = {DB_CALL(SQL_JOB_CLAIM, db_text(id_scope), db_job_claim_in(c)),
-                                    DB_CALL(SQL_ASSIGN_SCOPE, db_text(id_scope)),
-                                    DB_CALL(SQL_LINK_FIND, db_text(id_scope), db_text(all))};
-    TRY(db_run(db, a, calls, 3, DB_ONCE, r.of));
-    bool alive = rows_first(r.of[1], a, ret_scope, sizeof *ret_scope);
-    ret_scope->alive = alive;
-    rows_all(r.of[0], a, ret_jobs, sizeof **ret_jobs, ret_count);
-    rows_all(r.of[2], a, &ret_scope->links, sizeof *ret_scope->links, &ret_scope->link_count);
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, CALLS * count);
+    for (size_t i = 0; i < count; i++) {
+        pipeline_add(&p, DB_CALL(SQL_JOB_CLAIM, db_text(at[i].id_scope), db_job_claim_in(c)));
+        pipeline_add(&p, DB_CALL(SQL_ASSIGN_SCOPE, db_text(at[i].id_scope)));
+        pipeline_add(&p, DB_CALL(SQL_LINK_FIND, db_text(at[i].id_scope), db_text(all)));
+    }
+    TRY(pipeline_run(db, &p, DB_ONCE));
+    for (size_t i = 0; i < count; i++)
+        read_claimed(&p.rows[CALLS * i], a, &at[i]);
     return NULL;
 }
 
-err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const struct db_job *jobs, size_t count,
-                     struct db_assign_found *ret)
+err_t db_assign_look(struct db *db, struct arena *a, struct db_assign_part *at, size_t count)
 {
-    return db_each(db, a, DB_CALL(SQL_ASSIGN_LOOK, db_text(id_scope), DB_ARRAYS(job_subject, jobs, count)), DB_ONCE,
-                   ret, sizeof *ret, count);
-}
-
-err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, int64_t renew_after_ms,
-                       const struct db_assign_input *at, size_t count)
-{
-    const struct db_call calls[] = {
-        DB_CALL(SQL_ASSIGN_INPUTS_RENEW, db_text(id_scope), DB_ARRAYS(hash, at, count), db_i64(renew_after_ms)),
-        DB_CALL(SQL_ASSIGN_INPUTS, db_text(id_scope), DB_ARRAYS(input, at, count)),
-    };
-    return count ? db_run(db, a, calls, 2, DB_ONCE, NULL) : NULL;
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, count);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (at[i].count > 0)
+            pipeline_add(
+                &p, DB_CALL(SQL_ASSIGN_LOOK, db_text(at[i].id_scope), DB_ARRAYS(job_subject, at[i].jobs, at[i].count)));
+    TRY(pipeline_run(db, &p, DB_ONCE));
+    for (size_t i = 0; i < count; i++) {
+        at[i].found = ARENA_NEW_ARRAY(a, at[i].count, struct db_assign_found);
+        if (at[i].count > 0)
+            rows_each(p.rows[n++], a, at[i].found, sizeof *at[i].found, at[i].count);
+    }
+    return NULL;
 }
 
 static bool is_among(const struct str *keys, size_t count, struct str key)
@@ -69,19 +78,50 @@ static bool is_among(const struct str *keys, size_t count, struct str key)
     return i < count;
 }
 
-err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
-                       struct db_assign_choice *at, size_t count)
+static struct str *keys_of(struct rows *rows, struct arena *a, size_t *ret_count)
 {
-    struct str *written;
-    size_t written_count;
-    if (count == 0)
-        return NULL;
-    TRY(db_all(db, a,
-               DB_CALL(SQL_ASSIGN_CHOOSE, db_text(id_scope), DB_ARRAYS(choice, at, count), db_i64(remove_after_ms),
-                       DB_ARRAYS(choice_earlier, at, count)),
-               DB_ONCE, &written, sizeof *written, &written_count));
+    struct str *keys;
+    rows_all(rows, a, &keys, sizeof *keys, ret_count);
+    return keys;
+}
+
+static void add_inputs(struct pipeline *p, const struct db_assign_part *at, int64_t renew_after_ms)
+{
+    pipeline_add(p, DB_CALL(SQL_ASSIGN_INPUTS_RENEW, db_text(at->id_scope),
+                            DB_ARRAYS(hash, at->inputs, at->input_count), db_i64(renew_after_ms)));
+    pipeline_add(p, DB_CALL(SQL_ASSIGN_INPUTS, db_text(at->id_scope), DB_ARRAYS(input, at->inputs, at->input_count)));
+}
+
+static void add_choices(struct pipeline *p, const struct db_assign_part *at, int64_t remove_after_ms)
+{
+    pipeline_add(p, DB_CALL(SQL_ASSIGN_CHOOSE, db_text(at->id_scope), DB_ARRAYS(choice, at->choices, at->choice_count),
+                            db_i64(remove_after_ms), DB_ARRAYS(choice_earlier, at->choices, at->choice_count)));
+}
+
+static void read_choices(struct rows *rows, struct arena *a, struct db_assign_part *at)
+{
+    size_t count;
+    const struct str *written = keys_of(rows, a, &count);
+    for (size_t i = 0; i < at->choice_count; i++)
+        at->choices[i].written = is_among(written, count, at->choices[i].registration_key);
+}
+
+err_t db_assign_choose(struct db *db, struct arena *a, const struct db_assign_times *times, struct db_assign_part *at,
+                       size_t count)
+{
+    enum { CALLS = 3 };
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, CALLS * count);
     for (size_t i = 0; i < count; i++)
-        at[i].written = is_among(written, written_count, at[i].registration_key);
+        if (at[i].input_count > 0)
+            add_inputs(&p, &at[i], times->renew_after_ms);
+    size_t n = p.count;
+    for (size_t i = 0; i < count; i++)
+        if (at[i].choice_count > 0)
+            add_choices(&p, &at[i], times->remove_after_ms);
+    TRY(pipeline_run(db, &p, DB_ONCE));
+    for (size_t i = 0; i < count; i++)
+        if (at[i].choice_count > 0)
+            read_choices(p.rows[n++], a, &at[i]);
     return NULL;
 }
 
@@ -103,26 +143,41 @@ static struct db_in all_waits(struct arena *a, const struct db_assign_wait *at, 
     return DB_ARRAYS(waits, all, n);
 }
 
-err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at, size_t count)
+static void add_waits(struct pipeline *p, const struct db_assign_part *at)
 {
-    if (count == 0)
-        return NULL;
-    return db_do(db, a,
-                 DB_CALL(SQL_ASSIGN_WAIT, db_text(id_scope), DB_ARRAYS(wait, at, count), all_waits(a, at, count)),
-                 DB_ONCE);
+    pipeline_add(p, DB_CALL(SQL_ASSIGN_WAIT, db_text(at->id_scope), DB_ARRAYS(wait, at->waits, at->wait_count),
+                            all_waits(p->a, at->waits, at->wait_count)));
 }
 
-err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
-                       struct db_assign_end *at, size_t count)
+static void add_ends(struct pipeline *p, const struct db_assign_part *at, int64_t remove_after_ms)
 {
-    struct str *written;
-    size_t written_count;
-    if (count == 0)
-        return NULL;
-    TRY(db_all(db, a, DB_CALL(SQL_ASSIGN_FINISH, db_text(id_scope), DB_ARRAYS(end, at, count), db_i64(remove_after_ms)),
-               DB_ONCE, &written, sizeof *written, &written_count));
+    pipeline_add(p, DB_CALL(SQL_ASSIGN_FINISH, db_text(at->id_scope), DB_ARRAYS(end, at->ends, at->end_count),
+                            db_i64(remove_after_ms)));
+}
+
+static void read_ends(struct rows *rows, struct arena *a, struct db_assign_part *at)
+{
+    size_t count;
+    const struct str *written = keys_of(rows, a, &count);
+    for (size_t i = 0; i < at->end_count; i++)
+        at->ends[i].written = is_among(written, count, at->ends[i].job.subject);
+}
+
+err_t db_assign_write(struct db *db, struct arena *a, const struct db_assign_times *times, struct db_assign_part *at,
+                      size_t count)
+{
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, 2 * count);
     for (size_t i = 0; i < count; i++)
-        at[i].written = is_among(written, written_count, at[i].job.subject);
+        if (at[i].wait_count > 0)
+            add_waits(&p, &at[i]);
+    size_t n = p.count;
+    for (size_t i = 0; i < count; i++)
+        if (at[i].end_count > 0)
+            add_ends(&p, &at[i], times->remove_after_ms);
+    TRY(pipeline_run(db, &p, DB_ONCE));
+    for (size_t i = 0; i < count; i++)
+        if (at[i].end_count > 0)
+            read_ends(p.rows[n++], a, &at[i]);
     return NULL;
 }
 

@@ -17,10 +17,6 @@ struct db_assign_scope {
     size_t link_count;
 };
 
-/* Claims jobs of the scope and reads the scope and its links with them, in one round trip. Within a transaction. */
-err_t db_assign_claim(struct db *db, struct arena *a, struct str id_scope, const struct db_job_claim *c,
-                      struct db_job **ret_jobs, size_t *ret_count, struct db_assign_scope *ret_scope);
-
 /* One device: its registration and its enrollment as they are now. */
 struct db_assign_found {
     int64_t n;       /* its place among those that were asked for, from 1 */
@@ -42,20 +38,11 @@ struct db_assign_found {
     struct attest_stored attestation;
     struct enrollment enrollment; /* EFFECT_COLS of it */
 };
-/* ret[i] belongs to jobs[i]. */
-err_t db_assign_look(struct db *db, struct arena *a, struct str id_scope, const struct db_job *jobs, size_t count,
-                     struct db_assign_found *ret);
-
 /* The inputs of a choice: a canonical text, stored once per scope under its hash. */
 struct db_assign_input {
     struct sha256 hash;
     struct str text;
 };
-/* Stores inputs where they are not yet; those that stand there and are older than renew_after_ms become young, so that
- * the sweep leaves them alone. */
-err_t db_assign_inputs(struct db *db, struct arena *a, struct str id_scope, int64_t renew_after_ms,
-                       const struct db_assign_input *at, size_t count);
-
 /* A device id on a hub. */
 struct db_identity {
     struct str hub, device_id; /* hub as linked, absent: none */
@@ -72,11 +59,6 @@ struct db_assign_choice {
     struct db_identity earlier; /* target, to be removed */
     bool written; /* set by the call; false: the row changed since it was looked at, or its identity is being removed */
 };
-/* Stores the choices, before any hub is called. Earlier targets are removed after remove_after_ms, when no worker that
- * believes in them has its lease any more. Within the transaction of the claim. */
-err_t db_assign_choose(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
-                       struct db_assign_choice *at, size_t count);
-
 /* An assignment that goes on later. */
 struct db_assign_wait {
     struct db_job job;
@@ -86,10 +68,6 @@ struct db_assign_wait {
     struct str_list waits_for;  /* hosts whose return ends the wait, in lower case */
     const struct sha256 *input; /* by which no hub could be chosen; NULL: there was no new choice */
 };
-/* Puts the jobs back, and says on their registrations what they wait for. */
-err_t db_assign_wait(struct db *db, struct arena *a, struct str id_scope, const struct db_assign_wait *at,
-                     size_t count);
-
 /* An assignment that is over. */
 struct db_assign_end {
     struct db_job job;
@@ -106,10 +84,45 @@ struct db_assign_end {
     struct db_identity orphan;  /* that was made, to be removed should the registration have gone or changed */
     bool written; /* set by the call; false: the job is another's by now, the registration changed, or status is 0 */
 };
-/* Ends the jobs and writes what became of their registrations, in one statement; removals of orphans may run after
- * remove_after_ms (see above). */
-err_t db_assign_finish(struct db *db, struct arena *a, struct str id_scope, int64_t remove_after_ms,
-                       struct db_assign_end *at, size_t count);
+/* The jobs of a scope on their way through the statements. Each of these is of one scope; for any number of scopes they
+ * are sent in one pipeline, so all is done or nothing. */
+struct db_assign_part {
+    struct str id_scope;
+
+    struct db_assign_scope scope; /* from here on, as they were claimed */
+    struct db_job *jobs;
+    size_t count;
+    struct db_assign_found *found; /* of jobs[i], what was found */
+
+    struct db_assign_input *inputs; /* to be stored */
+    size_t input_count;
+    struct db_assign_choice *choices;
+    size_t choice_count;
+
+    struct db_assign_wait *waits; /* to be written */
+    size_t wait_count;
+    struct db_assign_end *ends;
+    size_t end_count;
+};
+
+/* Claims jobs and reads their scopes with their links. Within a transaction, as the next two. */
+err_t db_assign_claim(struct db *db, struct arena *a, const struct db_job_claim *c, struct db_assign_part *at,
+                      size_t count);
+/* Finds what stands of the jobs' devices. */
+err_t db_assign_look(struct db *db, struct arena *a, struct db_assign_part *at, size_t count);
+
+/* Milliseconds: stored inputs that are in use and so old become young, so that the sweep leaves them alone; removals of
+ * targets may run when no worker that believes in them has its lease any more. */
+struct db_assign_times {
+    int64_t renew_after_ms, remove_after_ms;
+};
+/* Stores inputs where they are not yet, and the choices, before any hub is called. */
+err_t db_assign_choose(struct db *db, struct arena *a, const struct db_assign_times *times, struct db_assign_part *at,
+                       size_t count);
+/* Puts jobs back and says on their registrations what they wait for; ends jobs and writes what became of their
+ * registrations, in one statement. */
+err_t db_assign_write(struct db *db, struct arena *a, const struct db_assign_times *times, struct db_assign_part *at,
+                      size_t count);
 
 /* Does one of these registrations stand on the identity, or is it about to? */
 err_t db_remove_is_named(struct db *db, struct arena *a, struct str id_scope, const struct str *registration_keys,

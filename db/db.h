@@ -181,6 +181,8 @@ size_t rows_count(const struct rows *r); /* that the statement gave, be it by RE
 void rows_read(const struct rows *r, size_t i, struct arena *a, void *ret, size_t size);
 bool rows_first(const struct rows *r, struct arena *a, void *ret, size_t size);
 void rows_all(const struct rows *r, struct arena *a, void *ret_array, size_t size, size_t *ret_count);
+/* See db_each. */
+void rows_each(const struct rows *r, struct arena *a, void *ret, size_t size, size_t count);
 /* The place that a row tells, from 1: the first column of its table, an integer. */
 size_t rows_place(const struct rows *r, size_t i);
 

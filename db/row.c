@@ -53,6 +53,16 @@ size_t rows_place(const struct rows *r, size_t i)
     return (size_t)n;
 }
 
+void rows_each(const struct rows *r, struct arena *a, void *ret, size_t size, size_t count)
+{
+    memset(ret, 0, count * size);
+    for (size_t i = 0; i < rows_count(r); i++) {
+        size_t n = rows_place(r, i);
+        assert(n <= count);
+        rows_read(r, i, a, (char *)ret + (n - 1) * size, size);
+    }
+}
+
 void rows_free(struct rows *r)
 {
     if (r)

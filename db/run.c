@@ -335,12 +335,7 @@ err_t db_each(struct db *db, struct arena *a, struct db_call call, enum db_flag 
 {
     struct rows *rows ROWS_CLEANUP = NULL;
     TRY(db_rows(db, a, call, flag, &rows));
-    memset(ret, 0, count * size);
-    for (size_t i = 0; i < rows_count(rows); i++) {
-        size_t n = rows_place(rows, i);
-        assert(n <= count);
-        rows_read(rows, i, a, (char *)ret + (n - 1) * size, size);
-    }
+    rows_each(rows, a, ret, size, count);
     return NULL;
 }
 

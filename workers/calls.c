@@ -2,17 +2,20 @@
  * its hand. */
 #include "workers/calls.h"
 
+#include <time.h>
+
 #include "core/process/clock.h"
 
 enum {
     SLICE_MS = 200,    /* no schedule: how often the deadline is looked at */
     GATHER_MS = 20,    /* no schedule: what ends within this time is handed on together */
+    ROOM_MS = 10,      /* no schedule: how often room is looked for when nothing else goes on */
     CALL_MIN_MS = 200, /* no schedule: with less time left no call is begun */
 };
 
 struct calls_place {
     struct str host;
-    bool entered;
+    size_t users; /* within the turn, which has one place for them all; 0: it is not there */
     struct calls_place *next;
 };
 
@@ -35,19 +38,18 @@ static struct calls_place *place_at(struct calls *s, struct str host)
     return p;
 }
 
-enum hosts_word calls_enter(struct calls *s, struct str host, int64_t wait_ms, int64_t *ret_ms)
+enum hosts_word calls_enter(struct calls *s, struct str host, int64_t *ret_ms)
 {
     struct calls_place *p = place_at(s, host);
-    enum hosts_word word = p->entered ? HOSTS_ENTERED : hosts_enter(s->c->worker->hosts, host, wait_ms, ret_ms);
-    p->entered = word == HOSTS_ENTERED;
+    enum hosts_word word = p->users ? HOSTS_ENTERED : hosts_enter(s->c->worker->hosts, host, ret_ms);
+    p->users += word == HOSTS_ENTERED;
     return word;
 }
 
 static void leave(struct calls *s, struct calls_place *p)
 {
-    if (p->entered)
+    if (p->users && --p->users == 0)
         hosts_leave(s->c->worker->hosts, p->host);
-    p->entered = false;
 }
 
 void calls_leave(struct calls *s, struct str host)
@@ -79,36 +81,55 @@ void calls_start(struct calls *s, struct hub_call *call)
     hub_client_start(s->c->client, call);
 }
 
-static void hand_on(struct calls *s, void (*gathered)(void *context), void *context)
+static bool begin(struct calls *s, const struct calls_steps *steps, void *context)
+{
+    bool waits = steps->begin(context);
+    job_waits(s->c, waits);
+    return waits;
+}
+
+static void hand_on(struct calls *s, const struct calls_steps *steps, void *context)
 {
     job_take_db(s->c);
-    gathered(context);
+    steps->gathered(context);
     job_give_db(s->c);
 }
 
-void calls_run(struct calls *s, void (*answered)(void *context, struct hub_call *call), void (*gathered)(void *context),
-               void *context)
+/* The next call that ended; NULL: none in a while. */
+static struct hub_call *next(const struct calls *s, bool soon)
+{
+    const struct timespec pause = {0, ROOM_MS * 1000000L};
+    if (hub_client_open(s->c->client) > 0)
+        return hub_client_next(s->c->client, soon ? GATHER_MS : SLICE_MS);
+    nanosleep(&pause, NULL);
+    return NULL;
+}
+
+void calls_run(struct calls *s, const struct calls_steps *steps, void *context)
 {
     struct hub_client *client = s->c->client;
-    bool news = true;
-    while (hub_client_open(client) > 0) {
-        struct hub_call *call = hub_client_next(client, news ? GATHER_MS : SLICE_MS);
+    bool news = true, waits = begin(s, steps, context);
+    while (hub_client_open(client) > 0 || waits) {
+        struct hub_call *call = next(s, news || waits);
         if (call) {
-            answered(context, call);
+            steps->answered(context, call);
             news = true;
         } else if (left_ms(s) <= 0) {
             hub_client_give_up(client);
         } else if (news) {
-            hand_on(s, gathered, context);
+            hand_on(s, steps, context);
             news = false;
         }
+        if (!call || hub_client_open(client) == 0)
+            waits = begin(s, steps, context);
     }
-    hand_on(s, gathered, context);
+    hand_on(s, steps, context);
 }
 
 void calls_end(struct calls *s)
 {
     for (struct calls_place *p = s->places; p; p = p->next)
-        leave(s, p);
+        while (p->users)
+            leave(s, p);
     job_take_db(s->c);
 }

@@ -2,7 +2,6 @@
  * of hosts: one that is not in use makes room. */
 #include "workers/hosts.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -20,23 +19,17 @@ struct host {
     int users;
     int slow_times; /* in a row */
     int how_silent;
-    int64_t held_until_ms, silent_until_ms, no_bulk_until_ms, touched_ms;
+    int64_t held_until_ms, good_until_ms, silent_until_ms, no_bulk_until_ms, touched_ms;
 };
 
 struct hosts {
     pthread_mutex_t lock;
-    pthread_cond_t left;
     struct host at[HOSTS_MAX];
 };
 
 struct hosts *hosts_new(struct arena *a)
 {
     struct hosts *h = ARENA_NEW(a, struct hosts);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->left, &attr);
-    pthread_condattr_destroy(&attr);
     pthread_mutex_init(&h->lock, NULL);
     return h;
 }
@@ -66,35 +59,24 @@ static int places(const struct host *e)
     return e->slow_times ? TURNS_PER_SLOW_HOST : TURNS_PER_HOST;
 }
 
-/* With the lock held: waits until somebody leaves some host or the time is over. */
-static bool wait_until(struct hosts *h, int64_t until_ms)
+static enum hosts_word enter(struct hosts *h, struct str host, int64_t *ret_ms)
 {
-    struct timespec t = {until_ms / 1000, (until_ms % 1000) * 1000000};
-    return pthread_cond_timedwait(&h->left, &h->lock, &t) != ETIMEDOUT;
-}
-
-static enum hosts_word enter(struct hosts *h, struct str host, int64_t until_ms, int64_t *ret_ms)
-{
-    for (;;) {
-        struct host *e = entry(h, host);
-        int64_t now_ms = clock_ms();
-        if (e && ret_ms && e->held_until_ms > now_ms) {
-            *ret_ms = e->held_until_ms - now_ms;
-            return HOSTS_HELD_BACK;
-        }
-        if (e && e->users < places(e)) {
-            e->users++;
-            return HOSTS_ENTERED;
-        }
-        if (now_ms >= until_ms || !wait_until(h, until_ms))
-            return HOSTS_FULL;
+    struct host *e = entry(h, host);
+    int64_t now_ms = clock_ms();
+    if (e && ret_ms && e->held_until_ms > now_ms) {
+        *ret_ms = e->held_until_ms - now_ms;
+        return HOSTS_HELD_BACK;
     }
+    if (!e || e->users >= places(e))
+        return HOSTS_FULL;
+    e->users++;
+    return HOSTS_ENTERED;
 }
 
-enum hosts_word hosts_enter(struct hosts *h, struct str host, int64_t wait_ms, int64_t *ret_ms)
+enum hosts_word hosts_enter(struct hosts *h, struct str host, int64_t *ret_ms)
 {
     pthread_mutex_lock(&h->lock);
-    enum hosts_word word = enter(h, host, clock_ms() + wait_ms, ret_ms);
+    enum hosts_word word = enter(h, host, ret_ms);
     pthread_mutex_unlock(&h->lock);
     return word;
 }
@@ -105,7 +87,6 @@ void hosts_leave(struct hosts *h, struct str host)
     struct host *e = entry(h, host);
     if (e && e->users > 0)
         e->users--;
-    pthread_cond_broadcast(&h->left);
     pthread_mutex_unlock(&h->lock);
 }
 
@@ -116,6 +97,7 @@ void hosts_was_good(struct hosts *h, struct str host)
     if (e) {
         e->slow_times = 0;
         e->held_until_ms = 0;
+        e->good_until_ms = clock_ms() + WAIT_host_answers_MS;
     }
     pthread_mutex_unlock(&h->lock);
 }
@@ -127,10 +109,20 @@ int64_t hosts_was_slow(struct hosts *h, struct str host, int64_t retry_ms)
     int64_t hold = hold_ms(HOLD_host_slow, e ? e->slow_times : 0, retry_ms);
     if (e) {
         e->held_until_ms = clock_ms() + hold;
+        e->good_until_ms = 0;
         e->slow_times++;
     }
     pthread_mutex_unlock(&h->lock);
     return hold;
+}
+
+bool hosts_answers(struct hosts *h, struct str host)
+{
+    pthread_mutex_lock(&h->lock);
+    struct host *e = entry(h, host);
+    bool answers = e && e->good_until_ms > clock_ms();
+    pthread_mutex_unlock(&h->lock);
+    return answers;
 }
 
 void hosts_was_silent(struct hosts *h, struct str host, int how)

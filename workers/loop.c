@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -78,6 +79,16 @@ void job_take_db(struct job_context *c)
 {
     if (!c->db)
         c->db = connections_take(c->worker->connections);
+}
+
+void job_waits(struct job_context *c, bool waits)
+{
+    if (waits == c->waits)
+        return;
+    c->waits = waits;
+    pthread_mutex_lock(&loop.lock);
+    pool_wait(loop.pool, c->slot, waits);
+    pthread_mutex_unlock(&loop.lock);
 }
 
 static bool is_stopping(void)
@@ -155,15 +166,17 @@ void job_part_over(struct job_context *c, struct job_part *part)
 }
 
 /* Each alone, since together they failed: the one that is the reason must not be in the way of the others. */
-static void work_alone(const struct job_context *c)
+static void work_alone(struct job_context *c)
 {
-    struct job_context alone = *c;
-    alone.part_count = 1;
-    for (size_t i = 0; i < c->part_count && !is_stopping(); i++) {
-        alone.parts = &c->parts[i];
-        err_t e = functions[c->kind](&alone);
-        job_note_error(&alone, alone.parts, e);
+    struct job_part *parts = c->parts;
+    size_t count = c->part_count;
+    c->part_count = 1;
+    for (size_t i = 0; i < count && !is_stopping(); i++) {
+        c->parts = &parts[i];
+        job_note_error(c, c->parts, functions[c->kind](c));
     }
+    c->parts = parts;
+    c->part_count = count;
 }
 
 /* The parts that have more stay for another one. */
@@ -174,7 +187,7 @@ static void close_round(struct job_context *c, bool failed)
         struct job_part *part = &c->parts[i];
         if (!part->over)
             job_part_over(c, part);
-        if (!failed && part->counts.claimed == job_claim_limit(c->kind))
+        if (!failed && part->counts.claimed >= job_claim_limit(c->kind))
             c->parts[more++] = *part;
         else
             leave(c, part);
@@ -204,6 +217,7 @@ static void work(struct job_context *c)
 {
     int64_t turn_ends_ms = clock_ms() + TURN_MS;
     for (int round = 0; round < ROUNDS_PER_TURN && c->part_count > 0 && !is_stopping(); round++) {
+        c->claim = (int64_t)job_claim_limit(c->kind) << (c->part_count == 1 ? round : 0);
         work_round(c);
         if (clock_ms() >= turn_ends_ms)
             break;
@@ -234,6 +248,7 @@ static void run_turn(struct job_context *c, const struct turn *t)
         parts[i] = (struct job_part){.of = owner_of(t->kind, &t->scopes[i]), .name = str_of(t->scopes[i].id_scope)};
     c->kind = t->kind;
     c->slot = t->slot;
+    c->waits = false;
     c->parts = parts;
     c->part_count = t->scope_count;
     c->client = take_client();
@@ -289,7 +304,14 @@ static void take(struct walk *k, size_t i, struct turn *t)
     k->page[i] = k->page[--k->count];
 }
 
-/* With the lock held: the turn is for the scope `first` of the page, and for those of its tenant that may join. */
+static int by_scope(const void *a, const void *b)
+{
+    return str_compare(str_of(((const struct pool_scope *)a)->id_scope),
+                       str_of(((const struct pool_scope *)b)->id_scope));
+}
+
+/* With the lock held: the turn is for the scope `first` of the page, and for those of its tenant that may join; in one
+ * order, in which all turns take rows. */
 static void fill_turn(struct walk *k, size_t first, struct turn *t)
 {
     t->scope_count = 0;
@@ -300,6 +322,7 @@ static void fill_turn(struct walk *k, size_t first, struct turn *t)
             take(k, i, t);
         else
             i++;
+    qsort(t->scopes, t->scope_count, sizeof *t->scopes, by_scope);
 }
 
 /* Whose turn it is among the page's scopes; the slot is taken. */

@@ -56,6 +56,8 @@ struct job_context {
     struct job_part *parts;
     size_t part_count;
     int slot;
+    bool waits;       /* for room at a host */
+    int64_t claim;    /* so many jobs of each owner at most */
     int64_t begun_us; /* this round */
     struct db *db;    /* NULL while the turn waits for hubs (calls.h) */
     struct hub_client *client;
@@ -65,6 +67,9 @@ struct job_context {
 /* Lends the turn's connection to others, and takes one again. */
 void job_give_db(struct job_context *c);
 void job_take_db(struct job_context *c);
+/* The turn waits for room at a host, or does not any more: meanwhile its scopes have no other turn, which would wait as
+ * well. */
+void job_waits(struct job_context *c, bool waits);
 /* The time until which calls of a group that was claimed at claimed_ms may run: before its lease ends, and before the
  * drain does. */
 int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
@@ -75,8 +80,8 @@ void job_note_error(const struct job_context *c, const struct job_part *part, er
  * calls for others still run it leaves the turn, so that nobody's silence keeps its new work waiting. */
 void job_part_over(struct job_context *c, struct job_part *part);
 
-/* Claims and works on jobs of the owners c->parts, whose counts tell what became of them; claimed == job_claim_limit
- * asks for another round. An error says that nothing was claimed; what goes wrong later is a part's own
+/* Claims and works on jobs of the owners c->parts, whose counts tell what became of them; as many as
+ * job_claim_limit ask for another round. An error says that nothing was claimed; what goes wrong later is a part's own
  * (job_note_error), so that no owner spoils the turn of another. */
 typedef err_t job_function(struct job_context *c);
 #define JOB(kind, whose, claim, turn_scopes, slots, scope_slots, weight, first_ms, longest_ms, attempts, sentence)     \

@@ -11,7 +11,7 @@ enum {
 };
 
 struct turn {
-    bool running;
+    bool running, waits;
     int kind;
     struct uuid tenant;
     char scopes[POOL_TURN_MAX][POOL_SCOPE_MAX];
@@ -89,6 +89,7 @@ static struct account *open_account(struct pool *p, const struct uuid *tenant, i
 struct view {
     int all, of_kind, of_tenant, of_tenant_and_kind, of_scope;
     int64_t tenant_ms;
+    bool scope_waits;
 };
 
 static bool is_for(const struct turn *t, const char *id_scope)
@@ -112,17 +113,23 @@ static struct view look(const struct pool *p, int kind, const struct pool_scope 
         v.of_kind += same_kind;
         v.of_tenant += same_tenant;
         v.of_tenant_and_kind += same_kind && same_tenant;
-        v.of_scope += same_kind && is_for(t, s->id_scope);
+        bool same_scope = same_kind && is_for(t, s->id_scope);
+        v.of_scope += same_scope;
+        v.scope_waits |= same_scope && t->waits;
         v.tenant_ms += same_tenant ? now_ms - t->begun_ms : 0;
     }
     return v;
 }
 
+static bool scope_may(const struct pool *p, int kind, const struct view *v)
+{
+    return v->of_scope < p->kinds[kind].scope_slots && !v->scope_waits;
+}
+
 static bool may_begin(const struct pool *p, int kind, const struct view *v)
 {
     const struct pool_kind *k = &p->kinds[kind];
-    return v->of_scope < k->scope_slots && v->of_tenant < p->slots - v->all &&
-           v->of_tenant_and_kind < k->slots - v->of_kind;
+    return scope_may(p, kind, v) && v->of_tenant < p->slots - v->all && v->of_tenant_and_kind < k->slots - v->of_kind;
 }
 
 static bool comes_before(const struct view *v, const struct pool_scope *s, const struct view *than,
@@ -188,12 +195,17 @@ int pool_begin(struct pool *p, int kind, const struct pool_scope *scope, int64_t
 bool pool_join(struct pool *p, int slot, const struct pool_scope *scope)
 {
     struct turn *t = &p->turns[slot];
-    const struct pool_kind *k = &p->kinds[t->kind];
-    if (t->scope_count == k->turn_scopes || !is_of(&t->tenant, &scope->tenant) ||
-        look(p, t->kind, scope, t->begun_ms).of_scope >= k->scope_slots)
+    const struct view v = look(p, t->kind, scope, t->begun_ms);
+    if (t->scope_count == p->kinds[t->kind].turn_scopes || !is_of(&t->tenant, &scope->tenant) ||
+        !scope_may(p, t->kind, &v))
         return false;
     let_in(t, scope);
     return true;
+}
+
+void pool_wait(struct pool *p, int slot, bool waits)
+{
+    p->turns[slot].waits = waits;
 }
 
 void pool_leave(struct pool *p, int slot, const char *id_scope)

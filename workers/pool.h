@@ -43,6 +43,8 @@ int pool_begin(struct pool *p, int kind, const struct pool_scope *scope, int64_t
 /* Lets another scope into the turn of a slot: one of its tenant that has not as many turns as its kind gives a scope.
  * False: it stays outside. */
 bool pool_join(struct pool *p, int slot, const struct pool_scope *scope);
+/* The turn of a slot waits for room, or does not any more. While it does its scopes have no other turn of the kind. */
+void pool_wait(struct pool *p, int slot, bool waits);
 /* A scope leaves the turn, which goes on for others: it may have another turn from now on. */
 void pool_leave(struct pool *p, int slot, const char *id_scope);
 /* Gives the slot back. */

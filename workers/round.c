@@ -19,7 +19,7 @@ struct round {
 
 static err_t claim(struct job_context *c, struct db_job_list *ret)
 {
-    const struct db_job_claim claim = {job_kind_name(c->kind), job_claim_limit(c->kind), c->worker->cfg->lease_ms};
+    const struct db_job_claim claim = {job_kind_name(c->kind), c->claim, c->worker->cfg->lease_ms};
     struct db_job_owner *owners = ARENA_NEW_ARRAY(c->arena, c->part_count, struct db_job_owner);
     for (size_t i = 0; i < c->part_count; i++)
         owners[i] = c->parts[i].of;
@@ -71,10 +71,12 @@ static void begin(struct round *r, struct round_item *item)
     r->kind->begin(item);
 }
 
-static void begin_all(struct round *r)
+static bool begin_all(void *context)
 {
+    struct round *r = context;
     for (size_t i = 0; i < r->count; i++)
         begin(r, r->items[i]);
+    return false;
 }
 
 static void take_answer(void *context, struct hub_call *call)
@@ -155,14 +157,14 @@ static void write_ended(void *context)
 
 err_t round_run(struct job_context *c, const struct round_kind *kind)
 {
+    static const struct calls_steps steps = {begin_all, take_answer, write_ended};
     struct round r = {.c = c, .kind = kind};
     struct db_job_list jobs[POOL_TURN_MAX];
     int64_t claimed_ms = clock_ms();
     TRY(claim(c, jobs));
     look_at_all(&r, jobs);
     calls_begin(&r.calls, c, claimed_ms);
-    begin_all(&r);
-    calls_run(&r.calls, take_answer, write_ended, &r);
+    calls_run(&r.calls, &steps, &r);
     calls_end(&r.calls);
     return NULL;
 }

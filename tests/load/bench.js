@@ -16,12 +16,12 @@ const smoke = process.env.BENCH_SMOKE === '1';
 const pair = process.env.BENCH_PAIR;
 const name = smoke ? 'bench-smoke' : pair ? 'bench-pair' : 'bench';
 // Each by its own name in the table, but for the number of scopes. "again" and "poll" follow the assignment that they look back at.
-const MAIN_ROWS = /^(pgbench.* 16 clients|register, (one scope|[0-9]+ scopes|TLS edge), (32|128) conn\.|register to assigned, [0-9]+ hubs|register again.*|poll.*)$/;
+const MAIN_ROWS = /^(pgbench.* 16 clients|register, (one scope|[0-9]+ scopes|TLS edge), (32|128) conn\.|register to assigned, [0-9]+ hubs( of [0-9]+ scopes)?|register again.*|poll.*)$/;
 const SIZES = pair
-  ? { fleet: 60000, small: 400, scopes: 50, perScope: 400, assign: 4000, hubs: [2, 10, 11], held: 300, seconds: 2 }
+  ? { fleet: 60000, small: 400, scopes: 50, perScope: 400, shared: 50, assign: 4000, hubs: [2, 10, 11], held: 300, seconds: 2 }
   : smoke
-  ? { fleet: 60000, small: 400, scopes: 20, perScope: 200, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
-  : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3 };
+  ? { fleet: 60000, small: 400, scopes: 20, perScope: 200, shared: 10, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
+  : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, shared: 50, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3 };
 const began = Date.now();
 const elapsed = () => (Date.now() - began) / 1000;
 

@@ -28,7 +28,7 @@ class Rows {
 
   // All rows in the order of a round: [name, run].
   list() {
-    const { a, b, main, many, wide, widest, small } = this.site;
+    const { a, b, main, many, wide, widest, shared, small } = this.site;
     const [few, more, most] = this.sizes.hubs;
     const plain = { port: a.plainPort };
     const edge = { port: a.edgePort, host: a.env.IDSCOPE_DEVICE_HOST, ca: a.env.IDSCOPE_CA };
@@ -52,6 +52,7 @@ class Rows {
     add('poll, assigned', () => this.poll());
     add(`register to assigned, ${more} hubs`, () => this.assign({ stack: a, scopes: wide, size: this.sizes.assign, ...plain, home: a, hubs: more }));
     add(`register to assigned, ${most} hubs`, () => this.assign({ stack: a, scopes: widest, size: this.sizes.assign, ...plain, home: a, hubs: most }));
+    add(`register to assigned, ${few} hubs of ${shared.length} scopes`, () => this.assign({ stack: a, scopes: shared, size: Math.ceil(this.sizes.assign / shared.length), ...plain, home: a, hubs: few }));
     add(`register to assigned, TLS edge, ${few} hubs`, () => this.assign({ ...fleet, ...edge, home: a, hubs: few }));
     add('register to assigned, hubs of another deployment', () => this.assign({ stack: b, scopes: small, size: count, port: b.plainPort, home: a, hubs: few }));
     return rows;

@@ -3,7 +3,8 @@
 // Responsible for: setting both up through the management plane, loading the enrollments, bringing the tables back to the same state
 // before each measurement. Must never touch settings of PostgreSQL that durability depends on.
 //
-// Deployment a: many hubs; instances main (few hubs, the large fleet), wide and widest (more hubs), and many small ones.
+// Deployment a: many hubs; instances main (few hubs, the large fleet), wide and widest (more hubs), shared (some with few hubs and few devices
+// each), and many small ones.
 // Deployment b: its own database, api, worker and edge; one instance with the small fleet, whose hubs are those of a.
 // Bare: `openssl s_server` with the certificate of a's edge, the yardstick of the edge.
 'use strict';
@@ -43,6 +44,10 @@ class Site {
     await this.validated(b);
     await this.seed(a, this.main, this.sizes.fleet);
     await this.seed(a, [...this.wide, ...this.widest], this.sizes.assign);
+    await this.seed(a, this.shared, Math.ceil(this.sizes.assign / this.sizes.shared));
+    // Their hubs are the same, so their devices there are called differently.
+    await a.session.sql(`update idscope.enrollment set device_id = registration_id || '-' || id_scope
+      where id_scope in (${this.shared.map((scope) => `lower('${scope}')`)})`);
     await this.seed(a, this.many, this.sizes.perScope);
     await this.seed(b, this.small, this.sizes.small);
     for (const stack of this.stacks) await stack.session.sql('vacuum (analyze, freeze) idscope.enrollment');
@@ -103,6 +108,7 @@ class Site {
     this.main = await this.makeScopes(this.service, 'main', 1, few);
     this.wide = await this.makeScopes(this.service, 'wide', 1, more);
     this.widest = await this.makeScopes(this.service, 'widest', 1, most);
+    this.shared = await this.makeScopes(this.service, 'shared', this.sizes.shared, few);
     this.many = await this.makeScopes(this.service, 'many', this.sizes.scopes, 0);
     this.small = await this.makeScopes(this.other, 'small', 1, few);
   }

@@ -191,6 +191,21 @@ static void who_left_may_begin_again_while_the_turn_goes_on(void **state)
     assert_int_equal(begin(p, 0, BUSY, 0, 0), -1);
 }
 
+/* Another turn of its would claim what cannot go either. */
+static void a_scope_whose_turn_waits_for_room_has_no_other(void **state)
+{
+    struct pool *p = pool_of(state);
+    int slot = begin(p, 0, BUSY, 0, 0);
+    assert_true(join(p, slot, BUSY, 1));
+    pool_wait(p, slot, true);
+    assert_int_equal(begin(p, 0, BUSY, 0, 0), -1);
+    assert_int_equal(begin(p, 0, BUSY, 1, 0), -1);
+    assert_false(join(p, begin(p, 0, BUSY, 2, 0), BUSY, 1));
+    assert_true(begin(p, 1, BUSY, 0, 0) >= 0); /* its other work goes on */
+    pool_wait(p, slot, false);
+    assert_true(begin(p, 0, BUSY, 0, 0) >= 0);
+}
+
 static void a_turn_costs_its_tenant_one_slot_for_any_number_of_scopes(void **state)
 {
     struct pool *p = pool_of(state);
@@ -254,6 +269,7 @@ int main(void)
         UNIT(a_turn_is_for_so_many_scopes_of_one_tenant),
         UNIT(who_joined_has_a_slot_less),
         UNIT(who_left_may_begin_again_while_the_turn_goes_on),
+        UNIT(a_scope_whose_turn_waits_for_room_has_no_other),
         UNIT(a_turn_costs_its_tenant_one_slot_for_any_number_of_scopes),
         UNIT(the_kind_that_used_least_of_its_share_looks_first),
         UNIT(more_tenants_than_are_remembered_harm_nobody),

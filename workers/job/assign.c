@@ -12,10 +12,9 @@
 
 /* --- what goes to the database ------------------------------------------------------------------------------------ */
 
-/* Removals of targets wait until no worker that believes in the target has its lease. */
-static int64_t remove_after_ms(const struct assign_batch *b)
+static struct db_assign_times times_of(const struct job_context *c)
 {
-    return b->c->worker->cfg->lease_ms;
+    return (struct db_assign_times){.renew_after_ms = KEEP_inputs_MS / 2, .remove_after_ms = c->worker->cfg->lease_ms};
 }
 
 static const struct db_identity NOBODY = {.hub = {NULL, 0}};
@@ -85,47 +84,49 @@ static struct db_assign_end end_of(const struct assign_item *item)
     return e;
 }
 
-static bool is_end(enum assign_step step)
+static struct db_assign_wait wait_of(const struct assign_item *item)
 {
-    return step != ASSIGN_WAIT && step != ASSIGN_PUSH;
+    return (struct db_assign_wait){item->job,      item->delay_ms,  item->counts,
+                                   item->sentence, item->waits_for, item->input};
 }
 
-static void count_ends(struct assign_batch *b, const struct db_assign_end *ends, size_t count)
+/* What is known and not written yet. Returns whether there is anything. */
+static bool gather(struct assign_batch *b)
 {
-    for (size_t i = 0; i < count; i++) {
-        b->part->counts.done += ends[i].written && ends[i].status == REG_ASSIGNED;
-        b->part->counts.failed += ends[i].written && ends[i].status != REG_ASSIGNED;
-        b->part->counts.dropped += !ends[i].written;
-    }
-}
-
-static err_t write_ends(struct assign_batch *b)
-{
-    struct arena *a = b->c->arena;
-    struct db_assign_end *ends = ARENA_NEW_ARRAY(a, b->count, struct db_assign_end);
-    size_t count = 0;
-    for (size_t i = 0; i < b->count; i++)
-        if (!b->items[i].written && is_end(b->items[i].step))
-            ends[count++] = end_of(&b->items[i]);
-    TRY(db_assign_finish(b->c->db, a, b->id_scope, remove_after_ms(b), ends, count));
-    count_ends(b, ends, count);
-    return NULL;
-}
-
-static err_t write_waits(struct assign_batch *b)
-{
-    struct arena *a = b->c->arena;
-    struct db_assign_wait *waits = ARENA_NEW_ARRAY(a, b->count, struct db_assign_wait);
-    size_t count = 0;
-    for (size_t i = 0; i < b->count; i++) {
+    struct db_assign_part *rows = b->rows;
+    rows->end_count = rows->wait_count = 0;
+    for (size_t i = 0; i < rows->count; i++) {
         const struct assign_item *item = &b->items[i];
-        if (!item->written && item->step == ASSIGN_WAIT)
-            waits[count++] = (struct db_assign_wait){item->job,      item->delay_ms,  item->counts,
-                                                     item->sentence, item->waits_for, item->input};
+        if (item->written || assign_is_open(item))
+            continue;
+        if (item->step == ASSIGN_WAIT)
+            rows->waits[rows->wait_count++] = wait_of(item);
+        else
+            rows->ends[rows->end_count++] = end_of(item);
     }
-    TRY(db_assign_wait(b->c->db, a, b->id_scope, waits, count));
-    b->part->counts.retried += (int64_t)count;
-    b->waits = count > 0;
+    return rows->end_count + rows->wait_count > 0;
+}
+
+static void count_written(struct assign_batch *b)
+{
+    struct job_counts *counts = &b->part->counts;
+    for (size_t i = 0; i < b->rows->end_count; i++) {
+        const struct db_assign_end *e = &b->rows->ends[i];
+        counts->done += e->written && e->status == REG_ASSIGNED;
+        counts->failed += e->written && e->status != REG_ASSIGNED;
+        counts->dropped += !e->written;
+    }
+    counts->retried += (int64_t)b->rows->wait_count;
+    b->waits = b->rows->wait_count > 0;
+}
+
+static err_t write_batches(struct db *db, struct assign_batch *at, size_t count)
+{
+    struct job_context *c = at->c;
+    const struct db_assign_times times = times_of(c);
+    TRY(db_assign_write(db, c->arena, &times, at->rows, count));
+    for (size_t i = 0; i < count; i++)
+        count_written(&at[i]);
     return NULL;
 }
 
@@ -133,28 +134,20 @@ static err_t write_waits(struct assign_batch *b)
  * have seen these; what this look misses, too, comes by its back-off. */
 static void wake_returned(struct assign_batch *b)
 {
-    struct str *hosts = ARENA_NEW_ARRAY(b->c->arena, b->scope.link_count, struct str);
+    struct str *hosts = ARENA_NEW_ARRAY(b->c->arena, b->rows->scope.link_count, struct str);
     size_t count = 0;
-    for (size_t i = 0; i < b->scope.link_count; i++)
-        if (!link_state_is_usable(b->scope.links[i].state))
-            hosts[count++] = b->scope.links[i].host;
+    for (size_t i = 0; i < b->rows->scope.link_count; i++)
+        if (!link_state_is_usable(b->rows->scope.links[i].state))
+            hosts[count++] = b->rows->scope.links[i].host;
     if (b->waits && count > 0)
         (void)db_link_wake_assign(b->c->db, b->c->arena, b->id_scope, hosts, count);
     b->waits = false;
 }
 
-static bool has_unwritten(const struct assign_batch *b)
-{
-    for (size_t i = 0; i < b->count; i++)
-        if (!b->items[i].written && b->items[i].step != ASSIGN_PUSH)
-            return true;
-    return false;
-}
-
 static void mark_written(struct assign_batch *b)
 {
-    for (size_t i = 0; i < b->count; i++)
-        b->items[i].written = b->items[i].written || b->items[i].step != ASSIGN_PUSH;
+    for (size_t i = 0; i < b->rows->count; i++)
+        b->items[i].written = b->items[i].written || !assign_is_open(&b->items[i]);
 }
 
 /* --- the transaction of the choice -------------------------------------------------------------------------------- */
@@ -173,29 +166,27 @@ static struct db_assign_choice choice_of(const struct assign_item *item)
     };
 }
 
-/* Stores where the items in step PUSH go. One that is not written changed since it was looked at, or its identity is
- * just being taken off the hub: it comes again in a moment. */
-static err_t write_choices(struct assign_batch *b)
+static void gather_choices(struct assign_batch *b)
 {
-    struct arena *a = b->c->arena;
-    struct db_assign_choice *choices = ARENA_NEW_ARRAY(a, b->count, struct db_assign_choice);
-    struct assign_item **of = ARENA_NEW_ARRAY(a, b->count, struct assign_item *);
-    size_t count = 0;
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->items[i].step != ASSIGN_PUSH)
+    struct db_assign_part *rows = b->rows;
+    rows->choice_count = 0;
+    for (size_t i = 0; i < rows->count; i++)
+        if (assign_is_open(&b->items[i]))
+            rows->choices[rows->choice_count++] = choice_of(&b->items[i]);
+}
+
+/* One that is not written changed since it was looked at, or its identity is just being taken off the hub: it comes
+ * again in a moment. */
+static void take_choices(struct assign_batch *b)
+{
+    const struct db_assign_choice *choice = b->rows->choices;
+    for (size_t i = 0; i < b->rows->count; i++) {
+        struct assign_item *item = &b->items[i];
+        if (!assign_is_open(item) || choice++->written)
             continue;
-        of[count] = &b->items[i];
-        choices[count++] = choice_of(&b->items[i]);
+        item->unchanged = false;
+        assign_postpone(item, (struct str){NULL, 0}, PAUSE_removal_stands_MS, false);
     }
-    TRY(db_assign_inputs(b->c->db, a, b->id_scope, KEEP_inputs_MS / 2, b->inputs, b->input_count));
-    TRY(db_assign_choose(b->c->db, a, b->id_scope, remove_after_ms(b), choices, count));
-    for (size_t i = 0; i < count; i++) {
-        if (choices[i].written)
-            continue;
-        of[i]->unchanged = false;
-        assign_postpone(of[i], (struct str){NULL, 0}, PAUSE_removal_stands_MS, false);
-    }
-    return NULL;
 }
 
 static int by_key(const void *a, const void *b)
@@ -203,15 +194,41 @@ static int by_key(const void *a, const void *b)
     return str_compare(((const struct db_job *)a)->subject, ((const struct db_job *)b)->subject);
 }
 
+static void make_room(struct assign_batch *b)
+{
+    struct arena *a = b->c->arena;
+    struct db_assign_part *rows = b->rows;
+    b->items = ARENA_NEW_ARRAY(a, rows->count, struct assign_item);
+    rows->inputs = ARENA_NEW_ARRAY(a, rows->count, struct db_assign_input);
+    rows->choices = ARENA_NEW_ARRAY(a, rows->count, struct db_assign_choice);
+    rows->waits = ARENA_NEW_ARRAY(a, rows->count, struct db_assign_wait);
+    rows->ends = ARENA_NEW_ARRAY(a, rows->count, struct db_assign_end);
+    rows->input_count = 0;
+}
+
 static err_t decide_all(struct assign_batch *b)
 {
-    b->items = ARENA_NEW_ARRAY(b->c->arena, b->count, struct assign_item);
-    b->inputs = ARENA_NEW_ARRAY(b->c->arena, b->count, struct db_assign_input);
-    b->input_count = 0;
-    for (size_t i = 0; i < b->count; i++) {
-        b->items[i].job = b->jobs[i];
-        b->items[i].found = &b->found[i];
+    struct db_assign_part *rows = b->rows;
+    make_room(b);
+    for (size_t i = 0; i < rows->count; i++) {
+        b->items[i].job = rows->jobs[i];
+        b->items[i].found = &rows->found[i];
         TRY(assign_decide(b, &b->items[i]));
+    }
+    gather_choices(b);
+    return NULL;
+}
+
+static err_t claim_all(struct db *db, struct assign_turn *t)
+{
+    struct job_context *c = t->c;
+    const struct db_job_claim claim = {job_kind_name(c->kind), c->claim, c->worker->cfg->lease_ms};
+    t->claimed_ms = clock_ms();
+    TRY(db_assign_claim(db, c->arena, &claim, t->rows, t->count));
+    for (size_t i = 0; i < t->count; i++) {
+        struct db_assign_part *rows = &t->rows[i];
+        t->at[i].part->counts = (struct job_counts){.claimed = (int64_t)rows->count};
+        qsort(rows->jobs, rows->count, sizeof *rows->jobs, by_key);
     }
     return NULL;
 }
@@ -219,53 +236,90 @@ static err_t decide_all(struct assign_batch *b)
 /* May run more than once, when the transaction loses against another one. */
 static err_t choose_in_tx(struct db *db, void *context)
 {
-    struct assign_batch *b = context;
-    struct job_context *c = b->c;
-    const struct db_job_claim claim = {job_kind_name(JOB_assign), job_claim_limit(JOB_assign),
-                                       c->worker->cfg->lease_ms};
-    b->part->counts = (struct job_counts){0};
-    b->claimed_ms = clock_ms();
-    TRY(db_assign_claim(db, c->arena, b->id_scope, &claim, &b->jobs, &b->count, &b->scope));
-    b->part->counts.claimed = (int64_t)b->count;
-    if (b->count == 0)
-        return NULL;
-    qsort(b->jobs, b->count, sizeof *b->jobs, by_key);
-    b->found = ARENA_NEW_ARRAY(c->arena, b->count, struct db_assign_found);
-    TRY(db_assign_look(db, c->arena, b->id_scope, b->jobs, b->count, b->found));
-    TRY(decide_all(b));
-    TRY(write_choices(b));
-    TRY(write_waits(b));
-    return write_ends(b);
+    struct assign_turn *t = context;
+    struct arena *a = t->c->arena;
+    const struct db_assign_times times = times_of(t->c);
+    TRY(claim_all(db, t));
+    TRY(db_assign_look(db, a, t->rows, t->count));
+    for (size_t i = 0; i < t->count; i++)
+        TRY(decide_all(&t->at[i]));
+    TRY(db_assign_choose(db, a, &times, t->rows, t->count));
+    for (size_t i = 0; i < t->count; i++) {
+        take_choices(&t->at[i]);
+        (void)gather(&t->at[i]);
+    }
+    return write_batches(db, t->at, t->count);
 }
 
 /* --- the job ------------------------------------------------------------------------------------------------------ */
 
 /* A failed write is no loss: the lease ends, and the stored choice is carried out again. */
-static void write_ended(struct assign_batch *b)
+static void write_alone(struct assign_batch *b)
 {
-    if (!has_unwritten(b))
-        return;
-    KILL_POINT("assign_hub_done");
-    err_t e = write_ends(b);
-    if (!e)
-        e = write_waits(b);
+    err_t e = write_batches(b->c->db, b, 1);
     if (e)
         log_event(LOG_WARN, "assignUnwritten", L_TEXT("idScope", b->id_scope), L_CSTR("error", e->name),
                   L_CSTR("message", db_message(b->c->db)));
+}
+
+static bool has_open(const struct assign_batch *b)
+{
+    for (size_t i = 0; i < b->rows->count; i++)
+        if (assign_is_open(&b->items[i]))
+            return true;
+    return false;
+}
+
+/* Behind a commit. */
+static void settle(struct assign_batch *b)
+{
     mark_written(b);
     wake_returned(b);
-    KILL_POINT("assign_finished");
+}
+
+/* What fails together is tried with each scope alone, so that none spoils the ends of another. */
+static void write_ended(struct assign_turn *t)
+{
+    bool any = false;
+    for (size_t i = 0; i < t->count; i++)
+        any |= gather(&t->at[i]);
+    if (any) {
+        KILL_POINT("assign_hub_done");
+        err_t e = write_batches(t->c->db, t->at, t->count);
+        for (size_t i = 0; e && i < t->count; i++)
+            write_alone(&t->at[i]);
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        struct assign_batch *b = &t->at[i];
+        settle(b);
+        if (!b->part->over && !has_open(b))
+            job_part_over(b->c, b->part);
+    }
+    if (any)
+        KILL_POINT("assign_finished");
+}
+
+static struct assign_turn turn_of(struct job_context *c)
+{
+    struct assign_turn t = {.c = c,
+                            .at = ARENA_NEW_ARRAY(c->arena, c->part_count, struct assign_batch),
+                            .rows = ARENA_NEW_ARRAY(c->arena, c->part_count, struct db_assign_part),
+                            .count = c->part_count};
+    for (size_t i = 0; i < t.count; i++) {
+        struct job_part *part = &c->parts[i];
+        t.rows[i].id_scope = part->of.id_scope;
+        t.at[i] = (struct assign_batch){.c = c, .part = part, .id_scope = part->of.id_scope, .rows = &t.rows[i]};
+    }
+    return t;
 }
 
 err_t job_assign(struct job_context *c)
 {
-    struct assign_batch b = {.c = c, .part = c->parts, .id_scope = c->parts->of.id_scope};
-    TRY(db_tx(c->db, choose_in_tx, &b));
-    if (b.count == 0)
-        return NULL;
-    mark_written(&b);
-    wake_returned(&b);
+    struct assign_turn t = turn_of(c);
+    TRY(db_tx(c->db, choose_in_tx, &t));
+    for (size_t i = 0; i < t.count; i++)
+        settle(&t.at[i]);
     KILL_POINT("assign_chosen");
-    assign_push(&b, write_ended);
+    assign_push(&t, write_ended);
     return NULL;
 }

@@ -40,19 +40,23 @@ struct assign_item {
     bool counts; /* as a failed attempt */
 };
 
+/* The jobs of one scope. */
 struct assign_batch {
     struct job_context *c;
     struct job_part *part;
     struct str id_scope;
-    int64_t claimed_ms;
-    struct db_assign_scope scope;
-    struct db_job *jobs;
-    struct db_assign_found *found;
-    struct assign_item *items;
-    size_t count;
+    struct db_assign_part *rows; /* what is read and written of them */
+    struct assign_item *items;   /* of each of rows->jobs */
     bool waits; /* some wait now that did not, and nobody has looked again whether their hubs are back */
-    struct db_assign_input *inputs; /* distinct ones of this batch */
-    size_t input_count;
+};
+
+/* All scopes of a turn. */
+struct assign_turn {
+    struct job_context *c;
+    struct assign_batch *at;
+    struct db_assign_part *rows;
+    size_t count;
+    int64_t claimed_ms;
 };
 
 /* Decides the step of an item, and for PUSH link, device id and inputs. May read latencies. */
@@ -61,8 +65,11 @@ err_t assign_decide(struct assign_batch *b, struct assign_item *item);
 /* Turns what could not be done now into WAIT; an unchanged device is TOLD its hub instead. */
 void assign_postpone(struct assign_item *item, struct str sentence, int64_t delay_ms, bool counts);
 
-/* Makes the calls of all items in step PUSH. `ended` is called with the batch whenever some have left that step and
+/* Does the item wait for a call? */
+bool assign_is_open(const struct assign_item *item);
+
+/* Makes the calls of all items in step PUSH. `ended` is called with the turn whenever some have left that step and
  * others still run, and once at the end. */
-void assign_push(struct assign_batch *b, void (*ended)(struct assign_batch *b));
+void assign_push(struct assign_turn *t, void (*ended)(struct assign_turn *t));
 
 #endif

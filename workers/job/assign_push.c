@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/process/clock.h"
 #include "workers/calls.h"
 #include "workers/hub_answer.h"
 #include "workers/job/assign.h"
@@ -23,7 +24,7 @@ struct trouble {
     int64_t hold_ms;
 };
 
-/* All items of one hub. */
+/* All items of one link. */
 struct push {
     struct assign_batch *b;
     struct pushes *all;
@@ -32,17 +33,17 @@ struct push {
     struct assign_item **items;
     size_t count;
     struct link_credentials credentials;
-    size_t credential; /* in use */
-    bool begun, single, done;
+    size_t credential;               /* in use */
+    bool begun, heard, single, done; /* heard: the hub has answered */
     struct trouble trouble;
     struct assign_item *one; /* of a single call */
     struct hub_call call;
 };
 
-/* All hubs of a batch. */
+/* All hubs of all scopes of a turn. */
 struct pushes {
-    struct assign_batch *b;
-    void (*ended)(struct assign_batch *b);
+    struct assign_turn *turn;
+    void (*ended)(struct assign_turn *t);
     struct calls calls;
     struct push *at;
     size_t count;
@@ -58,7 +59,7 @@ static struct hosts *hosts_of(const struct push *p)
     return p->b->c->worker->hosts;
 }
 
-static bool is_open(const struct assign_item *item)
+bool assign_is_open(const struct assign_item *item)
 {
     return item->step == ASSIGN_PUSH;
 }
@@ -70,7 +71,7 @@ static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, 
     for (size_t i = 0; i < p->count; i++) {
         struct assign_item *item = p->items[i];
         int64_t backoff_ms = counts ? job_backoff_ms(JOB_assign, item->job.attempt) : 0;
-        if (is_open(item))
+        if (assign_is_open(item))
             assign_postpone(item, sentence, backoff_ms > least_ms ? backoff_ms : least_ms, counts);
     }
     p->done = true;
@@ -87,7 +88,7 @@ static void stand_back_one(struct assign_item *item)
 static void release_all(struct push *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (is_open(p->items[i]))
+        if (assign_is_open(p->items[i]))
             p->items[i]->step = ASSIGN_WAIT;
     p->done = true;
 }
@@ -154,7 +155,7 @@ static void unopened(struct push *p, struct assign_item *item)
 static bool name_is_taken(const struct push *p, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (is_open(p->items[i]) && str_same(p->items[i]->device_id, p->items[index]->device_id))
+        if (assign_is_open(p->items[i]) && str_same(p->items[i]->device_id, p->items[index]->device_id))
             return true;
     return false;
 }
@@ -187,9 +188,9 @@ static struct str bulk_body(struct push *p)
     text_add_char(&out, '[');
     for (size_t i = 0; i < p->count && members < BULK_MAX; i++) {
         struct assign_item *item = p->items[i];
-        if (is_open(item) && name_is_taken(p, i))
+        if (assign_is_open(item) && name_is_taken(p, i))
             stand_back_one(item);
-        else if (is_open(item))
+        else if (assign_is_open(item))
             members += add_member(p, item, &out);
     }
     text_add_char(&out, ']');
@@ -212,7 +213,7 @@ static err_t single_body(struct push *p, struct assign_item *item, struct str *r
 static struct assign_item *first_open(const struct push *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (is_open(p->items[i]))
+        if (assign_is_open(p->items[i]))
             return p->items[i];
     return NULL;
 }
@@ -285,7 +286,7 @@ static bool judge_error(struct push *p, const json_t *error)
     struct str id = str_of(json_string_value(json_object_get(error, "deviceId")));
     struct str words = arena_str(arena_of(p), str_of(json_string_value(json_object_get(error, "errorStatus"))));
     for (size_t i = 0; id.p && i < p->count; i++) {
-        if (!is_open(p->items[i]) || !str_same(p->items[i]->device_id, id))
+        if (!assign_is_open(p->items[i]) || !str_same(p->items[i]->device_id, id))
             continue;
         judge(p, p->items[i], error_code(error), words);
         return true;
@@ -297,7 +298,7 @@ static bool judge_error(struct push *p, const json_t *error)
 static void take_made(struct push *p, const int *flips_before)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (is_open(p->items[i]) && p->items[i]->called && p->items[i]->flips == flips_before[i])
+        if (assign_is_open(p->items[i]) && p->items[i]->called && p->items[i]->flips == flips_before[i])
             p->items[i]->step = ASSIGN_MADE;
 }
 
@@ -418,7 +419,7 @@ static void take_answer(struct push *p)
 static void stand_back(struct push *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (is_open(p->items[i]))
+        if (assign_is_open(p->items[i]))
             stand_back_one(p->items[i]);
     p->done = true;
 }
@@ -434,101 +435,139 @@ static void first_call(struct push *p)
     go_on(p);
 }
 
-/* False when the host has no room for this turn. */
-static bool begin(struct push *p, int64_t wait_ms)
+/* Stays to be begun when the host has no room for this turn. */
+static void begin(struct push *p)
 {
     int64_t held_ms = 0;
-    enum hosts_word word = calls_enter(p->calls, p->link->host, wait_ms, &held_ms);
+    enum hosts_word word = calls_enter(p->calls, p->link->host, &held_ms);
+    if (word == HOSTS_FULL)
+        return;
     p->begun = true;
     if (word == HOSTS_ENTERED)
         first_call(p);
-    else if (word == HOSTS_HELD_BACK)
+    else
         postpone_all(p, arena_printf(arena_of(p), "Waiting for %s, which was slow a moment ago.", p->link->host_name.p),
                      held_ms, false);
-    else
-        p->begun = false;
     if (p->done)
         calls_leave(p->calls, p->link->host);
-    return p->begun;
 }
 
-static struct push *push_of(struct pushes *s, const struct db_link *link)
+static struct push *push_of(struct pushes *s, struct assign_batch *b, const struct db_link *link)
 {
     for (size_t i = 0; i < s->count; i++)
         if (s->at[i].link == link)
             return &s->at[i];
     struct push *p = &s->at[s->count++];
-    *p = (struct push){.b = s->b,
+    *p = (struct push){.b = b,
                        .all = s,
                        .calls = &s->calls,
                        .link = link,
-                       .items = ARENA_NEW_ARRAY(s->b->c->arena, s->b->count, struct assign_item *)};
+                       .items = ARENA_NEW_ARRAY(b->c->arena, b->rows->count, struct assign_item *)};
     return p;
 }
 
 static void group_by_hub(struct pushes *s)
 {
-    struct assign_batch *b = s->b;
-    s->at = ARENA_NEW_ARRAY(b->c->arena, b->count, struct push);
-    for (size_t i = 0; i < b->count; i++) {
-        if (!is_open(&b->items[i]))
-            continue;
-        struct push *p = push_of(s, b->items[i].link);
-        p->items[p->count++] = &b->items[i];
+    const struct assign_turn *t = s->turn;
+    size_t links = 0;
+    for (size_t i = 0; i < t->count; i++)
+        links += t->rows[i].scope.link_count;
+    s->at = ARENA_NEW_ARRAY(t->c->arena, links, struct push);
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < t->rows[i].count; k++) {
+            struct assign_item *item = &t->at[i].items[k];
+            if (!assign_is_open(item))
+                continue;
+            struct push *p = push_of(s, &t->at[i], item->link);
+            p->items[p->count++] = item;
+        }
+}
+
+static bool is_to_begin(const struct push *p)
+{
+    return !p->begun && !p->done;
+}
+
+/* Of the scopes of a turn that link one host the first calls it alone: when it is silent, the others have not called it
+ * in vain as well. */
+static bool must_wait(const struct push *p)
+{
+    const struct pushes *s = p->all;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct push *o = &s->at[i];
+        if (o->begun && !o->done && !o->heard && str_same(o->link->host, p->link->host))
+            return true;
     }
+    return false;
 }
 
-/* Begins at every hub that has room now. */
-static size_t begin_where_room_is(struct pushes *s)
+static void begin_where_room_is(struct pushes *s)
 {
-    size_t begun = 0;
     for (size_t i = 0; i < s->count; i++)
-        begun += s->at[i].begun || s->at[i].done || begin(&s->at[i], 0);
-    return begun;
+        if (is_to_begin(&s->at[i]) && !must_wait(&s->at[i]))
+            begin(&s->at[i]);
 }
 
-/* A turn waits for room only while it has no place anywhere: two that hold what the other waits for would both wait in
- * vain. */
-static void begin_all(struct pushes *s)
+/* Who stands back has been claimed and chosen for in vain, so a place at a hub that answers is waited for. */
+static bool has_patience(const struct push *p)
 {
-    size_t begun = begin_where_room_is(s);
-    for (size_t i = 0; begun == 0 && i < s->count; i++)
-        begun += begin(&s->at[i], WAIT_assign_place_MS / (int64_t)s->count);
+    int64_t claimed_ms = p->calls->claimed_ms, now_ms = clock_ms(), waited_ms = now_ms - claimed_ms;
+    if (now_ms >= job_deadline_ms(p->b->c->worker, claimed_ms))
+        return false;
+    return waited_ms < WAIT_assign_place_MS ||
+           (waited_ms < WAIT_assign_place_busy_MS && hosts_answers(hosts_of(p), p->link->host));
+}
+
+static bool begin_all(void *context)
+{
+    struct pushes *s = context;
+    bool waits = false;
+    begin_where_room_is(s);
+    for (size_t i = 0; i < s->count; i++) {
+        struct push *p = &s->at[i];
+        if (!is_to_begin(p) || must_wait(p))
+            continue;
+        if (has_patience(p))
+            waits = true;
+        else
+            stand_back(p);
+    }
+    return waits;
 }
 
 static void take_ended(void *context, struct hub_call *call)
 {
     struct push *p = call->owner;
-    (void)context;
+    bool first = !p->heard;
+    p->heard = call->outcome == HUB_ANSWERED;
     take_answer(p);
-    if (!p->done)
-        return;
-    calls_leave(p->calls, p->link->host);
-    begin_where_room_is(p->all);
+    if (p->done)
+        calls_leave(p->calls, p->link->host);
+    if (p->done || first)
+        begin_where_room_is(context);
 }
 
 /* What is known by now. A word about a link that cannot be written is no loss: the next call finds it out again. */
 static void write_known(void *context)
 {
     struct pushes *s = context;
-    struct job_context *c = s->b->c;
+    struct job_context *c = s->turn->c;
     for (size_t i = 0; i < s->count; i++) {
-        if (!s->at[i].begun && !s->at[i].done)
-            stand_back(&s->at[i]);
-        struct trouble *t = &s->at[i].trouble;
+        struct push *p = &s->at[i];
+        struct trouble *t = &p->trouble;
         if (t->noted)
-            (void)db_link_trouble(c->db, c->arena, s->b->id_scope, s->at[i].link->host, t->hold_ms, t->validate);
+            (void)db_link_trouble(c->db, c->arena, p->b->id_scope, p->link->host, t->hold_ms, t->validate);
         t->noted = false;
     }
-    s->ended(s->b);
+    s->ended(s->turn);
 }
 
-void assign_push(struct assign_batch *b, void (*ended)(struct assign_batch *b))
+void assign_push(struct assign_turn *t, void (*ended)(struct assign_turn *t))
 {
-    struct pushes s = {.b = b, .ended = ended};
+    static const struct calls_steps steps = {begin_all, take_ended, write_known};
+    struct pushes s = {.turn = t, .ended = ended};
     group_by_hub(&s);
-    calls_begin(&s.calls, b->c, b->claimed_ms);
-    begin_all(&s);
-    calls_run(&s.calls, take_ended, write_known, &s);
+    calls_begin(&s.calls, t->c, t->claimed_ms);
+    calls_run(&s.calls, &steps, &s);
     calls_end(&s.calls);
 }

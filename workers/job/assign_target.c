@@ -9,9 +9,9 @@ enum { CODE_NO_HUB = 400208, CODE_REFUSED = 400209 };
 
 static const struct db_link *link_of(const struct assign_batch *b, struct str host)
 {
-    for (size_t i = 0; host.p && i < b->scope.link_count; i++)
-        if (str_same_nocase(b->scope.links[i].host, host))
-            return &b->scope.links[i];
+    for (size_t i = 0; host.p && i < b->rows->scope.link_count; i++)
+        if (str_same_nocase(b->rows->scope.links[i].host, host))
+            return &b->rows->scope.links[i];
     return NULL;
 }
 
@@ -37,7 +37,7 @@ static int64_t backoff(const struct assign_item *item)
 static void push_to(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
 {
     struct arena *a = b->c->arena;
-    int64_t held_ms = (link->slow_until_us - b->scope.now_us) / 1000;
+    int64_t held_ms = (link->slow_until_us - b->rows->scope.now_us) / 1000;
     item->link = link;
     item->step = ASSIGN_PUSH;
     item->waits_for = (struct str_list){ARENA_NEW_ARRAY(a, 1, struct str), 1, true};
@@ -75,7 +75,7 @@ static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
     const struct db_assign_found *f = item->found;
     const struct db_link *link = link_of(b, f->assigned_hub);
     bool same_inputs =
-        f->chosen_scope_inputs == b->scope.inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs;
+        f->chosen_scope_inputs == b->rows->scope.inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs;
     bool may_move = f->enrollment.reprovision_policy.update_hub_assignment == TRI_TRUE;
     if (!link || link_is_gone(link) || (may_move && !same_inputs))
         return false;
@@ -111,10 +111,10 @@ static err_t add_latencies(struct assign_batch *b, struct alloc_input *in)
 
 static err_t build_input(struct assign_batch *b, const struct db_assign_found *f, struct alloc_input *ret)
 {
-    size_t count = b->scope.link_count < LINKS_MOST ? b->scope.link_count : LINKS_MOST;
+    size_t count = b->rows->scope.link_count < LINKS_MOST ? b->rows->scope.link_count : LINKS_MOST;
     *ret = (struct alloc_input){
         .version = ALLOC_VERSION,
-        .instance_policy = b->scope.policy,
+        .instance_policy = b->rows->scope.policy,
         .enrollment_policy = f->enrollment.allocation_policy,
         .named = named_hubs(f),
         .region = f->region,
@@ -122,7 +122,7 @@ static err_t build_input(struct assign_batch *b, const struct db_assign_found *f
         .hub_count = count,
     };
     for (size_t i = 0; i < count; i++) {
-        const struct db_link *l = &b->scope.links[i];
+        const struct db_link *l = &b->rows->scope.links[i];
         ret->hubs[i] = (struct alloc_hub){l->host, l->host_name, l->weight, l->apply, l->state, 0};
     }
     return add_latencies(b, ret);
@@ -133,19 +133,19 @@ static const struct sha256 *keep_input(struct assign_batch *b, const struct allo
 {
     struct str text = alloc_input_write(b->c->arena, in);
     struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)text.p, text.n});
-    for (size_t i = 0; i < b->input_count; i++)
-        if (memcmp(b->inputs[i].hash.b, hash.b, sizeof hash.b) == 0)
-            return &b->inputs[i].hash;
-    b->inputs[b->input_count] = (struct db_assign_input){hash, text};
-    return &b->inputs[b->input_count++].hash;
+    for (size_t i = 0; i < b->rows->input_count; i++)
+        if (memcmp(b->rows->inputs[i].hash.b, hash.b, sizeof hash.b) == 0)
+            return &b->rows->inputs[i].hash;
+    b->rows->inputs[b->rows->input_count] = (struct db_assign_input){hash, text};
+    return &b->rows->inputs[b->rows->input_count++].hash;
 }
 
 /* Since when every hub that could be chosen has been invalid. */
 static int64_t all_invalid_since_us(const struct assign_batch *b, const struct alloc_input *in)
 {
     int64_t youngest = 0;
-    for (size_t i = 0; i < b->scope.link_count; i++) {
-        const struct db_link *l = &b->scope.links[i];
+    for (size_t i = 0; i < b->rows->scope.link_count; i++) {
+        const struct db_link *l = &b->rows->scope.links[i];
         bool named = in->named.n == 0;
         for (size_t k = 0; k < in->named.n; k++)
             named = named || str_same_nocase(in->named.at[k], l->host);
@@ -173,13 +173,13 @@ static void take_choice(struct assign_batch *b, struct assign_item *item, const 
     case ALLOC_CHOSEN:
         item->update = str_same_nocase(item->found->assigned_hub, choice->hub->host) &&
                        str_same(item->found->device_id, item->device_id);
-        push_to(b, item, &b->scope.links[choice->hub - in->hubs]); /* inputs keep the order of the links */
+        push_to(b, item, &b->rows->scope.links[choice->hub - in->hubs]); /* inputs keep the order of the links */
         break;
     case ALLOC_WAIT:
         assign_postpone(item, choice->sentence, pending ? PAUSE_link_pending_MS : backoff(item), !pending);
         break;
     case ALLOC_ALL_INVALID:
-        if (b->scope.now_us - all_invalid_since_us(b, in) >= grace_us)
+        if (b->rows->scope.now_us - all_invalid_since_us(b, in) >= grace_us)
             fail(item, CODE_REFUSED, choice->sentence);
         else
             assign_postpone(item, choice->sentence, backoff(item), true);
@@ -204,14 +204,14 @@ err_t assign_decide(struct assign_batch *b, struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
     item->step = ASSIGN_DROP;
-    if (!b->scope.alive || !f->registered || f->status != REG_ASSIGNING || !f->enrolled)
+    if (!b->rows->scope.alive || !f->registered || f->status != REG_ASSIGNING || !f->enrolled)
         return NULL;
     if (!f->enabled) {
         item->step = ASSIGN_DISABLE;
         return NULL;
     }
     item->device_id = wanted_device_id(f);
-    item->scope_inputs = b->scope.inputs_version;
+    item->scope_inputs = b->rows->scope.inputs_version;
     item->enrollment_inputs = f->enrollment_inputs;
     if (keep_target(b, item) || keep_assigned(b, item))
         return NULL;

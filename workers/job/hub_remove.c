@@ -91,7 +91,7 @@ static void start(struct removal *r)
 static bool enter(struct removal *r)
 {
     int64_t held_ms = 0;
-    enum hosts_word word = calls_enter(r->item.calls, r->item.host, 0, &held_ms);
+    enum hosts_word word = calls_enter(r->item.calls, r->item.host, &held_ms);
     if (word != HOSTS_ENTERED)
         put_back(r, word == HOSTS_HELD_BACK ? held_ms : PAUSE_host_full_MS, false, (struct str){NULL, 0});
     return word == HOSTS_ENTERED;

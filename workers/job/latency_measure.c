@@ -83,7 +83,7 @@ static void begin(struct round_item *item)
     int how;
     if (m->before.young || hosts_is_silent(item->c->worker->hosts, item->host, &how))
         return;
-    enum hosts_word word = item->full ? HOSTS_FULL : calls_enter(item->calls, item->host, 0, &m->back_ms);
+    enum hosts_word word = item->full ? HOSTS_FULL : calls_enter(item->calls, item->host, &m->back_ms);
     item->open = word == HOSTS_ENTERED;
     if (item->open)
         start_connect(m);

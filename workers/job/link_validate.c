@@ -120,7 +120,7 @@ static void begin(struct round_item *item)
     struct link_check *k = (struct link_check *)item;
     if (k->credentials.count == 0 || take_silence(k))
         return;
-    item->full = item->full || calls_enter(item->calls, item->host, 0, NULL) != HOSTS_ENTERED;
+    item->full = item->full || calls_enter(item->calls, item->host, NULL) != HOSTS_ENTERED;
     item->open = item->full ? 0 : k->credentials.count;
     for (size_t i = 0; i < item->open; i++)
         start_read(&k->probes[i]);

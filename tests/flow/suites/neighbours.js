@@ -169,6 +169,25 @@ describe('neighbours', () => {
     assert.ok(after - before >= 5, `${after - before} of ten joined`);
   });
 
+  test('an instance that a statement fails on spoils the turn of no other', async (t) => {
+    const [bad, ...good] = await instances(t, other, Array.from({ length: 4 }, () => [stray('quick')]));
+    for (const { group, name } of [bad, ...good]) await until('the link to be valid', async () => (await other.linkedHubs(group, name))[0].properties.state === 'valid');
+    await stack.sql(`create function idscope.spoil() returns trigger language plpgsql as $$ begin raise exception 'spoiled'; end $$;
+      create trigger spoil before insert on idscope.alloc_input for each row when (new.id_scope = lower('${bad.idScope}')) execute function idscope.spoil()`);
+    const mend = () => stack.sql('drop function if exists idscope.spoil cascade');
+    t.after(mend);
+    const stuck = await other.enroll(bad, fresh('device'));
+    await other.startRegister(bad.idScope, stuck); // its job stays due: from now on it is in the turn of whoever is due
+    for (const instance of [...good, ...good]) {
+      const device = await other.enroll(instance, fresh('device'));
+      const state = await other.register(instance.idScope, device, { pollMs: 100, timeoutMs: LIMIT_MS });
+      assert.equal(state.status, 'assigned');
+    }
+    assert.equal((await other.registration(bad, stuck.id)).status, 'assigning');
+    await mend();
+    assert.equal((await other.register(bad.idScope, stuck, { pollMs: 100 })).status, 'assigned');
+  });
+
   test('silent hubs of an instance do not keep its next hub from being validated', async (t) => {
     const made = await scene(t, { hubs: 0 });
     const links = [];

@@ -82,6 +82,22 @@ describe('neighbours', () => {
     await everyHostCalled(hubs); // nor are the silent ones forgotten
   });
 
+  test('a deleted instance that leaves much behind keeps nobody waiting while it is swept away', async (t) => {
+    const group = fresh('left');
+    await other.createGroup(group);
+    const { idScope } = await other.createInstance(group, fresh('dps'));
+    const scope = idScope.toLowerCase();
+    const left = async () => Number(await stack.sql(`SELECT count(*) FROM idscope.alloc_input WHERE id_scope = '${scope}'`));
+    await stack.sql(`INSERT INTO idscope.alloc_input (id_scope, hash, input) SELECT '${scope}', sha256(n::text::bytea), '{}' FROM generate_series(1, 300000) n`);
+    await other.deleteGroup(group);
+    await until('the sweep to have begun', async () => (await left()) < 300000, { timeoutMs: 120000 });
+    const longest = await longestStart(t, 5);
+    const rest = await left();
+    t.diagnostic(`longest start ${longest} ms (aim ${AIM_MS}); ${rest} rows left then`);
+    assert.ok(longest < LIMIT_MS, `${longest} ms`);
+    await until('all of it to be gone', async () => (await left()) === 0, { timeoutMs: 120000 });
+  });
+
   test('thirty silent hubs of one instance do not keep that tenant\'s other instance waiting', async (t) => {
     const hubs = Array.from({ length: 30 }, () => stray('silent'));
     await instances(t, idscope, [hubs]);

@@ -53,20 +53,36 @@ enum segment {
 
 struct call;
 typedef err_t (*op_fn)(struct call *r);
-/* A batch operation answers every request of the batch (call_reply… or r->error) with one database round trip or two.
- * It leaves those unanswered whose credentials are dear to check, unless it runs where that is done: their error is
+
+/* Calls of a batch operation, from stage to stage. */
+struct batch {
+    struct arena *arena; /* of the batch alone: gone when it is answered */
+    struct db *db;       /* the lane's connection */
+    struct call **calls;
+    size_t count;
+    void *made; /* the operation's own: what prepare hands on */
+};
+/* A batch operation answers every request of the batch (call_reply… or r->error), in three stages, each for all calls:
+ * prepare does all that can be done beside another batch that writes: it parses, looks up, checks, decides;
+ * write writes, one batch of a class of lanes at a time (NULL: nothing is written);
+ * answer makes the replies, and asks nobody.
+ * Those whose credentials are dear to check stay unanswered, unless it runs where that is done: their error is
  * DEAR_CHECK. */
-typedef void (*op_batch_fn)(struct db *db, struct call **calls, size_t count);
+struct batch_op {
+    void (*prepare)(struct batch *b);
+    void (*write)(struct batch *b);
+    void (*answer)(struct batch *b);
+};
 
 /* One line of routes.def. */
 struct route {
     enum plane plane;
     enum method method;
     enum route_kind { ROUTE_OP, ROUTE_BATCH, ROUTE_INLINE } kind;
-    const char *path;  /* pattern: literal words ignore case, {name} takes one segment */
-    const char *name;  /* of the operation, in logs, metrics and openapi.yaml (operationId) */
-    op_fn op;          /* of an OP and an INLINE */
-    op_batch_fn batch; /* of a BATCH */
+    const char *path;             /* pattern: literal words ignore case, {name} takes one segment */
+    const char *name;             /* of the operation, in logs, metrics and openapi.yaml (operationId) */
+    op_fn op;                     /* of an OP and an INLINE */
+    const struct batch_op *batch; /* of a BATCH */
     enum credential credential;
     int right;
     size_t body_max;

@@ -1,7 +1,7 @@
 /* lane.c: takes requests off the queues, resolves their credentials, runs their operations, and hands the finished
- * replies back. Batches of the device plane are whatever gathered while the last one was committed: nothing waits for
- * company. It must never let one request spoil another one's answer: what failed together for a reason of ours is run
- * again one by one. */
+ * replies back. Batches of the device plane are whatever gathered since the last one was taken: nothing waits for
+ * company. One is prepared while another one is written, and one is written at a time. It must never let one request
+ * spoil another one's answer: what failed together for a reason of ours is run again one by one. */
 #include "api/lane.h"
 
 #include <assert.h>
@@ -17,6 +17,7 @@
 #include "api/router.h"
 #include "api/shared.h"
 #include "core/attest/attest.h"
+#include "core/killpoint.h"
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "core/process/metric.h"
@@ -28,6 +29,7 @@ enum {
     STOP_MS = 1000,
     WATCH_US = 100000,
     LATE_AT_ONCE = 64,
+    STAGES = 2, /* threads of a lane that takes batches: one prepares while the other one's batch is written */
 };
 
 static const char *const class_words[LANE_CLASSES] = {"device", "device-dear", "service", "hub", "management"};
@@ -45,10 +47,17 @@ struct lane {
     size_t held_count;
 };
 
+/* To write, for the batches of a class. */
+struct turn {
+    pthread_mutex_t lock;
+    _Atomic bool taken;
+};
+
 struct lanes {
     struct arena *arena;
     const struct shared *shared;
     struct queue *queues[LANE_CLASSES];
+    struct turn turns[LANE_CLASSES];
     _Atomic uint64_t answered[LANE_CLASSES];
     int bands[ROUTE_COUNT];
     struct lane *lanes;
@@ -262,6 +271,7 @@ static void end(struct lane *lane, struct call *r, size_t i)
 
 static void run_single(struct lane *lane, struct call *r)
 {
+    queue_pass(lane->lanes->queues[lane->class], r->work.item.band); /* nobody waits for single calls */
     r->error = admit(lane, r);
     db_act(lane->db, r->actor.kind ? &r->actor : NULL);
     if (!r->error && still_holds(lane, 0))
@@ -274,17 +284,6 @@ static void run_single(struct lane *lane, struct call *r)
 static bool failed_for_us(const struct call *r)
 {
     return r->error && !r->error->http_status && r->error != E(DEAR_CHECK) && r->instance;
-}
-
-/* Runs alone what a batch failed at. */
-static void run_again(struct lane *lane, struct call *r)
-{
-    r->error = NULL;
-    r->status = 0;
-    r->header_count = 0;
-    r->reply = (struct str){NULL, 0};
-    r->log_detail.text[0] = '\0';
-    r->route->batch(lane->db, &r, 1);
 }
 
 /* One look-up for all the ID scopes of a batch. */
@@ -300,22 +299,93 @@ static void read_scopes(struct lane *lane, struct call **calls, size_t count)
     gate_read_scopes(lane->lanes->shared->gate, lane->db, keys, n, calls[0]->now_us);
 }
 
-static void run_batch(struct lane *lane, struct call **calls, size_t count)
+/* Those of the calls that may run. */
+static size_t admit_all(struct lane *lane, struct call **calls, size_t count, struct call **ret)
 {
-    struct call *good[LANE_BATCH_MAX];
     size_t n = 0;
     if (calls[0]->route->credential == CREDENTIAL_DEVICE)
         read_scopes(lane, calls, count);
     for (size_t i = 0; i < count; i++) {
         calls[i]->error = admit(lane, calls[i]);
         if (!calls[i]->error && still_holds(lane, i))
-            good[n++] = calls[i];
+            ret[n++] = calls[i];
     }
-    if (n) {
-        metrics_batch(n);
-        good[0]->route->batch(lane->db, good, n);
+    return n;
+}
+
+/* Beside another batch that is written, or alone. Those of the calls that may run become the batch. */
+static void prepare(struct lane *lane, struct call **calls, size_t count, struct batch *b)
+{
+    const struct turn *turn = &lane->lanes->turns[lane->class];
+    bool beside = turn->taken;
+    b->count = admit_all(lane, calls, count, b->calls);
+    if (!b->count)
+        return;
+    calls[0]->route->batch->prepare(b);
+    metrics_batch(b->count, beside || turn->taken);
+    KILL_POINT("batch_prepared");
+}
+
+static void begin_turn(struct turn *turn)
+{
+    pthread_mutex_lock(&turn->lock);
+    turn->taken = true;
+}
+
+static void end_turn(struct turn *turn)
+{
+    turn->taken = false;
+    pthread_mutex_unlock(&turn->lock);
+}
+
+/* Runs alone what a batch failed at. */
+static void run_again(struct lane *lane, struct call *r)
+{
+    ARENA_CLEANUP struct arena *a = arena_new();
+    struct batch b = {.arena = a, .db = lane->db, .calls = &r, .count = 1};
+    const struct batch_op *op = r->route->batch;
+    struct turn *turn = &lane->lanes->turns[lane->class];
+    r->error = NULL;
+    r->status = 0;
+    r->header_count = 0;
+    r->reply = (struct str){NULL, 0};
+    r->log_detail.text[0] = '\0';
+    op->prepare(&b);
+    begin_turn(turn);
+    if (op->write)
+        op->write(&b);
+    end_turn(turn);
+    op->answer(&b);
+}
+
+/* From stage to stage goes the batch, and nothing else. When its turn to write has come the next one is taken, which is
+ * all that has come since this one was, and prepared meanwhile. */
+static void run_stages(struct lane *lane, struct call **calls, size_t count, struct batch *b)
+{
+    const struct batch_op *op = calls[0]->route->batch;
+    struct turn *turn = &lane->lanes->turns[lane->class];
+    int band = calls[0]->work.item.band;
+    prepare(lane, calls, count, b);
+    bool writes = b->count && op->write;
+    if (writes)
+        begin_turn(turn);
+    queue_pass(lane->lanes->queues[lane->class], band);
+    if (writes) {
+        op->write(b);
+        end_turn(turn);
     }
-    for (size_t i = 0; n > 1 && i < n; i++)
+    KILL_POINT("batch_written");
+    if (b->count)
+        op->answer(b);
+}
+
+static void run_batch(struct lane *lane, struct call **calls, size_t count)
+{
+    ARENA_CLEANUP struct arena *a = arena_new();
+    struct call *good[LANE_BATCH_MAX];
+    struct batch b = {.arena = a, .db = lane->db, .calls = good};
+    run_stages(lane, calls, count, &b);
+    for (size_t i = 0; b.count > 1 && i < b.count; i++)
         if (failed_for_us(good[i]))
             run_again(lane, good[i]);
     for (size_t i = 0; i < count; i++)
@@ -350,10 +420,8 @@ static void *lane_run(void *context)
     struct lane *lane = context;
     struct queue *q = lane->lanes->queues[lane->class];
     struct queue_item *items[LANE_BATCH_MAX];
-    size_t at_most = takes_batches(lane->class) ? (size_t)lane->lanes->shared->cfg->batch_max : 1;
-    assert(at_most <= LANE_BATCH_MAX);
     while (!queue_is_done(q)) {
-        size_t count = queue_take(q, items, at_most, lane->up ? IDLE_MS : DOWN_MS);
+        size_t count = queue_take(q, items, lane->up ? IDLE_MS : DOWN_MS);
         if (count)
             run(lane, items, count);
         look_around(lane, !count);
@@ -392,8 +460,10 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
 {
     const struct cfg *cfg = shared->cfg;
     db_statements_end(cfg->request_timeout_ms / 2);
-    const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->device_dear_lanes, cfg->service_lanes, cfg->hub_lanes,
-                                          cfg->management_lanes};
+    const int64_t wanted[LANE_CLASSES] = {STAGES * cfg->device_lanes, STAGES * cfg->device_dear_lanes,
+                                          cfg->service_lanes, cfg->hub_lanes, cfg->management_lanes};
+    size_t at_most = (size_t)cfg->batch_max;
+    assert(at_most <= LANE_BATCH_MAX);
     int64_t all = 0;
     for (int class = 0; class < LANE_CLASSES; class ++)
         all += wanted[class];
@@ -403,7 +473,8 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
     number_bands(l->bands);
     l->lanes = ARENA_NEW_ARRAY(a, (size_t)all, struct lane);
     for (int class = 0; class < LANE_CLASSES; class ++) {
-        l->queues[class] = queue_new((size_t)cfg->queue_max);
+        l->queues[class] = queue_new((size_t)cfg->queue_max, takes_batches((enum lane_class) class) ? at_most : 1);
+        pthread_mutex_init(&l->turns[class].lock, NULL);
         for (int64_t i = 0; i < wanted[class]; i++) {
             err_t e = open_lane(l, (enum lane_class) class, d);
             if (e) {
@@ -448,8 +519,10 @@ void lanes_free(struct lanes *l)
         db_close(l->lanes[i].db);
         pthread_mutex_destroy(&l->lanes[i].lock);
     }
-    for (int class = 0; class < LANE_CLASSES; class ++)
+    for (int class = 0; class < LANE_CLASSES; class ++) {
         queue_free(l->queues[class]);
+        pthread_mutex_destroy(&l->turns[class].lock);
+    }
     arena_free(l->arena);
 }
 

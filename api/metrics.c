@@ -13,7 +13,7 @@ enum { CLASSES = 6, SIZES = 10 };
 /* The last slot of `requests` is for requests that matched no route. */
 static _Atomic uint64_t requests[ROUTE_COUNT + 1][CLASSES];
 static _Atomic uint64_t batches[SIZES]; /* of up to 1, 2, 4 … */
-static _Atomic uint64_t batched;
+static _Atomic uint64_t batched, beside_another;
 _Static_assert(1 << (SIZES - 1) >= (int)LANE_BATCH_MAX, "the largest batch has a slot");
 
 void metrics_request(const struct route *route, int status)
@@ -23,13 +23,14 @@ void metrics_request(const struct route *route, int status)
     atomic_fetch_add_explicit(&requests[index][class], 1, memory_order_relaxed);
 }
 
-void metrics_batch(size_t size)
+void metrics_batch(size_t size, bool beside)
 {
     int slot = 0;
     while (slot < SIZES - 1 && (size_t)1 << slot < size)
         slot++;
     atomic_fetch_add_explicit(&batches[slot], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&batched, size, memory_order_relaxed);
+    atomic_fetch_add_explicit(&beside_another, beside, memory_order_relaxed);
 }
 
 static void write_requests(const struct metric *m, const char *operation, _Atomic uint64_t counts[CLASSES])
@@ -52,6 +53,8 @@ static void write_batches(struct text *out)
     struct metric m =
         metric_begin(out, "idscope_batch_size", "Requests of the device plane per database batch.", METRIC_HISTOGRAM);
     metric_histogram(&m, bounds, counts, SIZES, atomic_load_explicit(&batched, memory_order_relaxed));
+    metric_one(out, "idscope_batches_beside_total", "Batches that were prepared while another one was in the database.",
+               METRIC_COUNTER, atomic_load_explicit(&beside_another, memory_order_relaxed));
 }
 
 void metrics_write(struct text *out)

@@ -6,8 +6,9 @@
 
 /* One request is done; `route` is NULL when it matched none. */
 void metrics_request(const struct route *route, int status);
-/* So many requests went to the database as one batch. */
-void metrics_batch(size_t size);
+/* So many requests go to the database as one batch, which was prepared beside another one that was written, or alone.
+ */
+void metrics_batch(size_t size, bool beside);
 
 void metrics_write(struct text *out);
 

@@ -22,12 +22,22 @@ struct queue_key {
     struct lineup bands[QUEUE_BANDS_MAX];
 };
 
+/* A taker that waits. */
+struct waiter {
+    pthread_cond_t called;
+    bool is_called;
+    struct waiter *below;
+};
+
 struct queue {
     struct arena *arena;
     pthread_mutex_t lock;
-    pthread_cond_t filled;
-    uint64_t secret; /* of the hash: keys that fall together share a quarter of the places */
-    size_t places, held;
+    pthread_condattr_t monotonic;
+    struct waiter *waiters; /* the last one to come is called first: what it needs is still in the processor's caches */
+    uint64_t secret;        /* of the hash: keys that fall together share a quarter of the places */
+    size_t places, held, at_most;
+    size_t waiting[QUEUE_BANDS_MAX];    /* items pushed and not taken */
+    size_t on_the_way[QUEUE_BANDS_MAX]; /* takes that were not passed */
     bool closed;
     int last_band;                            /* that was taken from */
     struct queue_key *rings[QUEUE_BANDS_MAX]; /* the key whose turn is next */
@@ -35,12 +45,13 @@ struct queue {
     struct queue_key **buckets;
 };
 
-struct queue *queue_new(size_t places)
+struct queue *queue_new(size_t places, size_t at_most)
 {
     struct arena *a = arena_new();
     struct queue *q = ARENA_NEW(a, struct queue);
     q->arena = a;
     q->places = places;
+    q->at_most = at_most;
     q->buckets = ARENA_NEW_ARRAY(a, places, struct queue_key *);
     struct queue_key *keys = ARENA_NEW_ARRAY(a, places, struct queue_key);
     for (size_t i = 0; i < places; i++) {
@@ -49,11 +60,8 @@ struct queue *queue_new(size_t places)
     }
     crypt_random(&q->secret, sizeof q->secret);
     pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->filled, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_condattr_init(&q->monotonic);
+    pthread_condattr_setclock(&q->monotonic, CLOCK_MONOTONIC);
     return q;
 }
 
@@ -61,7 +69,7 @@ void queue_free(struct queue *q)
 {
     if (!q)
         return;
-    pthread_cond_destroy(&q->filled);
+    pthread_condattr_destroy(&q->monotonic);
     pthread_mutex_destroy(&q->lock);
     arena_free(q->arena);
 }
@@ -141,6 +149,27 @@ static void leave_ring(struct queue_key **ring, struct queue_key *k, int band)
     mine->next->bands[band].previous = mine->previous;
 }
 
+static bool is_due(const struct queue *q, int band)
+{
+    return q->rings[band] && (!q->on_the_way[band] || q->waiting[band] >= q->at_most || q->closed);
+}
+
+static void call_one(struct queue *q)
+{
+    struct waiter *w = q->waiters;
+    if (!w)
+        return;
+    q->waiters = w->below;
+    w->is_called = true;
+    pthread_cond_signal(&w->called);
+}
+
+static void call_if_due(struct queue *q, int band)
+{
+    if (is_due(q, band))
+        call_one(q);
+}
+
 void queue_push(struct queue *q, struct queue_item *item)
 {
     pthread_mutex_lock(&q->lock);
@@ -152,16 +181,17 @@ void queue_push(struct queue *q, struct queue_item *item)
     if (l->first == item)
         enter_ring(&q->rings[item->band], item->key, item->band);
     l->last = item;
+    q->waiting[item->band]++;
+    call_if_due(q, item->band);
     pthread_mutex_unlock(&q->lock);
-    pthread_cond_signal(&q->filled);
 }
 
-/* The band whose turn it is, or -1 when nothing waits. */
+/* The band whose turn it is, or -1 when none is due. */
 static int next_band(const struct queue *q)
 {
     for (int i = 1; i <= QUEUE_BANDS_MAX; i++) {
         int band = (q->last_band + i) % QUEUE_BANDS_MAX;
-        if (q->rings[band])
+        if (is_due(q, band))
             return band;
     }
     return -1;
@@ -176,6 +206,7 @@ static struct queue_item *take_first(struct queue *q, struct queue_key *k, int b
     item->next = NULL;
     if (!l->first)
         leave_ring(&q->rings[band], k, band);
+    q->waiting[band]--;
     k->held--;
     q->held--;
     drop_if_idle(q, k);
@@ -218,21 +249,54 @@ static struct timespec after_ms(int ms)
     return t;
 }
 
-size_t queue_take(struct queue *q, struct queue_item **ret, size_t at_most, int wait_ms)
+static void stop_waiting(struct queue *q, const struct waiter *w)
+{
+    struct waiter **at = &q->waiters;
+    while (*at && *at != w)
+        at = &(*at)->below;
+    if (*at)
+        *at = w->below;
+}
+
+/* Until it is called; false: nobody did in time. */
+static bool wait_to_be_called(struct queue *q, const struct timespec *end)
+{
+    struct waiter w = {.below = q->waiters};
+    int waited = 0;
+    pthread_cond_init(&w.called, &q->monotonic);
+    q->waiters = &w;
+    while (!w.is_called && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&w.called, &q->lock, end);
+    stop_waiting(q, &w);
+    pthread_cond_destroy(&w.called);
+    return w.is_called;
+}
+
+size_t queue_take(struct queue *q, struct queue_item **ret, int wait_ms)
 {
     struct timespec end = after_ms(wait_ms);
     size_t count = 0;
-    int band, waited = 0;
+    int band;
+    bool waits = true;
     pthread_mutex_lock(&q->lock);
-    while ((band = next_band(q)) < 0 && !q->closed && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&q->filled, &q->lock, &end);
+    while ((band = next_band(q)) < 0 && !q->closed && waits)
+        waits = wait_to_be_called(q, &end);
     if (band >= 0) {
         q->last_band = band;
-        while (count < at_most && q->rings[band])
+        while (count < q->at_most && q->rings[band])
             ret[count++] = take_one(q, band);
+        q->on_the_way[band]++;
     }
     pthread_mutex_unlock(&q->lock);
     return count;
+}
+
+void queue_pass(struct queue *q, int band)
+{
+    pthread_mutex_lock(&q->lock);
+    q->on_the_way[band]--;
+    call_if_due(q, band);
+    pthread_mutex_unlock(&q->lock);
 }
 
 size_t queue_take_late(struct queue *q, struct queue_item **ret, size_t at_most, int64_t now_us)
@@ -251,8 +315,9 @@ void queue_close(struct queue *q)
 {
     pthread_mutex_lock(&q->lock);
     q->closed = true;
+    while (q->waiters)
+        call_one(q);
     pthread_mutex_unlock(&q->lock);
-    pthread_cond_broadcast(&q->filled);
 }
 
 bool queue_is_done(struct queue *q)

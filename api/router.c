@@ -13,7 +13,7 @@ enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, VERSION_SUFFIX_MAX = 32 };
 
 #define RUN_OP(name_) .op = op_##name_
 #define RUN_INLINE(name_) .op = op_##name_
-#define RUN_BATCH(name_) .batch = op_##name_
+#define RUN_BATCH(name_) .batch = &op_##name_
 #define ROUTE(kind_, name_, method_, path_, ...)                                                                       \
     {.kind = ROUTE_##kind_, .name = #name_, .method = METHOD_##method_, .path = path_, RUN_##kind_(name_), __VA_ARGS__},
 static const struct route routes[] = {

@@ -68,14 +68,19 @@ struct group {
     struct candidate *first;
     size_t count;
     struct db_register_found found;
-    bool settled;
+    bool settled;                 /* refused, or there is an operation to tell */
+    const struct uuid *operation; /* that is told; NULL: none */
 };
 
-struct batch {
+/* What the stages of a register share. */
+struct registers {
     struct arena *arena;
     struct db *db;
-    struct group *groups;
+    struct group *groups; /* in the order of their devices */
     size_t group_count;
+    struct db_register_row *rows; /* what is to be written, and of which group each row is */
+    struct group **written;
+    size_t row_count;
 };
 
 static int compare_candidates(const void *a, const void *b)
@@ -98,19 +103,20 @@ static size_t read_candidates(struct call **calls, size_t count, struct candidat
     return n;
 }
 
-static struct batch gather(struct arena *a, struct db *db, struct call **calls, size_t count)
+static struct registers *gather(struct batch *b)
 {
-    struct candidate *at = ARENA_NEW_ARRAY(a, count, struct candidate);
-    size_t n = read_candidates(calls, count, at);
-    struct batch b = {.arena = a, .db = db, .groups = ARENA_NEW_ARRAY(a, count, struct group)};
+    struct candidate *at = ARENA_NEW_ARRAY(b->arena, b->count, struct candidate);
+    size_t n = read_candidates(b->calls, b->count, at);
+    struct registers *s = ARENA_NEW(b->arena, struct registers);
+    *s = (struct registers){.arena = b->arena, .db = b->db, .groups = ARENA_NEW_ARRAY(b->arena, n, struct group)};
     qsort(at, n, sizeof *at, compare_candidates);
     for (size_t i = 0; i < n; i++) {
         if (i && compare_candidates(&at[i - 1], &at[i]) == 0)
-            b.groups[b.group_count - 1].count++;
+            s->groups[s->group_count - 1].count++;
         else
-            b.groups[b.group_count++] = (struct group){.first = &at[i], .count = 1};
+            s->groups[s->group_count++] = (struct group){.first = &at[i], .count = 1};
     }
-    return b;
+    return s;
 }
 
 static void fail_group(struct group *g, err_t e)
@@ -121,22 +127,9 @@ static void fail_group(struct group *g, err_t e)
     g->settled = true;
 }
 
-static void answer_register(struct call *r, const struct uuid *operation)
+static void settle_group(struct group *g, const struct uuid *operation)
 {
-    struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
-                                      .status = REG_ASSIGNING};
-    call_header(r, "Location",
-                arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(r->host_port),
-                             STR_ARG(r->raw_segments[SEGMENT_SCOPE]), STR_ARG(r->raw_segments[SEGMENT_ID])));
-    call_retry_after(r, REGISTER_RETRY_AFTER_S);
-    r->error = call_reply_codec(r, 202, operation_status_codec, &answer);
-}
-
-static void answer_group(struct group *g, const struct uuid *operation)
-{
-    for (size_t i = 0; i < g->count; i++)
-        if (is_open(g->first[i].call))
-            answer_register(g->first[i].call, operation);
+    g->operation = operation;
     g->settled = true;
 }
 
@@ -225,7 +218,7 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
     }
     int status = decide(lead, &g->found);
     if (is_running(&g->found) && status == REG_ASSIGNING) {
-        answer_group(g, &g->found.operation);
+        settle_group(g, &g->found.operation);
         return false;
     }
     if (status == REG_ABSENT) {
@@ -236,53 +229,62 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
     return true;
 }
 
-static err_t look_up(struct batch *b, struct group **open, size_t count)
+static err_t look_up(struct registers *s, struct group **open, size_t count)
 {
-    struct db_device *devices = ARENA_NEW_ARRAY(b->arena, count, struct db_device);
-    struct db_register_found *found = ARENA_NEW_ARRAY(b->arena, count, struct db_register_found);
+    struct db_device *devices = ARENA_NEW_ARRAY(s->arena, count, struct db_device);
+    struct db_register_found *found = ARENA_NEW_ARRAY(s->arena, count, struct db_register_found);
     for (size_t i = 0; i < count; i++)
         devices[i] = open[i]->first->device;
-    TRY(db_register_lookup(b->db, b->arena, devices, count, found));
+    TRY(db_register_lookup(s->db, s->arena, devices, count, found));
     for (size_t i = 0; i < count; i++)
         open[i]->found = found[i];
     return NULL;
 }
 
-static void write_rows(struct batch *b, struct db_register_row *rows, struct group **written, size_t count)
+static size_t find_open(const struct registers *s, struct group **ret)
 {
-    struct uuid *operations = ARENA_NEW_ARRAY(b->arena, count, struct uuid);
-    crypt_uuid4s(operations, count);
-    for (size_t i = 0; i < count; i++)
-        rows[i].operation = operations[i];
-    KILL_POINT("register_before_commit");
-    err_t e = db_register_write(b->db, b->arena, rows, count);
-    KILL_POINT("register_after_commit");
-    for (size_t i = 0; i < count; i++) {
-        if (e)
-            fail_group(written[i], e);
-        else if (rows[i].written)
-            answer_group(written[i], &rows[i].operation);
-    }
+    size_t count = 0;
+    for (size_t i = 0; i < s->group_count; i++)
+        if (!s->groups[i].settled)
+            ret[count++] = &s->groups[i];
+    return count;
 }
 
-/* Looks up, checks, decides and writes all groups that are not settled. Those that stay open lost against a change. */
-static void run_round(struct batch *b)
+/* Looks up, checks and decides all groups that are not settled: they are, or their rows are to be written. */
+static void decide_open(struct registers *s)
 {
-    struct group **open = ARENA_NEW_ARRAY(b->arena, b->group_count, struct group *);
-    struct db_register_row *rows = ARENA_NEW_ARRAY(b->arena, b->group_count, struct db_register_row);
-    size_t open_count = 0, row_count = 0;
-    for (size_t i = 0; i < b->group_count; i++)
-        if (!b->groups[i].settled)
-            open[open_count++] = &b->groups[i];
-    err_t e = open_count ? look_up(b, open, open_count) : NULL;
-    for (size_t i = 0; i < open_count; i++) {
+    struct group **open = ARENA_NEW_ARRAY(s->arena, s->group_count, struct group *);
+    size_t count = find_open(s, open);
+    s->rows = ARENA_NEW_ARRAY(s->arena, count, struct db_register_row);
+    s->written = open;
+    s->row_count = 0;
+    err_t e = count ? look_up(s, open, count) : NULL;
+    for (size_t i = 0; i < count; i++) {
         if (e)
             fail_group(open[i], e);
-        else if (consider(open[i], &rows[row_count]))
-            open[row_count++] = open[i];
+        else if (consider(open[i], &s->rows[s->row_count]))
+            s->written[s->row_count++] = open[i];
     }
-    if (row_count)
-        write_rows(b, rows, open, row_count);
+    struct uuid *operations = ARENA_NEW_ARRAY(s->arena, s->row_count, struct uuid);
+    crypt_uuid4s(operations, s->row_count);
+    for (size_t i = 0; i < s->row_count; i++)
+        s->rows[i].operation = operations[i];
+}
+
+/* Groups whose rows lost against a change stay open. */
+static void write_rows(struct registers *s)
+{
+    if (!s->row_count)
+        return;
+    KILL_POINT("register_before_commit");
+    err_t e = db_register_write(s->db, s->arena, s->rows, s->row_count);
+    KILL_POINT("register_after_commit");
+    for (size_t i = 0; i < s->row_count; i++) {
+        if (e)
+            fail_group(s->written[i], e);
+        else if (s->rows[i].written)
+            settle_group(s->written[i], &s->rows[i].operation);
+    }
 }
 
 static err_t read_instance_again(struct call *r, const struct db_device *device)
@@ -294,17 +296,17 @@ static err_t read_instance_again(struct call *r, const struct db_device *device)
 }
 
 /* What the gate remembers of the scopes that lost may be old. Groups are sorted, so each scope is forgotten once. */
-static void refresh(struct batch *b)
+static void refresh(struct registers *s)
 {
     struct str forgotten = {NULL, 0};
-    for (size_t i = 0; i < b->group_count; i++) {
-        struct group *g = &b->groups[i];
+    for (size_t i = 0; i < s->group_count; i++) {
+        struct group *g = &s->groups[i];
         if (g->settled)
             continue;
-        struct str scope = arena_str(b->arena, g->first->device.id_scope);
+        struct str scope = arena_str(s->arena, g->first->device.id_scope);
         struct call *any = g->first->call;
         if (!str_same(scope, forgotten))
-            gate_forget_instance(any->shared->gate, scope, arena_lower(b->arena, any->instance->name));
+            gate_forget_instance(any->shared->gate, scope, arena_lower(s->arena, any->instance->name));
         forgotten = scope;
         for (size_t j = 0; j < g->count; j++) {
             g->first[j].device.id_scope = scope;
@@ -314,19 +316,50 @@ static void refresh(struct batch *b)
     }
 }
 
-void op_register(struct db *db, struct call **calls, size_t count)
+static void prepare_register(struct batch *b)
 {
-    ARENA_CLEANUP struct arena *a = arena_new();
-    struct batch b = gather(a, db, calls, count);
-    for (int round = 0; round < ROUNDS; round++) {
-        if (round)
-            refresh(&b);
-        run_round(&b);
-    }
-    for (size_t i = 0; i < b.group_count; i++)
-        if (!b.groups[i].settled)
-            fail_group(&b.groups[i], E(STALE));
+    struct registers *s = gather(b);
+    decide_open(s);
+    b->made = s;
 }
+
+static void write_register(struct batch *b)
+{
+    struct registers *s = b->made;
+    write_rows(s);
+    for (int round = 1; round < ROUNDS; round++) {
+        refresh(s);
+        decide_open(s);
+        write_rows(s);
+    }
+    for (size_t i = 0; i < s->group_count; i++)
+        if (!s->groups[i].settled)
+            fail_group(&s->groups[i], E(STALE));
+}
+
+static void answer_register(struct call *r, const struct uuid *operation)
+{
+    struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
+                                      .status = REG_ASSIGNING};
+    call_header(r, "Location",
+                arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(r->host_port),
+                             STR_ARG(r->raw_segments[SEGMENT_SCOPE]), STR_ARG(r->raw_segments[SEGMENT_ID])));
+    call_retry_after(r, REGISTER_RETRY_AFTER_S);
+    r->error = call_reply_codec(r, 202, operation_status_codec, &answer);
+}
+
+static void answer_registers(struct batch *b)
+{
+    const struct registers *s = b->made;
+    for (size_t i = 0; i < s->group_count; i++) {
+        const struct group *g = &s->groups[i];
+        for (size_t j = 0; g->operation && j < g->count; j++)
+            if (is_open(g->first[j].call))
+                answer_register(g->first[j].call, g->operation);
+    }
+}
+
+const struct batch_op op_register = {prepare_register, write_register, answer_registers};
 
 /* --- poll and status look-up -------------------------------------------------------------------------------------- */
 
@@ -397,39 +430,50 @@ static err_t answer_status(struct call *r, const struct db_poll_found *f)
     return call_reply_codec(r, 200, registration_state_codec, &state);
 }
 
-static err_t check_and_answer(struct call *r, const struct db_poll_found *f,
-                              err_t (*answer)(struct call *r, const struct db_poll_found *f))
-{
-    TRY(check_credential(r, f->attestation));
-    return answer(r, f);
-}
+/* What the stages of a look-up share. */
+struct polls {
+    struct call **calls;
+    struct db_poll_found *found;
+    size_t count;
+};
 
-static void run_polls(struct db *db, struct call **calls, size_t count,
-                      err_t (*answer)(struct call *r, const struct db_poll_found *f))
+static void prepare_polls(struct batch *b)
 {
-    ARENA_CLEANUP struct arena *a = arena_new();
-    struct db_device *devices = ARENA_NEW_ARRAY(a, count, struct db_device);
-    struct db_poll_found *found = ARENA_NEW_ARRAY(a, count, struct db_poll_found);
-    struct call **good = ARENA_NEW_ARRAY(a, count, struct call *);
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        calls[i]->error = id_registration_check(calls[i]->segments[SEGMENT_ID], &calls[i]->detail);
-        if (!calls[i]->error) {
-            good[n] = calls[i];
-            devices[n++] = device_of(calls[i]);
+    struct polls *s = ARENA_NEW(b->arena, struct polls);
+    *s = (struct polls){.calls = ARENA_NEW_ARRAY(b->arena, b->count, struct call *),
+                        .found = ARENA_NEW_ARRAY(b->arena, b->count, struct db_poll_found)};
+    struct db_device *devices = ARENA_NEW_ARRAY(b->arena, b->count, struct db_device);
+    for (size_t i = 0; i < b->count; i++) {
+        struct call *r = b->calls[i];
+        r->error = id_registration_check(r->segments[SEGMENT_ID], &r->detail);
+        if (!r->error) {
+            s->calls[s->count] = r;
+            devices[s->count++] = device_of(r);
         }
     }
-    err_t e = n ? db_poll_lookup(db, a, devices, n, found) : NULL;
-    for (size_t i = 0; i < n; i++)
-        good[i]->error = e ? e : check_and_answer(good[i], &found[i], answer);
+    err_t e = s->count ? db_poll_lookup(b->db, b->arena, devices, s->count, s->found) : NULL;
+    for (size_t i = 0; i < s->count; i++)
+        s->calls[i]->error = e ? e : check_credential(s->calls[i], s->found[i].attestation);
+    b->made = s;
 }
 
-void op_operation_get(struct db *db, struct call **calls, size_t count)
+static void answer_polls(struct batch *b, err_t (*answer)(struct call *r, const struct db_poll_found *f))
 {
-    run_polls(db, calls, count, answer_poll);
+    const struct polls *s = b->made;
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->calls[i]->error)
+            s->calls[i]->error = answer(s->calls[i], &s->found[i]);
 }
 
-void op_registration_status(struct db *db, struct call **calls, size_t count)
+static void answer_operations(struct batch *b)
 {
-    run_polls(db, calls, count, answer_status);
+    answer_polls(b, answer_poll);
 }
+
+static void answer_statuses(struct batch *b)
+{
+    answer_polls(b, answer_status);
+}
+
+const struct batch_op op_operation_get = {prepare_polls, NULL, answer_operations};
+const struct batch_op op_registration_status = {prepare_polls, NULL, answer_statuses};

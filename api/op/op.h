@@ -7,7 +7,7 @@
 
 #define DECLARE_OP(name) err_t op_##name(struct call *r);
 #define DECLARE_INLINE(name) err_t op_##name(struct call *r);
-#define DECLARE_BATCH(name) void op_##name(struct db *db, struct call **calls, size_t count);
+#define DECLARE_BATCH(name) extern const struct batch_op op_##name;
 #define ROUTE(kind, name, method, path, ...) DECLARE_##kind(name)
 #include "api/routes.def"
 #undef ROUTE

@@ -83,6 +83,13 @@ class Stack {
     return path.join(this.dir, 'log', `${name}.log`);
   }
 
+  // One number that a part shows of itself.
+  async metric(part, name) {
+    const health = fs.readFileSync(path.join(this.dir, 'run', `${part}.health`), 'utf8');
+    const text = await (await fetch(`http://${health}/metrics`)).text();
+    return Number(text.split('\n').find((line) => line.startsWith(`${name} `)).split(' ')[1]);
+  }
+
   // The rows of one statement, each a list of texts.
   async sql(statement) {
     const text = await this.script(['psql', '-Atq', '-F', '\x1f', '-v', 'ON_ERROR_STOP=1', '-c', statement]);

@@ -119,10 +119,17 @@ class Rows {
     const most = Math.min(size * scopes.length, PER_SECOND * this.sizes.seconds);
     const options = { ask: 'register', port, host, ca, scopes: scopes.file, size, connections, connection, first: this.nextWalk(),
       count: count || most, seconds: count ? 0 : this.sizes.seconds };
+    const before = await this.batches(stack);
     const { done, cost } = await this.measured(() => loadClient(options));
+    const after = await this.batches(stack);
     this.allAnswered(done, 202);
     await this.counted(stack, done.sent);
-    return this.row(cost, this.figures(done));
+    return { ...this.row(cost, this.figures(done)), beside: (after.beside - before.beside) / (after.all - before.all) };
+  }
+
+  // How many batches there were, and how many of them were prepared while another one was in the database.
+  async batches(stack) {
+    return { all: await stack.metric('api1', 'idscope_batch_size_count'), beside: await stack.metric('api1', 'idscope_batches_beside_total') };
   }
 
   // The least that a new TLS connection with one request costs a server here: the edge's certificate, the same client, no rules, no API.

@@ -3,7 +3,8 @@
 'use strict';
 
 const { describe, test } = require('node:test');
-const { assert, idscope, expect, each, fresh, scene, sas, refused } = require('../kit');
+const { assert, stack, idscope, expect, each, fresh, scene, sas, refused, until } = require('../kit');
+const { Door } = require('../door');
 
 describe('lanes', () => {
   test('devices of several scopes, operators and hub clients at the same time are all served', async (t) => {
@@ -46,4 +47,38 @@ describe('lanes', () => {
     const sizes = await Promise.all(made.hubs.map(async (hub) => (await idscope.registry(hub)).size));
     assert.deepEqual(sizes.sort(), [0, 1]);
   });
+
+  // A lock holds up what writes, and nothing that reads.
+  test('while one batch is written the next is prepared and waits for its turn; what comes meanwhile makes one batch', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const devices = await Promise.all(Array.from({ length: 12 }, () => made.enroll()));
+    const door = new Door(t, { callMs: 30000 });
+    const register = ({ id, key }) => door.ask('PUT', `global.dps.${idscope.domain}`, `/${made.idScope}/registrations/${id}/register?api-version=2021-10-01`, sas.forDevice(made.idScope, id, key));
+    const sessions = (what, which) => stack.sql(`select ${what} from pg_stat_activity where ${which}`);
+    const ofDoor = `application_name = 'idscope-api device' and pid in (${await doors(door)})`;
+    const locker = "query ~ 'pg_sleep.40.' and wait_event = 'PgSleep'";
+
+    const holder = stack.sql('begin; lock table idscope.job in exclusive mode; select pg_sleep(40); commit').catch(() => {});
+    await until('the lock to be held', async () => (await sessions('count(*)', locker)) === '1');
+    const answers = [register(devices[0])];
+    const held = () => sessions('count(*)', `${ofDoor} and wait_event_type = 'Lock'`);
+    await until('a batch to be held up', async () => (await held()) === '1');
+    answers.push(register(devices[1]));
+    await until('the next to be looked up', async () => (await sessions('count(*)', `${ofDoor} and state = 'idle' and query ~ 'r.enrollment_version AS pushed_version'`)) === '1');
+    for (const device of devices.slice(2)) answers.push(register(device));
+    assert.equal(await held(), '1', 'one batch of a class of lanes is written at a time');
+    await sessions('pg_terminate_backend(pid)', locker);
+    await holder;
+    for (const { status } of await door.answersTo(answers, 20000)) assert.equal(status, 202);
+    await door.end();
+    assert.deepEqual(['idscope_batch_size_count', 'idscope_batch_size_sum'].map((name) => door.numbers[name]), [3, 12]);
+    assert.ok(door.numbers.idscope_batches_beside_total >= 1, 'the second was prepared beside the first');
+  });
 });
+
+// The processes that serve a door's device lanes, which are the youngest.
+async function doors(door) {
+  const select = "select string_agg(pid::text, ',') from (select pid from pg_stat_activity where application_name = 'idscope-api device' order by backend_start desc limit 2) p";
+  await until('the door to be open', () => door.open, { timeoutMs: 20000 });
+  return stack.sql(select);
+}

@@ -98,12 +98,12 @@ struct lane_work {
     void (*done)(struct call *c);
 };
 
-#define VERSION(name, text) VERSION_NUMBER_##name,
+#define VERSION(name, last) VERSION_NUMBER_##name,
 enum version_number {
 #include "api/versions.def"
 };
 #undef VERSION
-#define VERSION(name, text) VERSION_##name = 1U << VERSION_NUMBER_##name,
+#define VERSION(name, last) VERSION_##name = 1U << VERSION_NUMBER_##name,
 enum version {
 #include "api/versions.def"
 };

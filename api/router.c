@@ -9,7 +9,7 @@
 #include "api/op/op.h"
 #include "api/plane.h"
 
-enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, VERSION_SUFFIX_MAX = 32 };
+enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, DATE_LENGTH = 10, VERSION_MAX = 32 };
 
 #define RUN_OP(name_) .op = op_##name_
 #define RUN_INLINE(name_) .op = op_##name_
@@ -186,17 +186,19 @@ static bool two_digits(const char *p, int min, int max)
 static bool version_valid(struct str v)
 {
     int64_t year;
-    if (v.n < 10 || v.n > VERSION_SUFFIX_MAX || v.p[4] != '-' || v.p[7] != '-' ||
+    if (v.n < DATE_LENGTH || v.n > VERSION_MAX || v.p[4] != '-' || v.p[7] != '-' ||
         !dec_i64((struct str){v.p, 4}, 1000, 9999, &year) || !two_digits(v.p + 5, 1, 12) || !two_digits(v.p + 8, 1, 31))
         return false;
-    struct str suffix = {v.p + 10, v.n - 10};
+    struct str suffix = {v.p + DATE_LENGTH, v.n - DATE_LENGTH};
     return !suffix.n || str_same_nocase((struct str){suffix.p, suffix.n < 8 ? suffix.n : 8}, STR("-preview"));
 }
 
+/* Compared as dates, never for equality (decisions.md 29): dates of this form are in the order of their texts. */
 static unsigned versions_of(struct str v)
 {
+    struct str day = {v.p, v.n < DATE_LENGTH ? v.n : DATE_LENGTH};
     unsigned all = 0;
-#define VERSION(name, text) all |= str_starts(v, STR(text)) ? VERSION_##name : 0U;
+#define VERSION(name, last) all |= str_compare(day, STR(last)) <= 0 ? VERSION_##name : 0U;
 #include "api/versions.def"
 #undef VERSION
     return all;

@@ -346,8 +346,8 @@ struct stored_hub {
     struct opt_i64 p50_us;
 };
 static const struct codec stored_hub_codec[] = {
-    CODEC_TEXT(struct stored_hub, host, "host", 253, CODEC_MUST),
-    CODEC_TEXT(struct stored_hub, host_name, "hostName", 253, CODEC_MUST),
+    CODEC_TEXT(struct stored_hub, host, "host", HOST_MOST, CODEC_MUST),
+    CODEC_TEXT(struct stored_hub, host_name, "hostName", HOST_MOST, CODEC_MUST),
     CODEC_I64(struct stored_hub, weight, "weight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_MUST),
     CODEC_BOOL(struct stored_hub, apply, "apply", CODEC_MUST),
     CODEC_WORD(struct stored_hub, state, "state", link_state_words, CODEC_MUST),

@@ -1,4 +1,5 @@
-// once.js: what is made in one place alone: the order of texts (str_compare), and the names of this deployment's hosts (core/id.c).
+// once.js: what is made in one place alone: the order of texts (str_compare), the names of this deployment's hosts (core/id.c), and the bounds of
+// core/limits.def, which the documents for clients repeat.
 // Rules over the programs and over SQL, which source.js runs.
 // Reads text alone: a loop that does the same without a word of C's library or a literal is not seen.
 'use strict';
@@ -60,4 +61,44 @@ function host_names_have_one_home() {
   return { bad, note: `${count} parts of names, all in core/id.c` };
 }
 
-module.exports = { rules: [texts_have_one_order, host_names_have_one_home] };
+// Where a document tells a bound: its row, the file, and how the least (unless it goes without saying) and the most stand there. A document has at least one.
+const [OPENAPI, WIRE] = ['api/openapi.yaml', path.join('api/contract', 'wire' + '.md')];
+const TOLD = [
+  ['WEIGHT', OPENAPI, /allocationWeight: \{type: integer, minimum: (?<least>\d+), maximum: (?<most>\d+)/g],
+  ['WEIGHT', WIRE, /`allocationWeight` \((?<least>\d+) to (?<most>\d+)\)/g],
+  ['LINKS', OPENAPI, /iotHubs: \{type: array, maxItems: (?<most>\d+)/g],
+  ['LINKS', WIRE, /At most (?<most>\d+) links/g],
+  ['HUB_CAPACITY', OPENAPI, /enum: \[F1[^]*?capacity: \{type: integer, minimum: (?<least>\d+), maximum: (?<most>\d+)/g],
+  ['INSTANCE_CAPACITY', OPENAPI, /\n    Instance:[^]*?capacity: \{type: integer, minimum: (?<least>\d+), maximum: (?<most>\d+)/g],
+  ['KEY_BYTES', WIRE, /(?<least>\d+) to (?<most>\d+) bytes\. Reading an enrollment/g],
+  ['REGISTRATION_ID', OPENAPI, /RegistrationId:\s+type: string\s+minLength: (?<least>\d+)\s+maxLength: (?<most>\d+)/g],
+  ['REGISTRATION_ID', WIRE, /Registration and group ids: (?<least>\d+) to (?<most>\d+)/g],
+  ['DEVICE_ID', OPENAPI, /DeviceId:\s+type: string\s+minLength: (?<least>\d+)\s+maxLength: (?<most>\d+)/g],
+  ['DEVICE_ID', WIRE, /Device ids of hubs: up to (?<most>\d+)/g],
+  ['SERVICE_NAME', OPENAPI, /ServiceName:\s+type: string\s+minLength: (?<least>\d+)\s+maxLength: (?<most>\d+)/g],
+  ['SERVICE_NAME', WIRE, /Instances and hubs: (?<least>\d+) to (?<most>\d+)/g],
+  ['GROUP_NAME', OPENAPI, /ResourceGroupName:.*minLength: (?<least>\d+), maxLength: (?<most>\d+)/g],
+  ['GROUP_NAME', WIRE, /Resource groups: (?<least>\d+) to (?<most>\d+)/g],
+  ['KEY_NAME', OPENAPI, /KeyName: \{type: string, minLength: (?<least>\d+), maxLength: (?<most>\d+)/g],
+  ['STATUS_REASON', OPENAPI, /statusReason: \{type: string,.*?maxLength: (?<most>\d+)/g],
+];
+
+function bounds_are_told_alike() {
+  const bad = [];
+  let count = 0;
+  const rows = fs.readFileSync(path.join(root, 'core/limits.def'), 'utf8');
+  for (const [name, file, told] of TOLD) {
+    const [, least, most] = new RegExp(`^LIMIT\\(${name}, +(\\d+), +(\\d+),`, 'm').exec(rows) ?? [];
+    const text = fs.readFileSync(path.join(root, file), 'utf8');
+    const places = [...text.matchAll(told)];
+    if (places.length === 0) bad.push(`${file}: ${name} is told nowhere in the form that this rule knows`);
+    for (const { groups, index } of places) {
+      count++;
+      if ((groups.least ?? least) !== least || groups.most !== most)
+        bad.push(`${file}:${line(text, index)}: ${name} from ${groups.least ?? least} to ${groups.most}; core/limits.def says ${least} to ${most}`);
+    }
+  }
+  return { bad, note: `${count} bounds in documents, as core/limits.def says` };
+}
+
+module.exports = { rules: [texts_have_one_order, host_names_have_one_home, bounds_are_told_alike] };

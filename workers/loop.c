@@ -13,6 +13,7 @@
 
 enum {
     ROUNDS_PER_TURN = 4,
+    CLAIM_DOUBLINGS = 2,
     TURN_MS = 1000,     /* no schedule: a turn that has taken so long begins no other round */
     PAGE = 64,          /* scopes that are looked at together */
     STOP_SLICE_MS = 50, /* no schedule: how often a wait looks whether the worker is to stop */
@@ -202,7 +203,7 @@ static void work_round(struct job_context *c)
     c->begun_us = clock_span_us();
     arena_reset(c->arena);
     for (size_t i = 0; i < c->part_count; i++)
-        c->parts[i] = (struct job_part){.of = c->parts[i].of, .name = c->parts[i].name};
+        c->parts[i] = (struct job_part){.of = c->parts[i].of, .name = c->parts[i].name, .due_us = c->parts[i].due_us};
     err_t e = functions[c->kind](c);
     if (e && c->part_count > 1)
         work_alone(c);
@@ -211,13 +212,23 @@ static void work_round(struct job_context *c)
     close_round(c, e != NULL);
 }
 
+/* One owner with much work, or whose work has waited, gets a larger claim, so that calls are filled. */
+static int64_t claim_of(const struct job_context *c, int round)
+{
+    bool late = clock_wall_us() - c->parts->due_us > WAIT_claim_due_MS * INT64_C(1000);
+    int doublings = late ? CLAIM_DOUBLINGS : round;
+    if (c->part_count > 1)
+        doublings = 0;
+    return (int64_t)job_claim_limit(c->kind) << (doublings < CLAIM_DOUBLINGS ? doublings : CLAIM_DOUBLINGS);
+}
+
 /* Owners with much work get a few rounds, or one that takes long (their hubs may be silent), then others have their
  * turn. */
 static void work(struct job_context *c)
 {
     int64_t turn_ends_ms = clock_ms() + TURN_MS;
     for (int round = 0; round < ROUNDS_PER_TURN && c->part_count > 0 && !is_stopping(); round++) {
-        c->claim = (int64_t)job_claim_limit(c->kind) << (c->part_count == 1 ? round : 0);
+        c->claim = claim_of(c, round);
         work_round(c);
         if (clock_ms() >= turn_ends_ms)
             break;
@@ -241,11 +252,16 @@ static void end_turn(const struct turn *t, struct hub_client *client)
     atomic_fetch_sub(&loop.worker->stats[t->kind].running, 1);
 }
 
+static struct job_part part_of(enum job_kind kind, const struct pool_scope *s)
+{
+    return (struct job_part){.of = owner_of(kind, s), .name = str_of(s->id_scope), .due_us = s->due_us};
+}
+
 static void run_turn(struct job_context *c, const struct turn *t)
 {
     struct job_part parts[POOL_TURN_MAX];
     for (size_t i = 0; i < t->scope_count; i++)
-        parts[i] = (struct job_part){.of = owner_of(t->kind, &t->scopes[i]), .name = str_of(t->scopes[i].id_scope)};
+        parts[i] = part_of(t->kind, &t->scopes[i]);
     c->kind = t->kind;
     c->slot = t->slot;
     c->waits = false;

@@ -45,6 +45,7 @@ struct worker {
 struct job_part {
     struct db_job_owner of;
     struct str name; /* the ID scope, or the tenant as text */
+    int64_t due_us;  /* of the job that was due first when the turn began */
     struct job_counts counts;
     bool over; /* all that was claimed is written */
 };

@@ -212,7 +212,7 @@ describe('neighbours', () => {
     for (const one of silent) { // each alone, in a turn of its own
       await made.relink([...links, Idscope.link(one)]);
       links.push(Idscope.link(one));
-      await until('the silent hub to be called', () => stranger.calls.has(one.host));
+      await until('its validation to run', async () => (await stack.sql(`select count(*) from idscope.job where kind = 'link_validate' and subject = '${one.host}' and fence > 0`)) === '1');
     }
     const began = Date.now();
     await made.relink([...links, Idscope.link(hub)]);
@@ -221,12 +221,16 @@ describe('neighbours', () => {
     assert.equal((await made.links()).get(silent[2].host).state, 'pending', 'the last of the silent ones has not been given up yet');
   });
 
-  test('a hub is told of at most a hundred devices in one call, however many wait for it', async (t) => {
+  test('devices that have waited are taken in large turns; a hub is told of at most a hundred in one call, however many wait for it', async (t) => {
     const made = await scene(t, { hubs: 0 });
     const hub = stray('silent');
     await made.relink([Idscope.link(hub)]);
     const devices = await each(Array.from({ length: 130 }), 16, () => made.enroll());
     await each(devices, 16, (device) => made.start(device));
+    await until('a turn to take them all, since they have waited', async () => {
+      await stack.sql(`update idscope.job set due_at = now() - interval '10 seconds' where kind = 'assign' and id_scope = lower('${made.idScope}')`);
+      return stack.events('worker').some(({ event, kind, idScope, count }) => event === 'job' && kind === 'assign' && idScope === made.idScope.toLowerCase() && count === devices.length);
+    });
     stranger.manners.set(hub.host, 'quick');
     await made.linkState(hub.host, 'valid');
     const states = await each(devices, 16, (device) => made.register(device));

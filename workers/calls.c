@@ -81,11 +81,11 @@ void calls_start(struct calls *s, struct hub_call *call)
     hub_client_start(s->c->client, call);
 }
 
-static bool begin(struct calls *s, const struct calls_steps *steps, void *context)
+static unsigned begin(struct calls *s, const struct calls_steps *steps, void *context)
 {
-    bool waits = steps->begin(context);
-    job_waits(s->c, waits);
-    return waits;
+    unsigned begun = steps->begin(context);
+    job_waits(s->c, begun & CALLS_WAIT);
+    return begun;
 }
 
 static void hand_on(struct calls *s, const struct calls_steps *steps, void *context)
@@ -108,9 +108,10 @@ static struct hub_call *next(const struct calls *s, bool soon)
 void calls_run(struct calls *s, const struct calls_steps *steps, void *context)
 {
     struct hub_client *client = s->c->client;
-    bool news = true, waits = begin(s, steps, context);
-    while (hub_client_open(client) > 0 || waits) {
-        struct hub_call *call = next(s, news || waits);
+    bool news = true;
+    unsigned begun = begin(s, steps, context);
+    while (hub_client_open(client) > 0 || begun & CALLS_WAIT) {
+        struct hub_call *call = next(s, news || begun & CALLS_WAIT);
         if (call) {
             steps->answered(context, call);
             news = true;
@@ -121,7 +122,8 @@ void calls_run(struct calls *s, const struct calls_steps *steps, void *context)
             news = false;
         }
         if (!call || hub_client_open(client) == 0)
-            waits = begin(s, steps, context);
+            begun = begin(s, steps, context);
+        news |= (begun & CALLS_NEWS) > 0;
     }
     hand_on(s, steps, context);
 }

@@ -30,9 +30,15 @@ void calls_over(struct calls *s, const struct hub_call *last);
 /* Starts the call, for which the caller has set all that is asked; its time is cut to the deadline. It comes back
  * through calls_run, exactly once; as HUB_CANCELLED when there is no time left. */
 void calls_start(struct calls *s, struct hub_call *call);
+/* What came of an attempt to begin. */
+enum calls_begun {
+    CALLS_WAIT = 1, /* something waits for room at a host: to be tried again in a moment */
+    CALLS_NEWS = 2, /* something ended without a call */
+};
+
 struct calls_steps {
-    /* Starts what there is room for. True: something waits for room at a host; it is called again in a moment. */
-    bool (*begin)(void *context);
+    /* Starts what there is room for. Returns some of enum calls_begun. */
+    unsigned (*begin)(void *context);
     /* Gets each call that ended (call->owner is the caller's), and may start more. */
     void (*answered)(void *context, struct hub_call *call);
     /* Called with c->db set when some ended and others still run, and at the end. */

@@ -71,12 +71,12 @@ static void begin(struct round *r, struct round_item *item)
     r->kind->begin(item);
 }
 
-static bool begin_all(void *context)
+static unsigned begin_all(void *context)
 {
     struct round *r = context;
     for (size_t i = 0; i < r->count; i++)
         begin(r, r->items[i]);
-    return false;
+    return 0;
 }
 
 static void take_answer(void *context, struct hub_call *call)

@@ -35,6 +35,7 @@ struct push {
     struct link_credentials credentials;
     size_t credential;               /* in use */
     bool begun, heard, single, done; /* heard: the hub has answered */
+    bool told;                       /* that it is done */
     struct trouble trouble;
     struct assign_item *one; /* of a single call */
     struct hub_call call;
@@ -518,21 +519,22 @@ static bool has_patience(const struct push *p)
            (waited_ms < WAIT_assign_place_busy_MS && hosts_answers(hosts_of(p), p->link->host));
 }
 
-static bool begin_all(void *context)
+static unsigned begin_all(void *context)
 {
     struct pushes *s = context;
-    bool waits = false;
+    unsigned begun = 0;
     begin_where_room_is(s);
     for (size_t i = 0; i < s->count; i++) {
         struct push *p = &s->at[i];
-        if (!is_to_begin(p) || must_wait(p))
-            continue;
-        if (has_patience(p))
-            waits = true;
-        else
+        bool waits = is_to_begin(p) && !must_wait(p);
+        if (waits && has_patience(p))
+            begun |= CALLS_WAIT;
+        else if (waits)
             stand_back(p);
+        if (p->done && !p->told)
+            begun |= CALLS_NEWS;
     }
-    return waits;
+    return begun;
 }
 
 static void take_ended(void *context, struct hub_call *call)
@@ -555,6 +557,7 @@ static void write_known(void *context)
     for (size_t i = 0; i < s->count; i++) {
         struct push *p = &s->at[i];
         struct trouble *t = &p->trouble;
+        p->told = p->done;
         if (t->noted)
             (void)db_link_trouble(c->db, c->arena, p->b->id_scope, p->link->host, t->hold_ms, t->validate);
         t->noted = false;

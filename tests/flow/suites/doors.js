@@ -252,10 +252,9 @@ function asker(t) {
   });
 }
 
-// All kinds are refused in the same words, and after the same time as a wrong key.
-async function refusedAlike(t, what, ask, kinds) {
+// The median of each kind in us, when they are asked in turns; `said` gets what they were told.
+async function timesOf(what, ask, kinds, said) {
   const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
-  const said = new Set();
   for (let i = 0; i < 300; i++) {
     for (const [kind, whom] of Object.entries(kinds)) {
       const { us, status, words } = await ask(whom(i));
@@ -264,13 +263,20 @@ async function refusedAlike(t, what, ask, kinds) {
       if (i >= 50) times[kind].push(us);
     }
   }
-  assert.equal(said.size, 1, `${what}: ${[...said].join('; ')}`);
-  const medians = Object.fromEntries(Object.entries(times).map(([kind, all]) => [kind, Math.round(median(all))]));
-  t.diagnostic(`${what}, medians in us: ${JSON.stringify(medians)}`);
-  for (const [kind, us] of Object.entries(medians)) {
-    const ratio = us / medians.wrongKey;
-    assert.ok(ratio > 0.75 && ratio < 1.33, `${what}: ${kind} is refused in ${us} us, a wrong key in ${medians.wrongKey} us`);
+  return Object.fromEntries(Object.entries(times).map(([kind, all]) => [kind, Math.round(median(all))]));
+}
+
+// All kinds are refused in the same words, and after the same time as a wrong key. What a busy machine does is not there a second time, a difference is.
+async function refusedAlike(t, what, ask, kinds) {
+  const said = new Set();
+  let medians, different;
+  for (let tries = 0; tries < 3 && !(different && different.length === 0); tries++) {
+    medians = await timesOf(what, ask, kinds, said);
+    t.diagnostic(`${what}, medians in us: ${JSON.stringify(medians)}`);
+    different = Object.keys(medians).filter((kind) => medians[kind] / medians.wrongKey <= 0.75 || medians[kind] / medians.wrongKey >= 1.33);
   }
+  assert.equal(said.size, 1, `${what}: ${[...said].join('; ')}`);
+  assert.deepEqual(different, [], `${what}: in us ${JSON.stringify(medians)}`);
 }
 
 describe('doors: strangers', () => {

@@ -212,16 +212,14 @@ err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, stru
     return codec_decode(a, table, mode, (struct json_in){v, body}, to, d);
 }
 
-static bool is_absent(const struct codec *row, const void *from);
-
 static bool all_absent(const struct codec *row, const void *from)
 {
-    while (row->kind != CODEC_KIND_END && is_absent(row, (const char *)from + row->offset))
+    while (row->kind != CODEC_KIND_END && codec_absent(row, (const char *)from + row->offset))
         row++;
     return row->kind == CODEC_KIND_END;
 }
 
-static bool is_absent(const struct codec *row, const void *from)
+bool codec_absent(const struct codec *row, const void *from)
 {
     switch (row->kind) {
     case CODEC_KIND_TEXT:
@@ -322,7 +320,7 @@ void codec_encode(struct text *out, const struct codec *table, const void *from)
         const void *member = (const char *)from + row->offset;
         if (row->flags & CODEC_IN)
             continue;
-        if (!is_absent(row, member)) {
+        if (!codec_absent(row, member)) {
             write_member(out, row, member);
         } else if (row->flags & CODEC_NULL) {
             json_member(out, row->name);

@@ -46,6 +46,7 @@ enum codec_flag {
     CODEC_IN = 4,           /* read, never written */
     CODEC_NULL = 8,         /* written as null when absent (others are left out) */
     CODEC_OBJECT_ONLY = 16, /* CODEC_JSON: must be an object */
+    CODEC_ANY_CASE = 32,    /* TEXT: queries take texts that differ in case alone for the same */
 };
 
 struct codec {
@@ -96,6 +97,8 @@ err_t codec_decode(struct arena *a, const struct codec *table, unsigned mode, st
 /* json_read + codec_decode. */
 err_t codec_read(struct arena *a, const struct codec *table, unsigned mode, struct str body, void *to,
                  struct err_detail *d);
+/* Is the member of that row, which stands at `from`, not there? */
+bool codec_absent(const struct codec *row, const void *from);
 /* Writes the struct as an object. */
 void codec_encode(struct text *out, const struct codec *table, const void *from);
 

@@ -233,6 +233,59 @@ struct str enc_time_iso(struct arena *a, int64_t us)
                         t.tm_hour, t.tm_min, t.tm_sec, left);
 }
 
+/* Takes `digits` digits and the character behind them (0: none) off the front. */
+static bool take_digits(struct str *in, size_t digits, char behind, int *ret)
+{
+    int64_t n;
+    size_t all = digits + (behind != 0);
+    if (in->n < all || *in->p == '-' || !dec_i64((struct str){in->p, digits}, 0, INT32_MAX, &n) ||
+        (behind && in->p[digits] != behind))
+        return false;
+    *in = (struct str){in->p + all, in->n - all};
+    *ret = (int)n;
+    return true;
+}
+
+static bool take_fraction(struct str *in, int64_t *ret_us)
+{
+    *ret_us = 0;
+    if (!in->n || *in->p != '.')
+        return true;
+    size_t i = 1;
+    for (int64_t worth = 100000; i < in->n && in->p[i] >= '0' && in->p[i] <= '9'; i++, worth /= 10)
+        *ret_us += worth * (in->p[i] - '0');
+    *in = (struct str){in->p + i, in->n - i};
+    return i > 1;
+}
+
+/* No field was out of its range: the calendar would have carried it over. */
+static bool is_date(const struct tm *t)
+{
+    struct tm carried = *t;
+    time_t s = timegm(&carried);
+    return s >= 0 && carried.tm_mday == t->tm_mday && carried.tm_mon == t->tm_mon && carried.tm_hour == t->tm_hour &&
+           carried.tm_min == t->tm_min && carried.tm_sec == t->tm_sec;
+}
+
+bool dec_time_iso(struct str in, int64_t *ret)
+{
+    struct tm t = {0};
+    int64_t us = 0;
+    bool date_only = in.n == strlen("2026-03-02");
+    if (!take_digits(&in, 4, '-', &t.tm_year) || !take_digits(&in, 2, '-', &t.tm_mon) ||
+        !take_digits(&in, 2, date_only ? 0 : 'T', &t.tm_mday))
+        return false;
+    if (!date_only && (!take_digits(&in, 2, ':', &t.tm_hour) || !take_digits(&in, 2, ':', &t.tm_min) ||
+                       !take_digits(&in, 2, 0, &t.tm_sec) || !take_fraction(&in, &us) || !str_same(in, STR("Z"))))
+        return false;
+    t.tm_year -= 1900;
+    t.tm_mon -= 1;
+    if (!is_date(&t))
+        return false;
+    *ret = (int64_t)timegm(&t) * 1000000 + us;
+    return true;
+}
+
 bool dec_i64(struct str in, int64_t min, int64_t max, int64_t *ret)
 {
     bool negative = in.n && *in.p == '-';

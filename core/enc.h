@@ -30,6 +30,8 @@ bool dec_uuid(struct str in, struct uuid *ret);             /* 8-4-4-4-12, any c
 
 /* Times are microseconds since 1970-01-01 UTC (`_us`). */
 struct str enc_time_iso(struct arena *a, int64_t us); /* 2026-03-02T08:15:30.1234560Z: seven digits */
+/* The same with any digits of a second or none (beyond six they are cut), or the date alone; from year 1970 on. */
+bool dec_time_iso(struct str in, int64_t *ret);
 
 bool dec_i64(struct str in, int64_t min, int64_t max, int64_t *ret); /* decimal, optional '-', nothing else */
 

@@ -159,15 +159,32 @@ static const struct codec reprovision_policy_codec[] = {
     CODEC_END,
 };
 
+#define R_ struct registration_state
+const struct codec registration_state_codec[] = {
+    CODEC_TEXT(R_, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
+    CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
+    CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MOST, CODEC_ANY_CASE),
+    CODEC_TEXT(R_, device_id, "deviceId", DEVICE_ID_MOST, 0),
+    CODEC_WORD(R_, status, "status", registration_status_words, 0),
+    CODEC_WORD(R_, substatus, "substatus", registration_substatus_words, 0),
+    CODEC_I64(R_, error_code, "errorCode", 0, INT32_MAX, 0),
+    CODEC_TEXT(R_, error_message, "errorMessage", SENTENCE_MAX, 0),
+    CODEC_TIME(R_, updated_us, "lastUpdatedDateTimeUtc"),
+    CODEC_TEXT(R_, etag, "etag", ETAG_MAX, 0),
+    CODEC_END,
+};
+#undef R_
+
 #define E_ struct enrollment
 const struct codec enrollment_codec[] = {
-    CODEC_TEXT(E_, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
+    CODEC_TEXT(E_, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
     CODEC_TEXT(E_, device_id, "deviceId", DEVICE_ID_MOST, 0),
-    CODEC_JSON(E_, registration_state, "registrationState", TWIN_MAX, CODEC_OUT),
+    CODEC_OBJECT(E_, registration_state, "registrationState", registration_state_codec, struct registration_state,
+                 CODEC_OUT),
     CODEC_JSON(E_, optional_device_information, "optionalDeviceInformation", TWIN_MAX, CODEC_OBJECT_ONLY),
     CODEC_OBJECT(E_, attestation, "attestation", attestation_codec, struct attestation, CODEC_MUST),
     CODEC_INNER(E_, capabilities, "capabilities", capabilities_codec, 0),
-    CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MOST, 0),
+    CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MOST, CODEC_ANY_CASE),
     CODEC_JSON(E_, initial_twin, "initialTwin", TWIN_MAX, CODEC_OBJECT_ONLY),
     CODEC_TEXT(E_, etag, "etag", ETAG_MAX, 0),
     CODEC_WORD(E_, provisioning_status, "provisioningStatus", provisioning_status_words, 0),
@@ -180,22 +197,6 @@ const struct codec enrollment_codec[] = {
     CODEC_END,
 };
 #undef E_
-
-#define R_ struct registration_state
-const struct codec registration_state_codec[] = {
-    CODEC_TEXT(R_, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
-    CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
-    CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MOST, 0),
-    CODEC_TEXT(R_, device_id, "deviceId", DEVICE_ID_MOST, 0),
-    CODEC_WORD(R_, status, "status", registration_status_words, 0),
-    CODEC_WORD(R_, substatus, "substatus", registration_substatus_words, 0),
-    CODEC_I64(R_, error_code, "errorCode", 0, INT32_MAX, 0),
-    CODEC_TEXT(R_, error_message, "errorMessage", SENTENCE_MAX, 0),
-    CODEC_TIME(R_, updated_us, "lastUpdatedDateTimeUtc"),
-    CODEC_TEXT(R_, etag, "etag", ETAG_MAX, 0),
-    CODEC_END,
-};
-#undef R_
 
 const struct codec operation_status_codec[] = {
     CODEC_TEXT(struct operation_status, operation_id, "operationId", ID_MAX, 0),

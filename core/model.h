@@ -90,6 +90,8 @@ struct capabilities {
 };
 extern const struct codec capabilities_codec[];
 
+struct registration_state;
+
 /* An individual enrollment as the service plane reads and writes it. */
 struct enrollment {
     struct str registration_id, device_id;
@@ -103,8 +105,8 @@ struct enrollment {
     int64_t created_us, updated_us;
     int allocation_policy;
     struct str_list iot_hubs;
-    struct str custom_allocation;  /* JSON object: customAllocationDefinition; refused as long as policy custom is */
-    struct str registration_state; /* JSON object, out only: filled once the device has registered */
+    struct str custom_allocation; /* JSON object: customAllocationDefinition; refused as long as policy custom is */
+    struct registration_state *registration_state; /* out only: once the device has registered */
 };
 extern const struct codec enrollment_codec[];
 extern const struct codec attestation_codec[]; /* {"type","symmetricKey":{…}}: attestationmechanism */

@@ -241,15 +241,17 @@ err_t conn_run_plain(struct db *db, const char *where, const char *sql)
     return e;
 }
 
-/* A lane plans each statement once, maybe for empty tables; all it ever does is look up rows by their key. So only the
- * join that does that is left to it: the others read a whole index as soon as the statistics make that look cheap. */
+/* No statement has use for a scan of a table: a plan that was made while the table was small would be kept while it
+ * grows. A lane plans each statement once, maybe for empty tables; all it ever does is look up rows by their key. So
+ * only the join that does that is left to it: the others read a whole index as soon as the statistics make that look
+ * cheap. */
 static err_t set_session(struct db *db)
 {
     PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
     (void)PQsetnonblocking(db->conn, 1); /* conn_answered() does the waiting, for sending as well */
     TRY(conn_run_plain(db, "session settings",
                        "SET timezone = 'UTC'; SET idle_in_transaction_session_timeout = '30s';"
-                       "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off"));
+                       "SET search_path = idscope, pg_catalog, pg_temp; SET jit = off; SET enable_seqscan = off"));
     struct err_detail limit;
     err_say(&limit, NULL, "SET statement_timeout = %lld", (long long)atomic_load(&statement_ms));
     TRY(conn_run_plain(db, "session settings", limit.text));
@@ -257,8 +259,7 @@ static err_t set_session(struct db *db)
         return NULL;
     return conn_run_plain(
         db, "session settings",
-        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_mergejoin = off;"
-        "SET enable_hashjoin = off");
+        "SET plan_cache_mode = force_generic_plan; SET enable_mergejoin = off; SET enable_hashjoin = off");
 }
 
 /* And what time the server has. */

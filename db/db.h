@@ -27,12 +27,12 @@ struct db;
 enum { DB_SCHEMA_MIN = 1, DB_SCHEMA_MAX = 1 };
 
 enum db_use {
-    DB_USE_LANE, /* batches: force_generic_plan, enable_seqscan=off */
+    DB_USE_LANE, /* batches: force_generic_plan, joins by look-ups alone */
     DB_USE_GENERAL,
 };
 
 /* Opens, checks the schema's version and prepares. `application_name` is seen in pg_stat_activity. On failure the
- * sentence is in `d` and *ret is untouched. Session settings: timezone UTC, statement_timeout,
+ * sentence is in `d` and *ret is untouched. Session settings: timezone UTC, no scans of tables, statement_timeout,
  * idle_in_transaction_session_timeout, synchronous_commit is left alone. */
 err_t db_open(const char *url, const char *application_name, enum db_use use, struct err_detail *d, struct db **ret);
 /* Ends the connection; what is under way in it is undone. NULL is allowed. */

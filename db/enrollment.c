@@ -10,28 +10,38 @@
 DB_PARAMS(guard, struct enrollment_guard, COL(id_scope), COL(scope_version), COL(tenant_id), COL(registration_key));
 DB_PARAMS(written, struct enrollment_row, WRITTEN_COLS);
 DB_ROW(enrollment, struct enrollment_row, WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key), COL(etag),
-       COL_TIME(enrollment.created_us, "created_at"), COL_TIME(enrollment.updated_us, "updated_at"));
+       COL_TIME(enrollment.created_us, "created_at"), COL_TIME(enrollment.updated_us, "updated_at"),
+       REGISTRATION_COLS(registration., "state_"));
 DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked), COL(written));
-
-/* An enrollment and what became of its device, out of the results of the two statements. */
-static bool read_both(const struct rows *enrollment, const struct rows *registration, struct arena *a,
-                      struct enrollment_row *ret)
-{
-    if (!rows_first(enrollment, a, ret, sizeof *ret))
-        return false;
-    (void)rows_first(registration, a, &ret->registration, sizeof ret->registration);
-    return true;
-}
 
 err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                          bool *ret_found, struct enrollment_row *ret)
 {
-    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call calls[] = {DB_CALL(SQL_ENROLLMENT_FIND, db_text(id_scope), db_text(registration_key)),
-                                    DB_CALL(SQL_REGISTRATION_FIND, db_text(id_scope), db_text(registration_key))};
-    TRY(db_run(db, a, calls, 2, DB_REPEATABLE, r.of));
-    *ret_found = read_both(r.of[0], r.of[1], a, ret);
-    return NULL;
+    return db_first(db, a, DB_CALL(SQL_ENROLLMENT_FIND, db_text(id_scope), db_text(registration_key)), DB_REPEATABLE,
+                    ret_found, ret, sizeof *ret);
+}
+
+/* By the order of the list: the statement, and the one that goes down (0: there is none). */
+static const enum sql_id lists[][2] = {
+    [ENROLLMENTS_BY_ID] = {SQL_ENROLLMENT_LIST_BY_ID, SQL_ENROLLMENT_LIST_BY_ID_DOWN},
+    [ENROLLMENTS_BY_DEVICE] = {SQL_ENROLLMENT_LIST_BY_DEVICE},
+    [ENROLLMENTS_BY_CREATED] = {SQL_ENROLLMENT_LIST_BY_CREATED, SQL_ENROLLMENT_LIST_BY_CREATED_DOWN},
+    [ENROLLMENTS_BY_UPDATED] = {SQL_ENROLLMENT_LIST_BY_UPDATED, SQL_ENROLLMENT_LIST_BY_UPDATED_DOWN},
+    [ENROLLMENTS_BY_STATUS] = {SQL_ENROLLMENT_LIST_BY_STATUS},
+    [ENROLLMENTS_BY_POLICY] = {SQL_ENROLLMENT_LIST_BY_POLICY},
+    [ENROLLMENTS_BY_ATTESTATION] = {SQL_ENROLLMENT_LIST_BY_ATTESTATION},
+};
+
+DB_PARAMS(stretch_by_text, struct enrollment_stretch, COL(id_scope), COL(value), COL(key), COL(last), COL(limit));
+DB_PARAMS(stretch_by_time, struct enrollment_stretch, COL(id_scope), COL_TIME(value_us, "value"), COL(key),
+          COL_TIME(last_us, "last"), COL(limit));
+
+err_t db_enrollment_list(struct db *db, struct arena *a, const struct enrollment_stretch *s,
+                         struct enrollment_row **ret, size_t *ret_count)
+{
+    bool by_time = s->by == ENROLLMENTS_BY_CREATED || s->by == ENROLLMENTS_BY_UPDATED;
+    const struct db_in in = by_time ? DB_MEMBERS(stretch_by_time, s) : DB_MEMBERS(stretch_by_text, s);
+    return db_all(db, a, DB_CALL(lists[s->by][s->down], in), DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
 err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,
@@ -43,12 +53,11 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
         update ? DB_CALL(SQL_ENROLLMENT_UPDATE, DB_MEMBERS(guard, g), DB_MEMBERS(written, e), db_uuid(g->etag))
                : DB_CALL(SQL_ENROLLMENT_INSERT, DB_MEMBERS(guard, g), DB_MEMBERS(written, e)),
         DB_CALL(SQL_ENROLLMENT_FIND, db_text(g->id_scope), db_text(g->registration_key)),
-        DB_CALL(SQL_REGISTRATION_FIND, db_text(g->id_scope), db_text(g->registration_key)),
     };
-    TRY(db_run(db, a, calls, 3, DB_ONCE, r.of));
+    TRY(db_run(db, a, calls, 2, DB_ONCE, r.of));
     (void)rows_first(r.of[0], a, ret_outcome, sizeof *ret_outcome);
     if (ret_outcome->written)
-        (void)read_both(r.of[1], r.of[2], a, ret);
+        (void)rows_first(r.of[1], a, ret, sizeof *ret);
     return NULL;
 }
 

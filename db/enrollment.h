@@ -28,6 +28,28 @@ struct enrollment_row {
 err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                          bool *ret_found, struct enrollment_row *ret);
 
+/* A stretch of the list, in the order of one member and then of the key, from behind a place up (or down) to the last
+ * value. */
+enum enrollment_order {
+    ENROLLMENTS_BY_ID,
+    ENROLLMENTS_BY_DEVICE,
+    ENROLLMENTS_BY_CREATED,
+    ENROLLMENTS_BY_UPDATED,
+    ENROLLMENTS_BY_STATUS,
+    ENROLLMENTS_BY_POLICY,
+    ENROLLMENTS_BY_ATTESTATION
+};
+struct enrollment_stretch {
+    struct str id_scope;
+    enum enrollment_order by;
+    bool down;                   /* by id, created and updated alone */
+    struct str value, key, last; /* where the order is a time: */
+    int64_t value_us, last_us;
+    int64_t limit;
+};
+err_t db_enrollment_list(struct db *db, struct arena *a, const struct enrollment_stretch *s,
+                         struct enrollment_row **ret, size_t *ret_count);
+
 /* What a write is checked against. */
 struct enrollment_guard {
     struct uuid tenant_id;

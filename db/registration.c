@@ -2,11 +2,7 @@
  * forget one. */
 #include "db/registration.h"
 
-DB_ROW(registration, struct registration_row, COL(state.registration_id), COL_AS(operation, "operation_id"),
-       COL(revision), COL_WORD(state.status, registration_status_words),
-       COL_WORD(state.substatus, registration_substatus_words), COL(state.assigned_hub), COL(state.device_id),
-       COL(state.error_code), COL(state.error_message), COL_TIME(state.created_us, "created_at"),
-       COL_TIME(state.updated_us, "updated_at"));
+DB_ROW(registration, struct registration_row, REGISTRATION_COLS(, ""));
 DB_ROW(registration_outcome, struct registration_outcome, COL(live), COL(gone));
 DB_ROW(registration_input, struct registration_input, COL(registration_id), COL(hash), COL(input));
 

@@ -12,6 +12,15 @@ struct registration_row {
     int64_t revision;
 };
 
+/* Its columns, in whichever row it stands as `at`, named with `as` before. */
+#define REGISTRATION_COLS(at, as)                                                                                      \
+    COL_AS(at state.registration_id, as "registration_id"), COL_AS(at operation, as "operation_id"),                   \
+        COL_AS(at revision, as "revision"), COL_WORD_AS(at state.status, registration_status_words, as "status"),      \
+        COL_WORD_AS(at state.substatus, registration_substatus_words, as "substatus"),                                 \
+        COL_AS(at state.assigned_hub, as "assigned_hub"), COL_AS(at state.device_id, as "device_id"),                  \
+        COL_AS(at state.error_code, as "error_code"), COL_AS(at state.error_message, as "error_message"),              \
+        COL_TIME(at state.created_us, as "created_at"), COL_TIME(at state.updated_us, as "updated_at")
+
 /* *ret is zeroed when it is not found. */
 err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                            bool *ret_found, struct registration_row *ret);

@@ -87,7 +87,8 @@ enum { DB_COLS_MAX = 40 };
            int: DB_I32, struct opt_i64: DB_OPT_I64, bool: DB_BOOL, enum tri: DB_TRI, struct str_list: DB_TEXTS,        \
            struct i64_list: DB_I64S, struct bytes_list: DB_BYTEAS)
 #define COL_JSON(member) DB_COL(member, #member, NULL, struct str: DB_JSON)
-#define COL_WORD(member, words) DB_COL(member, #member, words, int: DB_WORD)
+#define COL_WORD(member, words) COL_WORD_AS(member, words, #member)
+#define COL_WORD_AS(member, words, name) DB_COL(member, name, words, int: DB_WORD)
 #define COL_TIME(member, name) DB_COL(member, name, NULL, int64_t: DB_TIME)
 #define COL_PRESENT(member, name) DB_COL(member, name, NULL, bool: DB_PRESENT)
 #define DB_COL(member, name, words, ...)                                                                               \

@@ -1,11 +1,10 @@
 /* enrollment.c: individual enrollments (wire.md 3.2, 3.5; decisions.md 13, 15): which bodies are good, when a write
  * happens, which answer shows keys. It must never show a key but in the answers to PUT and attestationmechanism. */
-#include "db/enrollment.h"
+#include "api/op/enrollment.h"
 
 #include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
-#include "api/shared.h"
 #include "core/json.h"
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
@@ -24,18 +23,18 @@ static err_t show_attestation(struct call *r, const struct enrollment_row *row, 
     return unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret));
 }
 
+const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struct enrollment_row *row)
+{
+    row->enrollment.etag = id_etag(a, &row->etag);
+    if (row->registration.state.status)
+        row->enrollment.registration_state = service_registration(r, a, &row->registration);
+    return &row->enrollment;
+}
+
 static err_t reply_enrollment(struct call *r, struct enrollment_row *row, bool secret)
 {
-    struct enrollment *e = &row->enrollment;
-    TRY(show_attestation(r, row, secret, &e->attestation));
-    e->etag = id_etag(r->arena, &row->etag);
-    if (row->registration.state.status) {
-        struct text state;
-        text_init(&state, r->arena, 512);
-        codec_encode(&state, registration_state_codec, service_registration(r, &row->registration));
-        e->registration_state = text_str(&state);
-    }
-    return call_reply_codec(r, 200, enrollment_codec, e);
+    TRY(show_attestation(r, row, secret, &row->enrollment.attestation));
+    return call_reply_codec(r, 200, enrollment_codec, enrollment_shown(r, r->arena, row));
 }
 
 static err_t find_enrollment(struct call *r, struct enrollment_row *ret)

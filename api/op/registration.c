@@ -15,7 +15,7 @@ err_t op_registration_get(struct call *r)
     TRY(db_registration_find(r->db, r->arena, r->instance->id_scope, key, &found, &row));
     if (!found)
         return E(REGISTRATION_NOT_FOUND);
-    return call_reply_codec(r, 200, registration_state_codec, service_registration(r, &row));
+    return call_reply_codec(r, 200, registration_state_codec, service_registration(r, r->arena, &row));
 }
 
 /* NULL when any will do; else the row as it is now, which must not change until it is gone. */

@@ -21,18 +21,17 @@ enum match service_match(struct str if_match, struct uuid *ret_tag)
     return dec_uuid(s, ret_tag) ? MATCH_TAG : MATCH_NEVER;
 }
 
-struct registration_state *service_registration(struct call *r, const struct registration_row *row)
+struct registration_state *service_registration(struct call *r, struct arena *a, const struct registration_row *row)
 {
-    struct registration_state *state = ARENA_NEW(r->arena, struct registration_state);
+    struct registration_state *state = ARENA_NEW(a, struct registration_state);
     *state = row->state;
     if (state->status == REG_ASSIGNED && assigned_hub_is_gone(r, state->assigned_hub, state->updated_us)) {
-        state->error_message =
-            arena_printf(r->arena, "Its hub %.*s was deleted; the next registration chooses another one.",
-                         STR_ARG(state->assigned_hub));
+        state->error_message = arena_printf(a, "Its hub %.*s was deleted; the next registration chooses another one.",
+                                            STR_ARG(state->assigned_hub));
         state->status = REG_UNASSIGNED;
         state->substatus = SUB_ABSENT;
         state->assigned_hub = state->device_id = (struct str){NULL, 0};
     }
-    state->etag = id_registration_etag(r->arena, &row->operation, row->revision);
+    state->etag = id_registration_etag(a, &row->operation, row->revision);
     return state;
 }

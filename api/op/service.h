@@ -12,7 +12,7 @@ err_t service_registration_id(struct call *r, struct str *ret_key);
 enum match { MATCH_ABSENT, MATCH_ANY, MATCH_TAG, MATCH_NEVER };
 enum match service_match(struct str if_match, struct uuid *ret_tag);
 
-/* The service's view of a registration, with its etag. */
-struct registration_state *service_registration(struct call *r, const struct registration_row *row);
+/* The service's view of a registration, with its etag, in the arena. */
+struct registration_state *service_registration(struct call *r, struct arena *a, const struct registration_row *row);
 
 #endif

@@ -3,13 +3,7 @@
 
 -- name: enrollment_find -> enrollment
 -- $1 ID scope, $2 registration key
-SELECT e.registration_id, e.device_id, e.id_scope, e.registration_key AS key, e.attestation_type, e.attestation_sealed,
-       CASE WHEN e.enabled THEN 'enabled' ELSE 'disabled' END AS provisioning_status, e.allocation_policy, e.iot_hubs,
-       e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge, e.etag, e.created_at, e.updated_at,
-       d.initial_twin, d.optional_device_information
-  FROM idscope.enrollment e
-  LEFT JOIN idscope.enrollment_detail d ON d.id_scope = e.id_scope AND d.registration_key = e.registration_key
- WHERE e.id_scope = $1 AND e.registration_key = $2;
+SELECT * FROM idscope.enrollment_shown WHERE id_scope = $1 AND key = $2;
 
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
@@ -111,3 +105,66 @@ WITH live AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches;
+
+-- Lists (core/query): the enrollments of a span of one member's values, in the order of that member and then of the key, from behind a
+-- place on: $1 ID scope, $2 and $3 the place, a value and a key, $4 the last value, $5 how many at most. An index serves each.
+
+-- name: enrollment_list_by_id -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (key, key) > ($2, $3) AND key <= $4
+ ORDER BY key
+ LIMIT $5;
+
+-- name: enrollment_list_by_id_down -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (key, key) < ($2, $3) AND key >= $4
+ ORDER BY key DESC
+ LIMIT $5;
+
+-- name: enrollment_list_by_created -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (created_at, key) > ($2, $3) AND created_at <= $4
+ ORDER BY created_at, key
+ LIMIT $5;
+
+-- name: enrollment_list_by_created_down -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (created_at, key) < ($2, $3) AND created_at >= $4
+ ORDER BY created_at DESC, key DESC
+ LIMIT $5;
+
+-- name: enrollment_list_by_updated -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (updated_at, key) > ($2, $3) AND updated_at <= $4
+ ORDER BY updated_at, key
+ LIMIT $5;
+
+-- name: enrollment_list_by_updated_down -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (updated_at, key) < ($2, $3) AND updated_at >= $4
+ ORDER BY updated_at DESC, key DESC
+ LIMIT $5;
+
+-- name: enrollment_list_by_device -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (device_id, key) > ($2, $3) AND device_id <= $4
+ ORDER BY device_id, key
+ LIMIT $5;
+
+-- name: enrollment_list_by_status -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (provisioning_status, key) > ($2, $3) AND provisioning_status <= $4
+ ORDER BY provisioning_status, key
+ LIMIT $5;
+
+-- name: enrollment_list_by_policy -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (allocation_policy, key) > ($2, $3) AND allocation_policy <= $4
+ ORDER BY allocation_policy, key
+ LIMIT $5;
+
+-- name: enrollment_list_by_attestation -> enrollment
+SELECT * FROM idscope.enrollment_shown
+ WHERE id_scope = $1 AND (attestation_type, key) > ($2, $3) AND attestation_type <= $4
+ ORDER BY attestation_type, key
+ LIMIT $5;

@@ -10,11 +10,11 @@ CREATE TABLE idscope.enrollment (
     id_scope             text COLLATE "C" NOT NULL,
     registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
     registration_id      text NOT NULL CONSTRAINT enrollment_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
-    device_id            text CHECK (length(device_id) BETWEEN 1 AND 128),
-    attestation_type     text NOT NULL CHECK (attestation_type IN ('symmetricKey')),
+    device_id            text COLLATE "C" CHECK (length(device_id) BETWEEN 1 AND 128),
+    attestation_type     text COLLATE "C" NOT NULL CHECK (attestation_type IN ('symmetricKey')),
     attestation_sealed   bytea NOT NULL,
     enabled              boolean NOT NULL DEFAULT true,
-    allocation_policy    text CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
+    allocation_policy    text COLLATE "C" CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
     iot_hubs             text[] CHECK (cardinality(iot_hubs) <= 50),
     iot_hub_host_name    text,
     update_hub_assignment boolean NOT NULL DEFAULT true,
@@ -34,6 +34,14 @@ COMMENT ON COLUMN idscope.enrollment.attestation_type IS 'How the device proves 
 COMMENT ON COLUMN idscope.enrollment.attestation_sealed IS 'Keys or certificates as one value, sealed under the key ring for this row and this type (core/attest)';
 COMMENT ON COLUMN idscope.enrollment.version IS 'Rises with each change; a register names the version its credential was checked against';
 COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation policy or named hubs change';
+
+-- For lists alone (idscope.enrollment_shown): each is the order of one member, and within it of the key. Registering reads the table by its key.
+CREATE INDEX enrollment_by_device ON idscope.enrollment (id_scope, device_id, registration_key) WHERE device_id IS NOT NULL;
+CREATE INDEX enrollment_by_created ON idscope.enrollment (id_scope, created_at, registration_key);
+CREATE INDEX enrollment_by_updated ON idscope.enrollment (id_scope, updated_at, registration_key);
+CREATE INDEX enrollment_by_status ON idscope.enrollment (id_scope, (CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C"), registration_key);
+CREATE INDEX enrollment_by_policy ON idscope.enrollment (id_scope, allocation_policy, registration_key) WHERE allocation_policy IS NOT NULL;
+CREATE INDEX enrollment_by_attestation ON idscope.enrollment (id_scope, attestation_type, registration_key);
 
 CREATE TABLE idscope.enrollment_detail (
     id_scope             text COLLATE "C" NOT NULL,
@@ -91,6 +99,21 @@ COMMENT ON COLUMN idscope.registration.scope_inputs IS 'scope.inputs_version of 
 COMMENT ON COLUMN idscope.registration.alloc_input IS 'SHA-256 of the inputs of the last choice (alloc_input.hash)';
 COMMENT ON COLUMN idscope.registration.checked_at IS 'When the hub last confirmed the identity';
 COMMENT ON COLUMN idscope.registration.operation_at IS 'When the running or last operation began';
+
+-- The two beside it are looked up by their keys for each enrollment (LIMIT 1), however few or many rows the planner takes a list for.
+CREATE VIEW idscope.enrollment_shown WITH (security_invoker = true) AS
+SELECT e.id_scope, e.registration_key AS key, e.registration_id, e.device_id, e.attestation_type, e.attestation_sealed,
+       CASE WHEN e.enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C" AS provisioning_status, e.allocation_policy, e.iot_hubs,
+       e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge, e.etag, e.created_at, e.updated_at,
+       d.initial_twin, d.optional_device_information,
+       r.registration_id AS state_registration_id, r.operation_id AS state_operation_id, r.revision AS state_revision,
+       r.status AS state_status, r.substatus AS state_substatus, r.assigned_hub AS state_assigned_hub, r.device_id AS state_device_id,
+       r.error_code AS state_error_code, CASE r.status WHEN 'assigning' THEN r.waiting_for ELSE r.error_message END AS state_error_message,
+       r.created_at AS state_created_at, r.updated_at AS state_updated_at
+  FROM idscope.enrollment e
+  LEFT JOIN LATERAL (SELECT * FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND registration_key = e.registration_key LIMIT 1) d ON true
+  LEFT JOIN LATERAL (SELECT * FROM idscope.registration WHERE id_scope = e.id_scope AND registration_key = e.registration_key LIMIT 1) r ON true;
+COMMENT ON VIEW idscope.enrollment_shown IS 'Enrollments as the service plane shows them, with what became of their devices (state_…); while assigning, the message is what it waits for';
 
 CREATE TABLE idscope.alloc_input (
     id_scope    text COLLATE "C" NOT NULL,
@@ -209,7 +232,7 @@ GRANT EXECUTE ON FUNCTION idscope.keys_joined(jsonb, jsonb) TO idscope_api, idsc
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_detail, idscope.registration TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;
-GRANT SELECT ON idscope.alloc_input TO idscope_api;
+GRANT SELECT ON idscope.enrollment_shown, idscope.alloc_input TO idscope_api;
 GRANT SELECT ON idscope.enrollment TO idscope_worker;
 GRANT SELECT, UPDATE ON idscope.registration TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (named_at), DELETE ON idscope.alloc_input TO idscope_worker;

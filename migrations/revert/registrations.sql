@@ -9,6 +9,7 @@ DROP FUNCTION idscope.purge_retired_scopes(int);
 DROP TABLE idscope.tenant_job;
 DROP TABLE idscope.job;
 DROP TABLE idscope.alloc_input;
+DROP VIEW idscope.enrollment_shown;
 DROP TABLE idscope.registration;
 DROP TABLE idscope.enrollment_detail;
 DROP TABLE idscope.enrollment;

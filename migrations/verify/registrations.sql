@@ -14,6 +14,11 @@ SELECT id_scope, registration_key, registration_id, operation_id, revision, stat
        device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,
        enrollment_inputs, scope_inputs, alloc_input, checked_at, operation_at, created_at, updated_at
   FROM idscope.registration WHERE false;
+SELECT id_scope, key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status, allocation_policy, iot_hubs,
+       iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, created_at, updated_at, initial_twin,
+       optional_device_information, state_registration_id, state_operation_id, state_revision, state_status, state_substatus,
+       state_assigned_hub, state_device_id, state_error_code, state_error_message, state_created_at, state_updated_at
+  FROM idscope.enrollment_shown WHERE false;
 SELECT id_scope, hash, input, created_at, named_at
   FROM idscope.alloc_input WHERE false;
 SELECT id_scope, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
@@ -29,6 +34,7 @@ BEGIN
     SELECT string_agg(format('%s: %s on %s', who, one, tab), ', ') INTO wrong
       FROM (VALUES
         ('idscope_api', 'enrollment', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'enrollment_shown', 'SELECT'),
         ('idscope_api', 'enrollment_detail', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'registration', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'job', 'SELECT INSERT UPDATE DELETE'),

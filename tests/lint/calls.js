@@ -30,7 +30,7 @@ const uses = (text, pattern) => [...text.matchAll(pattern)].map((match) => ({ at
 
 // How many columns stand in a list; what is shared by lists is a macro of the file or of a header.
 function columns(text, list) {
-  const shared = (name) => new RegExp(`^#define ${name} ((?:.*\\\\\\n)*.*)`, 'm').exec(text + headers)[1];
+  const shared = (name) => new RegExp(`^#define ${name}(?:\\([^)]*\\))? ((?:.*\\\\\\n)*.*)`, 'm').exec(text + headers)[1];
   const own = list.match(/\bCOL(?:_[A-Z]+)?\(/g) ?? [];
   return own.length + sum((list.match(/\b[A-Z_]+_COLS\b/g) ?? []).map((name) => columns(text, shared(name))));
 }

@@ -107,6 +107,50 @@ static void uuids(void **state)
         assert_false(dec_uuid(str_of(bad[i]), &u));
 }
 
+static void times_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t us;
+    } good[] = {{"2026-03-02T08:15:30.1234560Z", 1772439330123456},
+                {"2026-03-02T08:15:30.12345699999Z", 1772439330123456},
+                {"2026-03-02T08:15:30.5Z", 1772439330500000},
+                {"2026-03-02T08:15:30Z", 1772439330000000},
+                {"2000-02-29", 951782400000000},
+                {"1970-01-01", 0},
+                {"9999-12-31T23:59:59.999999Z", 253402300799999999}};
+    static const char *const bad[] = {"",
+                                      "2026",
+                                      "2026-03",
+                                      "2026-3-02",
+                                      "2026-02-29",
+                                      "2026-13-01",
+                                      "2026-00-01",
+                                      "2026-03-00",
+                                      "1969-12-31",
+                                      "-026-03-02",
+                                      "2026-03-02T",
+                                      "2026-03-02Z",
+                                      "2026-03-02T08:15:30",
+                                      "2026-03-02T08:15Z",
+                                      "2026-03-02T24:00:00Z",
+                                      "2026-03-02T08:60:00Z",
+                                      "2026-03-02T08:15:60Z",
+                                      "2026-03-02T08:15:30.Z",
+                                      "2026-03-02T08:15:30.5",
+                                      "2026-03-02T08:15:30.5Z ",
+                                      "2026-03-02T08:15:30+01:00",
+                                      "2026-03-02 08:15:30Z"};
+    int64_t us;
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(dec_time_iso(str_of(good[i].text), &us));
+        assert_int_equal(us, good[i].us);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(dec_time_iso(str_of(bad[i]), &us));
+}
+
 static void times(void **state)
 {
     assert_text(enc_time_iso(*state, 1772439330123456), "2026-03-02T08:15:30.1234560Z");
@@ -145,6 +189,7 @@ int main(void)
         UNIT(percent_refuses_bad_escapes_and_nul),
         UNIT(uuids),
         UNIT(times),
+        UNIT(times_are_read),
         UNIT(whole_numbers),
     };
     return cmocka_run_group_tests_name("enc", tests, NULL, NULL);

@@ -92,7 +92,7 @@ struct db_in db_i64s(const int64_t *at, size_t n);     /* int8[] */
 struct db_in db_members(const struct db_row *row, const void *from, size_t size);
 struct db_in db_arrays(const struct db_row *row, const void *first, size_t size, size_t count);
 
-enum { DB_CALLS_MAX = 8 };
+enum { DB_CALLS_MAX = 20 };
 
 /* A statement with its parameters $1, $2, … in their order. */
 struct db_call {

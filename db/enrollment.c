@@ -1,6 +1,8 @@
 /* enrollment.c: individual enrollments. It must never open a key, nor write past a change of the instance. */
 #include "db/enrollment.h"
 
+#include <string.h>
+
 /* What a write says of it. */
 #define WRITTEN_COLS                                                                                                   \
     COL(enrollment.registration_id), COL(enrollment.device_id), COL_WORD(attestation.type, attestation_type_words),    \
@@ -61,17 +63,51 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
     return NULL;
 }
 
-err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, int64_t remove_after_ms,
-                           struct enrollment_outcome *ret_outcome)
+/* The outcomes are the first row of each `every`th result. */
+static err_t run_changes(struct db *db, struct arena *a, const struct db_call *calls, size_t every,
+                         struct enrollment_change *changes, size_t count)
 {
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call calls[] = {
-        DB_CALL(SQL_REGISTRATION_DELETE, db_text(g->id_scope), db_i64(g->scope_version), db_text(g->registration_key),
-                db_bool(true), db_uuid(NULL), db_i64(0), db_uuid(g->etag), db_i64(remove_after_ms)),
-        DB_CALL(SQL_ENROLLMENT_DELETE, db_text(g->id_scope), db_i64(g->scope_version), db_text(g->registration_key),
-                db_uuid(g->etag)),
-    };
-    TRY(db_run(db, a, calls, 2, DB_ONCE, r.of));
-    (void)rows_first(r.of[1], a, ret_outcome, sizeof *ret_outcome);
+    TRY(db_run(db, a, calls, count * every, DB_ONCE, r.of));
+    for (size_t i = 0; i < count; i++)
+        (void)rows_first(r.of[(i + 1) * every - 1], a, &changes[i].outcome, sizeof changes[i].outcome);
     return NULL;
+}
+
+err_t db_enrollment_put_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
+                            bool update)
+{
+    struct db_call calls[ENROLLMENT_CHANGES_MAX] = {0};
+    struct db_in in[ENROLLMENT_CHANGES_MAX][3];
+    for (size_t i = 0; i < count; i++) {
+        in[i][0] = DB_MEMBERS(guard, &changes[i].guard);
+        in[i][1] = DB_MEMBERS(written, &changes[i].row);
+        in[i][2] = db_uuid(changes[i].guard.etag);
+        calls[i] = (struct db_call){update ? SQL_ENROLLMENT_UPDATE : SQL_ENROLLMENT_INSERT, in[i], update ? 3 : 2};
+    }
+    return run_changes(db, a, calls, 1, changes, count);
+}
+
+err_t db_enrollment_delete_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
+                               int64_t remove_after_ms)
+{
+    struct db_call calls[ENROLLMENT_CHANGES_MAX * 2] = {0};
+    struct db_in forget[ENROLLMENT_CHANGES_MAX][8], delete[ENROLLMENT_CHANGES_MAX][4];
+    for (size_t i = 0; i < count; i++) {
+        const struct enrollment_guard *g = &changes[i].guard;
+        const struct db_in of[] = {db_text(g->id_scope),
+                                   db_i64(g->scope_version),
+                                   db_text(g->registration_key),
+                                   db_bool(true),
+                                   db_uuid(NULL),
+                                   db_i64(0),
+                                   db_uuid(g->etag),
+                                   db_i64(remove_after_ms)};
+        memcpy(forget[i], of, sizeof of);
+        memcpy(delete[i], of, 3 * sizeof *of);
+        delete[i][3] = db_uuid(g->etag);
+        calls[2 * i] = (struct db_call){SQL_REGISTRATION_DELETE, forget[i], 8};
+        calls[2 * i + 1] = (struct db_call){SQL_ENROLLMENT_DELETE, delete[i], 4};
+    }
+    return run_changes(db, a, calls, 2, changes, count);
 }

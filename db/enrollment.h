@@ -71,9 +71,18 @@ struct enrollment_outcome {
 err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,
                         const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
                         struct enrollment_row *ret);
-/* Deletes the enrollment and forgets its registration; an identity that is being made in this moment is taken off its
+/* The same for many of different keys at once, one commit: each is written or not by itself. */
+struct enrollment_change {
+    struct enrollment_guard guard;
+    struct enrollment_row row;         /* not for a delete */
+    struct enrollment_outcome outcome; /* out */
+};
+enum { ENROLLMENT_CHANGES_MAX = 10 };
+err_t db_enrollment_put_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
+                            bool update);
+/* Deletes enrollments and forgets their registrations; an identity that is being made in this moment is taken off its
  * hub after remove_after_ms, the lease of jobs. */
-err_t db_enrollment_delete(struct db *db, struct arena *a, const struct enrollment_guard *g, int64_t remove_after_ms,
-                           struct enrollment_outcome *ret_outcome);
+err_t db_enrollment_delete_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
+                               int64_t remove_after_ms);
 
 #endif

@@ -1,11 +1,10 @@
-/* enrollment.c: individual enrollments (wire.md 3.2, 3.5; decisions.md 13, 15): which bodies are good, when a write
- * happens, which answer shows keys. It must never show a key but in the answers to PUT and attestationmechanism. */
+/* enrollment.c: individual enrollments, one at a time (wire.md 3.2): when a write happens, which answer shows keys. It
+ * must never show a key but in the answers to PUT and attestationmechanism. */
 #include "api/op/enrollment.h"
 
 #include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
-#include "core/json.h"
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
@@ -62,132 +61,9 @@ err_t op_enrollment_attestation(struct call *r)
     return call_reply_codec(r, 200, attestation_codec, a);
 }
 
-/* --- reading a body ----------------------------------------------------------------------------------------------- */
-
-/* Some clients send what is not set as an empty text. */
-static void drop_empty(struct str *s)
-{
-    if (!s->n)
-        *s = (struct str){NULL, 0};
-}
-
-static err_t check_ids(struct call *r, struct enrollment *e)
-{
-    drop_empty(&e->device_id);
-    drop_empty(&e->iot_hub_host_name);
-    if (e->registration_id.p && !str_same_nocase(e->registration_id, r->segments[SEGMENT_ID]))
-        return call_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
-    if (e->device_id.p)
-        TRY(id_device_check(e->device_id, &r->detail));
-    if (e->iot_hub_host_name.p && !id_host_valid(e->iot_hub_host_name))
-        return call_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
-    return NULL;
-}
-
-static err_t check_hubs(struct call *r, const struct str_list *hubs)
-{
-    for (size_t i = 0; i < hubs->n; i++) {
-        if (!id_host_valid(hubs->at[i]))
-            return call_fail(r, E(BAD_FIELD), "iotHubs[%zu] must be a host name without a port.", i);
-        for (size_t j = 0; j < i; j++)
-            if (str_same_nocase(hubs->at[i], hubs->at[j]))
-                return call_fail(r, E(BAD_FIELD), "iotHubs[%zu] stands twice.", i);
-    }
-    return NULL;
-}
-
-/* decisions.md 15; iotHubHostName counts as one named hub. */
-static err_t check_policy(struct call *r, const struct enrollment *e)
-{
-    bool same = e->iot_hubs.n == 1 && str_same_nocase(e->iot_hubs.at[0], e->iot_hub_host_name);
-    size_t named = e->iot_hubs.n ? e->iot_hubs.n : e->iot_hub_host_name.p != NULL;
-    TRY(check_hubs(r, &e->iot_hubs));
-    if (e->iot_hub_host_name.p && e->iot_hubs.n && !same)
-        return call_fail(r, E(BAD_FIELD), "iotHubHostName names another hub than iotHubs.");
-    if (e->allocation_policy == POLICY_CUSTOM)
-        return call_fail(r, E(BAD_FIELD),
-                         "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
-    if (e->custom_allocation.p)
-        return call_fail(r, E(BAD_FIELD),
-                         "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
-    if (e->allocation_policy == POLICY_STATIC && named != 1)
-        return call_fail(r, E(BAD_FIELD), "iotHubs must name exactly one hub when allocationPolicy is static.");
-    return NULL;
-}
-
-/* Clients write the reserved members of a twin collection as nulls beside the user's data. */
-static void drop_reserved(json_t *collection)
-{
-    static const char *const reserved[] = {"version", "count", "metadata"};
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (json_is_null(json_object_get(collection, reserved[i])))
-            json_object_del(collection, reserved[i]);
-}
-
-static err_t check_collection(struct call *r, const char *member, json_t *collection)
-{
-    if (collection && !json_is_object(collection) && !json_is_null(collection))
-        return call_fail(r, E(BAD_FIELD), "%s must be an object.", member);
-    drop_reserved(collection);
-    return NULL;
-}
-
-static struct str compact(struct arena *a, struct json_in in)
-{
-    struct text t;
-    text_init(&t, a, 256);
-    json_value(&t, in);
-    return text_str(&t);
-}
-
-static err_t clean_twin(struct call *r, struct str *twin)
-{
-    json_auto_t *v = NULL;
-    if (!twin->p)
-        return NULL;
-    TRY(json_read(*twin, &r->detail, &v));
-    json_t *properties = json_object_get(v, "properties");
-    TRY(check_collection(r, "initialTwin.tags", json_object_get(v, "tags")));
-    TRY(check_collection(r, "initialTwin.properties", properties));
-    TRY(check_collection(r, "initialTwin.properties.desired", json_object_get(properties, "desired")));
-    *twin = compact(r->arena, (struct json_in){v, *twin});
-    return NULL;
-}
-
-static err_t clean_information(struct call *r, struct str *information)
-{
-    json_auto_t *v = NULL;
-    if (!information->p)
-        return NULL;
-    TRY(json_read(*information, &r->detail, &v));
-    drop_reserved(v);
-    *information = compact(r->arena, (struct json_in){v, *information});
-    return NULL;
-}
-
-static void set_defaults(struct call *r, struct enrollment *e)
-{
-    e->registration_id = e->registration_id.p ? e->registration_id : r->segments[SEGMENT_ID];
-    if (!e->provisioning_status)
-        e->provisioning_status = PROVISIONING_ENABLED;
-    if (!e->reprovision_policy.update_hub_assignment)
-        e->reprovision_policy = (struct reprovision_policy){TRI_TRUE, TRI_TRUE};
-    if (!e->capabilities.iot_edge)
-        e->capabilities.iot_edge = TRI_FALSE;
-}
-
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-struct enrollment_write {
-    struct enrollment_guard guard;
-    struct uuid tag;
-    enum match match;
-    struct uuid merged; /* etag of the row whose attestation a part was taken from */
-    struct enrollment body;
-};
-
-/* Why nothing was written, in the order of wire.md 3.2; NULL when it was. */
-static err_t refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
+err_t enrollment_refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
 {
     if (!o->live)
         return E(STALE);
@@ -204,8 +80,8 @@ static err_t refusal(struct call *r, const struct enrollment_write *w, const str
     return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
 }
 
-/* What the write is checked against, as the gate has it now. An etag that is none of ours equals no row's. */
-static void set_guard(struct call *r, struct enrollment_write *w)
+/* An etag that is none of ours equals no row's. */
+void enrollment_set_guard(struct call *r, struct enrollment_write *w)
 {
     w->guard.tenant_id = r->instance->tenant_id;
     w->guard.id_scope = r->instance->id_scope;
@@ -244,17 +120,34 @@ static err_t seal_attestation(struct call *r, struct enrollment_write *w, struct
     return unopened(attest_seal(r->arena, &row, in, &r->detail, ret));
 }
 
+err_t enrollment_make_row(struct call *r, struct enrollment_write *w, struct enrollment_row *ret)
+{
+    enrollment_set_guard(r, w);
+    *ret = (struct enrollment_row){.enrollment = w->body};
+    return seal_attestation(r, w, &ret->attestation);
+}
+
 static err_t put_work(struct call *r, void *context)
 {
     struct enrollment_write *w = context;
-    struct enrollment_row row = {.enrollment = w->body}, written;
+    struct enrollment_row row, written;
     struct enrollment_outcome outcome;
     bool update = w->match != MATCH_ABSENT;
-    set_guard(r, w);
-    TRY(seal_attestation(r, w, &row.attestation));
+    TRY(enrollment_make_row(r, w, &row));
     TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
-    TRY(refusal(r, w, &outcome));
+    TRY(enrollment_refusal(r, w, &outcome));
     return reply_enrollment(r, &written, false);
+}
+
+/* That of the address, if it was left out. */
+static err_t take_id(struct call *r, struct enrollment *e)
+{
+    struct str id = r->segments[SEGMENT_ID];
+    if (!e->registration_id.p)
+        e->registration_id = id;
+    if (!str_same_nocase(e->registration_id, id))
+        return call_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
+    return NULL;
 }
 
 err_t op_enrollment_put(struct call *r)
@@ -262,12 +155,8 @@ err_t op_enrollment_put(struct call *r)
     struct enrollment_write w = {0};
     TRY(service_registration_id(r, &w.guard.registration_key));
     TRY(call_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
-    TRY(attest_form(r->arena, w.body.attestation, &r->detail));
-    TRY(check_ids(r, &w.body));
-    TRY(check_policy(r, &w.body));
-    TRY(clean_twin(r, &w.body.initial_twin));
-    TRY(clean_information(r, &w.body.optional_device_information));
-    set_defaults(r, &w.body);
+    TRY(take_id(r, &w.body));
+    TRY(enrollment_check(r, &w.body));
     w.match = service_match(r->options.if_match, &w.tag);
     return stale_retry(r, put_work, &w);
 }
@@ -275,10 +164,10 @@ err_t op_enrollment_put(struct call *r)
 static err_t delete_work(struct call *r, void *context)
 {
     struct enrollment_write *w = context;
-    struct enrollment_outcome outcome;
-    set_guard(r, w);
-    TRY(db_enrollment_delete(r->db, r->arena, &w->guard, r->cfg->lease_ms, &outcome));
-    TRY(refusal(r, w, &outcome));
+    enrollment_set_guard(r, w);
+    struct enrollment_change change = {.guard = w->guard};
+    TRY(db_enrollment_delete_all(r->db, r->arena, &change, 1, r->cfg->lease_ms));
+    TRY(enrollment_refusal(r, w, &change.outcome));
     return call_reply_empty(r, 204);
 }
 

@@ -9,4 +9,22 @@
 /* The row as clients see it, its attestation as the caller has set it, with what became of its device. */
 const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struct enrollment_row *row);
 
+/* Can it be written? Drops what clients send for nothing, and fills in what is left open. */
+err_t enrollment_check(struct call *r, struct enrollment *e);
+
+/* A write of one enrollment. */
+struct enrollment_write {
+    struct enrollment_guard guard; /* the key from the beginning; the rest by enrollment_set_guard */
+    enum match match;              /* what it asks of the row that is there, whose etag is */
+    struct uuid tag;
+    struct uuid merged; /* etag of the row whose attestation a part was taken from */
+    struct enrollment body;
+};
+/* What the write is checked against, as the gate has it now. */
+void enrollment_set_guard(struct call *r, struct enrollment_write *w);
+/* The same, and the row that is to be written. */
+err_t enrollment_make_row(struct call *r, struct enrollment_write *w, struct enrollment_row *ret);
+/* Why nothing was written, in the order of wire.md 3.2; NULL when it was. */
+err_t enrollment_refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o);
+
 #endif

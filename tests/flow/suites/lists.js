@@ -1,9 +1,11 @@
-// lists.js: the enrollment list as its operators use it: asked by queries and read in pages, while others write.
+// lists.js: the enrollment list as its operators use it: asked by queries and read in pages, while others write; and changed many at a time.
+// The client package does what it can (its query iterator, its bulk call); what it hides is asked over plain HTTPS.
 // Must never fill a list by way of the database but where a page's bounds are the question.
 'use strict';
 
 const { describe, test, before, after } = require('node:test');
-const { assert, stack, idscope, expect, each, fresh, sas, refused, sharedScene } = require('../kit');
+const { ProvisioningServiceClient } = require('azure-iot-provisioning-service');
+const { assert, stack, idscope, Idscope, expect, each, fresh, names, sas, refused, sharedScene, until } = require('../kit');
 
 const ask = (made, query, headers = {}, options = {}) => idscope.service(made.instance, 'POST', '/enrollments/query',
   { body: query === undefined ? undefined : { query }, headers, ...options });
@@ -159,5 +161,122 @@ describe('lists: pages', { concurrency: 2 }, () => {
     const all = await pages(made, "SELECT * WHERE registrationId STARTSWITH 'big-'", 30, (answer) => { longest = Math.max(longest, answer.text.length); });
     assert.equal(all.length, 30);
     assert.ok(longest < 1300000, `${longest} bytes`);
+  });
+});
+
+describe('lists: with the service package as it is', () => {
+  const made = sharedScene({ before, after });
+  let service;
+  before(() => {
+    names('127.0.0.1', made.instance.host);
+    service = ProvisioningServiceClient.fromConnectionString(made.instance.connectionString);
+  });
+  // Its bulk call settles by the callback alone.
+  const bulk = (mode, enrollments) => new Promise((resolve, reject) => {
+    service.runBulkEnrollmentOperation({ mode, enrollments }, (error, result) => (error ? reject(error) : resolve(result)));
+  });
+  const enrollment = (id, more) => ({ registrationId: id, attestation: { type: 'symmetricKey' }, ...more });
+
+  test('ten are made in one call, listed by the query iterator, changed, deleted', async () => {
+    const ids = Array.from({ length: 10 }, (_, n) => `unit-${n}`);
+    assert.deepEqual(await bulk('create', ids.map((id) => enrollment(id, { provisioningStatus: 'disabled' }))), { isSuccessful: true, errors: [] });
+    const query = service.createIndividualEnrollmentQuery({ query: "SELECT * FROM enrollments WHERE provisioningStatus = 'disabled'" }, 4);
+    const seen = [];
+    while (query.hasMoreResults) {
+      const { result } = await new Promise((resolve, reject) => { query.next((error, result) => (error ? reject(error) : resolve({ result }))); });
+      assert.ok(result.length <= 4);
+      seen.push(...result);
+    }
+    assert.deepEqual(idsOf(seen), ids);
+    assert.deepEqual(await bulk('updateIfMatchETag', seen.map((entry) => ({ ...entry, provisioningStatus: 'enabled' }))), { isSuccessful: true, errors: [] });
+    assert.deepEqual(await bulk('delete', ids.map((id) => enrollment(id))), { isSuccessful: true, errors: [] });
+    for (const id of ids) await assert.rejects(service.getIndividualEnrollment(id));
+  });
+});
+
+describe('lists: many at a time', { concurrency: 2 }, () => {
+  const made = sharedScene({ before, after });
+  const bulk = (mode, enrollments, options = {}) => idscope.service(made.instance, 'POST', '/enrollments/', { body: { mode, enrollments }, ...options });
+  const read = (id) => idscope.service(made.instance, 'GET', `/enrollments/${id}`);
+  const errorsOf = (answer) => Object.fromEntries(expect('bulk', answer, 200).errors.map(({ registrationId, errorCode }) => [registrationId, errorCode]));
+
+  test('one that is refused is named with code and words, and stops no other', async () => {
+    const [good, taken, twice] = [fresh('m'), (await made.enroll()).id, fresh('m')];
+    const answer = await bulk('Create', [Idscope.enrollment(good), Idscope.enrollment(taken), Idscope.enrollment('a b'), { registrationId: 'bare' }, 7, Idscope.enrollment(twice), Idscope.enrollment(twice.toUpperCase()),
+      Idscope.enrollment('unlinked', { iotHubs: ['none.example'] }), Idscope.enrollment('custom', { allocationPolicy: 'custom' })]);
+    assert.equal(answer.json.isSuccessful, false);
+    for (const error of answer.json.errors) {
+      assert.deepEqual(Object.keys(error).sort(), ['errorCode', 'errorStatus', 'registrationId']);
+      assert.ok(error.errorStatus.length > 10, JSON.stringify(error));
+    }
+    const errors = errorsOf(answer);
+    const said = (id) => answer.json.errors.find((error) => error.registrationId === id).errorStatus;
+    assert.equal(errors[taken], 409001);
+    for (const id of ['a b', 'bare', '', 'unlinked', 'custom']) assert.equal(errors[id], 400004, id);
+    assert.match(said('bare'), /attestation is required/);
+    assert.match(said('unlinked'), /none\.example is not a linked hub/);
+    assert.equal(Object.keys(errors).length, 7, 'and one of the two');
+    expect('made', await read(good), 200);
+    expect('made', await read(twice), 200);
+    for (const id of ['bare', 'unlinked', 'custom']) refused(await read(id), 404);
+  });
+
+  test('update keeps keys that are left out; updateIfMatchETag minds each one\'s etag', async () => {
+    const [a, b] = [await made.enroll(), await made.enroll()];
+    const mechanism = async (id) => expect('keys', await idscope.service(made.instance, 'POST', `/enrollments/${id}/attestationmechanism`), 200).symmetricKey;
+    const primaryKey = sas.newKey();
+    const bodies = [{ registrationId: a.id, attestation: { type: 'symmetricKey' }, provisioningStatus: 'disabled' }, { registrationId: b.id, attestation: { type: 'symmetricKey', symmetricKey: { primaryKey } } },
+      Idscope.enrollment('missing')];
+    assert.deepEqual(errorsOf(await bulk('update', bodies)), { missing: 404201 });
+    assert.deepEqual(await mechanism(a.id), { primaryKey: a.key, secondaryKey: a.secondaryKey });
+    assert.deepEqual(await mechanism(b.id), { primaryKey, secondaryKey: b.secondaryKey });
+    const [nowA, nowB] = [(await read(a.id)).json, (await read(b.id)).json];
+    assert.equal(nowA.provisioningStatus, 'disabled');
+    const errors = errorsOf(await bulk('updateIfMatchEtag', [{ ...nowA, provisioningStatus: 'enabled' }, { ...nowB, etag: a.enrollment.etag, provisioningStatus: 'disabled' }, { ...nowB, registrationId: 'other', etag: undefined }]));
+    assert.deepEqual(errors, { [b.id]: 412001, other: 400004 });
+    assert.equal((await read(a.id)).json.provisioningStatus, 'enabled');
+    assert.equal((await read(b.id)).json.provisioningStatus, 'enabled');
+  });
+
+  test('an id that stands twice is written once, and refused once by name', async () => {
+    const { id } = await made.enroll();
+    const answer = await bulk('update', ['enabled', 'disabled'].map((provisioningStatus) => Idscope.enrollment(id, { provisioningStatus })));
+    assert.deepEqual(errorsOf(answer), { [id]: 400004 });
+    assert.match(answer.json.errors[0].errorStatus, /twice/);
+  });
+
+  test('delete needs no more than ids, and forgets what became of the devices', async () => {
+    const device = await made.registered();
+    const other = await made.enroll();
+    assert.deepEqual(errorsOf(await bulk('delete', [{ registrationId: device.id }, { registrationId: other.id, etag: '"stale"' }, { registrationId: 'missing' }])), { missing: 404201 });
+    refused(await idscope.service(made.instance, 'GET', `/registrations/${device.id}`), 404);
+    refused(await read(other.id), 404);
+  });
+
+  test('behind a change of the instance each is checked once more, and made', async () => {
+    for (let i = 0; i < 3; i++) {
+      expect('what the checks remember', await read((await made.enroll()).id), 200);
+      await stack.sql(`UPDATE idscope.scope SET version = version + 1 WHERE id_scope = '${made.idScope.toLowerCase()}'`);
+      assert.deepEqual(errorsOf(await bulk('create', [Idscope.enrollment(fresh('n')), Idscope.enrollment(fresh('n'))])), {});
+    }
+  });
+
+  test('each is in the log of changes by itself', async () => {
+    const ids = [fresh('n'), fresh('n')];
+    errorsOf(await bulk('create', ids.map((id) => Idscope.enrollment(id))));
+    const noted = () => stack.sql(`SELECT count(*) FROM idscope.audit_event WHERE kind = 'enrollment' AND split_part(key, '/', 2) IN ('${ids.join("','")}')`);
+    assert.equal(await until('both to be noted', async () => (await noted()) === '2'), true);
+  });
+
+  test('ten at most, and a body that is none is a 400', async () => {
+    const many = (n) => Array.from({ length: n }, () => Idscope.enrollment(fresh('n')));
+    assert.deepEqual(errorsOf(await bulk('create', many(10))), {});
+    assert.deepEqual(expect('none', await bulk('create', []), 200), { isSuccessful: true, errors: [] });
+    refused(await bulk('create', many(11)), 400, /at most 10/);
+    refused(await bulk('invent', many(1)), 400, /mode must be one of create, update, updateIfMatchETag, delete/);
+    refused(await bulk(undefined, many(1)), 400, /mode is required/);
+    refused(await bulk('create', undefined), 400, /enrollments must be an array/);
+    refused(await bulk('create', {}), 400, /enrollments must be an array/);
+    refused(await idscope.service(made.instance, 'POST', '/enrollments', { body: '[' }), 400, /JSON/);
   });
 });

@@ -186,6 +186,22 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     ...[{}, { 'If-Match': '*' }, { 'If-Match': '"stale"' }].map((headers) => [404, () => idscope.service(made.instance, 'DELETE', enrollmentAt(stranger), { headers })]),
     [404, () => idscope.service(made.instance, 'DELETE', enrollmentAt(fresh('none')))],
   ]);
+  refuses('enrollment_bulk', () => {
+    const bulk = (mode, enrollments) => () => idscope.service(made.instance, 'POST', '/enrollments', { body: { mode, enrollments } });
+    const changed = { ...Idscope.enrollment(device.id), provisioningStatus: 'disabled' };
+    return [
+      ...service('POST', '/enrollments', { body: { mode: 'create', enrollments: [Idscope.enrollment(fresh('none'))] } }),
+      ...['{', '[]', {}, { mode: 'create' }, { mode: 'invent', enrollments: [] }, { mode: 'create', enrollments: {} }].map((body) =>
+        [400, () => idscope.service(made.instance, 'POST', '/enrollments', { body })]),
+      [400, bulk('create', Array.from({ length: 11 }, () => Idscope.enrollment(fresh('none'))))],
+      [413, bulk('create', [Idscope.enrollment(fresh('none'), { optionalDeviceInformation: { big: 'x'.repeat(100000) } })])],
+      // One that is refused is refused alone; here all are.
+      [200, bulk('create', [changed, Idscope.enrollment('a b'), Idscope.enrollment(fresh('none'), { iotHubs: ['not-linked.example'] }), { registrationId: fresh('none') }, 7])],
+      [200, bulk('update', [{ ...changed, deviceId: 'a b' }, Idscope.enrollment(fresh('none'))])],
+      [200, bulk('updateIfMatchETag', [{ ...changed, etag: '"stale"' }, Idscope.enrollment(fresh('none'))])],
+      [200, bulk('delete', [Idscope.enrollment(stranger), { registrationId: 'a b' }, {}])],
+    ];
+  });
   const registrationAt = (id) => `/registrations/${encodeURIComponent(id)}`;
   refuses('registration_delete', () => [
     ...service('DELETE', registrationAt(device.id)),

@@ -249,26 +249,32 @@ static struct timespec after_ms(int ms)
     return t;
 }
 
-static void stop_waiting(struct queue *q, const struct waiter *w)
+static void start_waiting(struct queue *q, struct waiter *w)
+{
+    pthread_cond_init(&w->called, &q->monotonic);
+    w->below = q->waiters;
+    q->waiters = w;
+}
+
+static void stop_waiting(struct queue *q, struct waiter *w)
 {
     struct waiter **at = &q->waiters;
     while (*at && *at != w)
         at = &(*at)->below;
     if (*at)
         *at = w->below;
+    pthread_cond_destroy(&w->called);
 }
 
 /* Until it is called; false: nobody did in time. */
 static bool wait_to_be_called(struct queue *q, const struct timespec *end)
 {
-    struct waiter w = {.below = q->waiters};
+    struct waiter w = {.is_called = false};
     int waited = 0;
-    pthread_cond_init(&w.called, &q->monotonic);
-    q->waiters = &w;
+    start_waiting(q, &w);
     while (!w.is_called && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&w.called, &q->lock, end);
     stop_waiting(q, &w);
-    pthread_cond_destroy(&w.called);
     return w.is_called;
 }
 

@@ -111,8 +111,13 @@ SELECT e.id_scope, e.registration_key AS key, e.registration_id, e.device_id, e.
        r.error_code AS state_error_code, CASE r.status WHEN 'assigning' THEN r.waiting_for ELSE r.error_message END AS state_error_message,
        r.created_at AS state_created_at, r.updated_at AS state_updated_at
   FROM idscope.enrollment e
-  LEFT JOIN LATERAL (SELECT * FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND registration_key = e.registration_key LIMIT 1) d ON true
-  LEFT JOIN LATERAL (SELECT * FROM idscope.registration WHERE id_scope = e.id_scope AND registration_key = e.registration_key LIMIT 1) r ON true;
+  LEFT JOIN LATERAL (SELECT initial_twin, optional_device_information FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND registration_key = e.registration_key LIMIT 1) d ON true
+  LEFT JOIN LATERAL (
+        SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code, error_message, waiting_for, created_at,
+               updated_at
+          FROM idscope.registration
+         WHERE id_scope = e.id_scope AND registration_key = e.registration_key
+         LIMIT 1) r ON true;
 COMMENT ON VIEW idscope.enrollment_shown IS 'Enrollments as the service plane shows them, with what became of their devices (state_…); while assigning, the message is what it waits for';
 
 CREATE TABLE idscope.alloc_input (

@@ -415,13 +415,31 @@ static void look_around(struct lane *lane, bool idle)
     lane->up = db_is_up(lane->db);
 }
 
+static size_t lanes_up(const struct lanes *l, enum lane_class class)
+{
+    size_t up = 0;
+    for (size_t i = 0; i < l->count; i++)
+        up += l->lanes[i].class == class && l->lanes[i].up;
+    return up;
+}
+
+/* A lane that has lost its database takes no call while another of its class could run it. */
+static bool leaves_it_to_others(const struct lane *lane)
+{
+    return !lane->up && lanes_up(lane->lanes, lane->class);
+}
+
 static void *lane_run(void *context)
 {
     struct lane *lane = context;
     struct queue *q = lane->lanes->queues[lane->class];
     struct queue_item *items[LANE_BATCH_MAX];
     while (!queue_is_done(q)) {
-        size_t count = queue_take(q, items, lane->up ? IDLE_MS : DOWN_MS);
+        size_t count = 0;
+        if (leaves_it_to_others(lane))
+            usleep(DOWN_MS * 1000);
+        else
+            count = queue_take(q, items, lane->up ? IDLE_MS : DOWN_MS);
         if (count)
             run(lane, items, count);
         look_around(lane, !count);
@@ -527,14 +545,6 @@ void lanes_free(struct lanes *l)
 }
 
 /* --- what others may know ----------------------------------------------------------------------------------------- */
-
-static size_t lanes_up(const struct lanes *l, enum lane_class class)
-{
-    size_t up = 0;
-    for (size_t i = 0; i < l->count; i++)
-        up += l->lanes[i].class == class && l->lanes[i].up;
-    return up;
-}
 
 bool lanes_ready(const struct lanes *l)
 {

@@ -87,8 +87,25 @@ faults('PostgreSQL', () => {
       await stack.run('restart-part', 'postgres');
       return started;
     });
-    await until('the database to be reached again', async () => (await made.poll(devices[0], devices[0].operationId)).status < 500, { timeoutMs: 30000 });
+    await until('the api to be ready', async () => (await fetch(`http://${stack.health('api1')}/readyz`)).status === 200, { timeoutMs: 30000 });
     for (const device of devices) assert.equal((await ending(made, device)).status, 'assigned');
+  });
+
+  test('a lane that loses its connection and gets no other leaves its calls to the other one of its class', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const read = () => idscope.arm('GET', idscope.instancePath(made.group, made.instance.name));
+    const up = async () => (await stack.metrics('api1'))['idscope_database_up{lane="management"}'];
+    const allBack = () => until('both lanes to be up', async () => await up() === 2, { timeoutMs: 30000 });
+    await allBack();
+    t.after(async () => {
+      await stack.sql('alter role idscope_api connection limit -1');
+      await allBack();
+    });
+    const connections = Number(await stack.sql("select count(*) from pg_stat_activity where usename = 'idscope_api'"));
+    await stack.sql(`alter role idscope_api connection limit ${connections - 1}`);
+    await stack.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'idscope-api management' limit 1");
+    await until('the lane to be down', async () => await up() === 1, { timeoutMs: 30000 });
+    for (let i = 0; i < 10; i++) for (const answer of await Promise.all(Array.from({ length: 8 }, read))) expect('by the other lane', answer, 200);
   });
 });
 

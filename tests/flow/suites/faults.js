@@ -95,17 +95,20 @@ faults('PostgreSQL', () => {
     const made = await scene(t, { hubs: 1 });
     const read = () => idscope.arm('GET', idscope.instancePath(made.group, made.instance.name));
     const up = async () => (await stack.metrics('api1'))['idscope_database_up{lane="management"}'];
-    const allBack = () => until('both lanes to be up', async () => await up() === 2, { timeoutMs: 30000 });
+    // An idle lane knows up to a second later that its connection is gone: the server knows which are there.
+    const there = () => stack.sql("select count(*) from pg_stat_activity where application_name = 'idscope-api management'");
+    const allBack = () => until('both lanes to be up', async () => await there() === '2' && await up() === 2, { timeoutMs: 30000 });
     await allBack();
-    t.after(async () => {
+    const connections = Number(await stack.sql("select count(*) from pg_stat_activity where usename = 'idscope_api'"));
+    try {
+      await stack.sql(`alter role idscope_api connection limit ${connections - 1}`);
+      await stack.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'idscope-api management' limit 1");
+      await until('the lane to be down', async () => await up() === 1, { timeoutMs: 30000 });
+      for (let i = 0; i < 10; i++) for (const answer of await Promise.all(Array.from({ length: 8 }, read))) expect('by the other lane', answer, 200);
+    } finally {
       await stack.sql('alter role idscope_api connection limit -1');
       await allBack();
-    });
-    const connections = Number(await stack.sql("select count(*) from pg_stat_activity where usename = 'idscope_api'"));
-    await stack.sql(`alter role idscope_api connection limit ${connections - 1}`);
-    await stack.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'idscope-api management' limit 1");
-    await until('the lane to be down', async () => await up() === 1, { timeoutMs: 30000 });
-    for (let i = 0; i < 10; i++) for (const answer of await Promise.all(Array.from({ length: 8 }, read))) expect('by the other lane', answer, 200);
+    }
   });
 });
 

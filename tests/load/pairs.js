@@ -36,7 +36,9 @@ function measured(folder, round) {
 }
 
 function report(ours, theirs) {
-  const names = [...new Set([...ours, ...theirs].flatMap(Object.keys))];
+  const has = (runs) => (name) => runs.every((run) => name in run);
+  const all = [...new Set([...ours, ...theirs].flatMap(Object.keys))];
+  const names = all.filter(has(ours)).filter(has(theirs));
   const width = Math.max(...names.map((name) => name.length));
   const slow = [];
   console.log(`\nMedians of ${pairs} alternating pairs, per second: this commit, ${base}, ratio\n`);
@@ -46,6 +48,7 @@ function report(ours, theirs) {
     if (!(ratio >= LEAST)) slow.push(name);
     console.log(`${name.padEnd(width)} ${here.toFixed(0).padStart(8)} ${there.toFixed(0).padStart(8)}   ${ratio.toFixed(2)}${ratio >= LEAST ? '' : '   under ' + LEAST}`);
   }
+  for (const name of all) if (!names.includes(name)) console.log(`${name}: measured by one of the two commits alone`);
   console.log(`\nbench-pairs: ${names.length} rows, ${slow.length} under ${LEAST} of ${base}`);
   return slow.length;
 }

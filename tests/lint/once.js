@@ -62,7 +62,8 @@ function host_names_have_one_home() {
 }
 
 // Where a document tells a bound: its row, the file, and how the least (unless it goes without saying) and the most stand there. A document has at least one.
-const [OPENAPI, WIRE] = ['api/openapi.yaml', path.join('api/contract', 'wire' + '.md')];
+const contract = (page) => `api/contract/${page}.md`;
+const [OPENAPI, WIRE] = ['api/openapi.yaml', contract('wire')];
 const TOLD = [
   ['WEIGHT', OPENAPI, /allocationWeight: \{type: integer, minimum: (?<least>\d+), maximum: (?<most>\d+)/g],
   ['WEIGHT', WIRE, /`allocationWeight` \((?<least>\d+) to (?<most>\d+)\)/g],

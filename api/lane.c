@@ -1,7 +1,7 @@
 /* lane.c: takes requests off the queues, resolves their credentials, runs their operations, and hands the finished
  * replies back. Batches of the device plane are whatever gathered since the last one was taken: nothing waits for
- * company. One is prepared while another one is written, and one is written at a time. It must never let one request
- * spoil another one's answer: what failed together for a reason of ours is run again one by one. */
+ * company. Where a class has several lanes, one prepares while another writes, and one writes at a time. It must never
+ * let one request spoil another one's answer: what failed together for a reason of ours is run again one by one. */
 #include "api/lane.h"
 
 #include <assert.h>
@@ -29,7 +29,6 @@ enum {
     STOP_MS = 1000,
     WATCH_US = 100000,
     LATE_AT_ONCE = 64,
-    STAGES = 2, /* threads of a lane that takes batches: one prepares while the other one's batch is written */
 };
 
 static const char *const class_words[LANE_CLASSES] = {"device", "device-dear", "service", "hub", "management"};
@@ -478,8 +477,8 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
 {
     const struct cfg *cfg = shared->cfg;
     db_statements_end(cfg->request_timeout_ms / 2);
-    const int64_t wanted[LANE_CLASSES] = {STAGES * cfg->device_lanes, STAGES * cfg->device_dear_lanes,
-                                          cfg->service_lanes, cfg->hub_lanes, cfg->management_lanes};
+    const int64_t wanted[LANE_CLASSES] = {cfg->device_lanes, cfg->device_dear_lanes, cfg->service_lanes, cfg->hub_lanes,
+                                          cfg->management_lanes};
     size_t at_most = (size_t)cfg->batch_max;
     assert(at_most <= LANE_BATCH_MAX);
     int64_t all = 0;

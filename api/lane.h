@@ -1,7 +1,6 @@
-/* lane.h: the threads that run calls. A lane is one thread with one PostgreSQL connection, or, where calls are run in
- * batches, a pair of them; a class of lanes shares a queue, so that a storm on one plane does not starve the others.
- * One more thread, the watch, waits for nothing: it keeps the time of all calls, also of those whose lane is held up by
- * the database. */
+/* lane.h: the threads that run calls. A lane is one thread with one PostgreSQL connection; a class of lanes shares
+ * a queue, so that a storm on one plane does not starve the others. One more thread, the watch, waits for nothing: it
+ * keeps the time of all calls, also of those whose lane is held up by the database. */
 #ifndef IDSCOPE_LANE_H
 #define IDSCOPE_LANE_H
 

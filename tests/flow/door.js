@@ -13,8 +13,8 @@ const DOOR_MS = 1000;
 
 // One running second door. Numbers of calls to answers {status, ms}.
 class Door {
-  constructor(t, { callMs = DOOR_MS, program = process.env.DOOR } = {}) {
-    const settings = { 'database-url': stack.databaseUrl('idscope_api'), 'key-ring-file': path.join(stack.folder, 'keys/ring'), domain: idscope.domain, 'request-timeout-ms': callMs };
+  constructor(t, { callMs = DOOR_MS, program = process.env.DOOR, more = {} } = {}) {
+    const settings = { 'database-url': stack.databaseUrl('idscope_api'), 'key-ring-file': path.join(stack.folder, 'keys/ring'), domain: idscope.domain, 'request-timeout-ms': callMs, ...more };
     this.child = spawn(program, Object.entries(settings).map(([name, value]) => `--${name}=${value}`), { stdio: ['pipe', 'pipe', 'pipe'] });
     t.after(() => this.child.kill('SIGKILL'));
     this.answers = new Map();

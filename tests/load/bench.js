@@ -100,7 +100,7 @@ async function main() {
     if (pair) fs.writeFileSync(pair, JSON.stringify(Object.fromEntries([...report.rounds].filter(([, of]) => of.length).map(([row, [of]]) => [row, of.rate]))));
     else console.log(`${header}\n${report.table()}\n\n${report.aims()}\n`);
     if (smoke) safe(report);
-    if (!pair && report.beside() < 0.5) throw new Error(`at 128 connections ${report.beside().toFixed(2)} of the batches were prepared while another one was in the database`);
+    if (!pair && report.beside() < 0.5) throw new Error(`of two lanes at 128 connections ${report.beside().toFixed(2)} of the batches were prepared while another one was in the database`);
     const registered = [...report.rounds.values()].flat().length + report.memory.length;
     console.log(`${name}: ${registered} measurements in ${elapsed().toFixed(0)} s, each with as many rows as accepted answers; all counted`);
   } finally {

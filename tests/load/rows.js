@@ -42,6 +42,7 @@ class Rows {
       add(`register, ${many.length} scopes, ${connections} conn.`, () => this.register({ ...spread, ...plain, connections }));
       add(`register, TLS edge, ${connections} conn.`, () => this.register({ ...fleet, ...edge, connections }));
     }
+    add('register, two lanes, 128 conn.', () => this.site.apiWith(a, '--device-lanes=2', () => this.register({ ...fleet, ...plain, connections: 128 })));
     add('register, TLS edge, a new conn. each', () => this.register({ ...fleet, ...edge, connections: 32, connection: 'new' }));
     add('openssl s_server, a new conn. each', () => this.bare(edge));
     const count = this.sizes.small;

@@ -72,6 +72,21 @@ class Site {
     return stack;
   }
 
+  // `work` with an api of further settings.
+  async apiWith(stack, args, work) {
+    await this.restartApi(stack, `${API_ARGS} ${args}`);
+    try {
+      return await work();
+    } finally {
+      await this.restartApi(stack, API_ARGS);
+    }
+  }
+
+  async restartApi(stack, args) {
+    await stack.stopPart('api1');
+    await stack.startPart('api1', { API_ARGS: args });
+  }
+
   async close() {
     for (const client of this.clients || []) client.close();
     if (this.bare) this.bare.child.kill();

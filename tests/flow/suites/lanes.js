@@ -52,7 +52,7 @@ describe('lanes', () => {
   test('while one batch is written the next is prepared and waits for its turn; what comes meanwhile makes one batch', async (t) => {
     const made = await scene(t, { hubs: 1 });
     const devices = await Promise.all(Array.from({ length: 12 }, () => made.enroll()));
-    const door = new Door(t, { callMs: 30000 });
+    const door = new Door(t, { callMs: 30000, more: { 'device-lanes': 2 } });
     const register = ({ id, key }) => door.ask('PUT', `global.dps.${idscope.domain}`, `/${made.idScope}/registrations/${id}/register?api-version=2021-10-01`, sas.forDevice(made.idScope, id, key));
     const sessions = (what, which) => stack.sql(`select ${what} from pg_stat_activity where ${which}`);
     const ofDoor = `application_name = 'idscope-api device' and pid in (${await doors(door)})`;

@@ -166,6 +166,8 @@ static uint64_t draw(const struct view *v, const struct alloc_hub *hub)
     return minus_log2(u);
 }
 
+_Static_assert(WEIGHT_MOST < 1 << 10, "a draw times a weight fits 64 bits");
+
 /* The candidate with the least draw per weight; of equals the first by host. A draw is below 2^51 and a weight below
  * 2^10, so comparing crosswise cannot overflow. */
 static const struct alloc_hub *hashed(const struct view *v)

@@ -379,9 +379,7 @@ static struct registration_state state_of(struct call *r, const struct db_poll_f
         .updated_us = f->updated_us,
         .etag = id_registration_etag(r->arena, &f->operation, f->revision),
     };
-    if (f->status == REG_ASSIGNED && assigned_hub_is_gone(r, f->assigned_hub, f->updated_us)) {
-        s.status = REG_UNASSIGNED;
-    } else if (f->status == REG_ASSIGNED) {
+    if (f->status == REG_ASSIGNED) {
         s.assigned_hub = f->assigned_hub;
         s.device_id = f->device_id;
         s.substatus = substatus_for(r, f->substatus);
@@ -437,6 +435,15 @@ struct polls {
     size_t count;
 };
 
+/* A registration whose hub is gone has none. */
+static err_t check_poll(struct call *r, struct db_poll_found *f)
+{
+    TRY(check_credential(r, f->attestation));
+    if (f->status == REG_ASSIGNED && assigned_hub_is_gone(r, f->assigned_hub, f->updated_us))
+        f->status = REG_UNASSIGNED;
+    return NULL;
+}
+
 static void prepare_polls(struct batch *b)
 {
     struct polls *s = ARENA_NEW(b->arena, struct polls);
@@ -453,7 +460,7 @@ static void prepare_polls(struct batch *b)
     }
     err_t e = s->count ? db_poll_lookup(b->db, b->arena, devices, s->count, s->found) : NULL;
     for (size_t i = 0; i < s->count; i++)
-        s->calls[i]->error = e ? e : check_credential(s->calls[i], s->found[i].attestation);
+        s->calls[i]->error = e ? e : check_poll(s->calls[i], &s->found[i]);
     b->made = s;
 }
 

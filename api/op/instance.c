@@ -12,7 +12,8 @@
 
 enum {
     SCOPE_TRIES = 8,
-    FIRST_PROBE_AHEAD_MS = 3600000, /* no link that is due again waits for so long */
+#define AHEAD(name, ms, sentence) AHEAD_##name##_MS = (ms),
+#include "core/jobs.def"
 };
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
@@ -195,7 +196,7 @@ static err_t put_links(struct db *db, struct resource_put *p)
     put->inputs_changed |= plan.inputs_changed;
     put->links_added = plan.changed_count > 0;
     return plan.changed_count
-               ? db_linked_jobs(db, p->r->arena, id_scope, FIRST_PROBE_AHEAD_MS, plan.changed, plan.changed_count)
+               ? db_linked_jobs(db, p->r->arena, id_scope, AHEAD_first_probe_MS, plan.changed, plan.changed_count)
                : NULL;
 }
 

@@ -1,4 +1,4 @@
--- tenant_job.sql: the statements of job.sql for the table tenant_job, whose owner is a tenant (all zeros: the deployment). Made from it: make
+-- tenant_job.sql: the statements of job.sql for the table tenant_job, whose owner is a tenant (all ones: the deployment). Made from it: make
 -- tenant-jobs.
 
 -- name: tenant_job_due -> due_scope

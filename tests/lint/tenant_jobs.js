@@ -8,7 +8,7 @@ const path = require('node:path');
 const read = (file) => fs.readFileSync(path.join(__dirname, '../..', file), 'utf8');
 const FROM = 'db/sql/job.sql';
 const TO = 'db/sql/tenant_job.sql';
-const HEAD = `-- tenant_job.sql: the statements of job.sql for the table tenant_job, whose owner is a tenant (all zeros: the deployment). Made from it: make
+const HEAD = `-- tenant_job.sql: the statements of job.sql for the table tenant_job, whose owner is a tenant (all ones: the deployment). Made from it: make
 -- tenant-jobs.
 
 `;

@@ -48,8 +48,11 @@ static err_t make_shared(void *self, struct err_detail *d)
     (void)d;
     struct api *api = self;
     const struct key_ring *ring = api->process.ring;
-    api->shared =
-        (struct shared){.cfg = &api->process.cfg, .ring = ring, .gate = gate_new(ring), .tokens = token_keys_new(ring)};
+    api->shared = (struct shared){.cfg = &api->process.cfg,
+                                  .ring = ring,
+                                  .operations = operation_keys_new(ring),
+                                  .gate = gate_new(ring),
+                                  .tokens = token_keys_new(ring)};
     return NULL;
 }
 
@@ -58,6 +61,7 @@ static void free_shared(void *self)
     struct api *api = self;
     token_keys_free(api->shared.tokens);
     gate_free(api->shared.gate);
+    operation_keys_free(api->shared.operations);
 }
 
 static err_t open_server(void *self, struct err_detail *d)

@@ -6,6 +6,7 @@
 #include "api/gate.h"
 #include "core/cfg.h"
 #include "core/jwt.h"
+#include "core/operation.h"
 
 /* The keys that sign and check access tokens: the process's view of token_key, which lanes keep fresh (a rotation needs
  * no restart). */
@@ -14,6 +15,7 @@ struct token_keys;
 struct shared {
     const struct cfg *cfg;
     const struct key_ring *ring;
+    struct operation_keys *operations; /* read only */
     struct gate *gate;
     struct token_keys *tokens;
 };

@@ -230,25 +230,6 @@ bool id_hub_built_in(struct arena *a, struct str host, struct str domain)
     return id_plane_of(a, host, domain, &name) == ID_PLANE_HUB;
 }
 
-struct str id_operation(struct arena *a, struct str scope_key, const struct uuid *operation)
-{
-    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)scope_key.p, scope_key.n});
-    return arena_printf(a, "5.%s.%s", enc_hex(a, (struct bytes){hash.b, 8}, false).p, enc_uuid(a, operation).p);
-}
-
-bool id_operation_parse(struct str text, struct uuid *ret)
-{
-    struct str digit, hash;
-    text = str_split(text, '.', &digit);
-    text = str_split(text, '.', &hash);
-    if (digit.n != 1 || !all_digits(digit) || hash.n != 16)
-        return false;
-    for (size_t i = 0; i < hash.n; i++)
-        if (!isxdigit((unsigned char)hash.p[i]))
-            return false;
-    return dec_uuid(text, ret);
-}
-
 struct str id_etag(struct arena *a, const struct uuid *u)
 {
     return arena_printf(a, "\"%s\"", enc_uuid(a, u).p);

@@ -48,9 +48,6 @@ enum id_plane { ID_PLANE_MANAGEMENT, ID_PLANE_SERVICE, ID_PLANE_HUB };
 enum id_plane id_plane_of(struct arena *a, struct str host, struct str domain, struct str *ret_name);
 bool id_hub_built_in(struct arena *a, struct str host, struct str domain); /* is it on the hub plane? */
 
-/* Operation ids on the wire: `5.{16 hex of the scope's hash}.{guid}`. */
-struct str id_operation(struct arena *a, struct str scope_key, const struct uuid *operation);
-bool id_operation_parse(struct str text, struct uuid *ret);
 /* The etag of an enrollment, `"…"` with its quotes, and of a registration (base64 of such a text). */
 struct str id_etag(struct arena *a, const struct uuid *u);
 struct str id_registration_etag(struct arena *a, const struct uuid *operation, int64_t revision);

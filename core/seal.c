@@ -100,6 +100,18 @@ void key_ring_free(struct key_ring *r)
     arena_free(r->arena);
 }
 
+size_t key_ring_count(const struct key_ring *r)
+{
+    return r->count;
+}
+
+struct sha256 key_ring_derive(const struct key_ring *r, size_t i, const char *purpose)
+{
+    struct str message = str_of(purpose);
+    return crypt_hmac_sha256((struct bytes){r->keys[i].key, RING_KEY_BYTES},
+                             (struct bytes){(const uint8_t *)message.p, message.n});
+}
+
 struct str key_ring_new(struct arena *a)
 {
     return arena_printf(a, "1:%s\n", crypt_new_key(a, RING_KEY_BYTES).p);

@@ -21,6 +21,9 @@ struct key_ring;
  * afterwards and may be shared by threads. Free with key_ring_free. */
 err_t key_ring_parse(struct str text, struct err_detail *d, struct key_ring **ret);
 void key_ring_free(struct key_ring *r);
+size_t key_ring_count(const struct key_ring *r);
+/* A key for one other purpose, made of the ring's key number `i`; number 0 is the one that seals. */
+struct sha256 key_ring_derive(const struct key_ring *r, size_t i, const char *purpose);
 /* A new one-line ring with the id 1, for first set-up. */
 struct str key_ring_new(struct arena *a);
 

@@ -8,13 +8,20 @@ int db_device_compare(const struct db_device *a, const struct db_device *b)
     return order ? order : str_compare(a->registration_key, b->registration_key);
 }
 
-DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
+DB_PARAMS(device, struct db_device, COL(id_scope), COL(registration_key));
 
 DB_ROW(register_found, struct db_register_found, COL(n), ATTESTATION_COLS, COL(enrollment_version),
        COL(enrollment_inputs), COL(enabled), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),
        COL(revision), COL_WORD(status, registration_status_words), COL(region), COL(pushed_version),
        COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"),
-       COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
+       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
+
+struct register_written {
+    struct db_device device;
+    int64_t created_us;
+};
+DB_ROW(register_written, struct register_written, COL(device.id_scope), COL(device.registration_key),
+       COL_TIME(created_us, "created_at"));
 
 DB_ROW(poll_found, struct db_poll_found, COL(n), ATTESTATION_COLS, COL_PRESENT(registered, "operation_id"),
        COL_AS(operation, "operation_id"), COL(registration_id), COL(revision),
@@ -57,14 +64,14 @@ static struct db_register_row *find(struct db_register_row *at, size_t count, co
 
 err_t db_register_write(struct db *db, struct arena *a, struct db_register_row *at, size_t count)
 {
-    struct db_device *written;
+    struct register_written *written;
     size_t written_count;
     TRY(db_all(db, a, DB_CALL(SQL_REGISTER_WRITE, DB_ARRAYS(register, at, count)), DB_ONCE, &written, sizeof *written,
                &written_count));
     for (size_t i = 0; i < written_count; i++) {
-        struct db_register_row *row = find(at, count, &written[i]);
+        struct db_register_row *row = find(at, count, &written[i].device);
         if (row)
-            row->written = true;
+            row->created_us = written[i].created_us;
     }
     return NULL;
 }

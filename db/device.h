@@ -20,6 +20,7 @@ struct db_register_found {
     int64_t now_us; /* the database's clock, which the times below are from */
 
     bool registered; /* false: nothing below is set */
+    int64_t created_us;
     struct uuid operation;
     int64_t revision;
     int status; /* enum registration_status */
@@ -44,8 +45,8 @@ struct db_register_row {
     struct uuid operation;
     int status; /* assigning (gets a job), assigned (nothing changed) or disabled */
     struct str region;
-    bool keep_inputs; /* false: the hub is to be chosen anew */
-    bool written;     /* set by the call: false when the row lost against a change */
+    bool keep_inputs;   /* false: the hub is to be chosen anew */
+    int64_t created_us; /* of the registration, set by the call; 0: the row lost against a change */
 };
 
 /* Writes the decisions, with the jobs that they bring, in one commit. `at` is sorted (db_device_compare) and without

@@ -28,6 +28,13 @@ static struct db_device device_of(struct call *r)
     return (struct db_device){r->instance->id_scope, arena_lower(r->arena, r->segments[SEGMENT_ID])};
 }
 
+/* Whose operation ids a register of this device is told and a poll is asked for. */
+static struct operation_owner owner_of(struct call *r, int64_t created_us)
+{
+    struct db_device device = device_of(r);
+    return (struct operation_owner){device.id_scope, device.registration_key, created_us};
+}
+
 static bool is_open(const struct call *r)
 {
     return !r->error && !r->status;
@@ -68,8 +75,8 @@ struct group {
     struct candidate *first;
     size_t count;
     struct db_register_found found;
-    bool settled;                 /* refused, or there is an operation to tell */
-    const struct uuid *operation; /* that is told; NULL: none */
+    bool settled;       /* refused, or there is an operation to tell */
+    int64_t created_us; /* of the registration whose operation is told; 0: none */
 };
 
 /* What the stages of a register share. */
@@ -127,9 +134,9 @@ static void fail_group(struct group *g, err_t e)
     g->settled = true;
 }
 
-static void settle_group(struct group *g, const struct uuid *operation)
+static void settle_group(struct group *g, int64_t created_us)
 {
-    g->operation = operation;
+    g->created_us = created_us;
     g->settled = true;
 }
 
@@ -218,7 +225,7 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
     }
     int status = decide(lead, &g->found);
     if (is_running(&g->found) && status == REG_ASSIGNING) {
-        settle_group(g, &g->found.operation);
+        settle_group(g, g->found.created_us);
         return false;
     }
     if (status == REG_ABSENT) {
@@ -282,8 +289,8 @@ static void write_rows(struct registers *s)
     for (size_t i = 0; i < s->row_count; i++) {
         if (e)
             fail_group(s->written[i], e);
-        else if (s->rows[i].written)
-            settle_group(s->written[i], &s->rows[i].operation);
+        else if (s->rows[i].created_us)
+            settle_group(s->written[i], s->rows[i].created_us);
     }
 }
 
@@ -337,9 +344,10 @@ static void write_register(struct batch *b)
             fail_group(&s->groups[i], E(STALE));
 }
 
-static void answer_register(struct call *r, const struct uuid *operation)
+static void answer_register(struct call *r, int64_t created_us)
 {
-    struct operation_status answer = {.operation_id = id_operation(r->arena, r->instance->id_scope, operation),
+    struct operation_owner owner = owner_of(r, created_us);
+    struct operation_status answer = {.operation_id = operation_id(r->arena, r->shared->operations, &owner, r->now_us),
                                       .status = REG_ASSIGNING};
     call_header(r, "Location",
                 arena_printf(r->arena, "https://%.*s/%.*s/registrations/%.*s/register", STR_ARG(r->host_port),
@@ -353,9 +361,9 @@ static void answer_registers(struct batch *b)
     const struct registers *s = b->made;
     for (size_t i = 0; i < s->group_count; i++) {
         const struct group *g = &s->groups[i];
-        for (size_t j = 0; g->operation && j < g->count; j++)
+        for (size_t j = 0; g->created_us && j < g->count; j++)
             if (is_open(g->first[j].call))
-                answer_register(g->first[j].call, g->operation);
+                answer_register(g->first[j].call, g->created_us);
     }
 }
 
@@ -403,13 +411,12 @@ static int64_t poll_again_after_s(const struct db_poll_found *f)
 
 static err_t answer_poll(struct call *r, const struct db_poll_found *f)
 {
-    struct uuid asked;
-    if (!f->registered || !id_operation_parse(r->segments[SEGMENT_OPERATION], &asked) ||
-        !crypt_same((struct bytes){asked.b, sizeof asked.b}, (struct bytes){f->operation.b, sizeof f->operation.b}))
+    struct str asked = r->segments[SEGMENT_OPERATION];
+    struct operation_owner owner = owner_of(r, f->created_us);
+    if (!f->registered || !operation_pollable(r->arena, r->shared->operations, &owner, asked, r->now_us))
         return E(OPERATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);
-    struct operation_status answer = {id_operation(r->arena, r->instance->id_scope, &f->operation), state.status,
-                                      &state};
+    struct operation_status answer = {asked, state.status, &state};
     bool running = f->status == REG_ASSIGNING;
     if (running)
         call_retry_after(r, poll_again_after_s(f));

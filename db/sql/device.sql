@@ -7,12 +7,13 @@
 -- name: register_lookup -> register_found
 SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed, e.enrollment_version, e.enrollment_inputs, e.enabled,
        r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
-       r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.updated_at, now()
+       r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.created_at, r.updated_at,
+       now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
  CROSS JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
   LEFT JOIN LATERAL (
         SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs,
-               checked_at, updated_at
+               checked_at, created_at, updated_at
           FROM idscope.registration
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) r ON true;
@@ -36,7 +37,7 @@ SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed,
 -- get their job in the same statement. Answers the rows that were written; a row that is missing lost against a change
 -- and is to be looked up again. Updates come before inserts, both in the order of keys, so that two batches never wait
 -- for each other in a ring.
--- name: register_write -> device
+-- name: register_write -> register_written
 WITH live AS MATERIALIZED (
         SELECT u.*, now() AS moment
           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[],
@@ -59,7 +60,7 @@ WITH live AS MATERIALIZED (
           FROM live u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key
            AND u.old_revision > 0 AND r.operation_id = u.old_operation AND r.revision = u.old_revision
-        RETURNING r.id_scope, r.registration_key, r.status
+        RETURNING r.id_scope, r.registration_key, r.status, r.created_at
 ), inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region,
                                           operation_at, created_at, updated_at)
@@ -68,14 +69,14 @@ WITH live AS MATERIALIZED (
           FROM live u
          WHERE u.old_revision = 0
             ON CONFLICT (id_scope, registration_key) DO NOTHING
-        RETURNING id_scope, registration_key, status
+        RETURNING id_scope, registration_key, status, created_at
 ), written AS (
-        SELECT id_scope, registration_key, status FROM updated
+        SELECT id_scope, registration_key, status, created_at FROM updated
          UNION ALL
-        SELECT id_scope, registration_key, status FROM inserted
+        SELECT id_scope, registration_key, status, created_at FROM inserted
 ), begun AS (
         INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
         SELECT id_scope, 'assign', registration_key, now() FROM written WHERE status = 'assigning'
             ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0
 )
-SELECT id_scope, registration_key FROM written;
+SELECT id_scope, registration_key, created_at FROM written;

@@ -88,7 +88,7 @@ CREATE TABLE idscope.registration (
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index but the key, so updates stay heap-only)';
 COMMENT ON COLUMN idscope.registration.registration_id IS 'As spelled at the first success';
-COMMENT ON COLUMN idscope.registration.operation_id IS 'The latest operation; the poll names it beside the registration id';
+COMMENT ON COLUMN idscope.registration.operation_id IS 'The latest operation: with the revision it fences writes; ids that devices poll are made without it (decisions.md 26)';
 COMMENT ON COLUMN idscope.registration.revision IS 'Rises with each change; the etag is made from it and the operation';
 COMMENT ON COLUMN idscope.registration.assigned_hub IS 'Host name of the hub that holds the identity; kept while a new assignment runs';
 COMMENT ON COLUMN idscope.registration.target_hub IS 'Hub chosen by the running assignment, durable before any call to it. No identity is ever made on a hub that the row does not name';

@@ -97,7 +97,9 @@ class Scenarios {
     await this.stack.startPart('api');
     await until('the device to be answered', () => device.operation !== undefined);
     assert.equal((await this.row(device)).text, begun.text, 'the second register began another operation');
-    assert.ok(begun.text.includes(device.operation.split('.').pop()), `the device was given ${device.operation}, the row has ${begun.text}`);
+    const polled = await this.fleet.plain('GET', device, `/operations/${device.operation}`);
+    const [, operation] = /^"([0-9a-f-]{36})-/.exec(Buffer.from(polled.json.registrationState.etag, 'base64')) || [];
+    assert.ok(operation && begun.text.includes(operation), `the device was given ${device.operation}, which is ${polled.text}, the row has ${begun.text}`);
     await this.stack.startPart('worker');
     await this.fleet.settled();
   }

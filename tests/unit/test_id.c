@@ -134,29 +134,6 @@ static void planes(void **state)
     }
 }
 
-static void operation_ids(void **state)
-{
-    struct uuid u, back;
-    assert_true(dec_uuid(STR("7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20"), &u));
-    struct str id = id_operation(*state, STR("0ne0000beef"), &u);
-    assert_int_equal(id.n, 55);
-    assert_true(id_operation_parse(id, &back));
-    assert_memory_equal(&u, &back, sizeof u);
-    assert_false(str_same(id, id_operation(*state, STR("0ne0000beee"), &u)));
-    static const char *const bad[] = {"",
-                                      "5",
-                                      "5.",
-                                      "5.9d1c2b3a4f5e6071",
-                                      "5.9d1c2b3a4f5e6071.",
-                                      "x.9d1c2b3a4f5e6071.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
-                                      "55.9d1c2b3a4f5e6071.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
-                                      "5.9d1c2b3a4f5e607.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
-                                      "5.9d1c2b3a4f5e607g.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20",
-                                      "5.9d1c2b3a4f5e6071.7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20.x"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(id_operation_parse(str_of(bad[i]), &back));
-}
-
 static void etags(void **state)
 {
     struct uuid u;
@@ -249,7 +226,6 @@ int main(void)
         UNIT(locations),
         UNIT(ports_are_cut),
         UNIT(planes),
-        UNIT(operation_ids),
         UNIT(etags),
         UNIT(connection_strings),
         UNIT(bad_connection_strings_name_the_member),

@@ -1,8 +1,25 @@
 // device.js: the device plane over raw HTTPS: how a device proves who it is in every spelling that clients send, what it is told, and that a refusal gives nothing away.
 'use strict';
 
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, Idscope, expect, sas, fresh, refused, scene, sharedScene, until } = require('../kit');
+const { assert, stack, idscope, Idscope, expect, each, sas, fresh, refused, scene, sharedScene, until } = require('../kit');
+
+// An operation id as the api issues it at a time in ms, by the first key of the deployment's ring (core/operation.c).
+function operationIssued(idScope, id, created, atMs) {
+  const [ring] = fs.readFileSync(path.join(stack.folder, 'keys/ring'), 'utf8').trim().split('\n');
+  const derived = (purpose) => crypto.createHmac('sha256', Buffer.from(ring.split(':')[1], 'base64')).update(`operation id: ${purpose}`).digest();
+  const part = (text) => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]);
+  const time = (ms, us = 0) => { const bytes = Buffer.alloc(8); bytes.writeBigInt64BE(BigInt(ms) * 1000n + BigInt(us)); return bytes; };
+  const issued = time(atMs);
+  const names = Buffer.concat(['operation', idScope.toLowerCase(), id.toLowerCase(), ''].map(part));
+  const mac = crypto.createHmac('sha256', derived('mac')).update(names).update(time(Date.parse(created), created.slice(23, 26))).update(issued).digest().subarray(0, 8);
+  const guid = crypto.createCipheriv('aes-256-ecb', derived('cipher'), null).setAutoPadding(false).update(Buffer.concat([issued, mac])).toString('hex');
+  const scope = crypto.createHash('sha256').update(idScope.toLowerCase()).digest('hex').slice(0, 16);
+  return `5.${scope}.${guid.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')}`;
+}
 
 describe('device: tokens', { concurrency: 4 }, () => {
   const made = sharedScene({ before, after });
@@ -136,6 +153,45 @@ describe('device: answers', { concurrency: 4 }, () => {
     for (const operation of [operationId, 'nonsense', '5.0000000000000000.00000000-0000-0000-0000-000000000000']) refused(await made.poll(device, operation), 404, /./, 404202);
   });
 
+  test('an operation id stays pollable for an hour, whatever was begun since', async () => {
+    const device = await made.registered();
+    const issued = await each(Array.from({ length: 3 }), 1, () => made.start(device));
+    await made.register(device);
+    const state = await made.register(device);
+    for (const { operationId } of issued) {
+      const told = expect('poll', await made.poll(device, operationId), 200);
+      assert.deepEqual([told.operationId, told.status, told.registrationState.etag], [operationId, 'assigned', state.etag]);
+    }
+    const id = (age) => operationIssued(made.idScope, device.id, state.createdDateTimeUtc, Date.now() - age);
+    for (const age of [0, 59 * 60000]) assert.equal(expect('poll', await made.poll(device, id(age)), 200).registrationState.etag, state.etag);
+    for (const age of [61 * 60000, 2 * 24 * 60 * 60000]) refused(await made.poll(device, id(age)), 404, /./, 404202);
+  });
+
+  test('ten registers of one id at once, new or known: every caller polls its own operation id', async () => {
+    for (const device of [await made.enroll(), await made.registered()]) {
+      const started = await Promise.all(Array.from({ length: 10 }, () => made.start(device)));
+      for (const { operationId } of started) {
+        const told = await until('the end', async () => {
+          const answer = await made.poll(device, operationId);
+          assert.ok([200, 202].includes(answer.status), answer.text);
+          assert.equal(answer.json.operationId, operationId);
+          return answer.status === 200 && answer.json;
+        });
+        assert.equal(told.status, 'assigned');
+      }
+    }
+  });
+
+  test('an operation id of a registration that was deleted is 404, also when the device is there again', async () => {
+    const device = await made.enroll();
+    const { operationId } = await made.start(device);
+    await made.register(device);
+    expect('delete', await idscope.service(made.instance, 'DELETE', `/registrations/${device.id}`), 204);
+    refused(await made.poll(device, operationId), 404, /./, 404202);
+    await made.register(device);
+    refused(await made.poll(device, operationId), 404, /./, 404202);
+  });
+
   test('the status POST tells the stored state and starts nothing', async () => {
     const device = await made.enroll();
     const ask = (body = { registrationId: device.id }) => idscope.device('POST', made.idScope, device.id, { body, authorization: sas.forDevice(made.idScope, device.id, device.key) });
@@ -172,8 +228,13 @@ describe('device: answers', { concurrency: 4 }, () => {
     const device = await own.enroll();
     const first = await own.start(device);
     assert.equal((await own.poll(device, first.operationId)).status, 202);
-    const operations = new Set((await Promise.all(Array.from({ length: 6 }, () => own.start(device)))).map((started) => started.operationId));
-    assert.deepEqual([...operations], [first.operationId]);
+    // The state's etag is made of the operation as it stands in the row: all ids lead to the first one.
+    const behind = async (started) => {
+      const { registrationState } = expect('poll', await own.poll(device, started.operationId), 202);
+      return /^"[0-9a-f-]{36}/.exec(Buffer.from(registrationState.etag, 'base64').toString())[0];
+    };
+    const begun = await behind(first);
+    for (const again of await Promise.all(Array.from({ length: 6 }, () => own.start(device)))) assert.equal(await behind(again), begun);
     await own.relink([Idscope.link(hub)]);
     assert.equal((await own.register(device)).status, 'assigned');
   });

@@ -76,7 +76,8 @@ err_t enrollment_refusal(struct call *r, const struct enrollment_write *w, const
     if (w->match != MATCH_ABSENT && !o->matches)
         return w->match == MATCH_ANY ? E(STALE) : E(PRECONDITION_FAILED);
     if (o->unlinked.p)
-        return call_fail(r, E(BAD_FIELD), "iotHubs: %.*s is not a linked hub of this instance.", STR_ARG(o->unlinked));
+        return call_fail(r, E(BAD_FIELD), "%s: %.*s is not a linked hub of this instance.",
+                         w->body.iot_hubs.n ? "iotHubs" : "iotHubHostName", STR_ARG(o->unlinked));
     return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
 }
 

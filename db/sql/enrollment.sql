@@ -15,8 +15,9 @@ WITH live AS (
      WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      unlinked AS (
     SELECT lower(w.name COLLATE "C") AS host
-      FROM unnest($11::text[]) WITH ORDINALITY AS w (name, position)
-     WHERE NOT EXISTS (SELECT 1
+      FROM unnest(array_append($11::text[], $12::text)) WITH ORDINALITY AS w (name, position)
+     WHERE w.name IS NOT NULL
+       AND NOT EXISTS (SELECT 1
                          FROM idscope.linked_hub l
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
@@ -46,8 +47,9 @@ WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      unlinked AS (
     SELECT lower(w.name COLLATE "C") AS host
-      FROM unnest($11::text[]) WITH ORDINALITY AS w (name, position)
-     WHERE NOT EXISTS (SELECT 1
+      FROM unnest(array_append($11::text[], $12::text)) WITH ORDINALITY AS w (name, position)
+     WHERE w.name IS NOT NULL
+       AND NOT EXISTS (SELECT 1
                          FROM idscope.linked_hub l
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position

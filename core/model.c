@@ -210,7 +210,7 @@ const struct codec device_registration_codec[] = {
     CODEC_TEXT(struct device_registration, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
     CODEC_JSON(struct device_registration, payload, "payload", TWIN_MAX, 0),
     CODEC_JSON(struct device_registration, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
-    CODEC_TEXT(struct device_registration, csr, "csr", TPM_MAX, 0),
+    CODEC_JSON(struct device_registration, csr, "csr", INT32_MAX, 0),
     CODEC_END,
 };
 

@@ -132,7 +132,8 @@ struct operation_status { /* register's and the poll's answer */
 extern const struct codec operation_status_codec[];
 
 struct device_registration { /* what a device sends to register */
-    struct str registration_id, payload, tpm, csr;
+    struct str registration_id, payload, tpm;
+    struct str csr; /* JSON of any kind and length: what becomes of it, the api-version says */
 };
 extern const struct codec device_registration_codec[];
 

@@ -61,6 +61,15 @@ static err_t check_credential(struct call *r, struct attest_stored stored)
     return attest_check(r->arena, &row, &claim, &r->log_detail);
 }
 
+/* Members of features that are not offered to this device. Asked once its credential is good: whoever it is not learns
+ * nothing. */
+static err_t refuse_members(struct call *r, const struct device_registration *body, const struct attest_stored *stored)
+{
+    if (body->csr.p && !(r->versions & VERSION_BEFORE_CSR))
+        return call_fail(r, E(BAD_FIELD), "csr: certificates are not issued here; leave it out.");
+    return attest_body(stored, &r->presented, &r->detail);
+}
+
 /* --- register ----------------------------------------------------------------------------------------------------- */
 
 /* One request of the batch. */
@@ -142,11 +151,8 @@ static void settle_group(struct group *g, int64_t created_us)
 
 static err_t check_candidate(struct candidate *c, const struct db_register_found *found)
 {
-    struct call *r = c->call;
-    TRY(check_credential(r, found->attestation));
-    if (c->body.csr.p)
-        return call_refuse(r, E(UNAUTHORIZED), "the device asks for a certificate, which no enrollment issues");
-    return NULL;
+    TRY(check_credential(c->call, found->attestation));
+    return refuse_members(c->call, &c->body, &found->attestation);
 }
 
 /* The first request of the group whose credential is good; NULL when there is none. */
@@ -427,8 +433,7 @@ static err_t answer_status(struct call *r, const struct db_poll_found *f)
 {
     struct device_registration body = {.csr = {NULL, 0}};
     TRY(read_body(r, &body));
-    if (body.csr.p)
-        return call_fail(r, E(BAD_FIELD), "csr: has no place in a status look-up.");
+    TRY(refuse_members(r, &body, &f->attestation));
     if (!f->registered)
         return E(REGISTRATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);

@@ -171,6 +171,14 @@ err_t attest_check(struct arena *a, const struct attest_row *row, const struct a
     return type ? type->check(a, row, claim, d) : E(SEAL_BROKEN);
 }
 
+err_t attest_body(const struct attest_stored *stored, const struct presented *p, struct err_detail *d)
+{
+    if (!p->tpm.p || types[stored->type]->takes_tpm)
+        return NULL;
+    return err_say(d, E(BAD_FIELD), "tpm: the enrollment's attestation is %s, which has no use for it.",
+                   word_of(stored->type));
+}
+
 enum attest_cost attest_cost(const struct attest_stored *stored)
 {
     return stored->sealed.p && type_of(stored->type) ? costs[stored->type] : ATTEST_CHEAP;

@@ -119,8 +119,6 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
     TRY(check_token(a, c, &keys, d));
     if (!enrolled)
         return err_say(d, E(UNAUTHORIZED), "there is no enrollment of this registration id");
-    if (c->presented->tpm.p)
-        return err_say(d, E(UNAUTHORIZED), "the device sent a TPM; the enrollment has symmetric keys");
     return NULL;
 }
 

@@ -16,6 +16,7 @@ bool attest_unpack(struct bytes packed, struct bytes *ret_parts, size_t count);
 
 /* The functions of a type, each for the one of attest.h with its name. */
 struct attest_type {
+    bool takes_tpm; /* `tpm` of a register's body is part of the proof */
     enum attest_kept (*kept)(const struct attestation *in);
     /* `old`: where secrets that were left out are taken from; NULL: they are made new. */
     err_t (*pack)(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,

@@ -400,12 +400,14 @@ static void an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs(void **state
 
 static void a_tpm_does_not_fit_symmetric_keys(void **state)
 {
-    const struct presented presented = {.authorization = STR(UPPER), .tpm = STR("{}")};
-    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
+    const struct presented without = {.authorization = STR(UPPER)}, with = {.authorization = STR(UPPER), .tpm = STR("{}")};
+    const struct attest_claim claim = {&with, STR("0ne0000beef"), STR("line7-unit042"), 0};
     struct attest_row row = stored(*state, "0ne0000beef", "line7-unit042", DEVICE_KEY, GROUP_KEY);
     struct err_detail d;
-    assert_err(attest_check(*state, &row, &claim, &d), UNAUTHORIZED);
-    assert_says(d, "TPM");
+    assert_ok(attest_check(*state, &row, &claim, &d));
+    assert_ok(attest_body(&row.stored, &without, &d));
+    assert_err(attest_body(&row.stored, &with, &d), BAD_FIELD);
+    assert_says(d, "tpm: the enrollment's attestation is symmetricKey");
 }
 
 static void what_is_not_known_is_cheap(void **state)

@@ -321,14 +321,17 @@ static void an_api_version_is_compared_as_a_date_with_its_row(void **state)
         const char *version;
         unsigned wanted;
     } rows[] = {
-        {"2015-01-01", VERSION_OLD_METADATA | VERSION_ONE_INITIAL_SUBSTATUS},
-        {"2014-06-30-preview", VERSION_OLD_METADATA | VERSION_ONE_INITIAL_SUBSTATUS},
-        {"2015-01-02", VERSION_ONE_INITIAL_SUBSTATUS},
-        {"2018-11-01", VERSION_ONE_INITIAL_SUBSTATUS},
-        {"2019-03-31", VERSION_ONE_INITIAL_SUBSTATUS},
-        {"2019-03-31-preview.2", VERSION_ONE_INITIAL_SUBSTATUS},
-        {"2019-04-01", 0},
-        {"2022-09-01", 0},
+        {"2015-01-01", VERSION_OLD_METADATA | VERSION_ONE_INITIAL_SUBSTATUS | VERSION_BEFORE_CSR},
+        {"2014-06-30-preview", VERSION_OLD_METADATA | VERSION_ONE_INITIAL_SUBSTATUS | VERSION_BEFORE_CSR},
+        {"2015-01-02", VERSION_ONE_INITIAL_SUBSTATUS | VERSION_BEFORE_CSR},
+        {"2018-11-01", VERSION_ONE_INITIAL_SUBSTATUS | VERSION_BEFORE_CSR},
+        {"2019-03-31", VERSION_ONE_INITIAL_SUBSTATUS | VERSION_BEFORE_CSR},
+        {"2019-03-31-preview.2", VERSION_ONE_INITIAL_SUBSTATUS | VERSION_BEFORE_CSR},
+        {"2019-04-01", VERSION_BEFORE_CSR},
+        {"2022-09-01", VERSION_BEFORE_CSR},
+        {"2025-06-30-preview", VERSION_BEFORE_CSR},
+        {"2025-07-01-preview", 0},
+        {"2026-08-31", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct call *r = request(*state, METHOD_GET, "localhost");

@@ -143,7 +143,6 @@ describe('device: answers', { concurrency: 4 }, () => {
     refused(await ask('{"registrationId":'), 400, /JSON/i);
     refused(await ask('{"payload":1,"payload":2}'), 400, /payload|duplicate/i);
     refused(await ask({ registrationId: 5 }), 400, /registrationId/);
-    refused(await ask({ tpm: { endorsementKey: 'AA==' } }), 401, /./, 401002);
     refused(await ask({ payload: 'x'.repeat(100 * 1024) }), 413);
   });
 
@@ -200,9 +199,29 @@ describe('device: answers', { concurrency: 4 }, () => {
     const told = expect('status', await ask(), 200);
     assert.deepEqual([told.status, told.assignedHub, told.deviceId, told.etag], [state.status, state.assignedHub, state.deviceId, state.etag]);
     assert.equal(expect('again', await ask(), 200).etag, told.etag);
-    refused(await ask({ registrationId: device.id, csr: 'AA==' }), 400, /csr/);
     refused(await ask({ registrationId: 'other' }), 400, /registrationId/);
   });
+
+  // What a device sends, since which version it means something (none: in all), and which answer that gets.
+  const members = [['csr', 'MIIB', '2025-07-01'], ['csr', { no: ['text'] }, '2025-07-01'], ['csr', 'x'.repeat(90000), '2025-07-01'], ['csr', null], ['tpm', { endorsementKey: 'AA==' }, '2018-04-01'],
+    ['tpm', {}, '2018-04-01'], ['tpm', null], ['csrs', 'MIIB']];
+  for (const [member, value, since] of members) {
+    test(`${member} ${JSON.stringify(value).slice(0, 20)} of a device that proved itself is ${since ? `named from ${since} on` : 'ignored'}; strangers are strangers`, async () => {
+      const device = await made.registered();
+      const stranger = { id: fresh('stranger') };
+      const key = sas.newKey(64);
+      const asks = { register: (one) => ['PUT', `${one.id}/register`], 'look up': (one) => ['POST', one.id] };
+      for (const [what, of] of Object.entries(asks)) {
+        const ask = (one, signedBy, version) => idscope.device(of(one)[0], made.idScope, of(one)[1],
+          { body: { registrationId: one.id, [member]: value }, authorization: sas.forDevice(made.idScope, one.id, signedBy), version });
+        for (const version of ['2019-03-31', '2021-06-01', '2025-06-30', '2025-07-01-preview', '2025-07-01', '2026-08-31']) {
+          if (since && version.slice(0, 10) >= since) refused(await ask(device, device.key, version), 400, new RegExp(`^${member}: `));
+          else expect(`${what} by ${version}`, await ask(device, device.key, version), what === 'register' ? 202 : 200);
+          for (const one of [device, stranger]) refused(await ask(one, key, version), 401, /./, 401002);
+        }
+      }
+    });
+  }
 
   test('a disabled enrollment: 202, then 200 disabled with the whole state; enabled again it is assigned', async () => {
     const device = await made.registered();

@@ -37,15 +37,22 @@ static struct str option(const struct run *run, const char *name)
     for (char **w = run->words; *w; w++) {
         struct str head, value = str_split(str_of(*w), '=', &head);
         if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
-            return value;
+            return str_trim(value);
     }
     return (struct str){NULL, 0};
 }
 
-static err_t uuid_word(struct run *run, const char *word, struct uuid *ret)
+/* The word behind the command's name, pasted with white space around it or not. */
+static struct str word(const struct run *run, size_t i)
 {
-    if (!dec_uuid(str_of(word), ret))
-        return err_say(&run->detail, E(BAD_REQUEST), "\"%s\" is no id of the form 8-4-4-4-12.", word);
+    return str_trim(str_of(run->words[i]));
+}
+
+static err_t uuid_word(struct run *run, size_t i, struct uuid *ret)
+{
+    if (!dec_uuid(word(run, i), ret))
+        return err_say(&run->detail, E(BAD_REQUEST), "\"%.*s\" is no id of the form 8-4-4-4-12.",
+                       STR_ARG(word(run, i)));
     return NULL;
 }
 
@@ -145,25 +152,25 @@ static err_t new_token_key(struct run *run)
 static err_t create_tenant(struct run *run)
 {
     struct uuid tenant;
-    err_t e = add_tenant(run, str_of(run->words[0]), &tenant);
+    err_t e = add_tenant(run, word(run, 0), &tenant);
     return e == E(UNIQUE_VIOLATION) ? err_say(&run->detail, e, "There is a tenant of this name.") : e;
 }
 
 static err_t create_subscription(struct run *run)
 {
     struct uuid tenant;
-    TRY(uuid_word(run, run->words[0], &tenant));
-    return add_subscription(run, &tenant, str_of(run->words[1]));
+    TRY(uuid_word(run, 0, &tenant));
+    return add_subscription(run, &tenant, word(run, 1));
 }
 
 static err_t create_service_principal(struct run *run)
 {
     struct uuid tenant;
-    struct str role = str_of(run->words[2]);
-    TRY(uuid_word(run, run->words[0], &tenant));
+    struct str role = word(run, 2);
+    TRY(uuid_word(run, 0, &tenant));
     if (!word_number(role_words, role))
         return err_say(&run->detail, E(BAD_REQUEST), "The role is owner, contributor or reader.");
-    return add_service_principal(run, &tenant, str_of(run->words[1]), role);
+    return add_service_principal(run, &tenant, word(run, 1), role);
 }
 
 static err_t bootstrap_in_tx(struct db *db, void *context)

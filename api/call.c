@@ -98,6 +98,14 @@ struct call *call_stand_in(const struct call *c)
     return s;
 }
 
+void call_take_body(struct call *c, struct str body)
+{
+    static const struct str mark = {"\xef\xbb\xbf", 3};
+    if (str_starts(body, mark))
+        body = (struct str){body.p + mark.n, body.n - mark.n};
+    c->body = body;
+}
+
 /* --- what operations do with it ----------------------------------------------------------------------------------- */
 
 struct str call_query(struct call *r, const char *name)

@@ -180,6 +180,9 @@ void calls_metrics(struct text *out);
  * a lane runs `c`: it reads what no operation changes. */
 struct call *call_stand_in(const struct call *c);
 
+/* Doors give the body, whole, by this: a byte order mark at its start is no part of it (decisions.md 29). */
+void call_take_body(struct call *c, struct str body);
+
 /* The value of a query parameter (names ignore case), decoded; absent when it is not there. */
 struct str call_query(struct call *r, const char *name);
 

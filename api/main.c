@@ -37,8 +37,6 @@ static err_t read_edge_secret(void *self, struct err_detail *d)
     struct str path = api->process.cfg.edge_secret_file, text = {NULL, 0};
     if (path.n)
         TRY(file_read(api->process.arena, "edge_secret_file", path, SECRET_MAX, d, &text));
-    while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
-        text.n--;
     api->edge_secret = str_trim(text);
     return NULL;
 }

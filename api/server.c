@@ -360,7 +360,7 @@ static enum MHD_Result body_complete(struct exchange *x)
 {
     struct call *r = x->call;
     if (x->body.n)
-        r->body = text_str(&x->body);
+        call_take_body(r, text_str(&x->body));
     end_arrival(x);
     r->now_us = clock_wall_us();
     if (r->error)

@@ -289,16 +289,24 @@ bool str_ends_nocase(struct str s, struct str suffix)
     return s.n >= suffix.n && str_same_nocase((struct str){s.p + (s.n - suffix.n), suffix.n}, suffix);
 }
 
-static bool is_blank(char c)
+static bool is_space(char c)
 {
-    return c == ' ' || c == '\t';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool str_has_space(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (is_space(s.p[i]))
+            return true;
+    return false;
 }
 
 struct str str_trim(struct str s)
 {
-    while (s.n && is_blank(s.p[s.n - 1]))
+    while (s.n && is_space(s.p[s.n - 1]))
         s.n--;
-    while (s.n && is_blank(*s.p)) {
+    while (s.n && is_space(*s.p)) {
         s.p++;
         s.n--;
     }

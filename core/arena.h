@@ -30,7 +30,9 @@ int str_compare(struct str a, struct str b);      /* by bytes, as memcmp; a text
 uint64_t str_hash(struct str s, uint64_t secret);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends_nocase(struct str s, struct str suffix);
-struct str str_trim(struct str s); /* blanks and tabs cut at both ends */
+/* White space is blank, tab, CR and LF. */
+struct str str_trim(struct str s); /* cut at both ends */
+bool str_has_space(struct str s);
 /* Splits at the first `at`: *ret_head gets what stands before it, the result is what stands behind.
  * Without an `at`, head is all and the result is absent. */
 struct str str_split(struct str s, char at, struct str *ret_head);

@@ -115,11 +115,12 @@ static err_t read_environment(struct arena *a, enum cfg_program program, char **
 {
     for (; *env; env++) {
         struct str name, value = str_split(str_of(*env), '=', &name);
+        value = str_trim(value);
         if (!str_starts(name, STR("IDSCOPE_")) || !value.n)
             continue;
         const struct setting *s = find((struct str){name.p + 8, name.n - 8});
         if (s && s->programs & (int)program && str_same(name, environment_name(a, s)))
-            TRY(set(s, value, arena_str(a, name), to, d));
+            TRY(set(s, arena_str(a, value), arena_str(a, name), to, d));
     }
     return NULL;
 }
@@ -154,7 +155,7 @@ static err_t read_option(struct arena *a, enum cfg_program program, struct str a
     if (!value.p)
         return err_say(d, E(BAD_CONFIG), "--%.*s needs a value: --%.*s=VALUE.", STR_ARG(name), STR_ARG(name));
     *ret_word = false;
-    return set(s, arena_str(a, value), option_name(a, s), to, d);
+    return set(s, arena_str(a, str_trim(value)), option_name(a, s), to, d);
 }
 
 static err_t read_arguments(struct arena *a, enum cfg_program program, char **argv, struct cfg *to, enum cfg_ask *ask,

@@ -274,6 +274,9 @@ static err_t take_member(struct str part, struct connection_string *to, struct e
         if (known[i].value->p)
             return err_say(d, E(BAD_CONNECTION_STRING), "%s stands twice in the connection string.", known[i].name.p);
         *known[i].value = str_trim(value);
+        if (str_has_space(*known[i].value))
+            return err_say(d, E(BAD_CONNECTION_STRING), "%s in the connection string must have no white space within.",
+                           known[i].name.p);
     }
     return NULL;
 }

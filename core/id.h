@@ -57,7 +57,8 @@ struct str id_etag_bare(struct str etag);
 bool id_etag_matches(struct str if_match, struct str etag);
 
 /* A hub's connection string `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`: names in any case and order, values
- * split at the first `=`, blanks around them and a trailing `;` allowed, unknown members ignored, no port in HostName.
+ * split at the first `=`, white space around them and a trailing `;` allowed, unknown members ignored, no port in
+ * HostName.
  * BAD_CONNECTION_STRING names the member and the rule in `d`. */
 struct connection_string {
     struct str host; /* as given */

@@ -10,8 +10,11 @@ static err_t read_key(struct arena *a, struct str key, const char *member, const
                       struct err_detail *d, struct bytes *ret)
 {
     struct bytes raw;
+    key = str_trim(key);
     if (!key.n)
         key = crypt_new_key(a, new_bytes);
+    if (str_has_space(key))
+        return err_say(d, E(BAD_FIELD), "%s.%sKey must have no white space within.", member, part);
     if (!dec_base64(a, key, &raw) || raw.n < KEY_BYTES_LEAST || raw.n > KEY_BYTES_MOST)
         return err_say(d, E(BAD_FIELD), "%s.%sKey must be base64 of %d to %d bytes.", member, part, KEY_BYTES_LEAST,
                        KEY_BYTES_MOST);

@@ -19,8 +19,8 @@ struct keypair_sealed {
     struct bytes primary, secondary; /* p NULL: there is no such key */
 };
 
-/* Keys as clients send them (base64, KEY_BYTES in limits.def); one that is absent or empty is made new, of `new_bytes`.
- * BAD_FIELD names `member`.primaryKey or `member`.secondaryKey in `d`. */
+/* Keys as clients send them (base64, KEY_BYTES in limits.def, pasted with white space around them or not); one that is
+ * absent or empty is made new, of `new_bytes`. BAD_FIELD names `member`.primaryKey or `member`.secondaryKey in `d`. */
 err_t keypair_read(struct arena *a, const struct symmetric_key *in, const char *member, size_t new_bytes,
                    struct err_detail *d, struct keypair *ret);
 /* The other way: base64, an absent key stays absent. */

@@ -83,7 +83,7 @@ err_t sas_parse(struct arena *a, struct str header, struct err_detail *d, struct
     TRY(split_members(header, &m, d));
     if (!dec_percent(a, m.sr, false, &s.resource))
         return refuse(d, "sr of the SAS token is not percent-encoded text");
-    if (m.skn.p && !dec_percent(a, m.skn, false, &s.key_name))
+    if (m.skn.n && !dec_percent(a, m.skn, false, &s.key_name))
         return refuse(d, "skn of the SAS token is not percent-encoded text");
     if (!read_signature(a, m.sig, &s.signature))
         return refuse(d, "sig of the SAS token is not base64 of 32 bytes");

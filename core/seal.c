@@ -68,8 +68,6 @@ static err_t ring_fill(struct key_ring *r, struct str text, struct err_detail *d
     for (int number = 1; text.n; number++) {
         struct str line;
         text = str_split(text, '\n', &line);
-        if (line.n && line.p[line.n - 1] == '\r')
-            line.n--;
         line = str_trim(line);
         if (line.n && *line.p != '#')
             TRY(ring_add(r, scratch, line, number, d));

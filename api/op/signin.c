@@ -242,13 +242,16 @@ static err_t check_secret(struct call *r, const struct token_request *t)
 {
     struct uuid id;
     static const struct sha256 nobody = {{0}};
-    if (!dec_uuid(t->client_id, &id) || !t->client_secret.n || t->client_secret.n > SECRET_MAX)
+    struct str secret = str_trim(t->client_secret);
+    if (str_has_space(secret))
+        return call_fail(r, E(BAD_REQUEST), "client_secret must have no white space within.");
+    if (!dec_uuid(str_trim(t->client_id), &id) || !secret.n || secret.n > SECRET_MAX)
         return call_refuse(r, E(INVALID_CLIENT), "client_id is no guid, or there is no client_secret");
     err_t e = gate_client_by_id(r->shared->gate, r->db, &id, r->now_us, &r->client);
     if (e && e != E(INVALID_CLIENT))
         return e;
     const struct sha256 *wanted = e ? &nobody : &r->client->secret;
-    struct sha256 given = crypt_sha256((struct bytes){(const uint8_t *)t->client_secret.p, t->client_secret.n});
+    struct sha256 given = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n});
     bool same = crypt_same((struct bytes){given.b, sizeof given.b}, (struct bytes){wanted->b, sizeof wanted->b});
     if (e || !same)
         return call_refuse(r, E(INVALID_CLIENT), e ? "there is no such client" : "the client secret is wrong");

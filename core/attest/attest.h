@@ -58,8 +58,8 @@ struct attest_claim {
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
 
-/* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and `d`
- * names it, for the device. */
+/* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and
+ * `d` names it, for the device. */
 err_t attest_body(const struct attest_stored *stored, const struct presented *p, struct err_detail *d);
 
 /* What the check of such a row costs: no more than a few hashes, so that whole batches of them wait for nobody; or

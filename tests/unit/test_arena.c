@@ -127,6 +127,10 @@ static void trim_and_split(void **state)
     struct str head;
     assert_text(str_trim(STR(" \ta b\t ")), "a b");
     assert_text(str_trim(STR("  ")), "");
+    assert_text(str_trim(STR("\r\n\t a\nb \t\r\n")), "a\nb");
+    assert_true(str_has_space(STR("a b")) && str_has_space(STR("\t")) && str_has_space(STR("a\rb")) &&
+                str_has_space(STR("ab\n")));
+    assert_false(str_has_space(STR("ab")) || str_has_space(STR("")) || str_has_space(str_of(NULL)));
     assert_text(str_split(STR("k=v=w"), '=', &head), "v=w");
     assert_text(head, "k");
     assert_text(str_split(STR("k="), '=', &head), "");

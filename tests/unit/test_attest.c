@@ -400,7 +400,8 @@ static void an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs(void **state
 
 static void a_tpm_does_not_fit_symmetric_keys(void **state)
 {
-    const struct presented without = {.authorization = STR(UPPER)}, with = {.authorization = STR(UPPER), .tpm = STR("{}")};
+    const struct presented without = {.authorization = STR(UPPER)},
+                           with = {.authorization = STR(UPPER), .tpm = STR("{}")};
     const struct attest_claim claim = {&with, STR("0ne0000beef"), STR("line7-unit042"), 0};
     struct attest_row row = stored(*state, "0ne0000beef", "line7-unit042", DEVICE_KEY, GROUP_KEY);
     struct err_detail d;

@@ -59,6 +59,17 @@ static void the_environment_is_shared_with_others(void **state)
     assert_int_equal(r.ask, CFG_CHECK);
 }
 
+static void white_space_around_a_value_is_cut(void **state)
+{
+    struct result r;
+    assert_ok(read_as(state, CFG_API, ARGS("--domain= x.test\r\n"),
+                      ENV(GIVEN, "IDSCOPE_BATCH_MAX=9\n", "IDSCOPE_REGION=\teurope ", "IDSCOPE_RUN_AS= \n"), &r));
+    assert_text(r.c.domain, "x.test");
+    assert_text(r.c.region, "europe");
+    assert_text(r.c.run_as, NULL);
+    assert_int_equal(r.c.batch_max, 9);
+}
+
 static void refuse(void **state, enum cfg_program program, const char *arg, const char *env, const char *says)
 {
     struct result r;
@@ -124,6 +135,7 @@ int main(void)
         UNIT(defaults),
         UNIT(the_command_line_wins),
         UNIT(the_environment_is_shared_with_others),
+        UNIT(white_space_around_a_value_is_cut),
         UNIT(bad_settings_are_named_with_their_rule),
         UNIT(what_must_be_given_is_asked_for),
         UNIT(words_are_left_in_order),

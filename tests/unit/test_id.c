@@ -171,6 +171,8 @@ static void connection_strings(void **state)
         "HostName=Plant1.hub.d;SharedAccessKeyName=owner;SharedAccessKey=" KEY,
         " sharedaccesskey = " KEY " ; HOSTNAME=Plant1.hub.d; SharedAccessKeyName=owner;GatewayHostName=x;;",
         "Unknown=;SharedAccessKeyName=owner;HostName=Plant1.hub.d;SharedAccessKey=" KEY ";",
+        "\r\n\tHostName=Plant1.hub.d;\r\nSharedAccessKeyName=\towner\n; SharedAccessKey=" KEY "\r\n",
+        "HostName=Plant1.hub.d;SharedAccessKeyName=owner;SharedAccessKey=" KEY " ;\n",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct connection_string c;
@@ -196,7 +198,13 @@ static void bad_connection_strings_name_the_member(void **state)
          "HostName in the connection string must not have a port"},
         {"HostName=h/d;SharedAccessKeyName=o;SharedAccessKey=" KEY, "HostName in the connection string is not"},
         {"HostName=h.d;SharedAccessKey=" KEY, "SharedAccessKeyName is missing"},
-        {"HostName=h.d;SharedAccessKeyName=a b;SharedAccessKey=" KEY, "SharedAccessKeyName in"},
+        {"HostName=h.d;SharedAccessKeyName=a/b;SharedAccessKey=" KEY, "SharedAccessKeyName in"},
+        {"HostName=h.d;SharedAccessKeyName=a b;SharedAccessKey=" KEY,
+         "SharedAccessKeyName in the connection string must have no white space within"},
+        {"HostName=h.\nd;SharedAccessKeyName=o;SharedAccessKey=" KEY,
+         "HostName in the connection string must have no white space within"},
+        {"HostName=h.d;SharedAccessKeyName=o;SharedAccessKey=ICEiIyQlJicoKSor\r\nLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
+         "SharedAccessKey in the connection string must have no white space within"},
         {"HostName=h.d;SharedAccessKeyName=o", "SharedAccessKey is missing"},
         {"HostName=h.d;SharedAccessKeyName=o;SharedAccessKey=???", "SharedAccessKey in"},
         {"HostName=h.d;SharedAccessKeyName=o;SharedAccessKey=***x", "SharedAccessKey in"},

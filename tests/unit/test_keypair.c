@@ -53,7 +53,7 @@ static void keys_that_were_left_out_are_made_new(void **state)
 
 static void a_bad_key_is_named(void **state)
 {
-    static const char *const bad[] = {KEY_15, KEY_65, "AAEC", "no base64", "AAECAwQFBgcICQoLDA0ODw"};
+    static const char *const bad[] = {KEY_15, KEY_65, "AAEC", "no_base64", "AAECAwQFBgcICQoLDA0ODw"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct keypair k = {.primary = {NULL, 99}};
         struct err_detail d;
@@ -64,6 +64,19 @@ static void a_bad_key_is_named(void **state)
         assert_text(str_of(d.text), "a.b[3].secondaryKey must be base64 of 16 to 64 bytes.");
         assert_int_equal(k.primary.n, 99);
     }
+}
+
+static void white_space_around_a_key_is_cut(void **state)
+{
+    struct keypair k;
+    struct err_detail d;
+    struct symmetric_key in = sent(" \t" KEY_16 "\r\n", "\n" KEY_16),
+                         broken = sent(KEY_16, "AAECAwQFBgcI\nCQoLDA0ODw==");
+    assert_ok(keypair_read(*state, &in, "m", 32, &d, &k));
+    assert_int_equal(k.primary.n, 16);
+    assert_true(crypt_same(k.primary, k.secondary));
+    assert_err(keypair_read(*state, &broken, "m", 32, &d, &k), BAD_FIELD);
+    assert_text(str_of(d.text), "m.secondaryKey must have no white space within.");
 }
 
 static void sealed_keys_open_for_their_row_and_place_only(void **state)
@@ -114,6 +127,7 @@ int main(void)
         UNIT(keys_are_read_and_shown_as_they_were_sent),
         UNIT(keys_that_were_left_out_are_made_new),
         UNIT(a_bad_key_is_named),
+        UNIT(white_space_around_a_key_is_cut),
         UNIT(sealed_keys_open_for_their_row_and_place_only),
         UNIT(an_absent_key_stays_absent),
         UNIT(an_address_or_a_chain_alone_proves_nothing),

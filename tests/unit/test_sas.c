@@ -79,6 +79,12 @@ static void members_come_in_any_order_and_case(void **state)
     assert_int_equal(s.signature.b[0], 0x33); /* unescaped base64 is read too, '+' included */
 }
 
+static void an_empty_key_name_is_none(void **state)
+{
+    assert_text(parsed(*state, "SharedAccessSignature sr=h&" SIG "&se=1&skn=").key_name, NULL);
+    assert_text(parsed(*state, "SharedAccessSignature SKN=&sr=h&" SIG "&se=1\r\n").key_name, NULL);
+}
+
 static void garbled_tokens_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -201,6 +207,7 @@ int main(void)
         UNIT(signatures_are_over_the_resource_as_sent),
         UNIT(a_changed_token_is_not_signed),
         UNIT(members_come_in_any_order_and_case),
+        UNIT(an_empty_key_name_is_none),
         UNIT(garbled_tokens_are_refused),
         UNIT(a_huge_token_is_refused),
         UNIT(clocks_may_differ_by_five_minutes),

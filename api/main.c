@@ -50,6 +50,7 @@ static err_t make_shared(void *self, struct err_detail *d)
                                   .ring = ring,
                                   .operations = operation_keys_new(ring),
                                   .gate = gate_new(ring),
+                                  .polls = polls_new(api->process.cfg.device_polls_max),
                                   .tokens = token_keys_new(ring)};
     return NULL;
 }
@@ -58,6 +59,7 @@ static void free_shared(void *self)
 {
     struct api *api = self;
     token_keys_free(api->shared.tokens);
+    polls_free(api->shared.polls);
     gate_free(api->shared.gate);
     operation_keys_free(api->shared.operations);
 }

@@ -4,6 +4,7 @@
 #define IDSCOPE_SHARED_H
 
 #include "api/gate.h"
+#include "api/polls.h"
 #include "core/cfg.h"
 #include "core/jwt.h"
 #include "core/operation.h"
@@ -17,6 +18,7 @@ struct shared {
     const struct key_ring *ring;
     struct operation_keys *operations; /* read only */
     struct gate *gate;
+    struct polls *polls;
     struct token_keys *tokens;
 };
 

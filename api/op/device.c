@@ -28,13 +28,6 @@ static struct db_device device_of(struct call *r)
     return (struct db_device){r->instance->id_scope, arena_lower(r->arena, r->segments[SEGMENT_ID])};
 }
 
-/* Whose operation ids a register of this device is told and a poll is asked for. */
-static struct operation_owner owner_of(struct call *r, int64_t created_us)
-{
-    struct db_device device = device_of(r);
-    return (struct operation_owner){device.id_scope, device.registration_key, created_us};
-}
-
 static bool is_open(const struct call *r)
 {
     return !r->error && !r->status;
@@ -352,7 +345,8 @@ static void write_register(struct batch *b)
 
 static void answer_register(struct call *r, int64_t created_us)
 {
-    struct operation_owner owner = owner_of(r, created_us);
+    struct db_device device = device_of(r);
+    struct operation_owner owner = {device.id_scope, device.registration_key, created_us};
     struct operation_status answer = {.operation_id = operation_id(r->arena, r->shared->operations, &owner, r->now_us),
                                       .status = REG_ASSIGNING};
     call_header(r, "Location",
@@ -417,8 +411,11 @@ static int64_t poll_again_after_s(const struct db_poll_found *f)
 
 static err_t answer_poll(struct call *r, const struct db_poll_found *f)
 {
+    struct db_device device = device_of(r);
     struct str asked = r->segments[SEGMENT_OPERATION];
-    struct operation_owner owner = owner_of(r, f->created_us);
+    struct operation_owner owner = {device.id_scope, device.registration_key, f->created_us};
+    if (!polls_take(r->shared->polls, &device, r->now_us))
+        return E(POLLED_TOO_OFTEN);
     if (!f->registered || !operation_pollable(r->arena, r->shared->operations, &owner, asked, r->now_us))
         return E(OPERATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);

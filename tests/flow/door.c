@@ -100,7 +100,8 @@ int main(int argc, char **argv)
     if (!e)
         e = key_ring_load(cfg.key_ring_file, &d, &ring);
     if (!e) {
-        shared = (struct shared){&cfg, ring, operation_keys_new(ring), gate_new(ring), token_keys_new(ring)};
+        shared =
+            (struct shared){&cfg, ring, operation_keys_new(ring), gate_new(ring), polls_new(0), token_keys_new(ring)};
         e = lanes_open(&shared, &d, &lanes);
     }
     if (e) {
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
     print_lanes(a, lanes);
     lanes_free(lanes);
     token_keys_free(shared.tokens);
+    polls_free(shared.polls);
     gate_free(shared.gate);
     operation_keys_free(shared.operations);
     key_ring_free(ring);

@@ -119,5 +119,5 @@ int main(void)
         UNIT(rotation),
         UNIT(an_id_says_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("operation", tests, NULL, NULL);
 }

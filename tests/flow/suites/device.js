@@ -5,7 +5,7 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
-const { assert, stack, idscope, Idscope, expect, each, sas, fresh, refused, scene, sharedScene, until } = require('../kit');
+const { assert, second, stack, idscope, Idscope, expect, each, sas, fresh, refused, scene, sharedScene, until } = require('../kit');
 
 // An operation id as the api issues it at a time in ms, by the first key of the deployment's ring (core/operation.c).
 function operationIssued(idScope, id, created, atMs) {
@@ -179,6 +179,18 @@ describe('device: answers', { concurrency: 4 }, () => {
         assert.equal(told.status, 'assigned');
       }
     }
+  });
+
+  // The second deployment lets a device poll 300 times in ten seconds (run.sh).
+  test('a device that polls too often is 429 for a while, and no other one is', async (t) => {
+    const own = await scene(t, { hubs: 1 }, second.idscope);
+    const [device, other] = [await own.enroll(), await own.enroll()];
+    const [mine, theirs] = [await own.start(device), await own.start(other)];
+    const answers = await each(Array.from({ length: 400 }), 20, () => own.poll(device, mine.operationId));
+    const late = answers.filter(({ status }) => status === 429);
+    assert.ok(late.length >= 100 && answers.every(({ status }) => [200, 202, 429].includes(status)), `${late.length} of 400`);
+    for (const answer of late) assert.deepEqual([answer.json.errorCode, answer.headers['retry-after']], [429001, '10']);
+    expect('another device', await own.poll(other, theirs.operationId), 200, 202);
   });
 
   test('an operation id of a registration that was deleted is 404, also when the device is there again', async () => {

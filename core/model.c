@@ -115,7 +115,7 @@ enum {
     ETAG_MAX = 256,
     TWIN_MAX = 65536,
     SENTENCE_MAX = 1024,
-    CERTIFICATES_MAX = 65536,
+    CERTIFICATE_MAX = 32768,
     TPM_MAX = 8192,
     DEFINITION_MAX = 4096
 };
@@ -126,11 +126,53 @@ static const struct codec symmetric_key_codec[] = {
     CODEC_END,
 };
 
+/* What a client sends back of it tells only which certificate it means. */
+#define I_ struct x509_info
+static const struct codec x509_info_codec[] = {
+    CODEC_TEXT(I_, subject, "subjectName", 0, CODEC_OUT),
+    CODEC_TEXT(I_, sha1, "sha1Thumbprint", 0, CODEC_OUT),
+    CODEC_TEXT(I_, sha256, "sha256Thumbprint", KEY_MAX, CODEC_ANY_CASE),
+    CODEC_TEXT(I_, issuer, "issuerName", 0, CODEC_OUT),
+    CODEC_TEXT(I_, not_before, "notBeforeUtc", 0, CODEC_OUT),
+    CODEC_TEXT(I_, not_after, "notAfterUtc", 0, CODEC_OUT),
+    CODEC_TEXT(I_, serial, "serialNumber", 0, CODEC_OUT),
+    CODEC_I64(I_, version, "version", 0, 0, CODEC_OUT),
+    CODEC_END,
+};
+#undef I_
+
+static const struct codec x509_entry_codec[] = {
+    CODEC_TEXT(struct x509_entry, certificate, "certificate", CERTIFICATE_MAX, 0),
+    CODEC_OBJECT(struct x509_entry, info, "info", x509_info_codec, struct x509_info, 0),
+    CODEC_END,
+};
+
+static const struct codec x509_pair_codec[] = {
+    CODEC_OBJECT(struct x509_pair, primary, "primary", x509_entry_codec, struct x509_entry, 0),
+    CODEC_OBJECT(struct x509_pair, secondary, "secondary", x509_entry_codec, struct x509_entry, 0),
+    CODEC_END,
+};
+
+static const struct codec x509_references_codec[] = {
+    CODEC_TEXT(struct x509_references, primary, "primary", ETAG_MAX, 0),
+    CODEC_TEXT(struct x509_references, secondary, "secondary", ETAG_MAX, 0),
+    CODEC_END,
+};
+
+#define X_ struct x509_attestation
+static const struct codec x509_codec[] = {
+    CODEC_OBJECT(X_, client, "clientCertificates", x509_pair_codec, struct x509_pair, 0),
+    CODEC_OBJECT(X_, signing, "signingCertificates", x509_pair_codec, struct x509_pair, 0),
+    CODEC_OBJECT(X_, ca, "caReferences", x509_references_codec, struct x509_references, 0),
+    CODEC_END,
+};
+#undef X_
+
 const struct codec attestation_codec[] = {
     CODEC_WORD(struct attestation, type, "type", attestation_type_words, CODEC_MUST),
     CODEC_OBJECT(struct attestation, symmetric_key, "symmetricKey", symmetric_key_codec, struct symmetric_key, 0),
     CODEC_JSON(struct attestation, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
-    CODEC_JSON(struct attestation, x509, "x509", CERTIFICATES_MAX, CODEC_OBJECT_ONLY),
+    CODEC_OBJECT(struct attestation, x509, "x509", x509_codec, struct x509_attestation, 0),
     CODEC_END,
 };
 
@@ -140,7 +182,7 @@ bool attestation_has(const struct attestation *in, int type)
     case ATTEST_SYMMETRIC_KEY:
         return in->symmetric_key;
     case ATTEST_X509:
-        return in->x509.p;
+        return in->x509;
     case ATTEST_TPM:
         return in->tpm.p;
     default:

@@ -75,10 +75,31 @@ int hub_rights_implied(int bits);
 struct symmetric_key {
     struct str primary, secondary; /* base64 */
 };
+/* A certificate as clients write it (`certificate`: text in any of the forms of wire.md 3.5) and are shown it (`info`).
+ * An entry without the text stands for the stored certificate. */
+struct x509_info {
+    struct str subject, sha1, sha256, issuer, not_before, not_after, serial; /* thumbprints, serial: upper hex */
+    struct opt_i64 version;
+};
+struct x509_entry {
+    struct str certificate;
+    struct x509_info *info;
+};
+struct x509_pair {
+    struct x509_entry *primary, *secondary;
+};
+struct x509_references {
+    struct str primary, secondary;
+};
+struct x509_attestation {
+    struct x509_pair *client, *signing;
+    struct x509_references *ca;
+};
 struct attestation {
     int type; /* enum attestation_type */
     struct symmetric_key *symmetric_key;
-    struct str tpm, x509; /* JSON as sent: until their attestation comes they are refused by name */
+    struct x509_attestation *x509;
+    struct str tpm; /* JSON as sent: until that attestation comes it is refused by name */
 };
 /* Has it the member that goes with the type? */
 bool attestation_has(const struct attestation *in, int type);

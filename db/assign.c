@@ -8,9 +8,9 @@ DB_ROW(assign_scope, struct db_assign_scope, COL(inputs_version), COL_WORD(polic
 DB_ROW(assign_found, struct db_assign_found, COL(n), COL_PRESENT(registered, "registration_id"), COL(registration_id),
        COL_AS(operation, "operation_id"), COL(revision), COL_WORD(status, registration_status_words), COL(assigned_hub),
        COL(device_id), COL(target_hub), COL(target_device_id), COL(region), COL(pushed_version),
-       COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_PRESENT(enrolled, "enrollment_version"),
-       COL(enrollment_version), COL(enrollment_inputs), COL(enabled), COL(wanted_device_id), ATTESTATION_COLS,
-       EFFECT_COLS);
+       COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL(evidence),
+       COL_PRESENT(enrolled, "enrollment_version"), COL(enrollment_version), COL(enrollment_inputs), COL(enabled),
+       COL(wanted_device_id), ATTESTATION_COLS, EFFECT_COLS);
 
 DB_PARAMS(job_subject, struct db_job, COL(subject));
 DB_PARAMS(hash, struct db_assign_input, COL(hash));

@@ -30,6 +30,7 @@ struct db_assign_found {
     struct str region;
     int64_t pushed_version;                                /* of the enrollment whose keys the hub holds; 0: none */
     int64_t chosen_enrollment_inputs, chosen_scope_inputs; /* of the last choice; 0: none, or to be chosen anew */
+    struct bytes evidence;                                 /* of the credential that the device showed */
 
     bool enrolled; /* false: nothing below is set */
     int64_t enrollment_version, enrollment_inputs;

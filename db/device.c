@@ -14,7 +14,7 @@ DB_ROW(register_found, struct db_register_found, COL(n), ATTESTATION_COLS, COL(e
        COL(enrollment_inputs), COL(enabled), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),
        COL(revision), COL_WORD(status, registration_status_words), COL(region), COL(pushed_version),
        COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"),
-       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
+       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL(evidence), COL_TIME(now_us, "now"));
 
 struct register_written {
     struct db_device device;
@@ -31,7 +31,7 @@ DB_ROW(poll_found, struct db_poll_found, COL(n), ATTESTATION_COLS, COL_PRESENT(r
 
 DB_PARAMS(register, struct db_register_row, COL(device.id_scope), COL(device.registration_key), COL(registration_id),
           COL(scope_version), COL(enrollment_version), COL(enabled), COL(old_operation), COL(old_revision),
-          COL(operation), COL_WORD(status, registration_status_words), COL(region), COL(keep_inputs));
+          COL(operation), COL_WORD(status, registration_status_words), COL(region), COL(keep_inputs), COL(evidence));
 
 err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                          struct db_register_found *ret)

@@ -28,6 +28,7 @@ struct db_register_found {
     int64_t pushed_version;                                /* enrollment version that the hub holds; 0: none */
     int64_t chosen_enrollment_inputs, chosen_scope_inputs; /* of the last choice; 0: none, or to be chosen anew */
     int64_t checked_us, updated_us;                        /* 0: never */
+    struct bytes evidence; /* of the credential that the hub is told of (attest_evidence) */
 };
 
 /* What a register is checked against and decided on. ret[i] belongs to at[i]; zeroed: that device is not enrolled. */
@@ -45,7 +46,8 @@ struct db_register_row {
     struct uuid operation;
     int status; /* assigning (gets a job), assigned (nothing changed) or disabled */
     struct str region;
-    bool keep_inputs;   /* false: the hub is to be chosen anew */
+    bool keep_inputs; /* false: the hub is to be chosen anew */
+    struct bytes evidence;
     int64_t created_us; /* of the registration, set by the call; 0: the row lost against a change */
 };
 

@@ -167,16 +167,22 @@ static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
     return now_us - then_us > seconds * 1000000;
 }
 
+/* Does the device show what it showed the last time? */
+static bool is_same_evidence(struct call *r, const struct db_register_found *f)
+{
+    return crypt_same(f->evidence, attest_evidence(r->arena, &f->attestation, &r->presented));
+}
+
 /* Configuration re-opens an assignment, weather never does (decisions.md 21). The hub is asked again when nobody asked
  * it for long, or when the device is back so soon that its hub seems to refuse it (22). */
-static bool still_holds(const struct call *r, const struct db_register_found *f)
+static bool still_holds(struct call *r, const struct db_register_found *f)
 {
     bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version &&
                        f->chosen_enrollment_inputs == f->enrollment_inputs &&
                        f->pushed_version == f->enrollment_version && str_same(f->region, r->cfg->region);
     bool checked = f->checked_us && !older_than(f->checked_us, f->now_us, r->cfg->recheck_after_s);
     bool back_at_once = r->cfg->quick_return_s && !older_than(f->updated_us, f->now_us, r->cfg->quick_return_s);
-    return f->status == REG_ASSIGNED && same_inputs && checked && !back_at_once;
+    return f->status == REG_ASSIGNED && same_inputs && checked && !back_at_once && is_same_evidence(r, f);
 }
 
 static bool is_running(const struct db_register_found *f)
@@ -186,7 +192,7 @@ static bool is_running(const struct db_register_found *f)
 
 /* The status that this register leads to. When the enrollment of an operation that runs was disabled meanwhile, the
  * worker that runs it will say so. */
-static int decide(const struct call *r, const struct db_register_found *f)
+static int decide(struct call *r, const struct db_register_found *f)
 {
     enum reg_event event = is_running(f)       ? REG_EV_REGISTER
                            : !f->enabled       ? REG_EV_REGISTER_BLOCKED
@@ -196,7 +202,7 @@ static int decide(const struct call *r, const struct db_register_found *f)
 }
 
 /* The operation id comes later, for all rows at once. */
-static struct db_register_row row_of(const struct group *g, const struct call *lead, int status)
+static struct db_register_row row_of(const struct group *g, struct call *lead, int status)
 {
     const struct db_register_found *f = &g->found;
     return (struct db_register_row){
@@ -210,11 +216,12 @@ static struct db_register_row row_of(const struct group *g, const struct call *l
         .status = status,
         .region = lead->cfg->region,
         .keep_inputs = str_same(f->region, lead->cfg->region),
+        .evidence = attest_evidence(lead->arena, &f->attestation, &lead->presented),
     };
 }
 
 /* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that goes on
- * running is told again. */
+ * running is told again, unless it is about to tell a hub of another certificate. */
 static bool consider(struct group *g, struct db_register_row *ret_row)
 {
     struct call *lead = check_group(g);
@@ -223,7 +230,7 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
         return false;
     }
     int status = decide(lead, &g->found);
-    if (is_running(&g->found) && status == REG_ASSIGNING) {
+    if (is_running(&g->found) && status == REG_ASSIGNING && is_same_evidence(lead, &g->found)) {
         settle_group(g, g->found.created_us);
         return false;
     }

@@ -63,7 +63,7 @@ err_t op_enrollment_attestation(struct call *r)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-err_t enrollment_refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o)
+err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struct enrollment_outcome *o)
 {
     if (!o->live)
         return E(STALE);
@@ -78,6 +78,9 @@ err_t enrollment_refusal(struct call *r, const struct enrollment_write *w, const
     if (o->unlinked.p)
         return call_fail(r, E(BAD_FIELD), "%s: %.*s is not a linked hub of this instance.",
                          w->body.iot_hubs.n ? "iotHubs" : "iotHubHostName", STR_ARG(o->unlinked));
+    w->retyped = o->retyped;
+    if (o->retyped)
+        return E(STALE);         /* to be sealed anew */
     return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
 }
 
@@ -112,11 +115,11 @@ static err_t seal_attestation(struct call *r, struct enrollment_write *w, struct
     const struct attestation *in = w->body.attestation;
     enum attest_kept kept = w->match == MATCH_ABSENT ? ATTEST_KEEPS_NOTHING : attest_kept(in);
     struct attest_row row = {r->shared->ring, {.id_scope = w->guard.id_scope, .key = w->guard.registration_key}};
-    if (kept == ATTEST_KEEPS_ALL) {
+    if (kept == ATTEST_KEEPS_ALL && !w->retyped) {
         *ret = (struct attest_stored){.type = in->type};
         return NULL;
     }
-    if (kept == ATTEST_KEEPS_SOME)
+    if (kept != ATTEST_KEEPS_NOTHING)
         TRY(find_kept(r, w, &row.stored));
     return unopened(attest_seal(r->arena, &row, in, &r->detail, ret));
 }

@@ -18,6 +18,7 @@ struct enrollment_write {
     enum match match;              /* what it asks of the row that is there, whose etag is */
     struct uuid tag;
     struct uuid merged; /* etag of the row whose attestation a part was taken from */
+    bool retyped;       /* the attestation that is there is of another type: nothing of it is kept */
     struct enrollment body;
 };
 /* What the write is checked against, as the gate has it now. */
@@ -25,6 +26,6 @@ void enrollment_set_guard(struct call *r, struct enrollment_write *w);
 /* The same, and the row that is to be written. */
 err_t enrollment_make_row(struct call *r, struct enrollment_write *w, struct enrollment_row *ret);
 /* Why nothing was written, in the order of wire.md 3.2; NULL when it was. */
-err_t enrollment_refusal(struct call *r, const struct enrollment_write *w, const struct enrollment_outcome *o);
+err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struct enrollment_outcome *o);
 
 #endif

@@ -184,9 +184,15 @@ enum attest_cost attest_cost(const struct attest_stored *stored)
     return stored->sealed.p && type_of(stored->type) ? costs[stored->type] : ATTEST_CHEAP;
 }
 
-err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,
+struct bytes attest_evidence(struct arena *a, const struct attest_stored *stored, const struct presented *presented)
+{
+    const struct attest_type *type = type_of(stored->type);
+    return type && type->evidence ? type->evidence(a, presented) : (struct bytes){NULL, 0};
+}
+
+err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,
                           struct hub_authentication *ret)
 {
     const struct attest_type *type = find_type(row, d);
-    return type ? type->hub(a, row, d, ret) : E(SEAL_BROKEN);
+    return type ? type->hub(a, row, evidence, d, ret) : E(SEAL_BROKEN);
 }

@@ -68,8 +68,12 @@ err_t attest_body(const struct attest_stored *stored, const struct presented *p,
 enum attest_cost { ATTEST_CHEAP, ATTEST_DEAR };
 enum attest_cost attest_cost(const struct attest_stored *stored);
 
+/* What a good check leaves for the hub's identity that the row does not say: which of the certificates it was, as its
+ * SHA-256. The registration keeps it; p NULL: the row says all. */
+struct bytes attest_evidence(struct arena *a, const struct attest_stored *stored, const struct presented *presented);
+
 /* What the hub that gets the device is told: how the device will prove there who it is. SEAL_BROKEN as above. */
-err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct err_detail *d,
+err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,
                           struct hub_authentication *ret);
 
 #endif

@@ -70,9 +70,11 @@ static err_t show(struct arena *a, const struct attest_row *row, struct err_deta
     return NULL;
 }
 
-static err_t hub(struct arena *a, const struct attest_row *row, struct err_detail *d, struct hub_authentication *ret)
+static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,
+                 struct hub_authentication *ret)
 {
     struct attestation shown;
+    (void)evidence;
     TRY(show(a, row, d, &shown));
     *ret = (struct hub_authentication){.type = HUB_AUTH_SAS, .symmetric_key = shown.symmetric_key};
     return NULL;

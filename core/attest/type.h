@@ -26,7 +26,9 @@ struct attest_type {
     /* When the row stores nothing: the same work, then UNAUTHORIZED. */
     err_t (*check)(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
-    err_t (*hub)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct hub_authentication *ret);
+    struct bytes (*evidence)(struct arena *a, const struct presented *presented); /* NULL: the row says all */
+    err_t (*hub)(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,
+                 struct hub_authentication *ret);
 };
 
 #define ATTEST(type, functions, cost) extern const struct attest_type attest_##functions;

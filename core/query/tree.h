@@ -5,7 +5,7 @@
 
 #include "core/query/query.h"
 
-enum { QUERY_STEPS_MAX = 4, QUERY_NAMES_MAX = 16 };
+enum { QUERY_STEPS_MAX = 6, QUERY_NAMES_MAX = 16 };
 
 /* A member of an entry: rows of tables, each within the one before; of a free JSON value names within it. */
 struct query_member {

@@ -14,11 +14,11 @@ SELECT s.inputs_version, i.allocation_policy AS policy, now()
 -- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
-       r.scope_inputs AS chosen_scope_inputs, e.*
+       r.scope_inputs AS chosen_scope_inputs, r.evidence, e.*
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
-               enrollment_version, enrollment_inputs, scope_inputs
+               enrollment_version, enrollment_inputs, scope_inputs, evidence
           FROM idscope.registration
          WHERE id_scope = $1 AND registration_key = u.registration_key
          LIMIT 1) r ON true

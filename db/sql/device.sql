@@ -8,12 +8,12 @@
 SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed, e.enrollment_version, e.enrollment_inputs, e.enabled,
        r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
        r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.created_at, r.updated_at,
-       now()
+       r.evidence, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
  CROSS JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
   LEFT JOIN LATERAL (
         SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs,
-               checked_at, created_at, updated_at
+               checked_at, created_at, updated_at, evidence
           FROM idscope.registration
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
          LIMIT 1) r ON true;
@@ -36,14 +36,15 @@ SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed,
 -- their versions, the registration by its operation and revision ($8 = 0: there was none). Rows that became `assigning`
 -- get their job in the same statement. Answers the rows that were written; a row that is missing lost against a change
 -- and is to be looked up again. Updates come before inserts, both in the order of keys, so that two batches never wait
--- for each other in a ring.
+-- for each other in a ring. A device that shows another certificate while it is assigned starts over, by the same target:
+-- its identity may stand there. What the hub holds is then no longer what it is to hold.
 -- name: register_write -> register_written
 WITH live AS MATERIALIZED (
         SELECT u.*, now() AS moment
           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[],
-                      $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::boolean[])
+                      $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::boolean[], $13::bytea[])
                AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled,
-                     old_operation, old_revision, operation_id, status, region, keep_inputs)
+                     old_operation, old_revision, operation_id, status, region, keep_inputs, evidence)
          CROSS JOIN LATERAL (
                 SELECT 1 FROM idscope.scope
                  WHERE id_scope = u.id_scope AND version = u.scope_version AND retired_at IS NULL
@@ -54,8 +55,12 @@ WITH live AS MATERIALIZED (
         UPDATE idscope.registration r
            SET operation_id = u.operation_id, revision = r.revision + 1, status = u.status,
                substatus = CASE u.status WHEN 'assigned' THEN 'reprovisionedToInitialAssignment' END,
-               target_hub = NULL, target_device_id = NULL, error_code = NULL, error_message = NULL, waiting_for = NULL,
+               target_hub = CASE WHEN r.status = u.status AND u.status = 'assigning' THEN r.target_hub END,
+               target_device_id = CASE WHEN r.status = u.status AND u.status = 'assigning' THEN r.target_device_id END,
+               error_code = NULL, error_message = NULL, waiting_for = NULL,
                region = u.region, scope_inputs = CASE WHEN u.keep_inputs THEN r.scope_inputs END,
+               enrollment_version = CASE WHEN r.evidence IS NOT DISTINCT FROM u.evidence THEN r.enrollment_version END,
+               evidence = u.evidence,
                operation_at = u.moment, updated_at = u.moment
           FROM live u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key
@@ -63,9 +68,9 @@ WITH live AS MATERIALIZED (
         RETURNING r.id_scope, r.registration_key, r.status, r.created_at
 ), inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region,
-                                          operation_at, created_at, updated_at)
+                                          evidence, operation_at, created_at, updated_at)
         SELECT u.id_scope, u.registration_key, u.registration_id, u.operation_id, u.status, u.region,
-               u.moment, u.moment, u.moment
+               u.evidence, u.moment, u.moment, u.moment
           FROM live u
          WHERE u.old_revision = 0
             ON CONFLICT (id_scope, registration_key) DO NOTHING

@@ -39,10 +39,11 @@ WITH live AS (
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'created')) FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4) AS found, true AS matches;
+       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4) AS found, true AS matches, false AS retyped;
 
 -- name: enrollment_update -> enrollment_outcome as actor
--- As enrollment_insert, and $18 the etag that it must have (NULL: any). An attestation that is NULL stays as it is.
+-- As enrollment_insert, and $18 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it is of
+-- the type.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      unlinked AS (
@@ -55,7 +56,7 @@ WITH live AS (
      ORDER BY position
      LIMIT 1),
      before AS (
-    SELECT $18::uuid IS NULL OR etag = $18 AS matches, gen_random_uuid() AS new_etag, now() AS moment
+    SELECT $18::uuid IS NULL OR etag = $18 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
      WHERE id_scope = $1 AND registration_key = $4
        FOR UPDATE),
@@ -70,7 +71,7 @@ WITH live AS (
                                    THEN 1 ELSE 0 END,
            updated_at = before.moment
       FROM live, before
-     WHERE e.id_scope = $1 AND e.registration_key = $4 AND before.matches AND NOT EXISTS (SELECT 1 FROM unlinked)
+     WHERE e.id_scope = $1 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
     RETURNING e.id_scope, e.registration_key),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
@@ -86,7 +87,8 @@ WITH live AS (
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'updated')) FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches;
+       EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches,
+       coalesce((SELECT retyped FROM before), false) AS retyped;
 
 -- name: enrollment_delete -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 the etag that it must have (NULL: any). What became of the device was
@@ -106,7 +108,7 @@ WITH live AS (
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches;
+       EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches, false AS retyped;
 
 -- Lists (core/query): the enrollments of a span of one member's values, in the order of that member and then of the key, from behind a
 -- place on: $1 ID scope, $2 and $3 the place, a value and a key, $4 the last value, $5 how many at most. An index serves each.

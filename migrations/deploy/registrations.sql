@@ -11,7 +11,7 @@ CREATE TABLE idscope.enrollment (
     registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
     registration_id      text NOT NULL CONSTRAINT enrollment_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
     device_id            text COLLATE "C" CHECK (length(device_id) BETWEEN 1 AND 128),
-    attestation_type     text COLLATE "C" NOT NULL CHECK (attestation_type IN ('symmetricKey')),
+    attestation_type     text COLLATE "C" NOT NULL CHECK (attestation_type IN ('symmetricKey', 'x509')),
     attestation_sealed   bytea NOT NULL,
     enabled              boolean NOT NULL DEFAULT true,
     allocation_policy    text COLLATE "C" CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
@@ -74,6 +74,7 @@ CREATE TABLE idscope.registration (
     scope_inputs         bigint,
     alloc_input          bytea CHECK (length(alloc_input) = 32),
     checked_at           timestamptz,
+    evidence             bytea CHECK (length(evidence) = 32),
     operation_at         timestamptz NOT NULL,
     created_at           timestamptz NOT NULL,
     updated_at           timestamptz NOT NULL,
@@ -98,6 +99,7 @@ COMMENT ON COLUMN idscope.registration.enrollment_inputs IS 'enrollment.inputs_v
 COMMENT ON COLUMN idscope.registration.scope_inputs IS 'scope.inputs_version of the last choice';
 COMMENT ON COLUMN idscope.registration.alloc_input IS 'SHA-256 of the inputs of the last choice (alloc_input.hash)';
 COMMENT ON COLUMN idscope.registration.checked_at IS 'When the hub last confirmed the identity';
+COMMENT ON COLUMN idscope.registration.evidence IS 'SHA-256 of the certificate with which the device last registered, which its hub is told; NULL: the enrollment says all';
 COMMENT ON COLUMN idscope.registration.operation_at IS 'When the running or last operation began';
 
 -- The two beside it are looked up by their keys for each enrollment (LIMIT 1), however few or many rows the planner takes a list for.

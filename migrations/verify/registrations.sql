@@ -12,7 +12,7 @@ SELECT id_scope, registration_key, initial_twin, optional_device_information
   FROM idscope.enrollment_detail WHERE false;
 SELECT id_scope, registration_key, registration_id, operation_id, revision, status, substatus, assigned_hub,
        device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,
-       enrollment_inputs, scope_inputs, alloc_input, checked_at, operation_at, created_at, updated_at
+       enrollment_inputs, scope_inputs, alloc_input, checked_at, evidence, operation_at, created_at, updated_at
   FROM idscope.registration WHERE false;
 SELECT id_scope, key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status, allocation_policy, iot_hubs,
        iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, created_at, updated_at, initial_twin,

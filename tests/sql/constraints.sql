@@ -195,6 +195,7 @@ INSERT INTO bad_row VALUES
     ('registration_status_check', 'registration', '{"status": "Assigning"}'),
     ('registration_substatus_check', 'registration', '{"substatus": "other"}'),
     ('registration_alloc_input_check', 'registration', '{"alloc_input": "\\x00"}'),
+    ('registration_evidence_check', 'registration', '{"evidence": "\\x00"}'),
     ('registration_assigned_has_hub', 'registration', '{"status": "assigned", "substatus": "initialAssignment"}'),
     ('registration_assigned_has_hub', 'registration', '{"status": "assigned", "assigned_hub": "h", "device_id": "d"}'),
     ('registration_failed_has_error', 'registration', '{"status": "failed"}'),
@@ -273,7 +274,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.substatus', 'registration.assigned_hub', 'registration.device_id', 'registration.target_hub',
           'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
           'registration.enrollment_version', 'registration.enrollment_inputs', 'registration.scope_inputs', 'registration.alloc_input',
-          'registration.checked_at',
+          'registration.checked_at', 'registration.evidence',
           'job.payload', 'job.last_error', 'job.waits_for',
           'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id'],
     'no other column may be NULL');

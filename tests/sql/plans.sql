@@ -126,9 +126,9 @@ UNION ALL
 SELECT 'poll_lookup', format('EXECUTE poll_lookup (%L, %L)', scopes, keys), 128, 128 * 2 * 6 FROM batch
 UNION ALL
 -- Every device registers again and gets its job: three look-ups, and two rows written with their index entries.
-SELECT 'register_write', format('EXECUTE register_write (%L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', scopes, keys, keys, ones, ones, trues,
-                                operations, ones, operations, array_fill('assigning'::text, ARRAY[128]), keys, trues), 128, 128 * 60
-  FROM batch, (SELECT array_fill(1, ARRAY[128]) AS ones, array_fill(true, ARRAY[128]) AS trues) f
+SELECT 'register_write', format('EXECUTE register_write (%L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', scopes, keys, keys, ones, ones, trues,
+                                operations, ones, operations, array_fill('assigning'::text, ARRAY[128]), keys, trues, nulls), 128, 128 * 60
+  FROM batch, (SELECT array_fill(1, ARRAY[128]) AS ones, array_fill(true, ARRAY[128]) AS trues, array_fill(NULL::bytea, ARRAY[128]) AS nulls) f
 UNION ALL
 -- A hub of 100,000 devices with 500 changes that no sweep has folded yet.
 SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30

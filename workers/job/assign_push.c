@@ -136,7 +136,7 @@ static err_t write_device(struct push *p, const struct assign_item *item, struct
 {
     struct hub_authentication identity;
     const struct attest_row row = {p->b->c->worker->ring, item->found->attestation};
-    TRY(attest_hub_identity(arena_of(p), &row, NULL, &identity));
+    TRY(attest_hub_identity(arena_of(p), &row, item->found->evidence, NULL, &identity));
     json_member_text(out, "status", STR("enabled"));
     json_member(out, "authentication");
     codec_encode(out, hub_authentication_codec, &identity);

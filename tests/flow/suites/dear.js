@@ -1,4 +1,4 @@
-// dear.js: devices whose credentials are dear to check have lanes of their own. There is no such type yet, so a second door is asked that was built as
+// dear.js: devices whose credentials are dear to check have lanes of their own. Most tests enroll keys, so a second door is asked that was built as
 // if the check of every stored credential were dear; what is cheap there is the check of an id that is not enrolled.
 'use strict';
 

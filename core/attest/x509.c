@@ -1,0 +1,186 @@
+/* x509.c: attestation with client certificates: a device proves to the edge that it has the key of one of two stored
+ * certificates, whoever signed them. It must never tell a device why it was refused, nor admit by anything but the
+ * certificate itself: who signed it says nothing here. */
+#include "core/attest/type.h"
+#include "core/attest/x509_cert.h"
+
+enum { PRIMARY, SECONDARY, PARTS };
+static const char *const members[PARTS] = {"attestation.x509.clientCertificates.primary.certificate",
+                                           "attestation.x509.clientCertificates.secondary.certificate"};
+
+/* --- stored ------------------------------------------------------------------------------------------------------- */
+
+/* The stored certificates; n 0: there is none in that place. */
+static err_t open_certificates(struct arena *a, const struct attest_row *row, struct err_detail *d,
+                               struct bytes ret[PARTS])
+{
+    struct bytes packed;
+    TRY(attest_open(a, row, d, &packed));
+    if (attest_unpack(packed, ret, PARTS) && (ret[PRIMARY].n || ret[SECONDARY].n))
+        return NULL;
+    return err_say(d, E(SEAL_BROKEN), "the stored attestation is not in a form that this version knows");
+}
+
+static const struct x509_entry *sent_entry(const struct attestation *in, int place)
+{
+    const struct x509_pair *pair = in->x509 ? in->x509->client : NULL;
+    if (!pair)
+        return NULL;
+    return place == PRIMARY ? pair->primary : pair->secondary;
+}
+
+/* An entry that is left out is taken away, unless all of x509 is; one without its text is as it was. */
+static enum attest_kept kept(const struct attestation *in)
+{
+    if (!in->x509)
+        return ATTEST_KEEPS_ALL;
+    for (int i = 0; i < PARTS; i++)
+        if (sent_entry(in, i) && !sent_entry(in, i)->certificate.p)
+            return ATTEST_KEEPS_SOME;
+    return ATTEST_KEEPS_NOTHING;
+}
+
+static struct str thumbprint(struct arena *a, struct bytes der)
+{
+    struct sha256 hash = crypt_sha256(der);
+    return der.n ? enc_hex(a, (struct bytes){hash.b, sizeof hash.b}, true) : STR("none");
+}
+
+/* The stored certificate that an entry without a text stands for: the one that its info names, else the one of its
+ * place. */
+static err_t find_stored(struct arena *a, const struct x509_entry *sent, int place, const struct bytes old[PARTS],
+                         struct err_detail *d, struct bytes *ret)
+{
+    bool named = sent->info && sent->info->sha256.p;
+    for (int i = 0; i < PARTS; i++) {
+        bool found = named ? str_same_nocase(thumbprint(a, old[i]), sent->info->sha256) : i == place;
+        if (!old[i].n || !found)
+            continue;
+        *ret = old[i];
+        return NULL;
+    }
+    return err_say(d, E(BAD_FIELD), "%s is required, since no certificate is stored that %s.", members[place],
+                   named ? "has the sha256Thumbprint of its info" : "it could keep");
+}
+
+static bool has_any(const struct x509_pair *pair)
+{
+    return pair && (pair->primary || pair->secondary);
+}
+
+static err_t check_members(const struct attestation *in, struct err_detail *d)
+{
+    const struct x509_attestation *x = in->x509;
+    if (x && has_any(x->signing))
+        return err_say(d, E(BAD_FIELD), "attestation.x509.signingCertificates belong to enrollment groups.");
+    if (x && x->ca && (x->ca->primary.n || x->ca->secondary.n))
+        return err_say(d, E(BAD_FIELD), "attestation.x509.caReferences come in a later version.");
+    if (!x || !has_any(x->client))
+        return err_say(d, E(BAD_FIELD),
+                       "attestation.x509.clientCertificates must have a primary or a secondary certificate.");
+    return NULL;
+}
+
+static err_t pack(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,
+                  struct bytes *ret)
+{
+    struct bytes before[PARTS] = {{NULL, 0}, {NULL, 0}}, parts[PARTS] = {{NULL, 0}, {NULL, 0}};
+    TRY(check_members(in, d));
+    if (old)
+        TRY(open_certificates(a, old, d, before));
+    for (int i = 0; i < PARTS; i++) {
+        const struct x509_entry *sent = sent_entry(in, i);
+        if (sent && sent->certificate.p)
+            TRY(x509_cert_read(a, sent->certificate, members[i], d, &parts[i]));
+        else if (sent)
+            TRY(find_stored(a, sent, i, before, d, &parts[i]));
+    }
+    *ret = attest_pack(a, parts, PARTS);
+    return NULL;
+}
+
+/* --- shown -------------------------------------------------------------------------------------------------------- */
+
+static struct x509_entry *entry_of(struct arena *a, struct bytes der, bool whole)
+{
+    X509 *x X509_CLEANUP = x509_cert_open(der);
+    if (!x)
+        return NULL;
+    struct x509_entry *ret = ARENA_NEW(a, struct x509_entry);
+    *ret = (struct x509_entry){whole ? x509_cert_pem(a, der) : (struct str){NULL, 0}, x509_cert_info(a, x, der)};
+    return ret;
+}
+
+static err_t show_certificates(struct arena *a, const struct attest_row *row, bool whole, struct err_detail *d,
+                               struct attestation *ret)
+{
+    struct bytes stored[PARTS];
+    TRY(open_certificates(a, row, d, stored));
+    struct x509_attestation *x = ARENA_NEW(a, struct x509_attestation);
+    x->client = ARENA_NEW(a, struct x509_pair);
+    *x->client = (struct x509_pair){entry_of(a, stored[PRIMARY], whole), entry_of(a, stored[SECONDARY], whole)};
+    *ret = (struct attestation){.type = ATTEST_X509, .x509 = x};
+    return NULL;
+}
+
+/* Certificates are no secrets, but lists are long. */
+static err_t mask(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)
+{
+    return show_certificates(a, row, false, d, ret);
+}
+
+static err_t show(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)
+{
+    return show_certificates(a, row, true, d, ret);
+}
+
+/* --- checked ------------------------------------------------------------------------------------------------------ */
+
+static err_t check_leaf(struct arena *a, const struct attest_claim *c, const struct bytes stored[PARTS],
+                        struct err_detail *d)
+{
+    struct bytes leaf = c->presented->leaf;
+    if (!leaf.n)
+        return err_say(d, E(UNAUTHORIZED), "the device showed no certificate; the enrollment has X.509 certificates");
+    if (!crypt_same(leaf, stored[PRIMARY]) && !crypt_same(leaf, stored[SECONDARY]))
+        return err_say(d, E(UNAUTHORIZED),
+                       "the certificate with the SHA-256 thumbprint %s is neither of those that are stored: %s, %s",
+                       thumbprint(a, leaf).p, thumbprint(a, stored[PRIMARY]).p, thumbprint(a, stored[SECONDARY]).p);
+    X509 *x X509_CLEANUP = x509_cert_open(leaf);
+    if (!x)
+        return err_say(d, E(UNAUTHORIZED), "the certificate cannot be read");
+    TRY(x509_cert_dates(a, x, c->now_us, d));
+    return x509_cert_names(a, x, c->registration_id, d);
+}
+
+static err_t check(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
+{
+    struct bytes stored[PARTS];
+    TRY(open_certificates(a, row, d, stored));
+    return check_leaf(a, c, stored, d);
+}
+
+/* --- at the hub --------------------------------------------------------------------------------------------------- */
+
+static struct bytes evidence(struct arena *a, const struct presented *p)
+{
+    struct sha256 *hash = ARENA_NEW(a, struct sha256);
+    *hash = crypt_sha256(p->leaf);
+    return (struct bytes){hash->b, sizeof hash->b};
+}
+
+/* The hub is told of the certificate that the device used, whichever place it has here. */
+static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evidence_of_it, struct err_detail *d,
+                 struct hub_authentication *ret)
+{
+    (void)row;
+    if (evidence_of_it.n != SHA256_BYTES)
+        return err_say(d, E(SEAL_BROKEN), "it is not known which certificate the device presented");
+    struct thumbprints *t = ARENA_NEW(a, struct thumbprints);
+    t->primary = enc_hex(a, evidence_of_it, true);
+    *ret = (struct hub_authentication){.type = HUB_AUTH_SELF_SIGNED, .x509_thumbprint = t};
+    return NULL;
+}
+
+const struct attest_type attest_x509 = {
+    .kept = kept, .pack = pack, .show = show, .mask = mask, .check = check, .evidence = evidence, .hub = hub};

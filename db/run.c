@@ -64,6 +64,14 @@ static err_t check_time(struct db *db, const char *what)
     return E(DATABASE_TIMEOUT);
 }
 
+static bool only_reads(const struct db_args *calls, size_t count)
+{
+    bool reads = true;
+    for (size_t i = 0; i < count; i++)
+        reads &= sql_texts[calls[i].statement].reads;
+    return reads;
+}
+
 /* A server that stood still goes on with what it had been sent, so it is told as well until when that is wanted. */
 static void tell_limit(struct db *db)
 {
@@ -123,10 +131,10 @@ struct preamble {
     size_t count;
 };
 
-static struct preamble preamble_of(struct db *db, bool tell)
+static struct preamble preamble_of(struct db *db, bool tell, const struct db_args *calls, size_t count)
 {
     struct preamble p = {.count = 0};
-    if (db->until_ms) {
+    if (db->until_ms && !only_reads(calls, count)) {
         tell_limit(db);
         p.at[p.count++] = &db->limit;
     }
@@ -204,7 +212,7 @@ static err_t run_once(struct db *db, const struct db_args *calls, size_t count, 
     TRY(conn_ensure(db));
     TRY(check_time(db, sql_texts[calls[0].statement].name));
     TRY(check_calls(db, tell, calls, count));
-    const struct preamble p = preamble_of(db, tell);
+    const struct preamble p = preamble_of(db, tell, calls, count);
     err_t e = send_calls(db, &p, calls, count) ? take_results(db, &p, calls, count, ret_rows)
                                                : conn_failure(db, "pipeline", NULL);
     if (!e) {

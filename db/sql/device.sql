@@ -4,7 +4,7 @@
 -- say (a plain join turns into a sequential scan). Which enrollment is a device's, idscope.enrolled says alone.
 
 -- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
--- name: register_lookup -> register_found
+-- name: register_lookup -> register_found reads
 SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed, e.enrollment_version, e.enrollment_inputs, e.enabled,
        r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
        r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.created_at, r.updated_at,
@@ -19,7 +19,7 @@ SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed, e.enrol
          LIMIT 1) r ON true;
 
 -- What a poll or a status look-up is checked against and answered from.
--- name: poll_lookup -> poll_found
+-- name: poll_lookup -> poll_found reads
 SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
        r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()

@@ -1,5 +1,5 @@
 // statements.js: what no statement may say, so that the data plane can be spread over several machines (migrations/README.md, "Beyond one machine").
-// Rules over db/sql and migrations, which source.js runs: what is written, empty lists, keys that refer to a ledger, names in a ledger; waits; subjects of jobs.
+// Rules over db/sql and migrations, which source.js runs: what is written, empty lists, keys that refer to a ledger, names in a ledger; waits; subjects of jobs; what only reads.
 // Reads text alone: it must never ask a database, and knows of SQL no more than these rules need.
 'use strict';
 
@@ -164,4 +164,15 @@ function subjects_are_opaque() {
   return { bad, note: `${jobs.length} inserts of jobs take subjects as they are, and nothing takes them apart` };
 }
 
-module.exports = { rules: [writes_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters, subjects_are_opaque] };
+// --- what is read -----------------------------------------------------------------------------------------------------------------------
+
+// A statement whose head says `reads` is run without being told until when it is wanted, so it must do nothing that matters late.
+function what_reads_writes_nothing() {
+  const WRITES = /\b(?:insert|update|delete|merge|call)\b|\bfor\s+(?:no\s+key\s+)?(?:update|key\s+share|share)\b|\bidscope\.(?!enrolled\b)\w+\s*\(/i;
+  const statements = sources.filter(({ file }) => file.startsWith('db/sql')).flatMap(({ file }) => fs.readFileSync(path.join(root, file), 'utf8').split(/^-- name: /m).slice(1)
+    .filter((one) => /\sreads\b/.test(one.split('\n')[0])).map((one) => ({ file, name: one.split(/\s/)[0], text: bare(one.slice(one.indexOf('\n'))) })));
+  const bad = statements.filter(({ text }) => WRITES.test(text)).map(({ file, name, text }) => `${file}: ${name}: "${WRITES.exec(text)[0]}" in a statement that reads`);
+  return { bad, note: `${statements.length} statements say so` };
+}
+
+module.exports = { rules: [writes_are_immutable, lists_are_not_empty, ledgers_are_not_referred_to, ledgers_have_no_names, waits_are_parameters, subjects_are_opaque, what_reads_writes_nothing] };

@@ -184,9 +184,9 @@ static err_t check_hub(struct call *r)
     return check_sas(r, &r->hub->policies);
 }
 
-static err_t read_device(struct call *r)
+static err_t read_device(struct call *r, bool body_follows)
 {
-    if (!presented_any(&r->presented))
+    if (!presented_any(&r->presented) && !(body_follows && r->route->body_proves))
         return call_refuse(r, E(UNAUTHORIZED), "the device sent no credential");
     if (!id_scope_valid(r->segments[SEGMENT_SCOPE]))
         return call_refuse(r, E(UNAUTHORIZED), "the ID scope is none");
@@ -195,12 +195,12 @@ static err_t read_device(struct call *r)
 
 static err_t check_device(struct call *r)
 {
-    TRY(read_device(r));
+    TRY(read_device(r, r->body.n > 0));
     struct str key = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
     return gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance);
 }
 
-err_t auth_read(struct call *r)
+err_t auth_read(struct call *r, bool body_follows)
 {
     struct str bearer;
     struct sas sas;
@@ -214,7 +214,7 @@ err_t auth_read(struct call *r)
     case CREDENTIAL_HUB:
         return read_sas(r, &sas);
     case CREDENTIAL_DEVICE:
-        return read_device(r);
+        return read_device(r, body_follows);
     }
     return E(INTERNAL);
 }

@@ -87,6 +87,7 @@ struct route {
     int right;
     size_t body_max;
     bool api_version; /* api-version is required */
+    bool body_proves; /* what the body says may be the credential */
 };
 
 /* Where a call stands with the lanes, and who wants it back. */

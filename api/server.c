@@ -286,6 +286,7 @@ static size_t count_of(struct str s, char c)
 static err_t check_head(struct exchange *x, struct str method)
 {
     struct call *r = x->call;
+    uint64_t length;
     err_t e = router_resolve(r, method, header(x, "Host"), x->target);
     if (!is_edge_itself(x))
         return call_refuse(r, E(FORBIDDEN), "the request did not come from the edge");
@@ -293,7 +294,7 @@ static err_t check_head(struct exchange *x, struct str method)
         return call_fail(r, E(BAD_REQUEST), "The request's target is longer than %d bytes.", TARGET_MAX);
     if (count_of(r->query, '&') >= PARAMETERS_MAX)
         return call_fail(r, E(BAD_REQUEST), "The query has more than %d parameters.", PARAMETERS_MAX);
-    return e ? e : auth_read(r);
+    return e ? e : auth_read(r, declares_body(x, &length));
 }
 
 static err_t too_large(struct call *r)

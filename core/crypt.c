@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 
 enum { HMAC_BLOCK = 64 };
 
@@ -73,6 +75,64 @@ struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message)
     EVP_MD_CTX_free(c);
     OPENSSL_cleanse(whole_key, sizeof whole_key);
     return outer;
+}
+
+struct bytes crypt_aes128_cfb(struct arena *a, const uint8_t key[static AES128_BYTES], struct bytes in)
+{
+    static const uint8_t iv[AES128_BYTES];
+    uint8_t *out = arena_alloc(a, in.n);
+    int n = 0;
+    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    crypt_must(c && in.n <= INT32_MAX && EVP_EncryptInit_ex2(c, EVP_aes_128_cfb128(), key, iv, NULL) == 1 &&
+                   EVP_EncryptUpdate(c, out, &n, in.p, (int)in.n) == 1 && (size_t)n == in.n,
+               "AES-128-CFB");
+    EVP_CIPHER_CTX_free(c);
+    return (struct bytes){out, in.n};
+}
+
+/* OpenSSL takes numbers in the machine's order of bytes. NULL when it will not have the key. */
+static EVP_PKEY *rsa_public(struct arena *a, struct bytes modulus)
+{
+    unsigned int exponent = 65537;
+    uint8_t *turned = arena_alloc(a, modulus.n);
+    for (size_t i = 0; i < modulus.n; i++)
+        turned[i] = modulus.p[__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? modulus.n - 1 - i : i];
+    const OSSL_PARAM of[] = {
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, turned, modulus.n),
+        OSSL_PARAM_uint(OSSL_PKEY_PARAM_RSA_E, &exponent),
+        OSSL_PARAM_END,
+    };
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    if (!c || EVP_PKEY_fromdata_init(c) != 1 || EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)of) != 1)
+        key = NULL;
+    EVP_PKEY_CTX_free(c);
+    return key;
+}
+
+/* OpenSSL frees the label with the context. */
+static bool set_oaep(EVP_PKEY_CTX *c, struct bytes label)
+{
+    void *copy = OPENSSL_memdup(label.p, label.n);
+    if (EVP_PKEY_encrypt_init(c) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_OAEP_PADDING) == 1 &&
+        EVP_PKEY_CTX_set_rsa_oaep_md(c, sha256_md()) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(c, sha256_md()) == 1 &&
+        copy && EVP_PKEY_CTX_set0_rsa_oaep_label(c, copy, (int)label.n) == 1)
+        return true;
+    OPENSSL_free(copy);
+    return false;
+}
+
+bool crypt_rsa_oaep(struct arena *a, struct bytes modulus, struct bytes label, struct bytes in, struct bytes *ret)
+{
+    EVP_PKEY *key = rsa_public(a, modulus);
+    EVP_PKEY_CTX *c = key ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
+    size_t n = modulus.n;
+    uint8_t *out = arena_alloc(a, n);
+    bool done = c && set_oaep(c, label) && EVP_PKEY_encrypt(c, out, &n, in.p, in.n) == 1;
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(key);
+    *ret = (struct bytes){out, n};
+    return done;
 }
 
 bool crypt_same(struct bytes a, struct bytes b)

@@ -5,7 +5,7 @@
 #include "enc.h"
 #include "err.h"
 
-enum { SHA256_BYTES = 32, DEVICE_KEY_BYTES = 64, POLICY_KEY_BYTES = 32 };
+enum { SHA256_BYTES = 32, DEVICE_KEY_BYTES = 64, POLICY_KEY_BYTES = 32, AES128_BYTES = 16, RSA2048_BYTES = 256 };
 
 struct sha256 {
     uint8_t b[SHA256_BYTES];
@@ -13,6 +13,10 @@ struct sha256 {
 
 struct sha256 crypt_sha256(struct bytes in);
 struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message);
+/* AES-128 in CFB mode, its IV zeros: for keys that are used once. */
+struct bytes crypt_aes128_cfb(struct arena *a, const uint8_t key[static AES128_BYTES], struct bytes in);
+/* RSA-OAEP with SHA-256 throughout, exponent 65537. False: the modulus is not one that this can be done with. */
+bool crypt_rsa_oaep(struct arena *a, struct bytes modulus, struct bytes label, struct bytes in, struct bytes *ret);
 bool crypt_same(struct bytes a, struct bytes b);                /* constant time for equal lengths */
 void crypt_random(void *to, size_t n);                          /* ends the program when the generator fails */
 struct uuid crypt_uuid4(void);                                  /* RFC 4122 version 4 */

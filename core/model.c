@@ -116,7 +116,8 @@ enum {
     TWIN_MAX = 65536,
     SENTENCE_MAX = 1024,
     CERTIFICATE_MAX = 32768,
-    TPM_MAX = 8192,
+    TPM_KEY_MAX = 1024,
+    TPM_BLOB_MAX = 4096,
     DEFINITION_MAX = 4096
 };
 
@@ -168,10 +169,16 @@ static const struct codec x509_codec[] = {
 };
 #undef X_
 
+static const struct codec tpm_keys_codec[] = {
+    CODEC_TEXT(struct tpm_keys, endorsement, "endorsementKey", TPM_KEY_MAX, 0),
+    CODEC_TEXT(struct tpm_keys, root, "storageRootKey", TPM_KEY_MAX, 0),
+    CODEC_END,
+};
+
 const struct codec attestation_codec[] = {
     CODEC_WORD(struct attestation, type, "type", attestation_type_words, CODEC_MUST),
     CODEC_OBJECT(struct attestation, symmetric_key, "symmetricKey", symmetric_key_codec, struct symmetric_key, 0),
-    CODEC_JSON(struct attestation, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
+    CODEC_OBJECT(struct attestation, tpm, "tpm", tpm_keys_codec, struct tpm_keys, 0),
     CODEC_OBJECT(struct attestation, x509, "x509", x509_codec, struct x509_attestation, 0),
     CODEC_END,
 };
@@ -184,7 +191,7 @@ bool attestation_has(const struct attestation *in, int type)
     case ATTEST_X509:
         return in->x509;
     case ATTEST_TPM:
-        return in->tpm.p;
+        return in->tpm;
     default:
         return false;
     }
@@ -201,8 +208,14 @@ static const struct codec reprovision_policy_codec[] = {
     CODEC_END,
 };
 
+static const struct codec tpm_handed_codec[] = {
+    CODEC_TEXT(struct tpm_handed, authentication_key, "authenticationKey", TPM_BLOB_MAX, 0),
+    CODEC_END,
+};
+
 #define R_ struct registration_state
 const struct codec registration_state_codec[] = {
+    CODEC_OBJECT(R_, tpm, "tpm", tpm_handed_codec, struct tpm_handed, 0),
     CODEC_TEXT(R_, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
     CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
     CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MOST, CODEC_ANY_CASE),
@@ -251,7 +264,7 @@ const struct codec operation_status_codec[] = {
 const struct codec device_registration_codec[] = {
     CODEC_TEXT(struct device_registration, registration_id, "registrationId", REGISTRATION_ID_MOST, 0),
     CODEC_JSON(struct device_registration, payload, "payload", TWIN_MAX, 0),
-    CODEC_JSON(struct device_registration, tpm, "tpm", TPM_MAX, CODEC_OBJECT_ONLY),
+    CODEC_OBJECT(struct device_registration, tpm, "tpm", tpm_keys_codec, struct tpm_keys, 0),
     CODEC_JSON(struct device_registration, csr, "csr", INT32_MAX, 0),
     CODEC_END,
 };

@@ -95,11 +95,14 @@ struct x509_attestation {
     struct x509_pair *client, *signing;
     struct x509_references *ca;
 };
+struct tpm_keys {
+    struct str endorsement, root; /* base64 of TPM2B_PUBLIC */
+};
 struct attestation {
     int type; /* enum attestation_type */
     struct symmetric_key *symmetric_key;
     struct x509_attestation *x509;
-    struct str tpm; /* JSON as sent: until that attestation comes it is refused by name */
+    struct tpm_keys *tpm;
 };
 /* Has it the member that goes with the type? */
 bool attestation_has(const struct attestation *in, int type);
@@ -132,8 +135,14 @@ struct enrollment {
 extern const struct codec enrollment_codec[];
 extern const struct codec attestation_codec[]; /* {"type","symmetricKey":{…}}: attestationmechanism */
 
+/* What a TPM is handed for its hub. */
+struct tpm_handed {
+    struct str authentication_key;
+};
+
 /* The device's view and the service's view of a registration. */
 struct registration_state {
+    struct tpm_handed *tpm; /* told to the device alone */
     struct str registration_id;
     int64_t created_us;
     struct str assigned_hub, device_id;
@@ -153,7 +162,8 @@ struct operation_status { /* register's and the poll's answer */
 extern const struct codec operation_status_codec[];
 
 struct device_registration { /* what a device sends to register */
-    struct str registration_id, payload, tpm;
+    struct str registration_id, payload;
+    struct tpm_keys *tpm;
     struct str csr; /* JSON of any kind and length: what becomes of it, the api-version says */
 };
 extern const struct codec device_registration_codec[];

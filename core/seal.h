@@ -9,6 +9,7 @@
  *     hub policy  {hub_key, key name in lower case, "primary"|"secondary"} kind "hub_policy"
  *     linked hub  {id_scope, host key, "primary"|"secondary"}              kind "linked_hub"
  *     hub device  {hub_id in decimal, device id, "primary"|"secondary"}    kind "hub_device"
+ *     nonce       {id_scope, registration_key, hex SHA-256 of the device}  kind "challenge"
  *     token key   {kid, "", "private"}                                     kind "token_key" */
 #ifndef IDSCOPE_SEAL_H
 #define IDSCOPE_SEAL_H

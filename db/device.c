@@ -8,7 +8,7 @@ int db_device_compare(const struct db_device *a, const struct db_device *b)
     return order ? order : str_compare(a->registration_key, b->registration_key);
 }
 
-DB_PARAMS(device, struct db_device, COL(id_scope), COL(registration_key));
+DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
 
 DB_ROW(register_found, struct db_register_found, COL(n), ATTESTATION_COLS, COL(enrollment_version),
        COL(enrollment_inputs), COL(enabled), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),

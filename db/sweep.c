@@ -36,6 +36,11 @@ err_t db_sweep_latencies(struct db *db, struct arena *a, int64_t old_ms, int at_
     return db_count(db, a, DB_CALL(SQL_SWEEP_LATENCIES, db_i64(at_most), db_i64(old_ms)), DB_ONCE, ret_gone);
 }
 
+err_t db_sweep_challenges(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)
+{
+    return db_count(db, a, DB_CALL(SQL_SWEEP_CHALLENGES, db_i64(at_most)), DB_ONCE, ret_gone);
+}
+
 err_t db_sweep_name_rests(struct db *db, struct arena *a, int64_t old_ms, int at_most, int64_t *ret_gone)
 {
     return db_count(db, a, DB_CALL(SQL_SWEEP_NAME_RESTS, db_i64(at_most), db_i64(old_ms)), DB_ONCE, ret_gone);

@@ -17,6 +17,7 @@ err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, 
 err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 err_t db_sweep_retired_hubs(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 err_t db_sweep_latencies(struct db *db, struct arena *a, int64_t old_ms, int at_most, int64_t *ret_gone);
+err_t db_sweep_challenges(struct db *db, struct arena *a, int at_most, int64_t *ret_gone);
 err_t db_sweep_name_rests(struct db *db, struct arena *a, int64_t old_ms, int at_most, int64_t *ret_gone);
 
 /* Folds changes of the counts of the first hub behind *hub that has any; *hub becomes that hub, or 0 behind the last.

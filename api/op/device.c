@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "api/op/assigned.h"
+#include "api/op/challenge.h"
 #include "api/op/op.h"
 #include "api/shared.h"
 #include "core/attest/attest.h"
+#include "core/attest/tpm_public.h"
 #include "core/killpoint.h"
 #include "core/state.h"
 #include "db/device.h"
@@ -33,24 +35,43 @@ static bool is_open(const struct call *r)
     return !r->error && !r->status;
 }
 
+/* What is of another form is nobody's key, and refused as such. */
+static void present_tpm(struct call *r, const struct tpm_keys *in)
+{
+    struct tpm_public key;
+    r->presented.tpm_sent = true;
+    if (!tpm_public_read(r->arena, in->endorsement, "tpm.endorsementKey", &r->log_detail, &key))
+        r->presented.tpm_endorsement = key.area;
+    if (in->root.n && !tpm_public_read(r->arena, in->root, "tpm.storageRootKey", &r->log_detail, &key))
+        r->presented.tpm_root = key.area;
+}
+
 static err_t read_body(struct call *r, struct device_registration *ret)
 {
     if (r->body.n)
         TRY(call_decode(r, device_registration_codec, CODEC_KEEP_UNKNOWN, ret));
     if (ret->registration_id.p && !str_same_nocase(ret->registration_id, r->segments[SEGMENT_ID]))
         return call_fail(r, E(BAD_FIELD), "registrationId: must be the registration id of the path.");
-    r->presented.tpm = ret->tpm;
+    if (ret->tpm)
+        present_tpm(r, ret->tpm);
     return NULL;
+}
+
+static err_t leave_to_dear(struct call *r, const struct attest_row *row, const struct attest_claim *claim)
+{
+    TRY(attest_refuse(r->arena, row, claim, &r->log_detail));
+    return E(DEAR_CHECK);
 }
 
 /* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. One that
  * is dear is left to the lanes for such (DEAR_CHECK), where the call begins anew. */
-static err_t check_credential(struct call *r, struct attest_stored stored)
+static err_t check_credential(struct call *r, struct attest_stored stored, const struct keypair *handed)
 {
-    if (r->work.class != LANE_DEVICE_DEAR && attest_cost(&stored) == ATTEST_DEAR)
-        return E(DEAR_CHECK);
     const struct attest_row row = {r->shared->ring, stored};
-    const struct attest_claim claim = {&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us};
+    const struct attest_claim claim = {&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us,
+                                       handed};
+    if (r->work.class != LANE_DEVICE_DEAR && attest_cost(&stored) == ATTEST_DEAR)
+        return leave_to_dear(r, &row, &claim);
     return attest_check(r->arena, &row, &claim, &r->log_detail);
 }
 
@@ -77,8 +98,9 @@ struct group {
     struct candidate *first;
     size_t count;
     struct db_register_found found;
-    bool settled;       /* refused, or there is an operation to tell */
-    int64_t created_us; /* of the registration whose operation is told; 0: none */
+    struct challenge *challenge; /* NULL: its device is handed nothing */
+    bool settled;                /* refused, or there is an operation to tell */
+    int64_t created_us;          /* of the registration whose operation is told; 0: none */
 };
 
 /* What the stages of a register share. */
@@ -106,6 +128,9 @@ static size_t read_candidates(struct call **calls, size_t count, struct candidat
         r->error = id_registration_check(r->segments[SEGMENT_ID], &r->detail);
         if (!r->error)
             r->error = read_body(r, &c.body);
+        if (!r->error && !presented_any(&r->presented))
+            r->error = r->presented.tpm_sent ? E(UNAUTHORIZED)
+                                             : call_refuse(r, E(UNAUTHORIZED), "the device sent no credential");
         if (!r->error)
             ret[n++] = c;
     }
@@ -142,10 +167,13 @@ static void settle_group(struct group *g, int64_t created_us)
     g->settled = true;
 }
 
-static err_t check_candidate(struct candidate *c, const struct db_register_found *found)
+static err_t check_candidate(struct candidate *c, const struct group *g)
 {
-    TRY(check_credential(c->call, found->attestation));
-    return refuse_members(c->call, &c->body, &found->attestation);
+    struct call *r = c->call;
+    TRY(check_credential(r, g->found.attestation, g->challenge ? challenge_key(g->challenge) : NULL));
+    if (g->challenge && !r->presented.tpm_endorsement.p)
+        return call_refuse(r, E(UNAUTHORIZED), "the device sent a token and no TPM");
+    return refuse_members(r, &c->body, &g->found.attestation);
 }
 
 /* The first request of the group whose credential is good; NULL when there is none. */
@@ -155,10 +183,16 @@ static struct call *check_group(struct group *g)
     for (size_t i = 0; i < g->count; i++) {
         struct call *r = g->first[i].call;
         if (is_open(r))
-            r->error = check_candidate(&g->first[i], &g->found);
+            r->error = check_candidate(&g->first[i], g);
+        if (is_open(r) && lead && g->challenge)
+            r->error = call_refuse(r, E(UNAUTHORIZED), "another call of this moment met the challenge");
         if (is_open(r) && !lead)
             lead = r;
+        if (g->challenge && r->error == E(CHALLENGE))
+            g->challenge->wanted = true;
     }
+    if (g->challenge)
+        g->challenge->prover = lead;
     return lead;
 }
 
@@ -242,6 +276,20 @@ static bool consider(struct group *g, struct db_register_row *ret_row)
     return true;
 }
 
+/* One whose nonce is spent already keeps it for this call. */
+static err_t read_challenges(struct registers *s, struct group **open, size_t count)
+{
+    struct challenge **at = ARENA_NEW_ARRAY(s->arena, count, struct challenge *);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct group *g = open[i];
+        bool keeps = g->challenge && g->challenge->spent;
+        if (!keeps && challenge_concerns(g->first->call, &g->found.attestation))
+            at[n++] = g->challenge = challenge_new(s->arena, g->first->call, &g->first->device, &g->found.attestation);
+    }
+    return challenges_read(s->db, s->arena, at, n);
+}
+
 static err_t look_up(struct registers *s, struct group **open, size_t count)
 {
     struct db_device *devices = ARENA_NEW_ARRAY(s->arena, count, struct db_device);
@@ -251,7 +299,7 @@ static err_t look_up(struct registers *s, struct group **open, size_t count)
     TRY(db_register_lookup(s->db, s->arena, devices, count, found));
     for (size_t i = 0; i < count; i++)
         open[i]->found = found[i];
-    return NULL;
+    return read_challenges(s, open, count);
 }
 
 static size_t find_open(const struct registers *s, struct group **ret)
@@ -284,9 +332,46 @@ static void decide_open(struct registers *s)
         s->rows[i].operation = operations[i];
 }
 
+/* Nothing is written by a nonce that was met before, or of which that is not known. */
+static void settle_challenge(struct group *g, err_t e)
+{
+    struct challenge *c = g->challenge;
+    if (c->wanted && e)
+        c->error = e;
+    if (c->prover && !c->spent)
+        fail_group(g, e ? e : call_refuse(c->prover, E(UNAUTHORIZED), "the challenge was met before, or is over"));
+}
+
+static void drop_settled_rows(struct registers *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->row_count; i++) {
+        if (s->written[i]->settled)
+            continue;
+        s->rows[n] = s->rows[i];
+        s->written[n++] = s->written[i];
+    }
+    s->row_count = n;
+}
+
+static void write_challenges(struct registers *s)
+{
+    struct challenge **at = ARENA_NEW_ARRAY(s->arena, s->group_count, struct challenge *);
+    size_t n = 0;
+    for (size_t i = 0; i < s->group_count; i++)
+        if (s->groups[i].challenge)
+            at[n++] = s->groups[i].challenge;
+    err_t e = challenges_write(s->db, s->arena, at, n);
+    for (size_t i = 0; i < s->group_count; i++)
+        if (s->groups[i].challenge)
+            settle_challenge(&s->groups[i], e);
+    drop_settled_rows(s);
+}
+
 /* Groups whose rows lost against a change stay open. */
 static void write_rows(struct registers *s)
 {
+    write_challenges(s);
     if (!s->row_count)
         return;
     KILL_POINT("register_before_commit");
@@ -363,14 +448,21 @@ static void answer_register(struct call *r, int64_t created_us)
     r->error = call_reply_codec(r, 202, operation_status_codec, &answer);
 }
 
+static void answer_candidate(const struct group *g, struct call *r)
+{
+    if (g->created_us && is_open(r))
+        answer_register(r, g->created_us);
+    else if (g->challenge && r->error == E(CHALLENGE))
+        r->error = challenge_reply(r, g->challenge);
+}
+
 static void answer_registers(struct batch *b)
 {
     const struct registers *s = b->made;
     for (size_t i = 0; i < s->group_count; i++) {
         const struct group *g = &s->groups[i];
-        for (size_t j = 0; g->created_us && j < g->count; j++)
-            if (is_open(g->first[j].call))
-                answer_register(g->first[j].call, g->created_us);
+        for (size_t j = 0; j < g->count; j++)
+            answer_candidate(g, g->first[j].call);
     }
 }
 
@@ -416,7 +508,16 @@ static int64_t poll_again_after_s(const struct db_poll_found *f)
     return seconds < POLL_RETRY_AFTER_MAX_S ? seconds : POLL_RETRY_AFTER_MAX_S;
 }
 
-static err_t answer_poll(struct call *r, const struct db_poll_found *f)
+/* A device whose TPM is handed keys needs that for its hub, too. */
+static err_t hand_hub_key(struct call *r, const struct challenge *c, struct registration_state *s)
+{
+    if (!c || s->status != REG_ASSIGNED)
+        return NULL;
+    s->tpm = ARENA_NEW(r->arena, struct tpm_handed);
+    return challenge_hub_key(r, c, &s->tpm->authentication_key);
+}
+
+static err_t answer_poll(struct call *r, const struct db_poll_found *f, const struct challenge *c)
 {
     struct db_device device = device_of(r);
     struct str asked = r->segments[SEGMENT_OPERATION];
@@ -426,6 +527,7 @@ static err_t answer_poll(struct call *r, const struct db_poll_found *f)
     if (!f->registered || !operation_pollable(r->arena, r->shared->operations, &owner, asked, r->now_us))
         return E(OPERATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);
+    TRY(hand_hub_key(r, c, &state));
     struct operation_status answer = {asked, state.status, &state};
     bool running = f->status == REG_ASSIGNING;
     if (running)
@@ -433,7 +535,7 @@ static err_t answer_poll(struct call *r, const struct db_poll_found *f)
     return call_reply_codec(r, running ? 202 : 200, operation_status_codec, &answer);
 }
 
-static err_t answer_status(struct call *r, const struct db_poll_found *f)
+static err_t answer_status(struct call *r, const struct db_poll_found *f, const struct challenge *c)
 {
     struct device_registration body = {.csr = {NULL, 0}};
     TRY(read_body(r, &body));
@@ -441,6 +543,7 @@ static err_t answer_status(struct call *r, const struct db_poll_found *f)
     if (!f->registered)
         return E(REGISTRATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);
+    TRY(hand_hub_key(r, c, &state));
     return call_reply_codec(r, 200, registration_state_codec, &state);
 }
 
@@ -448,13 +551,24 @@ static err_t answer_status(struct call *r, const struct db_poll_found *f)
 struct polls {
     struct call **calls;
     struct db_poll_found *found;
+    struct challenge **challenges; /* NULL: its device is handed nothing */
     size_t count;
 };
 
-/* A registration whose hub is gone has none. */
-static err_t check_poll(struct call *r, struct db_poll_found *f)
+static err_t read_met(struct batch *b, struct polls *s, const struct db_device *devices)
 {
-    TRY(check_credential(r, f->attestation));
+    struct challenge **at = ARENA_NEW_ARRAY(b->arena, s->count, struct challenge *);
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (challenge_concerns(s->calls[i], &s->found[i].attestation))
+            at[n++] = s->challenges[i] = challenge_new(b->arena, s->calls[i], &devices[i], &s->found[i].attestation);
+    return challenges_read(b->db, b->arena, at, n);
+}
+
+/* Polls are signed with what the last register met. A registration whose hub is gone has none. */
+static err_t check_poll(struct call *r, struct db_poll_found *f, const struct challenge *c)
+{
+    TRY(check_credential(r, f->attestation, c ? &c->met : NULL));
     if (f->status == REG_ASSIGNED && assigned_hub_is_gone(r, f->assigned_hub, f->updated_us))
         f->status = REG_UNASSIGNED;
     return NULL;
@@ -464,7 +578,8 @@ static void prepare_polls(struct batch *b)
 {
     struct polls *s = ARENA_NEW(b->arena, struct polls);
     *s = (struct polls){.calls = ARENA_NEW_ARRAY(b->arena, b->count, struct call *),
-                        .found = ARENA_NEW_ARRAY(b->arena, b->count, struct db_poll_found)};
+                        .found = ARENA_NEW_ARRAY(b->arena, b->count, struct db_poll_found),
+                        .challenges = ARENA_NEW_ARRAY(b->arena, b->count, struct challenge *)};
     struct db_device *devices = ARENA_NEW_ARRAY(b->arena, b->count, struct db_device);
     for (size_t i = 0; i < b->count; i++) {
         struct call *r = b->calls[i];
@@ -475,17 +590,20 @@ static void prepare_polls(struct batch *b)
         }
     }
     err_t e = s->count ? db_poll_lookup(b->db, b->arena, devices, s->count, s->found) : NULL;
+    if (!e)
+        e = read_met(b, s, devices);
     for (size_t i = 0; i < s->count; i++)
-        s->calls[i]->error = e ? e : check_poll(s->calls[i], &s->found[i]);
+        s->calls[i]->error = e ? e : check_poll(s->calls[i], &s->found[i], s->challenges[i]);
     b->made = s;
 }
 
-static void answer_polls(struct batch *b, err_t (*answer)(struct call *r, const struct db_poll_found *f))
+static void answer_polls(struct batch *b,
+                         err_t (*answer)(struct call *r, const struct db_poll_found *f, const struct challenge *c))
 {
     const struct polls *s = b->made;
     for (size_t i = 0; i < s->count; i++)
         if (!s->calls[i]->error)
-            s->calls[i]->error = answer(s->calls[i], &s->found[i]);
+            s->calls[i]->error = answer(s->calls[i], &s->found[i], s->challenges[i]);
 }
 
 static void answer_operations(struct batch *b)

@@ -171,9 +171,16 @@ err_t attest_check(struct arena *a, const struct attest_row *row, const struct a
     return type ? type->check(a, row, claim, d) : E(SEAL_BROKEN);
 }
 
+err_t attest_refuse(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                    struct err_detail *d)
+{
+    const struct attest_type *type = type_of(row->stored.type);
+    return type && type->refuse ? type->refuse(a, row, claim, d) : NULL;
+}
+
 err_t attest_body(const struct attest_stored *stored, const struct presented *p, struct err_detail *d)
 {
-    if (!p->tpm.p || types[stored->type]->takes_tpm)
+    if (!p->tpm_sent || types[stored->type]->takes_tpm)
         return NULL;
     return err_say(d, E(BAD_FIELD), "tpm: the enrollment's attestation is %s, which has no use for it.",
                    word_of(stored->type));
@@ -189,6 +196,51 @@ struct bytes attest_evidence(struct arena *a, const struct attest_stored *stored
     const struct attest_type *type = type_of(stored->type);
     return type && type->evidence ? type->evidence(a, presented) : (struct bytes){NULL, 0};
 }
+
+/* --- a device is handed keys -------------------------------------------------------------------------------------- */
+
+bool attest_is_handed(const struct attest_stored *stored)
+{
+    const struct attest_type *type = stored->sealed.p ? type_of(stored->type) : NULL;
+    return type && type->hand;
+}
+
+err_t attest_hand(struct arena *a, const struct attest_row *row, struct bytes root, struct bytes key,
+                  struct err_detail *d, struct str *ret)
+{
+    return types[row->stored.type]->hand(a, row, root, key, d, ret);
+}
+
+static struct bytes nonce_identity(struct arena *a, const struct attest_row *row, const struct sha256 *device)
+{
+    struct str of = enc_hex(a, (struct bytes){device->b, sizeof device->b}, false);
+    return seal_row(a, "challenge", row->stored.id_scope, row->stored.key, of.p);
+}
+
+err_t attest_nonce_new(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attest_nonce *ret)
+{
+    uint8_t key[SHA256_BYTES];
+    TRY(types[row->stored.type]->device(a, row, d, &ret->device));
+    crypt_random(key, sizeof key);
+    ret->sealed = seal(a, row->ring, nonce_identity(a, row, &ret->device), (struct bytes){key, sizeof key});
+    crypt_wipe(key, sizeof key);
+    return NULL;
+}
+
+err_t attest_nonce_open(struct arena *a, const struct attest_row *row, const struct attest_nonce *nonce,
+                        struct err_detail *d, struct bytes *ret)
+{
+    struct sha256 device;
+    *ret = (struct bytes){NULL, 0};
+    TRY(types[row->stored.type]->device(a, row, d, &device));
+    if (!crypt_same((struct bytes){device.b, sizeof device.b}, (struct bytes){nonce->device.b, sizeof nonce->device.b}))
+        return NULL;
+    if (unseal(a, row->ring, nonce_identity(a, row, &device), nonce->sealed, ret))
+        return err_say(d, E(SEAL_BROKEN), "the stored nonce cannot be opened");
+    return NULL;
+}
+
+/* --- its hub ------------------------------------------------------------------------------------------------------ */
 
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,
                           struct hub_authentication *ret)

@@ -46,21 +46,29 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 /* --- a device registers ------------------------------------------------------------------------------------------- */
 
 /* What a device says of itself, and when. */
+struct keypair;
 struct attest_claim {
     const struct presented *presented;
     struct str id_scope, registration_id; /* as they were sent */
     int64_t now_us;
+    const struct keypair *handed; /* keys that its TPM was handed and may sign with (nonces); NULL: none */
 };
 
 /* Does what the device presented prove that it is the enrollment's? UNAUTHORIZED otherwise, for whatever reason; the
- * reason goes to `d` for the log only. A row that stores nothing stands for an id that is not enrolled: what was
- * presented is checked all the same, and refused whatever comes out. SEAL_BROKEN as above. */
+ * reason goes to `d` for the log only. CHALLENGE: it proves nothing yet, and is to be handed a nonce to sign with. A
+ * row that stores nothing stands for an id that is not enrolled: what was presented is checked all the same, and
+ * refused whatever comes out. SEAL_BROKEN as above. */
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
 
 /* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and
  * `d` names it, for the device. */
 err_t attest_body(const struct attest_stored *stored, const struct presented *p, struct err_detail *d);
+
+/* The part of the check that is cheap, for who leaves a dear one to others: UNAUTHORIZED when it refuses already, so
+ * that a stranger's refusal takes no longer than that of an id that is not enrolled. NULL does not admit. */
+err_t attest_refuse(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                    struct err_detail *d);
 
 /* What the check of such a row costs: no more than a few hashes, so that whole batches of them wait for nobody; or
  * signatures and chains, which must not hold up the cheap ones. What the lanes make of it: api/lane.c. A row that
@@ -71,6 +79,24 @@ enum attest_cost attest_cost(const struct attest_stored *stored);
 /* What a good check leaves for the hub's identity that the row does not say: which of the certificates it was, as its
  * SHA-256. The registration keeps it; p NULL: the row says all. */
 struct bytes attest_evidence(struct arena *a, const struct attest_stored *stored, const struct presented *presented);
+
+/* Are its devices handed keys that only they can take in? */
+bool attest_is_handed(const struct attest_stored *stored);
+/* What a device of such an enrollment is handed, as text: the key, or with `key` p NULL the one that it has at its hub.
+ * `root`: the public area of the storage root key that it showed, for enrollments without one. UNAUTHORIZED when it is
+ * of no use; SEAL_BROKEN as above. */
+err_t attest_hand(struct arena *a, const struct attest_row *row, struct bytes root, struct bytes key,
+                  struct err_detail *d, struct str *ret);
+
+/* A nonce: a key that was made for one device and one time, sealed for its row and for that device. */
+struct attest_nonce {
+    struct sha256 device; /* of what tells the device from others */
+    struct bytes sealed;
+};
+err_t attest_nonce_new(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attest_nonce *ret);
+/* *ret p NULL: it was made for a device that the enrollment had before. SEAL_BROKEN as above. */
+err_t attest_nonce_open(struct arena *a, const struct attest_row *row, const struct attest_nonce *nonce,
+                        struct err_detail *d, struct bytes *ret);
 
 /* What the hub that gets the device is told: how the device will prove there who it is. SEAL_BROKEN as above. */
 err_t attest_hub_identity(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,

@@ -84,7 +84,7 @@ static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evi
 
 /* The token is well formed, for this registration, alive, signed with either key, and skn is absent or "registration".
  */
-static err_t check_token(struct arena *a, const struct attest_claim *c, const struct keypair *keys,
+err_t attest_check_token(struct arena *a, const struct attest_claim *c, const struct keypair *keys,
                          struct err_detail *d)
 {
     struct sas token;
@@ -118,7 +118,7 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
         TRY(open_keys(a, row, d, &keys));
     else
         seal_nobodys(a, row);
-    TRY(check_token(a, c, &keys, d));
+    TRY(attest_check_token(a, c, &keys, d));
     if (!enrolled)
         return err_say(d, E(UNAUTHORIZED), "there is no enrollment of this registration id");
     return NULL;

@@ -3,6 +3,7 @@
 #define IDSCOPE_ATTEST_TYPE_H
 
 #include "core/attest/attest.h"
+#include "core/keypair.h"
 
 /* Seals an attestation in its row. */
 struct attest_stored attest_sealed(struct arena *a, const struct attest_row *row, int type, struct bytes packed);
@@ -13,6 +14,11 @@ err_t attest_open(struct arena *a, const struct attest_row *row, struct err_deta
  * `packed`, or false: what is unpacked and packed again is the same bytes. */
 struct bytes attest_pack(struct arena *a, const struct bytes *parts, size_t count);
 bool attest_unpack(struct bytes packed, struct bytes *ret_parts, size_t count);
+
+/* The token that was presented is well formed, for this registration, alive, and signed with one of the keys (p NULL or
+ * no bytes: there is no such key). UNAUTHORIZED otherwise. */
+err_t attest_check_token(struct arena *a, const struct attest_claim *c, const struct keypair *keys,
+                         struct err_detail *d);
 
 /* The functions of a type, each for the one of attest.h with its name. */
 struct attest_type {
@@ -29,6 +35,13 @@ struct attest_type {
     struct bytes (*evidence)(struct arena *a, const struct presented *presented); /* NULL: the row says all */
     err_t (*hub)(struct arena *a, const struct attest_row *row, struct bytes evidence, struct err_detail *d,
                  struct hub_authentication *ret);
+    /* The part of a dear check that is cheap and refuses strangers; NULL: there is none. */
+    err_t (*refuse)(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                    struct err_detail *d);
+    /* Of types whose devices are handed keys; NULL for others. `key` p NULL: that for the hub. */
+    err_t (*device)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct sha256 *ret);
+    err_t (*hand)(struct arena *a, const struct attest_row *row, struct bytes root, struct bytes key,
+                  struct err_detail *d, struct str *ret);
 };
 
 #define ATTEST(type, functions, cost) extern const struct attest_type attest_##functions;

@@ -124,6 +124,14 @@ DELETE FROM idscope.link_latency l
  USING dead
  WHERE l.region = dead.region AND l.host = dead.host AND l.measured_at < now() - $2 * interval '1 millisecond';
 
+-- Challenges that are over, at most $1.
+-- name: sweep_challenges
+WITH dead AS MATERIALIZED (
+        SELECT id_scope, registration_key FROM idscope.challenge WHERE ends_at < now() ORDER BY ends_at LIMIT $1)
+DELETE FROM idscope.challenge c
+ USING dead
+ WHERE c.id_scope = dead.id_scope AND c.registration_key = dead.registration_key AND c.ends_at < now();
+
 -- $1 kinds of which there is to be a job, for ever. The deployment is the last of all tenants: the one of ones.
 -- name: sweep_begin
 INSERT INTO idscope.tenant_job (tenant_id, kind, subject, due_at)

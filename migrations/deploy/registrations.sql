@@ -11,7 +11,7 @@ CREATE TABLE idscope.enrollment (
     registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
     registration_id      text NOT NULL CONSTRAINT enrollment_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
     device_id            text COLLATE "C" CHECK (length(device_id) BETWEEN 1 AND 128),
-    attestation_type     text COLLATE "C" NOT NULL CHECK (attestation_type IN ('symmetricKey', 'x509')),
+    attestation_type     text COLLATE "C" NOT NULL CHECK (attestation_type IN ('symmetricKey', 'x509', 'tpm')),
     attestation_sealed   bytea NOT NULL,
     enabled              boolean NOT NULL DEFAULT true,
     allocation_policy    text COLLATE "C" CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
@@ -101,6 +101,29 @@ COMMENT ON COLUMN idscope.registration.alloc_input IS 'SHA-256 of the inputs of 
 COMMENT ON COLUMN idscope.registration.checked_at IS 'When the hub last confirmed the identity';
 COMMENT ON COLUMN idscope.registration.evidence IS 'SHA-256 of the certificate with which the device last registered, which its hub is told; NULL: the enrollment says all';
 COMMENT ON COLUMN idscope.registration.operation_at IS 'When the running or last operation began';
+
+CREATE TABLE idscope.challenge (
+    id_scope             text COLLATE "C" NOT NULL,
+    registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
+    device               bytea NOT NULL CHECK (length(device) = 32),
+    open_sealed          bytea,
+    open_until           timestamptz,
+    met_sealed           bytea,
+    met_root             bytea CHECK (length(met_root) <= 1024),
+    met_until            timestamptz,
+    ends_at              timestamptz NOT NULL,
+    PRIMARY KEY (id_scope, registration_key),
+    CONSTRAINT challenge_open_ends CHECK ((open_sealed IS NULL) = (open_until IS NULL)),
+    CONSTRAINT challenge_met_ends CHECK ((met_sealed IS NULL) = (met_until IS NULL)),
+    CONSTRAINT challenge_root_of_met CHECK (met_root IS NULL OR met_sealed IS NOT NULL)
+);
+COMMENT ON TABLE idscope.challenge IS 'Nonces that TPMs were handed: one open and one met for each device, however many ask; any api finishes what another began';
+COMMENT ON COLUMN idscope.challenge.device IS 'SHA-256 of the endorsement key that both were made for: an enrollment that gets another TPM has none of them';
+COMMENT ON COLUMN idscope.challenge.open_sealed IS 'Nonce that a register may be signed with, once; sealed for the row and the device (core/attest)';
+COMMENT ON COLUMN idscope.challenge.met_sealed IS 'Nonce that the last register was signed with: polls are, too';
+COMMENT ON COLUMN idscope.challenge.met_root IS 'Public area of the storage root key that the device showed with it';
+COMMENT ON COLUMN idscope.challenge.ends_at IS 'When neither is good any more: then a sweep takes the row';
+CREATE INDEX challenge_end ON idscope.challenge (ends_at);
 
 -- The two beside it are looked up by their keys for each enrollment (LIMIT 1), however few or many rows the planner takes a list for.
 CREATE VIEW idscope.enrollment_shown WITH (security_invoker = true) AS
@@ -239,10 +262,12 @@ GRANT EXECUTE ON FUNCTION idscope.keys_joined(jsonb, jsonb) TO idscope_api, idsc
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_detail, idscope.registration TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;
+GRANT SELECT, INSERT, UPDATE ON idscope.challenge TO idscope_api;
 GRANT SELECT ON idscope.enrollment_shown, idscope.alloc_input TO idscope_api;
 GRANT SELECT ON idscope.enrollment TO idscope_worker;
 GRANT SELECT, UPDATE ON idscope.registration TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (named_at), DELETE ON idscope.alloc_input TO idscope_worker;
+GRANT SELECT, DELETE ON idscope.challenge TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.tenant_job TO idscope_worker;
 

@@ -10,6 +10,7 @@ DROP TABLE idscope.tenant_job;
 DROP TABLE idscope.job;
 DROP TABLE idscope.alloc_input;
 DROP VIEW idscope.enrollment_shown;
+DROP TABLE idscope.challenge;
 DROP TABLE idscope.registration;
 DROP TABLE idscope.enrollment_detail;
 DROP TABLE idscope.enrollment;

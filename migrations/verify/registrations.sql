@@ -14,6 +14,8 @@ SELECT id_scope, registration_key, registration_id, operation_id, revision, stat
        device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,
        enrollment_inputs, scope_inputs, alloc_input, checked_at, evidence, operation_at, created_at, updated_at
   FROM idscope.registration WHERE false;
+SELECT id_scope, registration_key, device, open_sealed, open_until, met_sealed, met_root, met_until, ends_at
+  FROM idscope.challenge WHERE false;
 SELECT id_scope, key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status, allocation_policy, iot_hubs,
        iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, created_at, updated_at, initial_twin,
        optional_device_information, state_registration_id, state_operation_id, state_revision, state_status, state_substatus,
@@ -39,6 +41,8 @@ BEGIN
         ('idscope_api', 'registration', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'job', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'alloc_input', 'SELECT'),
+        ('idscope_api', 'challenge', 'SELECT INSERT UPDATE'),
+        ('idscope_worker', 'challenge', 'SELECT DELETE'),
         ('idscope_worker', 'enrollment', 'SELECT'),
         ('idscope_worker', 'registration', 'SELECT UPDATE'),
         ('idscope_worker', 'alloc_input', 'SELECT INSERT DELETE'),

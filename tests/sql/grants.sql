@@ -29,6 +29,7 @@ INSERT INTO expected VALUES
     ('enrollment',        'SIUD', 'S',    ''),
     ('enrollment_detail', 'SIUD', '',     ''),
     ('registration',      'SIUD', 'SU',   ''),
+    ('challenge',         'SIU',  'SD',   ''),
     ('alloc_input',       'S',    'SID',  ''),
     ('job',               'SIUD', 'SIUD', ''),
     ('tenant_job',        '',     'SIUD', ''),

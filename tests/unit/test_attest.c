@@ -76,18 +76,18 @@ static void other_kinds_are_refused_by_name(void **state)
 {
     struct err_detail d;
     for (int type = ATTEST_ABSENT; type <= ATTEST_NONE; type++) {
-        if (type == ATTEST_SYMMETRIC_KEY || type == ATTEST_X509)
+        if (type == ATTEST_SYMMETRIC_KEY || type == ATTEST_X509 || type == ATTEST_TPM)
             continue;
         assert_err(attest_form(*state, &(struct attestation){.type = type}, &d), BAD_FIELD);
         assert_text(str_of(d.text),
-                    "attestation.type must be symmetricKey or x509; other kinds come in a later version.");
+                    "attestation.type must be symmetricKey or x509 or tpm; other kinds come in a later version.");
     }
     struct attestation in = {.type = ATTEST_SYMMETRIC_KEY};
     assert_ok(attest_form(*state, &in, &d));
     in.x509 = ARENA_NEW(*state, struct x509_attestation);
     assert_err(attest_form(*state, &in, &d), BAD_FIELD);
     assert_text(str_of(d.text), "attestation.x509 does not belong to attestation.type symmetricKey.");
-    in = (struct attestation){.type = ATTEST_SYMMETRIC_KEY, .tpm = STR("{}")};
+    in = (struct attestation){.type = ATTEST_SYMMETRIC_KEY, .tpm = &(struct tpm_keys){.root = {NULL, 0}}};
     assert_err(attest_form(*state, &in, &d), BAD_FIELD);
     assert_says(d, "attestation.tpm does not belong");
 }
@@ -176,7 +176,7 @@ static void is_broken(struct arena *a, const struct attest_row *row, const char 
     struct attestation out, part = sent(a, SERVICE_KEY, NULL);
     struct hub_authentication identity;
     struct presented presented = {.authorization = STR(UPPER)};
-    struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
+    struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
     struct attest_stored again;
     struct err_detail d = {""};
     assert_err(attest_show(a, row, &d, &out), SEAL_BROKEN);
@@ -203,7 +203,7 @@ static void a_stored_value_opens_for_its_row_only(void **state)
 static void a_type_without_a_row_in_the_table_opens_nothing(void **state)
 {
     struct attest_stored s = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY).stored;
-    static const int types[] = {ATTEST_ABSENT, ATTEST_TPM, ATTEST_NONE, ATTEST_NONE + 1, -1};
+    static const int types[] = {ATTEST_ABSENT, ATTEST_NONE, ATTEST_NONE + 1, -1};
     struct attestation out;
     struct err_detail d;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -287,7 +287,7 @@ static err_t attest_as(void **state, const char *header, const char *scope, cons
                        const char *secondary, int64_t now_us, struct err_detail *d)
 {
     const struct presented presented = {.authorization = str_of(header)};
-    const struct attest_claim claim = {&presented, str_of(scope), str_of(id), now_us};
+    const struct attest_claim claim = {&presented, str_of(scope), str_of(id), now_us, NULL};
     struct attest_row row = stored(*state, scope, arena_lower(*state, str_of(id)).p, primary, secondary);
     return attest_check(*state, &row, &claim, d);
 }
@@ -325,7 +325,7 @@ static void an_empty_key_admits_nobody(void **state)
     struct str token =
         sas_make(*state, STR("0ne0000BEEF/registrations/d"), str_of(NULL), (struct bytes){NULL, 0}, 1893456000);
     const struct presented presented = {.authorization = token};
-    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), STR("d"), 0};
+    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), STR("d"), 0, NULL};
     const struct bytes empty[2] = {{NULL, 0}, {NULL, 0}};
     struct attest_row row = nothing_stored("0ne0000BEEF", "d");
     struct bytes identity = seal_row(*state, "enrollment", STR("0ne0000BEEF"), STR("d"), "symmetricKey");
@@ -343,10 +343,10 @@ static void an_id_that_is_not_enrolled_is_never_admitted(void **state)
     const struct presented presented = {.authorization = token}, strangers = {.authorization = STR(UPPER)};
     struct attest_row row = nothing_stored("0ne1", "d");
     struct err_detail d;
-    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("0ne1"), STR("d"), 0}, &d),
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("0ne1"), STR("d"), 0, NULL}, &d),
                UNAUTHORIZED);
     assert_says(d, "no enrollment");
-    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("0ne1"), STR("d"), 0}, &d),
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("0ne1"), STR("d"), 0, NULL}, &d),
                UNAUTHORIZED);
 }
 
@@ -386,7 +386,7 @@ err_t __wrap_unseal(struct arena *a, const struct key_ring *r, struct bytes row,
 static void an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs(void **state)
 {
     const struct presented presented = {.authorization = STR(UPPER)};
-    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0};
+    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
     struct attest_row enrolled = stored(*state, "0ne0000beef", "line7-unit042", NULL, NULL);
     struct attest_row nobody = nothing_stored("0ne0000beef", "line7-unit042");
     struct err_detail d;
@@ -403,8 +403,8 @@ static void an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs(void **state
 static void a_tpm_does_not_fit_symmetric_keys(void **state)
 {
     const struct presented without = {.authorization = STR(UPPER)},
-                           with = {.authorization = STR(UPPER), .tpm = STR("{}")};
-    const struct attest_claim claim = {&with, STR("0ne0000beef"), STR("line7-unit042"), 0};
+                           with = {.authorization = STR(UPPER), .tpm_sent = true};
+    const struct attest_claim claim = {&with, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
     struct attest_row row = stored(*state, "0ne0000beef", "line7-unit042", DEVICE_KEY, GROUP_KEY);
     struct err_detail d;
     assert_ok(attest_check(*state, &row, &claim, &d));
@@ -418,7 +418,7 @@ static void what_is_not_known_is_cheap(void **state)
     struct attest_row row = stored(*state, "0ne1", "d", DEVICE_KEY, GROUP_KEY), nothing = nothing_stored("0ne1", "d");
     assert_int_equal(attest_cost(&row.stored), ATTEST_CHEAP);
     assert_int_equal(attest_cost(&nothing.stored), ATTEST_CHEAP);
-    row.stored.type = ATTEST_TPM;
+    row.stored.type = ATTEST_NONE;
     assert_int_equal(attest_cost(&row.stored), ATTEST_CHEAP);
     row.stored.type = ATTEST_ABSENT;
     assert_int_equal(attest_cost(&row.stored), ATTEST_CHEAP);

@@ -118,7 +118,8 @@ static void an_address_or_a_chain_alone_proves_nothing(void **state)
     assert_false(presented_any(&p));
     assert_true(presented_any(&(struct presented){.authorization = STR("SharedAccessSignature ")}));
     assert_true(presented_any(&(struct presented){.leaf = unit_bytes("0")}));
-    assert_true(presented_any(&(struct presented){.tpm = STR("{}")}));
+    assert_true(presented_any(&(struct presented){.tpm_endorsement = unit_bytes("0")}));
+    assert_false(presented_any(&(struct presented){.tpm_root = unit_bytes("0")}));
 }
 
 int main(void)

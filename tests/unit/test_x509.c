@@ -305,7 +305,7 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct m
                    int64_t now_us, struct err_detail *d)
 {
     const struct presented presented = {.leaf = shown ? made_der(a, shown) : NOTHING};
-    const struct attest_claim claim = {&presented, STR("0ne1"), str_of(id), now_us};
+    const struct attest_claim claim = {&presented, STR("0ne1"), str_of(id), now_us, NULL};
     return attest_check(a, row, &claim, d);
 }
 
@@ -368,7 +368,7 @@ static void another_credential_is_refused(void **state)
     struct attest_row row = stored(a, first, NULL);
     const struct made *twin = make((struct wish){.cn = ID, .key = first});
     struct presented presented = {.authorization = STR("SharedAccessSignature sr=a&sig=b&se=1893456000")};
-    struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US};
+    struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
     struct err_detail d = {""};
     assert_err(check(a, &row, second, ID, MADE_AT_US, &d), UNAUTHORIZED);
     assert_says(d, thumbprint(a, second).p);
@@ -379,7 +379,7 @@ static void another_credential_is_refused(void **state)
     assert_says(d, "showed no certificate");
     presented.leaf = made_der(a, first);
     assert_ok(attest_check(a, &row, &claim, &d));
-    presented.tpm = STR("{}");
+    presented.tpm_sent = true;
     assert_err(attest_body(&row.stored, &presented, &d), BAD_FIELD);
     assert_says(d, "tpm: the enrollment's attestation is x509");
     assert_int_equal(attest_cost(&row.stored), ATTEST_DEAR);

@@ -70,6 +70,11 @@ static err_t sweep_clear_latencies(struct bite *b)
     return after_bite(b, db_sweep_latencies(b->db, b->arena, KEEP_latencies_MS, BITE, &b->done));
 }
 
+static err_t sweep_clear_challenges(struct bite *b)
+{
+    return after_bite(b, db_sweep_challenges(b->db, b->arena, BITE, &b->done));
+}
+
 static err_t sweep_free_names(struct bite *b)
 {
     return after_bite(b, db_sweep_name_rests(b->db, b->arena, KEEP_names_MS, BITE, &b->done));

@@ -180,7 +180,7 @@ describe('doors: bodies', () => {
   test('what needs no body to be refused is refused for its own reason, and none of its body is kept', async () => {
     const cases = [
       [registerLine(90 * KIB).replace('/register?', '/nothing?'), 404],
-      [registerLine(90 * KIB, ''), 401],
+      [registerLine(90 * KIB, '').replace('PUT', 'POST').replace('/register?', '?'), 401], // of a register, the body may be the credential
       [registerLine(90 * KIB).replace('0ne00000000', 'noscope'), 401],
       [registerLine(90 * KIB).replace('2021-10-01', 'never'), 400],
       [registerLine(900 * KIB), 413],

@@ -157,7 +157,7 @@ describe('enrollments: what is refused', { concurrency: 4 }, () => {
     ['text behind the JSON', (id) => `${JSON.stringify(base(id))} x`, /JSON/i], ['another id than the path', () => base('other'), /registrationId/],
     ['an id of the wrong type', () => ({ ...base('x'), registrationId: 7 }), /registrationId/], ['no attestation', (id) => ({ registrationId: id }), /attestation/],
     ['no type', (id) => ({ registrationId: id, attestation: {} }), /type/], ['type none', (id) => ({ registrationId: id, attestation: { type: 'none' } }), /attestation\.type/],
-    ['type x509 without a certificate', (id) => ({ registrationId: id, attestation: { type: 'x509', x509: {} } }), /attestation\.x509\.clientCertificates/], ['type tpm', (id) => ({ registrationId: id, attestation: { type: 'tpm', tpm: { endorsementKey: 'AA==' } } }), /attestation\.type/],
+    ['type x509 without a certificate', (id) => ({ registrationId: id, attestation: { type: 'x509', x509: {} } }), /attestation\.x509\.clientCertificates/], ['type tpm', (id) => ({ registrationId: id, attestation: { type: 'tpm', tpm: { endorsementKey: 'AA==' } } }), /attestation\.tpm\.endorsementKey must be a TPM2B_PUBLIC/],
     ['members of another type', (id) => ({ registrationId: id, attestation: { type: 'symmetricKey', tpm: { endorsementKey: 'AA==' } } }), /tpm|attestation/],
     ['a short key', (id) => ({ registrationId: id, attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: sas.newKey(15) } } }), /primaryKey/],
     ['a long key', (id) => ({ registrationId: id, attestation: { type: 'symmetricKey', symmetricKey: { secondaryKey: sas.newKey(65) } } }), /secondaryKey/],

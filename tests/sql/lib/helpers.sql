@@ -61,6 +61,8 @@ BEGIN
         WHEN 'enrollment_detail' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || who, 'initial_twin', '{}'::jsonb)
         WHEN 'registration' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'registration_id', 'Device-' || own,
              'operation_id', etag, 'status', 'assigning', 'region', 'local', 'operation_at', moment, 'created_at', moment, 'updated_at', moment)
+        WHEN 'challenge' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'device', '\x' || repeat(md5(own), 2),
+             'open_sealed', '\x01', 'open_until', moment, 'ends_at', moment)
         WHEN 'alloc_input' THEN jsonb_build_object('id_scope', t.scope(who), 'hash', '\x' || repeat(md5(own), 2), 'input', '{}')
         WHEN 'job' THEN jsonb_build_object('id_scope', t.scope(who), 'kind', 'assign', 'subject', 'device-' || own, 'due_at', moment)
         WHEN 'tenant_job' THEN jsonb_build_object('tenant_id', t.tenant(who), 'kind', 'seal', 'subject', own, 'due_at', moment)
@@ -120,7 +122,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'alloc_input', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
+                                   'challenge', 'alloc_input', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;

@@ -1,4 +1,4 @@
-# fuzz.mk: libFuzzer drivers for what strangers send: SAS tokens, access tokens, JSON bodies, connection strings, queries.
+# fuzz.mk: libFuzzer drivers for what strangers send: SAS tokens, access tokens, TPM keys, JSON bodies, connection strings, queries.
 # Seeds stand in tests/fuzz/corpus/NAME; what a run finds new is kept below build/fuzz only.
 FUZZ_SECONDS  ?= 20
 FUZZ_CC       := clang-14

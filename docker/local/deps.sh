@@ -41,6 +41,7 @@ libclang-rt-14-dev                        file:/usr/lib/llvm-14/lib/clang/14.0.6
 clang-tidy-14                             clang-tidy-14
 clang-format-14                           clang-format-14
 cppcheck                                  cppcheck
+swtpm                                     swtpm
 gcovr                                     gcovr
 shellcheck                                shellcheck
 '

@@ -4,6 +4,7 @@
 
 DB_ROW(registration, struct registration_row, REGISTRATION_COLS(, ""));
 DB_ROW(registration_outcome, struct registration_outcome, COL(live), COL(gone));
+DB_ROW(block_outcome, struct block_outcome, COL(live), COL(found));
 DB_ROW(registration_input, struct registration_input, COL(registration_id), COL(hash), COL(input));
 
 err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
@@ -20,6 +21,15 @@ err_t db_registration_delete(struct db *db, struct arena *a, const struct regist
                   DB_CALL(SQL_REGISTRATION_DELETE, db_text(g->id_scope), db_i64(g->scope_version),
                           db_text(g->registration_key), db_bool(false), db_uuid(g->as ? &g->as->operation : NULL),
                           db_i64(g->as ? g->as->revision : 0), db_uuid(NULL), db_i64(g->remove_after_ms)),
+                  DB_ONCE, ret, sizeof *ret);
+}
+
+err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g, bool blocked,
+                            struct block_outcome *ret)
+{
+    return db_one(db, a,
+                  DB_CALL(SQL_REGISTRATION_BLOCK, db_text(g->id_scope), db_i64(g->scope_version),
+                          db_text(g->registration_key), db_bool(blocked)),
                   DB_ONCE, ret, sizeof *ret);
 }
 

@@ -41,6 +41,14 @@ struct registration_outcome {
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,
                              struct registration_outcome *ret);
 
+/* Blocks a device, or ends that. */
+struct block_outcome {
+    bool live;  /* false: the instance is not what it was checked against */
+    bool found; /* there is an enrollment */
+};
+err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g, bool blocked,
+                            struct block_outcome *ret);
+
 /* The inputs of the last choice: their hash and canonical text; absent while there was none. */
 struct registration_input {
     struct str registration_id;

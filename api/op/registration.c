@@ -1,4 +1,4 @@
-/* registration.c: registrations as the service plane sees them: read, forget, explain (wire.md 3). It must
+/* registration.c: registrations as the service plane sees them: read, forget, block, explain (wire.md 3). It must
  * never explain from anything but what was stored at the choice. */
 #include "core/alloc.h"
 
@@ -55,6 +55,40 @@ err_t op_registration_delete(struct call *r)
     struct str key;
     TRY(service_registration_id(r, &key));
     return stale_retry(r, delete_work, &key);
+}
+
+struct block {
+    struct str key;
+    bool blocked;
+};
+
+static err_t block_work(struct call *r, void *context)
+{
+    const struct block *b = context;
+    const struct registration_guard guard = {
+        .id_scope = r->instance->id_scope, .scope_version = r->instance->version, .registration_key = b->key};
+    struct block_outcome outcome;
+    TRY(db_registration_block(r->db, r->arena, &guard, b->blocked, &outcome));
+    if (!outcome.live)
+        return E(STALE);
+    return outcome.found ? call_reply_empty(r, 204) : E(ENROLLMENT_NOT_FOUND);
+}
+
+static err_t block(struct call *r, bool blocked)
+{
+    struct block b = {.blocked = blocked};
+    TRY(service_registration_id(r, &b.key));
+    return stale_retry(r, block_work, &b);
+}
+
+err_t op_registration_block(struct call *r)
+{
+    return block(r, true);
+}
+
+err_t op_registration_unblock(struct call *r)
+{
+    return block(r, false);
 }
 
 err_t op_registration_explain(struct call *r)

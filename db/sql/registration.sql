@@ -44,6 +44,40 @@ WITH live AS (
     SELECT idscope.note('registration', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM gone WHERE NOT $4)
 SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM gone) AND (SELECT count(*) FROM noted) <= 1 AS gone;
 
+-- name: registration_block -> block_outcome as actor
+-- $1 ID scope, $2 its version, $3 registration key, $4 blocked from now on, or no more. The enrollment says so at once; the job takes it to the
+-- identities that the device has or that are being made for it.
+WITH live AS (
+    SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
+     before AS (
+    SELECT gen_random_uuid() AS new_etag, now() AS moment
+      FROM idscope.enrollment
+     WHERE id_scope = $1 AND registration_key = $3
+       FOR UPDATE),
+     written AS (
+    UPDATE idscope.enrollment e
+       SET enabled = NOT $4::boolean, etag = before.new_etag, version = e.version + 1, updated_at = before.moment
+      FROM live, before
+     WHERE e.id_scope = $1 AND e.registration_key = $3
+    RETURNING e.id_scope, e.registration_key),
+     told AS (
+    INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at)
+    SELECT DISTINCT w.id_scope, 'hub_status', i.device_id, lower(i.host COLLATE "C"), jsonb_build_array(w.registration_key), now()
+      FROM written w
+     CROSS JOIN LATERAL (
+            SELECT assigned_hub, device_id, target_hub, target_device_id
+              FROM idscope.registration
+             WHERE id_scope = w.id_scope AND registration_key = w.registration_key
+             LIMIT 1) r
+     CROSS JOIN LATERAL (VALUES (r.assigned_hub, r.device_id), (r.target_hub, r.target_device_id)) AS i (host, device_id)
+     WHERE i.host IS NOT NULL
+        ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
+       SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL, payload = excluded.payload),
+     noted AS (
+    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', CASE WHEN $4 THEN 'blocked' ELSE 'unblocked' END))
+      FROM written)
+SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM before) AND (SELECT count(*) FROM noted) <= 1 AS found;
+
 -- name: registration_input -> registration_input
 -- $1 ID scope, $2 registration key: the inputs of the last choice
 SELECT r.registration_id, r.alloc_input AS hash, i.input

@@ -39,7 +39,7 @@ describe('endings', () => {
   });
 
   test('all work comes to an end: no job of a living scope is left over, none is dead, and deleted things are purged', async () => {
-    await until('jobs to end', async () => (await stack.sql("select count(*) from idscope.job where kind in ('assign', 'hub_remove') and due_at < 'infinity'")) === '0', { timeoutMs: 120000, everyMs: 1000 });
+    await until('jobs to end', async () => (await stack.sql("select count(*) from idscope.job where kind in ('assign', 'hub_remove', 'hub_status') and due_at < 'infinity'")) === '0', { timeoutMs: 120000, everyMs: 1000 });
     assert.equal(await stack.sql("select count(*) from idscope.job where due_at = 'infinity' and kind = 'assign'"), '0');
     const wrong = `SELECT hub_id FROM (SELECT hub_id, count(*) AS devices, count(*) FILTER (WHERE status = 'enabled') AS enabled FROM idscope.hub_device GROUP BY hub_id) d
       FULL JOIN (SELECT hub_id, sum(devices) AS devices, sum(enabled) AS enabled FROM idscope.hub_device_count JOIN idscope.hub_registry r USING (hub_id) WHERE r.retired_at IS NULL GROUP BY hub_id) c USING (hub_id)

@@ -211,6 +211,16 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [412, () => idscope.service(made.instance, 'DELETE', registrationAt(device.id), { headers: { 'If-Match': '"stale"' } })],
   ]);
 
+  for (const what of ['block', 'unblock']) {
+    refuses(`registration_${what}`, () => [
+      ...service('POST', `${registrationAt(device.id)}/${what}`),
+      ...service('POST', `${registrationAt(stranger)}/${what}`),
+      [400, () => idscope.service(made.instance, 'POST', `${registrationAt('a b')}/${what}`)],
+      [404, () => idscope.service(made.instance, 'POST', `${registrationAt(fresh('none'))}/${what}`)],
+      [404, () => idscope.service(made.instance, 'POST', `${registrationAt(stranger)}/${what}`)],
+    ]);
+  }
+
   // --- device plane -----------------------------------------------------------------------------------------------------------------
 
   refuses('register', () => {

@@ -1,0 +1,119 @@
+// block.js: POST /registrations/{id}/block and …/unblock: one call that keeps a device out of the service and off its hub, whatever it does.
+'use strict';
+
+const { describe, test, before, after } = require('node:test');
+const { assert, stack, idscope, Idscope, expect, sas, fresh, refused, sharedScene, scene, until } = require('../kit');
+
+const REASON = 'blocked by the provisioning service';
+const ask = (made, device, what, options) => idscope.service(made.instance, 'POST', `/registrations/${encodeURIComponent(device.id)}/${what}`, options);
+const done = async (made, device, what) => assert.equal((await ask(made, device, what)).status, 204, what);
+const enrolled = (made, device) => idscope.service(made.instance, 'GET', `/enrollments/${device.id}`).then((answer) => expect('enrollment', answer, 200));
+const becomes = (made, hub, device, status) => until(`the identity to be ${status}`, async () => {
+  const identity = await made.identity(hub, device.state.deviceId);
+  return identity.status === status && identity;
+}, { timeoutMs: 30000 });
+const jobs = (made) => stack.sql(`select count(*) from idscope.job where kind = 'hub_status' and id_scope = '${made.idScope.toLowerCase()}'`);
+const settled = (made) => until('no change of status to be left', async () => (await jobs(made)) === '0', { timeoutMs: 30000 });
+
+describe('block', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after });
+  const [hubOf] = [() => made.hubs[0]];
+
+  test('a blocked device is disabled here and on its hub through every registration, until it is unblocked', async () => {
+    const device = await made.registered({ deviceId: fresh('Press'), capabilities: { iotEdge: true } });
+    const first = await made.identity(hubOf(), device.state.deviceId);
+    const { etag } = await enrolled(made, device);
+    await done(made, device, 'block');
+    const entry = await enrolled(made, device);
+    assert.equal(entry.provisioningStatus, 'disabled');
+    assert.notEqual(entry.etag, etag);
+    const blocked = await becomes(made, hubOf(), device, 'disabled');
+    assert.equal(blocked.statusReason, REASON);
+    for (const member of ['authentication', 'capabilities', 'generationId']) assert.deepEqual(blocked[member], first[member], member);
+    for (let i = 0; i < 2; i++) assert.equal((await made.register(device)).status, 'disabled');
+    await done(made, device, 'block'); // again is as once
+    await settled(made);
+    assert.deepEqual([(await made.identity(hubOf(), device.state.deviceId)).status, (await idscope.registration(made.instance, device.id)).status], ['disabled', 'disabled']);
+    await done(made, device, 'unblock');
+    assert.equal((await becomes(made, hubOf(), device, 'enabled')).statusReason, null);
+    assert.equal((await enrolled(made, device)).provisioningStatus, 'enabled');
+    assert.equal((await made.register(device)).status, 'assigned');
+  });
+
+  test('a device that never registered is blocked before it does', async () => {
+    const device = await made.enroll();
+    await done(made, device, 'block');
+    assert.equal((await made.register(device)).status, 'disabled');
+    assert.equal(await made.identity(hubOf(), device.id), undefined);
+    await done(made, { id: device.id.toUpperCase() }, 'unblock');
+    assert.equal((await made.register(device)).status, 'assigned');
+  });
+
+  test('what the operator of the hub disabled stays theirs', async () => {
+    const device = await made.registered();
+    const identity = await made.identity(hubOf(), device.state.deviceId);
+    const put = (more) => idscope.hub(hubOf(), 'PUT', `/devices/${device.state.deviceId}`, { body: { ...identity, ...more }, headers: { 'If-Match': '*' } });
+    expect('disable', await put({ status: 'disabled', statusReason: 'stolen' }), 200);
+    for (const what of ['block', 'unblock']) {
+      await done(made, device, what);
+      await settled(made);
+      const now = await made.identity(hubOf(), device.state.deviceId);
+      assert.deepEqual([now.status, now.statusReason], ['disabled', 'stolen'], what);
+    }
+  });
+
+  // The registration is set back to what it says while a worker makes the identity.
+  test('an assignment that runs ends before the identity is looked at', async () => {
+    const device = await made.registered();
+    const where = `id_scope = '${made.idScope.toLowerCase()}' and registration_key = '${device.id}'`;
+    const set = (status, substatus) => stack.sql(`update idscope.registration set status = '${status}', substatus = ${substatus} where ${where}`);
+    const fence = async () => Number(await stack.sql(`select coalesce(max(fence), 0) from idscope.job where kind = 'hub_status' and subject = '${device.id}'`));
+    await set('assigning', 'NULL');
+    await done(made, device, 'block');
+    for (let turn = 0; turn < 2; turn++) {
+      const last = await fence();
+      await until('another look', async () => (await fence()) > last, { timeoutMs: 30000 });
+    }
+    assert.equal((await made.identity(hubOf(), device.id)).status, 'enabled');
+    await set('assigned', "'initialAssignment'");
+    await becomes(made, hubOf(), device, 'disabled');
+  });
+
+  test('an identity that is gone is no trouble', async () => {
+    const device = await made.registered();
+    assert.equal((await idscope.hub(hubOf(), 'DELETE', `/devices/${device.state.deviceId}`, { headers: { 'If-Match': '*' } })).status, 204);
+    await done(made, device, 'block');
+    await settled(made);
+    assert.equal(await made.identity(hubOf(), device.state.deviceId), undefined);
+  });
+
+  test('who may not write enrollments, and ids that nobody enrolled, are refused; each change is audited', async () => {
+    const device = await made.enroll();
+    for (const what of ['block', 'unblock']) {
+      refused(await ask(made, { id: fresh('none') }, what), 404, /enrollment/, 404201);
+      refused(await ask(made, { id: 'a b' }, what), 400, /registrationId/);
+      refused(await ask(made, device, what, { authorization: sas.forHost(made.instance.host, made.instance.policy, sas.newKey()) }), 401, /./, 401002);
+      await done(made, device, what);
+    }
+    const noted = await stack.sql(`select string_agg(detail->>'change', ' ' order by id) from idscope.audit_event where kind = 'enrollment' and key = '${made.idScope.toLowerCase()}/${device.id}'`);
+    assert.equal(noted, 'created blocked unblocked');
+  });
+
+  test('a hub that refuses us is told when it lets us in; a device that is being assigned meanwhile is not let in', async (t) => {
+    const own = await scene(t, { hubs: 1 });
+    const [hub] = own.hubs;
+    const device = await own.registered();
+    const late = await own.enroll();
+    await own.relink([Idscope.link({ ...hub, connectionString: hub.connectionString.replace(hub.key, sas.newKey()) })]);
+    await own.start(late);
+    for (const one of [device, late]) await done(own, one, 'block');
+    await until('the change to have failed', async () => Number(await stack.sql(`select count(*) from idscope.job where kind = 'hub_status' and attempt > 0 and id_scope = '${own.idScope.toLowerCase()}'`)) > 0, { timeoutMs: 30000 });
+    assert.equal((await own.identity(hub, device.state.deviceId)).status, 'enabled');
+    await own.relink([Idscope.link(hub)]);
+    await becomes(own, hub, device, 'disabled');
+    await settled(own);
+    assert.equal((await own.register(late)).status, 'disabled');
+    const identity = await own.identity(hub, late.id);
+    assert.ok(!identity || identity.status === 'disabled', JSON.stringify(identity));
+  });
+});

@@ -17,6 +17,9 @@ INSERT INTO wanted VALUES
     ('register_write',  'idscope_api', '{enrollment,registration,scope}'),
     ('poll_lookup',     'idscope_api', '{enrollment,registration}'),
     ('job_due_scopes',  'idscope_worker', '{job,scope}'),
+    ('challenge_look',  'idscope_api',    '{challenge}'),
+    ('challenge_open',  'idscope_api',    '{challenge,scope}'),
+    ('challenge_meet',  'idscope_api',    '{challenge}'),
     ('job_claim',       'idscope_worker', '{job}'),
     ('job_done',        'idscope_worker', '{job}'),
     ('job_put_back',    'idscope_worker', '{job}'),
@@ -84,6 +87,10 @@ CREATE FUNCTION pg_temp.load(first int, last int) RETURNS void LANGUAGE sql AS $
     SELECT id_scope, registration_key, registration_id, etag, 'assigning', 'local', now(), now(), now()
       FROM idscope.enrollment
      WHERE substr(registration_key, 8)::int BETWEEN first AND last;
+    INSERT INTO idscope.challenge (id_scope, registration_key, device, open_sealed, open_until, ends_at)
+    SELECT id_scope, registration_key, sha256(registration_key::bytea), '\x00', now(), now()
+      FROM idscope.enrollment
+     WHERE substr(registration_key, 8)::int BETWEEN first AND last AND registration_key LIKE '%3';
     INSERT INTO idscope.job (id_scope, kind, subject, due_at)
     SELECT id_scope, 'assign', registration_key, now()
       FROM idscope.enrollment
@@ -93,12 +100,12 @@ $$;
 SELECT pg_temp.check_plans('empty');
 SELECT pg_temp.load(1, 3000);
 SELECT pg_temp.check_plans('3,000 rows, never analyzed');
-ANALYZE idscope.enrollment, idscope.registration, idscope.job;
+ANALYZE idscope.enrollment, idscope.registration, idscope.challenge, idscope.job;
 SELECT pg_temp.check_plans('3,000 rows, analyzed');
 INSERT INTO idscope.scope (id_scope, issued_to) SELECT DISTINCT '0ne' || lpad(to_hex(CASE n % 2 WHEN 0 THEN 0 ELSE n % 1000 END), 8, '0'), '00000000-0000-0000-0000-00000000000a'::uuid FROM generate_series(1, 1000) n;
 SELECT pg_temp.load(3001, 1000000);
 SELECT pg_temp.check_plans('1,000,000 rows, statistics of 3,000');
-ANALYZE idscope.enrollment, idscope.registration, idscope.job, idscope.scope;
+ANALYZE idscope.enrollment, idscope.registration, idscope.challenge, idscope.job, idscope.scope;
 SELECT pg_temp.check_plans('1,000,000 rows, analyzed');
 SELECT is((SELECT count(*) FROM idscope.registration), 1000000::bigint, 'the tables were that big');
 

@@ -11,6 +11,7 @@ const tls = require('node:tls');
 const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
 const { assert, stack, idscope, second, expect, fresh, sas, atRest, scene, Idscope, sleep, until } = require('../kit');
+const { SoftTpm } = require('../../lib/tpm');
 
 const PLAIN = 8080; // as run.sh says
 const HOST = `management.${idscope.domain}`;
@@ -238,7 +239,7 @@ function asker(t) {
   return ({ method, host, target, authorization, body = '' }) => new Promise((resolve, reject) => {
     const begun = process.hrtime.bigint();
     const request = http.request({ method, agent, host: '127.0.0.1', port: SECOND, path: target,
-      headers: { Host: host, Authorization: authorization, 'Content-Type': 'application/json', 'Content-Length': body.length } });
+      headers: { Host: host, ...(authorization && { Authorization: authorization }), 'Content-Type': 'application/json', 'Content-Length': body.length } });
     request.on('error', reject);
     request.on('response', (response) => {
       let text = '';
@@ -302,6 +303,19 @@ describe('doors: strangers', () => {
       }
       await refusedAlike(t, what, ask, strangers(asked));
     }
+  });
+
+  test('another endorsement key is refused like an unknown registration id, in words and time, by the lanes for cheap checks', async (t) => {
+    const made = await scene(t, { hubs: 1 }, second.idscope);
+    const [tpm, other, id] = [new SoftTpm(), new SoftTpm(), fresh('tpm')];
+    const attestation = { type: 'tpm', tpm: { endorsementKey: tpm.endorsementKey } };
+    expect('enroll', await second.idscope.service(made.instance, 'PUT', `/enrollments/${id}`, { body: { registrationId: id, attestation } }), 200);
+    const ask = asker(t);
+    const call = (whom) => ({ method: 'PUT', host: 'global.dps.second.test', target: `/${made.idScope}/registrations/${whom}/register?api-version=2021-10-01`, body: JSON.stringify({ tpm: other.shown }) });
+    const dear = async () => (await second.stack.metrics('api1'))['idscope_lane_calls_total{lane="device-dear"}'];
+    const before = await dear();
+    await refusedAlike(t, 'TPM', ask, { wrongKey: () => call(id), unknownId: (i) => call(`nobody-${i}`) });
+    assert.equal(await dear(), before);
   });
 
   test('on the service plane and at a hub, a policy that is not there is refused like a wrong key, in words and time', async (t) => {

@@ -9,7 +9,8 @@ const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { execFileSync, spawn } = require('node:child_process');
 const { Mute } = require('../../lib/mute');
-const { assert, stack, scene, until, each, fresh, names, work } = require('../kit');
+const { SoftTpm } = require('../../lib/tpm');
+const { assert, expect, idscope, sas, stack, scene, until, each, fresh, names, work } = require('../kit');
 
 const BUILD = path.join(__dirname, '../../../build', process.env.FLAVOR || 'asan');
 const RING = path.join(stack.folder, 'keys/ring');
@@ -33,6 +34,20 @@ function get(address, target, agent) {
     });
     request.on('timeout', () => request.destroy(new Error(`no answer: ${address}${target}`)));
     request.on('error', reject);
+  });
+}
+
+function put(address, host, target, body, authorization) {
+  const [hostname, port] = address.split(':');
+  return new Promise((resolve, reject) => {
+    const headers = { Host: host, 'Content-Type': 'application/json', ...(authorization && { Authorization: authorization }) };
+    const request = http.request({ host: hostname, port, path: target, method: 'PUT', timeout: SOON_MS, headers }, (response) => {
+      let text = '';
+      response.on('data', (part) => { text += part; });
+      response.on('end', () => resolve({ status: response.statusCode, json: JSON.parse(text) }));
+    });
+    request.on('error', reject);
+    request.end(JSON.stringify(body));
   });
 }
 
@@ -121,6 +136,24 @@ async function ends(t, name, more, code, ...words) {
   assert.ok(said, program.said);
   for (const word of words) assert.ok(said.detail.includes(word), `${said.detail} does not say ${word}`);
 }
+
+describe('process: an api keeps nothing', () => {
+  test('a challenge that one api gave is met at another, once, after the first has ended', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [tpm, id] = [new SoftTpm(), fresh('tpm')];
+    const attestation = { type: 'tpm', tpm: { endorsementKey: tpm.endorsementKey } };
+    expect('enroll', await idscope.service(made.instance, 'PUT', `/enrollments/${id}`, { body: { registrationId: id, attestation } }), 200);
+    const apis = await Promise.all([startApi(t), startApi(t), startApi(t)]);
+    await Promise.all(apis.map(ready));
+    const ask = (api, authorization) => put(api.plain, idscope.deviceHost, `/${made.idScope}/registrations/${id}/register?api-version=2021-10-01`, { tpm: tpm.shown }, authorization);
+    const challenge = await ask(apis[0]);
+    assert.equal(challenge.status, 401);
+    apis[0].child.kill('SIGKILL');
+    const authorization = sas.forDevice(made.idScope, id, tpm.open(challenge.json.authenticationKey));
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => ask(apis[1 + i % 2], authorization)));
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [202, ...Array(19).fill(401)]);
+  });
+});
 
 describe('process: a log that nobody reads', () => {
   const REQUESTS = 6000; // more lines than pipe and ring hold

@@ -153,7 +153,8 @@ struct call {
     const struct gate_client *client;     /* CREDENTIAL_BEARER, and CREDENTIAL_INSTANCE with a bearer token */
     const struct gate_instance *instance; /* CREDENTIAL_INSTANCE, CREDENTIAL_DEVICE */
     const struct gate_hub *hub;           /* CREDENTIAL_HUB */
-    struct db_actor actor;                /* on whose behalf it runs, once auth_check has let it in; kind 0: nobody */
+    bool enrolled;         /* CREDENTIAL_DEVICE: there is an enrollment of the id, once that was looked up */
+    struct db_actor actor; /* on whose behalf it runs, once auth_check has let it in; kind 0: nobody */
 
     const char *owner_kind; /* for the log: "idScope", "tenant" or "hub"; NULL while unknown */
     struct str owner;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "api/attempts.h"
 #include "api/auth.h"
 #include "api/metrics.h"
 #include "api/plane.h"
@@ -255,6 +256,7 @@ static void end(struct lane *lane, struct call *r, size_t i)
     }
     if (is_database_error(r->error) && !r->log_detail.text[0])
         err_say(&r->log_detail, r->error, "%s", db_message(lane->db));
+    attempts_note(lane->lanes->shared->attempts, r);
     note_owner(r);
     auth_release(r);
     r->db = NULL;

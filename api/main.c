@@ -1,6 +1,7 @@
 /* main.c: idscope-api as a table of steps: what it opens, in which order, and how each goes away again. */
 #include <malloc.h>
 
+#include "api/attempts.h"
 #include "api/metrics.h"
 #include "api/server.h"
 #include "core/log.h"
@@ -51,13 +52,15 @@ static err_t make_shared(void *self, struct err_detail *d)
                                   .operations = operation_keys_new(ring),
                                   .gate = gate_new(ring),
                                   .polls = polls_new(api->process.cfg.device_polls_max),
-                                  .tokens = token_keys_new(ring)};
+                                  .tokens = token_keys_new(ring),
+                                  .attempts = attempts_new()};
     return NULL;
 }
 
 static void free_shared(void *self)
 {
     struct api *api = self;
+    attempts_free(api->shared.attempts);
     token_keys_free(api->shared.tokens);
     polls_free(api->shared.polls);
     gate_free(api->shared.gate);
@@ -88,6 +91,18 @@ static void free_lanes(void *self)
     lanes_free(api->lanes);
 }
 
+static err_t open_attempts(void *self, struct err_detail *d)
+{
+    struct api *api = self;
+    return attempts_open(api->shared.attempts, api->shared.cfg, d);
+}
+
+static void close_attempts(void *self)
+{
+    struct api *api = self;
+    attempts_close(api->shared.attempts);
+}
+
 static err_t start_server(void *self, struct err_detail *d)
 {
     struct api *api = self;
@@ -101,6 +116,20 @@ static void stop_server(void *self)
 {
     struct api *api = self;
     server_stop(api->server);
+}
+
+static err_t start_attempts(void *self, struct err_detail *d)
+{
+    (void)d;
+    struct api *api = self;
+    attempts_start(api->shared.attempts);
+    return NULL;
+}
+
+static void stop_attempts(void *self)
+{
+    struct api *api = self;
+    attempts_stop(api->shared.attempts);
 }
 
 static err_t start_lanes(void *self, struct err_detail *d)
@@ -118,7 +147,7 @@ static void stop_lanes(void *self)
 }
 
 /* What needs root, or finds a bad setting, comes before the database is waited for. Lanes end before the server does: a
- * request that still waits gets its answer. */
+ * request that still waits gets its answer; and before the log of refused attempts does, which gets their last. */
 static const struct start_step steps[] = {
     {.start = tune_memory},
     {.start = program_load_keys, .stop = program_free_keys},
@@ -129,7 +158,9 @@ static const struct start_step steps[] = {
     {.start = program_drop_root},
     {.start = program_start_health},
     {.start = open_lanes, .stop = free_lanes},
+    {.start = open_attempts, .stop = close_attempts},
     {.start = start_server, .stop = stop_server},
+    {.start = start_attempts, .stop = stop_attempts},
     {.start = start_lanes, .stop = stop_lanes},
 };
 
@@ -148,6 +179,7 @@ static void write_metrics(struct process *p, struct text *out)
     metrics_write(out);
     lanes_metrics(api->lanes, out);
     calls_metrics(out);
+    attempts_metrics(api->shared.attempts, out);
 }
 
 static void drain(struct process *p)

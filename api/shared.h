@@ -1,5 +1,5 @@
 /* shared.h: what all requests of the process share. Made in main, constant afterwards but for what guards itself (gate,
- * token keys). */
+ * token keys, refused attempts). */
 #ifndef IDSCOPE_SHARED_H
 #define IDSCOPE_SHARED_H
 
@@ -12,6 +12,8 @@
 /* The keys that sign and check access tokens: the process's view of token_key, which lanes keep fresh (a rotation needs
  * no restart). */
 struct token_keys;
+/* Refused calls of devices, on their way to the log (api/attempts.h). */
+struct attempts;
 
 struct shared {
     const struct cfg *cfg;
@@ -20,7 +22,11 @@ struct shared {
     struct gate *gate;
     struct polls *polls;
     struct token_keys *tokens;
+    struct attempts *attempts;
 };
+
+struct attempts *attempts_new(void);
+void attempts_free(struct attempts *t); /* NULL is allowed */
 
 struct token_keys *token_keys_new(const struct key_ring *ring);
 void token_keys_free(struct token_keys *t);

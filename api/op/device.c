@@ -67,6 +67,7 @@ static err_t leave_to_dear(struct call *r, const struct attest_row *row, const s
  * is dear is left to the lanes for such (DEAR_CHECK), where the call begins anew. */
 static err_t check_credential(struct call *r, struct attest_stored stored, const struct keypair *handed)
 {
+    r->enrolled = stored.sealed.p;
     const struct attest_row row = {r->shared->ring, stored};
     const struct attest_claim claim = {&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us,
                                        handed};

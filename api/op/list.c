@@ -40,7 +40,7 @@ static const struct codec query_codec[] = {
     CODEC_END,
 };
 
-static err_t read_size(struct call *r, size_t *ret)
+err_t list_page_size(struct call *r, size_t *ret)
 {
     int64_t n = PAGE_DEFAULT;
     struct str sent = str_trim(r->options.max_item_count);
@@ -48,6 +48,12 @@ static err_t read_size(struct call *r, size_t *ret)
         return call_fail(r, E(BAD_REQUEST), "x-ms-max-item-count must be a whole number of at least 1.");
     *ret = (size_t)(n > PAGE_MAX ? PAGE_MAX : n);
     return NULL;
+}
+
+void list_headers(struct call *r, const char *item_type, size_t size)
+{
+    call_header(r, "x-ms-item-type", str_of(item_type));
+    call_header(r, "x-ms-max-item-count", arena_printf(r->arena, "%zu", size));
 }
 
 /* --- continuations ------------------------------------------------------------------------------------------------ */
@@ -202,7 +208,7 @@ err_t list_reply(struct call *r, const struct list_kind *kind)
     struct page p = {.r = r, .kind = kind};
     TRY(call_decode(r, query_codec, CODEC_KEEP_UNKNOWN, &body));
     TRY(query_parse(r->arena, kind->query, body.query, &r->detail, &p.query));
-    TRY(read_size(r, &p.size));
+    TRY(list_page_size(r, &p.size));
     query_find(r->arena, &p.query, &p.plan);
     p.bound = bound_to(&p, body.query);
     TRY(read_token(&p));
@@ -210,8 +216,7 @@ err_t list_reply(struct call *r, const struct list_kind *kind)
     text_add_char(&p.out, '[');
     TRY(read_page(&p));
     text_add_char(&p.out, ']');
-    call_header(r, "x-ms-item-type", str_of(kind->item_type));
-    call_header(r, "x-ms-max-item-count", arena_printf(r->arena, "%zu", p.size));
+    list_headers(r, kind->item_type, p.size);
     if (p.more)
         call_header(r, "x-ms-continuation", token_of(&p));
     return call_reply(r, 200, text_str(&p.out));

@@ -31,6 +31,11 @@ struct list_kind {
     err_t (*read)(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret);
 };
 
+/* What lists have in common, be they asked by a query or not: how many entries a page may have, and what it says of
+ * itself. */
+err_t list_page_size(struct call *r, size_t *ret);
+void list_headers(struct call *r, const char *item_type, size_t size);
+
 /* Answers the query of the body with a page. */
 err_t list_reply(struct call *r, const struct list_kind *kind);
 

@@ -193,6 +193,34 @@ CREATE INDEX tenant_job_due ON idscope.tenant_job (kind, tenant_id, due_at) WHER
 ALTER TABLE idscope.tenant_job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant_job_worker ON idscope.tenant_job TO idscope_worker USING (true);
 
+-- Refused attempts of devices: two rings of slots for each scope, so that no flood makes more rows, and refusals of ids that are not enrolled push out
+-- no others. Who writes takes the next numbers of the ring; a number and the count of slots give the slot.
+CREATE TABLE idscope.attempt_ring (
+    id_scope    text COLLATE "C" NOT NULL,
+    enrolled    boolean NOT NULL,
+    written     bigint NOT NULL CHECK (written > 0),
+    PRIMARY KEY (id_scope, enrolled)
+);
+COMMENT ON TABLE idscope.attempt_ring IS 'How many refused attempts were ever written to each ring of attempt; whoever writes there holds its row';
+
+CREATE TABLE idscope.attempt (
+    id_scope          text COLLATE "C" NOT NULL,
+    enrolled          boolean NOT NULL,
+    slot              int NOT NULL CHECK (slot BETWEEN 0 AND 999),
+    at                timestamptz NOT NULL,
+    tracking_id       uuid NOT NULL,
+    registration_key  text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
+    registration_id   text NOT NULL CONSTRAINT attempt_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
+    error_code        int NOT NULL,
+    reason            text NOT NULL CHECK (length(reason) <= 480),
+    address           text NOT NULL CHECK (length(address) <= 100),
+    PRIMARY KEY (id_scope, enrolled, slot)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE idscope.attempt IS 'The last attempts of devices that were refused, and why: at most so many rows of a scope and ring as there are slots, never one per device';
+COMMENT ON COLUMN idscope.attempt.enrolled IS 'Which ring: was there an enrollment of the id?';
+COMMENT ON COLUMN idscope.attempt.reason IS 'For the tenant alone: the device is told nothing of it, and it holds no secret';
+COMMENT ON COLUMN idscope.attempt.address IS 'Where the device connected from';
+
 -- What a deleted instance left behind goes in bites. The tables are those that lead their key with id_scope: a new one is purged without
 -- a word here. The worker may ask for the dead to be cleared away and has no DELETE on enrollments and registrations.
 CREATE FUNCTION idscope.purge_retired_scopes(at_most int) RETURNS bigint
@@ -264,6 +292,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.enrollment, idscope.enrollment_d
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;
 GRANT SELECT, INSERT, UPDATE ON idscope.challenge TO idscope_api;
 GRANT SELECT ON idscope.enrollment_shown, idscope.alloc_input TO idscope_api;
+GRANT SELECT, INSERT, UPDATE ON idscope.attempt, idscope.attempt_ring TO idscope_api;
 GRANT SELECT ON idscope.enrollment TO idscope_worker;
 GRANT SELECT, UPDATE ON idscope.registration TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (named_at), DELETE ON idscope.alloc_input TO idscope_worker;

@@ -8,6 +8,8 @@ DROP FUNCTION idscope.keys_joined(jsonb, jsonb);
 DROP FUNCTION idscope.purge_retired_scopes(int);
 DROP TABLE idscope.tenant_job;
 DROP TABLE idscope.job;
+DROP TABLE idscope.attempt;
+DROP TABLE idscope.attempt_ring;
 DROP TABLE idscope.alloc_input;
 DROP VIEW idscope.enrollment_shown;
 DROP TABLE idscope.challenge;

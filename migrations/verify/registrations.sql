@@ -23,6 +23,10 @@ SELECT id_scope, key, registration_id, device_id, attestation_type, attestation_
   FROM idscope.enrollment_shown WHERE false;
 SELECT id_scope, hash, input, created_at, named_at
   FROM idscope.alloc_input WHERE false;
+SELECT id_scope, enrolled, written
+  FROM idscope.attempt_ring WHERE false;
+SELECT id_scope, enrolled, slot, at, tracking_id, registration_key, registration_id, error_code, reason, address
+  FROM idscope.attempt WHERE false;
 SELECT id_scope, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
   FROM idscope.job WHERE false;
 SELECT tenant_id, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
@@ -43,6 +47,8 @@ BEGIN
         ('idscope_api', 'alloc_input', 'SELECT'),
         ('idscope_api', 'challenge', 'SELECT INSERT UPDATE'),
         ('idscope_worker', 'challenge', 'SELECT DELETE'),
+        ('idscope_api', 'attempt', 'SELECT INSERT UPDATE'),
+        ('idscope_api', 'attempt_ring', 'SELECT INSERT UPDATE'),
         ('idscope_worker', 'enrollment', 'SELECT'),
         ('idscope_worker', 'registration', 'SELECT UPDATE'),
         ('idscope_worker', 'alloc_input', 'SELECT INSERT DELETE'),

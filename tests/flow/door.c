@@ -100,8 +100,8 @@ int main(int argc, char **argv)
     if (!e)
         e = key_ring_load(cfg.key_ring_file, &d, &ring);
     if (!e) {
-        shared =
-            (struct shared){&cfg, ring, operation_keys_new(ring), gate_new(ring), polls_new(0), token_keys_new(ring)};
+        shared = (struct shared){
+            &cfg, ring, operation_keys_new(ring), gate_new(ring), polls_new(0), token_keys_new(ring), attempts_new()};
         e = lanes_open(&shared, &d, &lanes);
     }
     if (e) {

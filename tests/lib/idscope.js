@@ -123,7 +123,7 @@ class Idscope {
 
   service(instance, method, path, { body, headers = {}, version = VERSION.service, authorization } = {}) {
     const token = authorization === undefined ? sas.forHost(instance.host, instance.policy, instance.key) : authorization;
-    const query = version === null ? '' : `?api-version=${version}`;
+    const query = version === null ? '' : `${path.includes('?') ? '&' : '?'}api-version=${version}`;
     return this.https.request(method, instance.host, path + query, { body, headers: { Authorization: token, ...headers } });
   }
 

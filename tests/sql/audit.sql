@@ -97,7 +97,8 @@ INSERT INTO silent VALUES
     ('linked_jobs',           '{instance_insert,instance_update}', 'links that the PUT changed are looked at'),
     ('scope_touch',           '{instance_update}',                 'what was checked against the instance before its PUT is stale'),
     ('admin_token_key_prune', '{admin_token_key_insert}',          'a new key for tokens takes the place of an old one'),
-    ('register_write',        '{}',                                'devices are not audited one by one');
+    ('register_write',        '{}',                                'devices are not audited one by one'),
+    ('attempt_write',         '{}',                                'what a device was refused is no change of anybody');
 SELECT is_empty($$SELECT s.name, n.name FROM silent s CROSS JOIN unnest(noted_by) AS n (name)
                    WHERE NOT EXISTS (SELECT 1 FROM t.statement t WHERE t.name = n.name AND text ~ 'idscope[.]note[(]')$$, 'who notes for another notes');
 SELECT set_eq($$SELECT name FROM t.statement WHERE text ~ '(INSERT INTO|UPDATE|DELETE FROM) idscope' AND text !~ 'idscope[.]note[(]'

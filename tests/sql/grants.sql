@@ -31,6 +31,8 @@ INSERT INTO expected VALUES
     ('registration',      'SIUD', 'SU',   ''),
     ('challenge',         'SIU',  'SD',   ''),
     ('alloc_input',       'S',    'SID',  ''),
+    ('attempt_ring',      'SIU',  '',     ''),
+    ('attempt',           'SIU',  '',     ''),
     ('job',               'SIUD', 'SIUD', ''),
     ('tenant_job',        '',     'SIUD', ''),
     ('audit_event',       'S',    '',     ''),

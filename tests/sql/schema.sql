@@ -19,6 +19,7 @@ SELECT indexes_are('idscope', 'enrollment', ARRAY['enrollment_pkey', 'enrollment
                                                   'enrollment_by_policy', 'enrollment_by_attestation'], 'an enrollment is written by operators alone: lists have their orders');
 SELECT indexes_are('idscope', 'hub_device', ARRAY['hub_device_pkey']);
 SELECT indexes_are('idscope', 'job', ARRAY['job_pkey', 'job_due']);
+SELECT indexes_are('idscope', 'attempt', ARRAY['attempt_pkey']);
 SELECT indexes_are('idscope', 'scope', ARRAY['scope_pkey', 'scope_to_purge']);
 SELECT indexes_are('idscope', 'hub_registry', ARRAY['hub_registry_pkey', 'hub_registry_retired']);
 SELECT is_empty($$SELECT conname FROM pg_constraint WHERE contype = 'f'
@@ -35,7 +36,7 @@ SELECT is((SELECT reloptions FROM pg_class WHERE oid = 'idscope.job'::regclass),
 SELECT is((SELECT attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[0]), 'id_scope'::name,
           format('%s leads with id_scope', i.indexrelid::regclass))
   FROM pg_index i
- WHERE i.indisunique AND i.indrelid = ANY (ARRAY['idscope.enrollment', 'idscope.enrollment_detail', 'idscope.registration', 'idscope.challenge', 'idscope.alloc_input', 'idscope.job']::regclass[])
+ WHERE i.indisunique AND i.indrelid = ANY (ARRAY['idscope.enrollment', 'idscope.enrollment_detail', 'idscope.registration', 'idscope.challenge', 'idscope.alloc_input', 'idscope.attempt', 'idscope.attempt_ring', 'idscope.job']::regclass[])
  ORDER BY 1;
 SELECT col_is_pk('idscope', 'hub_device', ARRAY['hub_id', 'device_id'], 'devices of a built-in hub lead with the hub');
 

@@ -14,7 +14,8 @@ const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, until, 
 const ITSELF = {
   linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
 };
-const NOT_OURS = { link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
+// The log of refused attempts is what a refused device leaves behind, and belongs to no write.
+const NOT_OURS = { attempt: 'true', attempt_ring: 'true', link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
   tenant_job: "tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'" };
 
 async function tables() {

@@ -64,6 +64,9 @@ BEGIN
         WHEN 'challenge' THEN jsonb_build_object('id_scope', t.scope(who), 'registration_key', 'device-' || own, 'device', '\x' || repeat(md5(own), 2),
              'open_sealed', '\x01', 'open_until', moment, 'ends_at', moment)
         WHEN 'alloc_input' THEN jsonb_build_object('id_scope', t.scope(who), 'hash', '\x' || repeat(md5(own), 2), 'input', '{}')
+        WHEN 'attempt_ring' THEN jsonb_build_object('id_scope', t.scope(who), 'enrolled', own = 'a' OR own = 'b', 'written', 1)
+        WHEN 'attempt' THEN jsonb_build_object('id_scope', t.scope(who), 'enrolled', true, 'slot', ascii(own), 'at', moment, 'tracking_id', etag,
+             'registration_key', 'device-' || own, 'registration_id', 'Device-' || own, 'error_code', 401002, 'reason', 'another key', 'address', '192.0.2.1')
         WHEN 'job' THEN jsonb_build_object('id_scope', t.scope(who), 'kind', 'assign', 'subject', 'device-' || own, 'due_at', moment)
         WHEN 'tenant_job' THEN jsonb_build_object('tenant_id', t.tenant(who), 'kind', 'seal', 'subject', own, 'due_at', moment)
         WHEN 'schema_version' THEN jsonb_build_object('version', 1)
@@ -122,7 +125,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'challenge', 'alloc_input', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
+                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;

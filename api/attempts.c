@@ -1,0 +1,214 @@
+/* attempts.c: refused calls of devices, from the lanes to the log. Whatever comes, what is held and what is written is
+ * bounded, each scope has a share of its own, and refusals of ids that are not enrolled take none of the others'. It
+ * must never let a device wait for the log, nor tell it anything. */
+#include "api/attempts.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "api/shared.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/process/clock.h"
+#include "core/process/metric.h"
+#include "db/attempt.h"
+
+enum {
+    ROUND_US = 1000000, /* what is noted is written once a second */
+    LOOK_US = 100000,
+    RING_MAX = 5,    /* notes of a ring in a round */
+    NOTES_MAX = 512, /* and of all together */
+};
+
+/* What was noted in one round. */
+struct notes {
+    struct arena *arena;
+    size_t count;
+    uint64_t rings[NOTES_MAX]; /* whose each is, as a hash */
+    struct attempt_row at[NOTES_MAX];
+};
+
+struct attempts {
+    struct arena *arena;
+    pthread_mutex_t lock;
+    struct notes *noted; /* by lanes, under the lock */
+    uint64_t secret;
+    _Atomic uint64_t written, dropped;
+    struct db *db;
+    pthread_t thread;
+    bool runs;
+    _Atomic bool stopping;
+};
+
+static struct notes *notes_new(void)
+{
+    struct arena *a = arena_new();
+    struct notes *n = ARENA_NEW(a, struct notes);
+    n->arena = a;
+    return n;
+}
+
+struct attempts *attempts_new(void)
+{
+    struct arena *a = arena_new();
+    struct attempts *t = ARENA_NEW(a, struct attempts);
+    *t = (struct attempts){.arena = a, .noted = notes_new()};
+    crypt_random(&t->secret, sizeof t->secret);
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+void attempts_free(struct attempts *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_destroy(&t->lock);
+    arena_free(t->noted->arena);
+    arena_free(t->arena);
+}
+
+/* --- noted -------------------------------------------------------------------------------------------------------- */
+
+/* Of a scope that is none nobody could read the log. */
+static bool belongs_in_log(const struct call *r)
+{
+    return r->route->credential == CREDENTIAL_DEVICE && r->error == E(UNAUTHORIZED) && r->instance &&
+           r->instance->name.n;
+}
+
+static bool has_room(const struct notes *n, uint64_t ring)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < n->count; i++)
+        same += n->rings[i] == ring;
+    return n->count < NOTES_MAX && same < RING_MAX;
+}
+
+static struct str copy(struct arena *a, struct str s, size_t at_most)
+{
+    return arena_copy(a, s.p ? s.p : "", s.n < at_most ? s.n : at_most);
+}
+
+static void take(struct notes *n, const struct call *r, uint64_t ring)
+{
+    struct arena *a = n->arena;
+    const char *reason = r->log_detail.text[0] ? r->log_detail.text : r->error->sentence;
+    n->rings[n->count] = ring;
+    n->at[n->count++] = (struct attempt_row){
+        .id_scope = arena_str(a, r->instance->id_scope),
+        .enrolled = r->enrolled,
+        .at_us = r->now_us,
+        .tracking = r->tracking,
+        .registration_key = arena_lower(a, r->segments[SEGMENT_ID]),
+        .registration_id = arena_str(a, r->segments[SEGMENT_ID]),
+        .error_code = r->error->code,
+        .reason = copy(a, str_of(reason), ATTEMPT_REASON_MOST),
+        .address = copy(a, r->presented.address, ATTEMPT_ADDRESS_MOST),
+    };
+}
+
+void attempts_note(struct attempts *t, const struct call *r)
+{
+    if (!belongs_in_log(r))
+        return;
+    uint64_t ring = str_hash(r->instance->id_scope, t->secret) << 1 | r->enrolled;
+    pthread_mutex_lock(&t->lock);
+    bool room = has_room(t->noted, ring);
+    if (room)
+        take(t->noted, r, ring);
+    pthread_mutex_unlock(&t->lock);
+    atomic_fetch_add_explicit(&t->dropped, !room, memory_order_relaxed);
+}
+
+/* --- written ------------------------------------------------------------------------------------------------------ */
+
+/* What was noted since the last time; NULL: nothing. */
+static struct notes *take_noted(struct attempts *t)
+{
+    struct notes *noted = NULL;
+    pthread_mutex_lock(&t->lock);
+    if (t->noted->count) {
+        noted = t->noted;
+        t->noted = notes_new();
+    }
+    pthread_mutex_unlock(&t->lock);
+    return noted;
+}
+
+/* True: the database is away, and the notes are to be kept until it is back. */
+static bool write_notes(struct attempts *t, struct notes *n)
+{
+    err_t e = db_attempt_write(t->db, n->arena, n->at, n->count);
+    if (e == E(DATABASE_UNAVAILABLE))
+        return true;
+    if (e)
+        log_event(LOG_WARN, "attemptsLost", L_CSTR("error", e->name), L_CSTR("detail", db_message(t->db)),
+                  L_NUM("count", (int64_t)n->count));
+    atomic_fetch_add_explicit(e ? &t->dropped : &t->written, n->count, memory_order_relaxed);
+    return false;
+}
+
+/* Writes what was kept, or else what was noted since; *kept is what could not be written. */
+static void write_round(struct attempts *t, struct notes **kept)
+{
+    if (!*kept)
+        *kept = take_noted(t);
+    if (!*kept || write_notes(t, *kept))
+        return;
+    arena_free((*kept)->arena);
+    *kept = NULL;
+}
+
+static void *run(void *context)
+{
+    struct attempts *t = context;
+    struct notes *kept = NULL;
+    int64_t next_us = 0;
+    while (!t->stopping) {
+        usleep(LOOK_US);
+        if (clock_span_us() < next_us)
+            continue;
+        write_round(t, &kept);
+        next_us = clock_span_us() + ROUND_US;
+    }
+    write_round(t, &kept);
+    if (kept)
+        arena_free(kept->arena);
+    return NULL;
+}
+
+err_t attempts_open(struct attempts *t, const struct cfg *cfg, struct err_detail *d)
+{
+    return db_open(cfg->database_url.p, "idscope-api attempts", DB_USE_GENERAL, d, &t->db);
+}
+
+void attempts_close(struct attempts *t)
+{
+    db_close(t->db);
+    t->db = NULL;
+}
+
+void attempts_start(struct attempts *t)
+{
+    crypt_must(pthread_create(&t->thread, NULL, run, t) == 0, "starting the thread of refused attempts");
+    pthread_setname_np(t->thread, "attempts");
+    t->runs = true;
+}
+
+void attempts_stop(struct attempts *t)
+{
+    t->stopping = true;
+    if (t->runs)
+        pthread_join(t->thread, NULL);
+    t->runs = false;
+}
+
+void attempts_metrics(const struct attempts *t, struct text *out)
+{
+    metric_one(out, "idscope_attempts_written_total", "Refused attempts of devices that were written to the log.",
+               METRIC_COUNTER, t->written);
+    metric_one(out, "idscope_attempts_dropped_total",
+               "Refused attempts that were not: their scope had more of them in a second than the log takes.",
+               METRIC_COUNTER, t->dropped);
+}

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "api/diagnosis.h"
 #include "api/shared.h"
 #include "core/limits.h"
 #include "core/log.h"
@@ -17,8 +18,9 @@
 enum {
     ROUND_US = 1000000, /* what is noted is written once a second */
     LOOK_US = 100000,
-    RING_MAX = 5,    /* notes of a ring in a round */
-    NOTES_MAX = 512, /* and of all together */
+    RING_MAX = 5,       /* notes of a ring in a round */
+    NOTES_MAX = 512,    /* and of all together */
+    DIAGNOSED_MAX = 20, /* of a round: a few milliseconds */
 };
 
 /* What was noted in one round. */
@@ -27,6 +29,7 @@ struct notes {
     size_t count;
     uint64_t rings[NOTES_MAX]; /* whose each is, as a hash */
     struct attempt_row at[NOTES_MAX];
+    struct str authorizations[NOTES_MAX]; /* that came with them; absent: none */
 };
 
 struct attempts {
@@ -35,6 +38,7 @@ struct attempts {
     struct notes *noted; /* by lanes, under the lock */
     uint64_t secret;
     _Atomic uint64_t written, dropped;
+    const struct shared *shared;
     struct db *db;
     pthread_t thread;
     bool runs;
@@ -85,15 +89,28 @@ static bool has_room(const struct notes *n, uint64_t ring)
     return n->count < NOTES_MAX && same < RING_MAX;
 }
 
-static struct str copy(struct arena *a, struct str s, size_t at_most)
+/* Devices have a say in what stands there, so it is made plain: what is no text would fail the whole write. */
+static struct str plain(struct arena *a, struct str s, size_t at_most)
 {
-    return arena_copy(a, s.p ? s.p : "", s.n < at_most ? s.n : at_most);
+    struct text t;
+    text_init(&t, a, at_most + 1);
+    for (size_t i = 0; i < s.n && i < at_most; i++)
+        text_add_char(&t, s.p[i] >= ' ' && s.p[i] < 0x7f ? s.p[i] : '?');
+    return text_str(&t);
+}
+
+/* The token of an id that is not enrolled was held against nobody's keys, so what is wrong with it says nothing. */
+static struct str reason_of(const struct call *r)
+{
+    if (!r->enrolled)
+        return STR("there is no enrollment of this registration id");
+    return str_of(r->log_detail.text[0] ? r->log_detail.text : r->error->sentence);
 }
 
 static void take(struct notes *n, const struct call *r, uint64_t ring)
 {
     struct arena *a = n->arena;
-    const char *reason = r->log_detail.text[0] ? r->log_detail.text : r->error->sentence;
+    n->authorizations[n->count] = arena_str(a, r->presented.authorization);
     n->rings[n->count] = ring;
     n->at[n->count++] = (struct attempt_row){
         .id_scope = arena_str(a, r->instance->id_scope),
@@ -103,8 +120,8 @@ static void take(struct notes *n, const struct call *r, uint64_t ring)
         .registration_key = arena_lower(a, r->segments[SEGMENT_ID]),
         .registration_id = arena_str(a, r->segments[SEGMENT_ID]),
         .error_code = r->error->code,
-        .reason = copy(a, str_of(reason), ATTEMPT_REASON_MOST),
-        .address = copy(a, r->presented.address, ATTEMPT_ADDRESS_MOST),
+        .reason = plain(a, reason_of(r), ATTEMPT_REASON_MOST),
+        .address = plain(a, r->presented.address, ATTEMPT_ADDRESS_MOST),
     };
 }
 
@@ -136,6 +153,20 @@ static struct notes *take_noted(struct attempts *t)
     return noted;
 }
 
+/* A diagnosis takes the place of the lane's own words. */
+static void diagnose(struct attempts *t, struct notes *n)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < n->count && done < DIAGNOSED_MAX; i++) {
+        if (!n->at[i].enrolled || !n->authorizations[i].n)
+            continue;
+        struct str found = diagnosis_of(n->arena, t->shared, t->db, &n->at[i], n->authorizations[i]);
+        if (found.p)
+            n->at[i].reason = plain(n->arena, found, ATTEMPT_REASON_MOST);
+        done++;
+    }
+}
+
 /* True: the database is away, and the notes are to be kept until it is back. */
 static bool write_notes(struct attempts *t, struct notes *n)
 {
@@ -152,8 +183,8 @@ static bool write_notes(struct attempts *t, struct notes *n)
 /* Writes what was kept, or else what was noted since; *kept is what could not be written. */
 static void write_round(struct attempts *t, struct notes **kept)
 {
-    if (!*kept)
-        *kept = take_noted(t);
+    if (!*kept && (*kept = take_noted(t)))
+        diagnose(t, *kept);
     if (!*kept || write_notes(t, *kept))
         return;
     arena_free((*kept)->arena);
@@ -178,9 +209,10 @@ static void *run(void *context)
     return NULL;
 }
 
-err_t attempts_open(struct attempts *t, const struct cfg *cfg, struct err_detail *d)
+err_t attempts_open(struct attempts *t, const struct shared *shared, struct err_detail *d)
 {
-    return db_open(cfg->database_url.p, "idscope-api attempts", DB_USE_GENERAL, d, &t->db);
+    t->shared = shared;
+    return db_open(shared->cfg->database_url.p, "idscope-api attempts", DB_USE_GENERAL, d, &t->db);
 }
 
 void attempts_close(struct attempts *t)

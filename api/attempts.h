@@ -13,7 +13,7 @@ struct attempts; /* made with what all share: api/shared.h */
 void attempts_note(struct attempts *t, const struct call *r);
 
 /* The thread that writes. Stopping it writes what was noted last. */
-err_t attempts_open(struct attempts *t, const struct cfg *cfg, struct err_detail *d);
+err_t attempts_open(struct attempts *t, const struct shared *shared, struct err_detail *d);
 void attempts_close(struct attempts *t);
 void attempts_start(struct attempts *t);
 void attempts_stop(struct attempts *t);

@@ -94,7 +94,7 @@ static void free_lanes(void *self)
 static err_t open_attempts(void *self, struct err_detail *d)
 {
     struct api *api = self;
-    return attempts_open(api->shared.attempts, api->shared.cfg, d);
+    return attempts_open(api->shared.attempts, &api->shared, d);
 }
 
 static void close_attempts(void *self)

@@ -3,6 +3,8 @@
 
 #include "limits.h"
 
+enum { CHECK_WORD_BYTES = 4 };
+
 static const uint8_t nobodys[DEVICE_KEY_BYTES];
 const struct keypair keypair_of_nobody = {{nobodys, sizeof nobodys}, {nobodys, sizeof nobodys}};
 
@@ -40,6 +42,12 @@ static struct str text_of(struct arena *a, struct bytes key)
 struct symmetric_key keypair_text(struct arena *a, const struct keypair *k)
 {
     return (struct symmetric_key){text_of(a, k->primary), text_of(a, k->secondary)};
+}
+
+struct str keypair_check_word(struct arena *a, struct bytes key)
+{
+    struct sha256 hash = crypt_sha256(key);
+    return enc_hex(a, (struct bytes){hash.b, CHECK_WORD_BYTES}, false);
 }
 
 static struct bytes seal_key(struct arena *a, const struct key_ring *ring, const struct seal_id *row, const char *part,

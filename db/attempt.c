@@ -3,6 +3,7 @@
 #include "db/attempt.h"
 
 #include "core/limits.h"
+#include "db/enrollment.h"
 
 #define SHOWN_COLS                                                                                                     \
     COL(enrolled), COL_TIME(at_us, "at"), COL_AS(tracking, "tracking_id"), COL(registration_id), COL(error_code),      \
@@ -15,6 +16,15 @@ DB_PARAMS(attempt_written, struct attempt_row, COL(id_scope), COL(enrolled), COL
 DB_PARAMS(attempt_wanted, struct attempt_wanted, COL(id_scope), COL(registration_key), COL(tracking),
           COL_TIME(from_us, "from"), COL_TIME(before_us, "before"), COL_TIME(after_us, "after"),
           COL_AS(after, "after_id"), COL(limit));
+
+DB_ROW(enrollment_near, struct enrollment_near, ATTESTATION_COLS, COL(registration_id), COL(enabled));
+
+err_t db_enrollment_near(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                         struct enrollment_near **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_ENROLLMENT_NEAR, db_text(id_scope), db_text(registration_key), db_i64(NEAR_MAX)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
 
 err_t db_attempt_write(struct db *db, struct arena *a, const struct attempt_row *at, size_t count)
 {

@@ -1,7 +1,9 @@
-/* attempt.h: the log of refused attempts (db/sql/attempt.sql): bounded rings for each ID scope. */
+/* attempt.h: the log of refused attempts (db/sql/attempt.sql): bounded rings for each ID scope; and what
+ * tells why a device was refused. */
 #ifndef IDSCOPE_DB_ATTEMPT_H
 #define IDSCOPE_DB_ATTEMPT_H
 
+#include "core/attest/attest.h"
 #include "db/db.h"
 
 /* One call of a device that was refused. */
@@ -17,6 +19,16 @@ struct attempt_row {
 
 /* Writes them over the oldest ones of their rings; of a scope that is gone, none. */
 err_t db_attempt_write(struct db *db, struct arena *a, const struct attempt_row *at, size_t count);
+
+/* An enrollment whose id is near another one, or that id's own. */
+struct enrollment_near {
+    struct attest_stored attestation;
+    struct str registration_id;
+    bool enabled;
+};
+enum { NEAR_MAX = 8 }; /* on a side */
+err_t db_enrollment_near(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                         struct enrollment_near **ret, size_t *ret_count);
 
 /* What is asked of the log. */
 struct attempt_wanted {

@@ -23,6 +23,13 @@ SELECT id_scope, enrolled, (written - from_last) % $10::bigint, at, tracking_id,
    SET at = excluded.at, tracking_id = excluded.tracking_id, registration_key = excluded.registration_key,
        registration_id = excluded.registration_id, error_code = excluded.error_code, reason = excluded.reason, address = excluded.address;
 
+-- The enrollment of an id and those on either side of it in the order of ids, which begin alike: $1 ID scope, $2 registration key, $3 how many on a side.
+-- name: enrollment_near -> enrollment_near
+SELECT id_scope, registration_key AS key, registration_id, attestation_type, attestation_sealed, enabled
+  FROM ((SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND registration_key <= $2 ORDER BY registration_key DESC LIMIT $3::bigint + 1)
+        UNION ALL
+        (SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND registration_key > $2 ORDER BY registration_key LIMIT $3::bigint)) e;
+
 -- A page, newest first: $1 ID scope, $2 registration key and $3 tracking id (NULL: any), from $4 on and before $5, behind the attempt of time $6 and
 -- tracking id $7 (NULL: from the first), $8 at most. All of a scope are looked at: they are few.
 -- name: attempt_list -> attempt

@@ -2,6 +2,7 @@
 // Must never take the log for the truth about what a device was answered: that is asserted at the device.
 'use strict';
 
+const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
 const { ProvisioningDeviceClient } = require('azure-iot-provisioning-device');
 const { Http } = require('azure-iot-provisioning-device-http');
@@ -15,6 +16,9 @@ const logged = (made, trackingId) => until('the attempt to be written', async ()
 const ask = (made, id, authorization, { method = 'PUT', rest = '/register', ...options } = {}) =>
   idscope.device(method, made.idScope, `${id}${rest}`, { body: method === 'GET' ? undefined : {}, authorization, ...options });
 const refusal = async (made, id, authorization, options) => refused(await ask(made, id, authorization, options), 401, /./, 401002);
+
+const hmac = (key, text) => crypto.createHmac('sha256', Buffer.from(key, 'base64')).update(text).digest('base64');
+const wordOf = (key) => crypto.createHash('sha256').update(Buffer.from(key, 'base64')).digest('hex').slice(0, 8);
 
 // One test after the other: they share the five entries of a second.
 describe('attempts', () => {
@@ -32,7 +36,7 @@ describe('attempts', () => {
       const entry = await logged(made, json.trackingId);
       assert.deepEqual(Object.keys(entry), ['attemptedDateTimeUtc', 'registrationId', 'trackingId', 'enrolled', 'errorCode', 'reason', 'address'], what);
       assert.deepEqual([entry.registrationId, entry.trackingId, entry.enrolled, entry.errorCode], [id, json.trackingId, true, 401002], what);
-      assert.match(entry.reason, /signed with another key/, what);
+      assert.match(entry.reason, /signed with a key that is not the enrollment's/, what);
       assert.match(entry.address, /^127\./, what);
       assert.ok(Math.abs(Date.parse(entry.attemptedDateTimeUtc) - begun) < 60000, entry.attemptedDateTimeUtc);
     }
@@ -44,9 +48,9 @@ describe('attempts', () => {
     const unknown = fresh('unknown');
     const stranger = sas.forDevice(made.idScope, unknown, key);
     const answers = {
-      'the SAS token was signed with another key': await refusal(made, id, sas.forDevice(made.idScope, id, sas.newKey())),
-      'the SAS token has expired': await refusal(made, id, sas.forDevice(made.idScope, id, key, { expiry: sas.inSeconds(-3600) })),
-      'the SAS token is for another resource': await refusal(made, id, stranger),
+      'signed with a key that is not the enrollment\'s': await refusal(made, id, sas.forDevice(made.idScope, id, sas.newKey())),
+      'skn of the SAS token is not "registration"': await refusal(made, id, sas.forDevice(made.idScope, id, key, { name: 'owner' })),
+      'se of the SAS token is no time in seconds': await refusal(made, id, sas.forDevice(made.idScope, id, key, { expiry: 'tomorrow' })),
       'there is no enrollment of this registration id': await refusal(made, unknown, stranger),
     };
     const shape = ({ status, headers, json }) => ({ status, headers: Object.keys(headers).sort(), body: { ...json, trackingId: 0, timestampUtc: 0 } });
@@ -54,7 +58,7 @@ describe('attempts', () => {
     for (const [reason, answer] of Object.entries(answers)) {
       assert.deepEqual(shape(answer), shape(first), reason);
       const entry = await logged(made, answer.json.trackingId);
-      if (entry.enrolled) assert.ok(entry.reason.startsWith(reason), entry.reason);
+      assert.ok(entry.reason.startsWith(reason), entry.reason);
       assert.equal(entry.enrolled, entry.registrationId === id);
     }
   });
@@ -64,7 +68,51 @@ describe('attempts', () => {
     const client = ProvisioningDeviceClient.create(idscope.deviceHost, made.idScope, new Http(), new SymmetricKeySecurityClient(id, sas.newKey()));
     await assert.rejects(client.register());
     const [entry] = await until('the attempt to be written', async () => { const all = await listed(made, `?registrationId=${id}`); return all.length > 0 && all; });
-    assert.match(entry.reason, /signed with another key/);
+    assert.match(entry.reason, /signed with a key that is not the enrollment's/);
+  });
+
+  // Each made by the key that a device was given (the client package signs), or by its token.
+  const MISTAKES = [
+    ['a policy\'s key', { key: () => made.instance.key }, /with the primary key of policy "provisioningserviceowner" of the instance/],
+    ['another entry\'s key', { key: ({ neighbour }) => neighbour.secondaryKey }, /with the secondary key of the enrollment "pump-2-/],
+    ['a key cut', { key: ({ key }) => key.slice(0, 84) }, /with the primary key cut to 63 of its 64 bytes/],
+    ['a key padded', { key: ({ key }) => Buffer.concat([Buffer.from(key, 'base64'), Buffer.alloc(2)]).toString('base64') }, /with the primary key padded/],
+    ['a key not decoded', { key: ({ secondaryKey }) => Buffer.from(secondaryKey).toString('base64') }, /with the text of the secondary key/],
+    ['a key derived as in a group', { key: ({ id, key }) => hmac(key, id) }, /derived from the primary key/],
+    ['an unknown key', { key: () => sas.newKey() }, /not the enrollment's, whose check words are ([0-9a-f]{8}) and ([0-9a-f]{8})$/],
+    ['a clock that is behind', { token: ({ id, key }) => sas.forDevice(made.idScope, id, key, { expiry: sas.inSeconds(-42 * 60 - 5) }) }, /primary key, but the token expired 42 minutes before/],
+    ['another scope', { token: ({ id, key }) => sas.forDevice(other.idScope, id, key) }, /names the ID scope "0ne/],
+    ['another id', { token: ({ neighbour, key }) => sas.forDevice(made.idScope, neighbour.id, key) }, /names the registration id "pump-2-/],
+    ['a hub\'s resource', { token: ({ key }) => sas.forHost('hub.example/devices/pump', 'registration', key) }, /names no registration/],
+  ];
+  test('the log names the mistake that a device made, the answers are alike, and where it is not made it is not named', async () => {
+    const mark = fresh('');
+    const neighbour = await made.enroll({}, `pump-2${mark}`);
+    const device = { ...await made.enroll({}, `pump-1${mark}`), neighbour };
+    const shape = ({ status, headers, json, text }) => ({ status, headers: Object.keys(headers).sort(), json: { ...json, trackingId: 0, timestampUtc: 0 }, length: text.length });
+    const sentences = [];
+    let first;
+    for (const [mistake, { key, token }, words] of MISTAKES) {
+      const answer = await refusal(made, device.id, token ? token(device) : sas.forDevice(made.idScope, device.id, key(device)));
+      first = first || answer;
+      assert.deepEqual(shape(answer), shape(first), mistake);
+      const { reason } = await logged(made, answer.json.trackingId);
+      assert.match(reason, words, mistake);
+      for (const secret of [device.key, device.secondaryKey, neighbour.secondaryKey, made.instance.key]) assert.ok(!reason.includes(secret), 'no key stands in the log');
+      sentences.push(reason);
+      if (!key) continue;
+      const client = ProvisioningDeviceClient.create(idscope.deviceHost, made.idScope, new Http(), new SymmetricKeySecurityClient(device.id, key(device)));
+      await assert.rejects(client.register(), mistake);
+      const [newest] = await until('the package\'s attempt to be written', async () => {
+        const all = await listed(made, `?registrationId=${device.id}`);
+        return all[0].trackingId !== answer.json.trackingId && all;
+      });
+      assert.match(newest.reason, words, `${mistake}, by the client package`);
+    }
+    MISTAKES.forEach(([mistake, , words], i) => sentences.forEach((sentence, j) => assert.ok(i === j || !words.test(sentence), `${mistake} is named in: ${sentence}`)));
+    const [, ...told] = MISTAKES[6][2].exec(sentences[6]);
+    assert.deepEqual(told, [wordOf(device.key), wordOf(device.secondaryKey)]);
+    for (const right of [device.key, device.secondaryKey]) expect('register', await ask(made, device.id, sas.forDevice(made.idScope, device.id, right)), 202);
   });
 
   test('pages go back in time, each attempt once; time and id choose', async () => {

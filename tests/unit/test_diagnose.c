@@ -1,0 +1,265 @@
+/* test_diagnose.c: which mistake a refused device made. A table {mistake, how the token comes about, what the log
+ * says}: each sentence is said of its own mistake alone, not of any other one, of a good token, or of a key that nobody
+ * knows. */
+#include <ctype.h>
+
+#include "core/attest/diagnose.h"
+#include "core/sas.h"
+
+#include "unit.h"
+
+#define SCOPE "0ne00000001"
+#define ID "device-1"
+enum { NOW_S = 1800000000, OWN_BYTES = 64 };
+
+static const uint8_t primary[OWN_BYTES] = "the primary key of the enrollment, 64 bytes of it, no more of tr";
+static const uint8_t secondary[OWN_BYTES] = "the second key of the enrollment, 64 bytes of it too, no more or";
+static const uint8_t policys[32] = "the key of a policy, of 32 bytes";
+static const uint8_t others[32] = "the key of device-2, of 32 bytes";
+static const uint8_t nobodys[32] = "a key that nobody knows, of 32 b";
+
+static struct bytes own(void)
+{
+    return (struct bytes){primary, sizeof primary};
+}
+
+/* A token over a resource that is sent as it is signed. */
+static struct str token(struct arena *a, const char *resource, struct bytes key, int64_t expiry_s)
+{
+    return sas_make(a, str_of(resource), STR("registration"), key, expiry_s);
+}
+
+static struct str good_for(struct arena *a, struct bytes key)
+{
+    return token(a, SCOPE "/registrations/" ID, key, NOW_S + 3600);
+}
+
+/* --- the mistakes ------------------------------------------------------------------------------------------------- */
+
+static struct str another_scope(struct arena *a)
+{
+    return token(a, "0ne00000002/registrations/" ID, own(), NOW_S + 3600);
+}
+
+static struct str another_id(struct arena *a)
+{
+    return token(a, SCOPE "/registrations/device-2", own(), NOW_S + 3600);
+}
+
+static struct str a_hub(struct arena *a)
+{
+    return token(a, "hub.example/devices/" ID, own(), NOW_S + 3600);
+}
+
+static struct str late(struct arena *a)
+{
+    return token(a, SCOPE "/registrations/" ID, own(), NOW_S - 61 * 60);
+}
+
+static struct str late_secondary(struct arena *a)
+{
+    return token(a, SCOPE "/registrations/" ID, (struct bytes){secondary, sizeof secondary}, NOW_S - 7 * 60);
+}
+
+static struct str policy_key(struct arena *a)
+{
+    return good_for(a, (struct bytes){policys, sizeof policys});
+}
+
+static struct str another_key(struct arena *a)
+{
+    return good_for(a, (struct bytes){others, sizeof others});
+}
+
+static struct str cut_behind(struct arena *a)
+{
+    return good_for(a, (struct bytes){primary, OWN_BYTES - 1});
+}
+
+static struct str cut_before(struct arena *a)
+{
+    return good_for(a, (struct bytes){primary + 3, OWN_BYTES - 3});
+}
+
+static struct str padded(struct arena *a)
+{
+    uint8_t key[OWN_BYTES + 2] = {0};
+    memcpy(key, primary, OWN_BYTES);
+    return good_for(a, (struct bytes){key, sizeof key});
+}
+
+static struct str undecoded_as(struct arena *a, size_t less, const char *more)
+{
+    struct str text = enc_base64(a, own());
+    text = arena_printf(a, "%.*s%s", (int)(text.n - less), text.p, more);
+    return good_for(a, (struct bytes){(const uint8_t *)text.p, text.n});
+}
+
+static struct str undecoded(struct arena *a)
+{
+    return undecoded_as(a, 0, "");
+}
+
+static struct str undecoded_bare(struct arena *a)
+{
+    return undecoded_as(a, 2, "");
+}
+
+static struct str undecoded_line(struct arena *a)
+{
+    return undecoded_as(a, 0, "\n");
+}
+
+static struct str lowered(struct arena *a)
+{
+    struct bytes key;
+    assert_true(dec_base64(a, arena_lower(a, enc_base64(a, own())), &key));
+    return good_for(a, key);
+}
+
+static struct str derived(struct arena *a)
+{
+    struct sha256 key = crypt_hmac_sha256(own(), unit_bytes(ID));
+    return good_for(a, (struct bytes){key.b, sizeof key.b});
+}
+
+/* Signed decoded, sent encoded. */
+static struct str spelled(struct arena *a)
+{
+    struct str text = STR(SCOPE "/registrations/" ID "\n1800003600");
+    struct sha256 hash = crypt_hmac_sha256(own(), (struct bytes){(const uint8_t *)text.p, text.n});
+    struct str sig = enc_percent(a, enc_base64(a, (struct bytes){hash.b, sizeof hash.b}));
+    return arena_printf(a, "SharedAccessSignature sr=%s&sig=%s&se=1800003600&skn=registration",
+                        enc_percent(a, STR(SCOPE "/registrations/" ID)).p, sig.p);
+}
+
+static struct str nobodys_key(struct arena *a)
+{
+    return good_for(a, (struct bytes){nobodys, sizeof nobodys});
+}
+
+static const struct {
+    const char *mistake;
+    struct str (*make)(struct arena *a);
+    const char *words;
+} rows[] = {
+    {"sr names another scope", another_scope, "names the ID scope \"0ne00000002\""},
+    {"sr names another id", another_id, "names the registration id \"device-2\""},
+    {"sr names a device of a hub", a_hub, "\"hub.example/devices/device-1\" and names no registration"},
+    {"a clock that is behind", late, "primary key, but the token expired 61 minutes before"},
+    {"the same with the other key", late_secondary, "secondary key, but the token expired 7 minutes before"},
+    {"a policy's key", policy_key, "signed with the primary key of policy \"owner\" of the instance"},
+    {"another entry's key", another_key, "signed with the secondary key of the enrollment \"device-2\""},
+    {"a key cut at its end", cut_behind, "primary key cut to 63 of its 64 bytes"},
+    {"a key cut at its beginning", cut_before, "primary key cut to 61 of its 64 bytes"},
+    {"padding read as bytes", padded, "primary key padded with zeros"},
+    {"a key not decoded", undecoded, "signed with the text of the primary key"},
+    {"the same without padding", undecoded_bare, "signed with the text of the primary key"},
+    {"the same with a line's end", undecoded_line, "signed with the text of the primary key"},
+    {"a key in lower case", lowered, "primary key in letters of another case"},
+    {"a key derived as in a group", derived, "derived from the primary key"},
+    {"another text signed", spelled, "primary key over another spelling of sr"},
+    {"a key that nobody knows", nobodys_key, "a key that is not the enrollment's, whose check words are "},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static struct str diagnosed(struct arena *a, struct str authorization)
+{
+    const struct presented presented = {.authorization = authorization};
+    const struct attest_claim claim = {.presented = &presented,
+                                       .id_scope = STR(SCOPE),
+                                       .registration_id = STR(ID),
+                                       .now_us = NOW_S * INT64_C(1000000)};
+    const struct keypair keys = {own(), {secondary, sizeof secondary}};
+    const struct attest_suspect suspects[] = {
+        {STR("policy \"owner\" of the instance"), {{policys, sizeof policys}, {nobodys, 1}}},
+        {STR("the enrollment \"device-2\""), {{nobodys, 1}, {others, sizeof others}}},
+    };
+    return attest_diagnose(a, &keys, &claim, suspects, sizeof suspects / sizeof *suspects);
+}
+
+static bool says(struct str text, const char *words)
+{
+    return text.p && strstr(text.p, words);
+}
+
+static void test_each_mistake_is_named(void **state)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        struct str found = diagnosed(*state, rows[i].make(*state));
+        if (!says(found, rows[i].words))
+            fail_msg("%s: %.*s", rows[i].mistake, STR_ARG(found));
+    }
+}
+
+static void test_no_mistake_is_named_where_it_is_absent(void **state)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < ROWS; j++) {
+            struct str found = diagnosed(*state, rows[j].make(*state));
+            if (strcmp(rows[i].words, rows[j].words) != 0 && says(found, rows[i].words))
+                fail_msg("%s is named in: %s", rows[i].mistake, found.p);
+        }
+}
+
+static void test_nothing_is_said_of_what_is_good_or_not_read(void **state)
+{
+    assert_text(diagnosed(*state, good_for(*state, own())), NULL);
+    assert_text(diagnosed(*state, good_for(*state, (struct bytes){secondary, sizeof secondary})), NULL);
+    assert_text(diagnosed(*state, STR("SharedAccessSignature sr=a")), NULL);
+    assert_text(diagnosed(*state, STR("")), NULL);
+}
+
+static void test_what_a_device_sent_is_cut_and_made_plain(void **state)
+{
+    struct str found = diagnosed(*state, token(*state, SCOPE "/registrations/\xff\n\"b\"", own(), NOW_S + 3600));
+    assert_true(says(found, "registration id \"???b?\""));
+    char long_id[2001] = {0};
+    memset(long_id, 'x', sizeof long_id - 1);
+    found = diagnosed(*state, token(*state, long_id, own(), NOW_S + 3600));
+    assert_true(found.n < ERR_DETAIL_MAX);
+}
+
+/* SHA-256 of 32 zero bytes begins with 66687aad; no sentence holds a key. */
+static void test_keys_are_told_by_check_words(void **state)
+{
+    static const uint8_t zeros[32];
+    assert_text(keypair_check_word(*state, (struct bytes){zeros, sizeof zeros}), "66687aad");
+    struct str found = diagnosed(*state, nobodys_key(*state));
+    assert_true(says(found, keypair_check_word(*state, own()).p));
+    assert_true(says(found, keypair_check_word(*state, (struct bytes){secondary, sizeof secondary}).p));
+    for (size_t i = 0; i < ROWS; i++)
+        assert_false(says(diagnosed(*state, rows[i].make(*state)), enc_base64(*state, own()).p));
+}
+
+static void test_keys_of_a_row(void **state)
+{
+    struct key_ring *ring;
+    struct err_detail d;
+    struct keypair keys;
+    assert_ok(key_ring_parse(STR("7:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"), NULL, &ring));
+    struct attest_row row = {ring, {.id_scope = STR(SCOPE), .key = STR(ID)}};
+    assert_false(attest_keys(*state, &row, &keys));
+    struct symmetric_key sent = {enc_base64(*state, own()), enc_base64(*state, (struct bytes){others, sizeof others})};
+    struct attestation in = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &sent};
+    assert_ok(attest_seal(*state, &row, &in, &d, &row.stored));
+    assert_true(attest_keys(*state, &row, &keys));
+    assert_int_equal(keys.primary.n, OWN_BYTES);
+    assert_memory_equal(keys.secondary.p, others, sizeof others);
+    row.stored.key = STR("another");
+    assert_false(attest_keys(*state, &row, &keys));
+    key_ring_free(ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT(test_each_mistake_is_named),
+        UNIT(test_no_mistake_is_named_where_it_is_absent),
+        UNIT(test_nothing_is_said_of_what_is_good_or_not_read),
+        UNIT(test_what_a_device_sent_is_cut_and_made_plain),
+        UNIT(test_keys_are_told_by_check_words),
+        UNIT(test_keys_of_a_row),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

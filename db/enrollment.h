@@ -64,6 +64,7 @@ struct enrollment_outcome {
     bool live;           /* false: the instance is not what it was checked against */
     bool found, matches; /* there is an enrollment, with the etag */
     struct str unlinked; /* a named hub that is not linked; absent: none */
+    struct str taken_by; /* the enrollment whose device has the device id already; absent: none */
     bool retyped;        /* what is stored is of another type than what was to be kept */
     bool written;
 };

@@ -78,6 +78,10 @@ err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struc
     if (o->unlinked.p)
         return call_fail(r, E(BAD_FIELD), "%s: %.*s is not a linked hub of this instance.",
                          w->body.iot_hubs.n ? "iotHubs" : "iotHubHostName", STR_ARG(o->unlinked));
+    if (o->taken_by.p)
+        return call_fail(r, E(BAD_FIELD), "deviceId: %.*s is the device id of the enrollment %.*s.",
+                         STR_ARG(w->body.device_id.p ? w->body.device_id : w->body.registration_id),
+                         STR_ARG(o->taken_by));
     w->retyped = o->retyped;
     if (o->retyped)
         return E(STALE);         /* to be sealed anew */

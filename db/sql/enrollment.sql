@@ -5,10 +5,16 @@
 -- $1 ID scope, $2 registration key
 SELECT * FROM idscope.enrollment_shown WHERE id_scope = $1 AND key = $2;
 
+-- name: enrollment_names_lock
+-- $1 ID scope, $2 device ids that enrollments are to have, in lower case. Who writes one of them goes after the other, to the end of the transaction, and
+-- the next one sees what this one wrote. To be taken before anything is written.
+SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
+  FROM (SELECT DISTINCT name FROM unnest($2::text[]) AS u (name) ORDER BY name) n;
+
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
 -- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,
--- $17 device information
+-- $17 device information. Within a transaction that has locked the device id.
 WITH live AS (
     SELECT id_scope, gen_random_uuid() AS etag
       FROM idscope.scope
@@ -22,13 +28,14 @@ WITH live AS (
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
      LIMIT 1),
+     taken AS MATERIALIZED (SELECT idscope.device_id_taken($1, $4, $6) AS taken_by),
      written AS (
     INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, device_id, attestation_type, attestation_sealed,
                                     enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment,
                                     migrate_device_data, iot_edge, etag)
     SELECT id_scope, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag
       FROM live
-     WHERE NOT EXISTS (SELECT 1 FROM unlinked)
+     WHERE NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL
         ON CONFLICT (id_scope, registration_key) DO NOTHING
     RETURNING id_scope, registration_key),
      detailed AS (
@@ -38,7 +45,7 @@ WITH live AS (
      WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL),
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'created')) FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
+SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4) AS found, true AS matches, false AS retyped;
 
 -- name: enrollment_update -> enrollment_outcome as actor
@@ -55,6 +62,7 @@ WITH live AS (
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
      LIMIT 1),
+     taken AS MATERIALIZED (SELECT idscope.device_id_taken($1, $4, $6) AS taken_by),
      before AS (
     SELECT $18::uuid IS NULL OR etag = $18 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
@@ -72,6 +80,7 @@ WITH live AS (
            updated_at = before.moment
       FROM live, before
      WHERE e.id_scope = $1 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
+       AND (SELECT taken_by FROM taken) IS NULL
     RETURNING e.id_scope, e.registration_key),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
@@ -86,7 +95,7 @@ WITH live AS (
        SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information),
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'updated')) FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
+SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches,
        coalesce((SELECT retyped FROM before), false) AS retyped;
 
@@ -107,7 +116,7 @@ WITH live AS (
     RETURNING e.id_scope, e.registration_key),
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, EXISTS (SELECT 1 FROM noted) AS written,
+SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, NULL::text AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches, false AS retyped;
 
 -- Lists (core/query): the enrollments of a span of one member's values, in the order of that member and then of the key, from behind a

@@ -42,6 +42,8 @@ CREATE INDEX enrollment_by_updated ON idscope.enrollment (id_scope, updated_at, 
 CREATE INDEX enrollment_by_status ON idscope.enrollment (id_scope, (CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C"), registration_key);
 CREATE INDEX enrollment_by_policy ON idscope.enrollment (id_scope, allocation_policy, registration_key) WHERE allocation_policy IS NOT NULL;
 CREATE INDEX enrollment_by_attestation ON idscope.enrollment (id_scope, attestation_type, registration_key);
+-- For writes: whose device id is it (idscope.device_id_taken)?
+CREATE INDEX enrollment_by_name ON idscope.enrollment (id_scope, (lower(device_id COLLATE "C"))) WHERE device_id IS NOT NULL;
 
 CREATE TABLE idscope.enrollment_detail (
     id_scope             text COLLATE "C" NOT NULL,
@@ -279,6 +281,26 @@ CREATE FUNCTION idscope.enrolled(scope text, device text)
 COMMENT ON FUNCTION idscope.enrolled(text, text) IS 'The enrollment of a device, by its ID scope and registration key: id_scope and key are the row that attestation_sealed is sealed for; no row: there is none';
 REVOKE ALL ON FUNCTION idscope.enrolled(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.enrolled(text, text) TO idscope_api, idscope_worker;
+
+-- A device without a device id of its own gets its registration id, in the spelling that it will use: so all spellings are its.
+CREATE FUNCTION idscope.device_id_taken(scope text, device text, wanted text) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    (SELECT registration_id
+       FROM idscope.enrollment
+      WHERE id_scope = scope AND lower(device_id COLLATE "C") = lower(coalesce(wanted, device) COLLATE "C") AND device_id IS NOT NULL
+        AND registration_key <> device AND (wanted IS NULL OR device_id = wanted)
+      LIMIT 1)
+     UNION ALL
+    (SELECT registration_id
+       FROM idscope.enrollment
+      WHERE id_scope = scope AND registration_key = lower(wanted COLLATE "C") AND registration_key <> device AND device_id IS NULL
+      LIMIT 1)
+     LIMIT 1;
+    END;
+COMMENT ON FUNCTION idscope.device_id_taken(text, text, text) IS 'The other enrollment whose device has the device id that an enrollment wants (NULL: its registration id); NULL: nobody''s. By ID scope and registration key';
+REVOKE ALL ON FUNCTION idscope.device_id_taken(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.device_id_taken(text, text, text) TO idscope_api;
 
 -- Two causes of one removal make one job that knows the registrations of both.
 CREATE FUNCTION idscope.keys_joined(standing jsonb, more jsonb) RETURNS jsonb

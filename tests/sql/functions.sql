@@ -37,6 +37,17 @@ UPDATE idscope.service_principal SET disabled_at = now() WHERE client_id = t.cli
 SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', t.client('b'))), '{}', 'a disabled client is not found');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_client(NULL)'), '{}', 'NULL finds no client');
 
+-- device_id_taken
+SELECT t.put('enrollment', '{"registration_key": "named", "registration_id": "Named", "device_id": "Press"}');
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT idscope.device_id_taken(%L, %L, %L)', t.scope(scope), device, wanted)), ARRAY[format('(%s)', taken_by)], what)
+  FROM (VALUES ('a', 'other', 'Press', 'Named', 'a device id that another enrollment names is its'),
+               ('a', 'other', 'press', '', 'device ids know case'),
+               ('a', 'named', 'Press', '', 'its own is nobody else''s'),
+               ('b', 'other', 'Press', '', 'another instance has its own'),
+               ('a', 'press', NULL, 'Named', 'a device without a device id uses its registration id, in any spelling'),
+               ('a', 'other', 'DEVICE-A', 'Device-a', 'and so does the other'),
+               ('a', 'named', NULL, '', 'what nobody has')) AS f (scope, device, wanted, taken_by, what);
+
 -- gate_hub
 SELECT t.put('hub_policy', '{"key_name": "First", "key_name_key": "first", "position": 0, "rights": 1, "primary_sealed": "\\x0a", "secondary_sealed": "\\x0b"}');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT hub_id > 0, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed FROM idscope.gate_hub(''hub-a'')'),

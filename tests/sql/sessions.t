@@ -80,6 +80,27 @@ say one 'COMMIT;'; say two 'COMMIT;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true, 0necccccccc true' 'and issued once'
 is "$(ask "SELECT name_key FROM idscope.instance WHERE id_scope = '0necccccccc'")" 'inst-one' 'to who was first'
 
+# --- a device id, wanted by two enrollments at once
+enrolls() { # NAME KEY [DEVICE]: locks and writes; the answer is live, unlinked, taken by, written, …
+    local device=NULL
+    if [ -n "${3:-}" ]; then device="'$3'"; fi
+    say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('enrollment_names_lock', 'enrollment_insert') AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
+BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE enrollment_names_lock (t.scope('a'), '{${3:-$2}}');
+EXECUTE enrollment_insert (t.scope('a'), 1, t.tenant('a'), '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL);"
+}
+enrolls one first shared; like "$(heard one)" '^t\|\|\|t' 'an enrollment takes a device id'
+enrolls two second shared
+waits two 'another one that wants it at the same time waits'
+say one 'COMMIT;'; heard one >"$work/none"
+like "$(heard two)" '^t\|\|first\|f' 'and is told whose it is'
+say two 'ROLLBACK;'; heard two >"$work/none"
+enrolls one third; like "$(heard one)" '^t\|\|\|t' 'an enrollment takes its registration id'
+enrolls two fourth third
+waits two 'which nobody can name as a device id meanwhile'
+say one 'COMMIT;'; heard one >"$work/none"
+like "$(heard two)" '^t\|\|third\|f' 'nor after that'
+say two 'ROLLBACK;'; heard two >"$work/none"
+
 # --- what a tenant holds, counted behind what is written
 counts() { # NAME SCOPE: makes an instance and asks what there is
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'tenant_%' AND name NOT IN (SELECT name FROM pg_prepared_statements) AND file = 'instance.sql' \\gexec

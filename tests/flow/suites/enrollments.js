@@ -148,6 +148,55 @@ describe('enrollments: keys and members', { concurrency: 4 }, () => {
   });
 });
 
+describe('enrollments: one device id, one enrollment', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after });
+  const put = (id, more = {}, headers = {}) => idscope.service(made.instance, 'PUT', at(id), { body: base(id, more), headers });
+  const bulk = async (mode, enrollments) => expect(mode, await idscope.service(made.instance, 'POST', '/enrollments', { body: { mode, enrollments } }), 200);
+  const ANY = { 'If-Match': '*' };
+
+  test('a device id that another enrollment names is refused and the other one named; given up, it is free', async () => {
+    const [first, second, deviceId] = ['first', 'second', 'Shared'].map(fresh);
+    expect('first', await put(first, { deviceId }), 200);
+    refused(await put(second, { deviceId }), 400, new RegExp(`deviceId: ${deviceId} is the device id of the enrollment ${first}`), 400004);
+    expect('another case is another device', await put(second, { deviceId: deviceId.toUpperCase() }), 200);
+    refused(await put(second, { deviceId }, ANY), 400, new RegExp(first), 400004);
+    expect('its own again', await put(first, { deviceId }, ANY), 200);
+    expect('given up', await put(first, { deviceId: fresh('other') }, ANY), 200);
+    expect('free', await put(second, { deviceId }, ANY), 200);
+  });
+
+  test('the registration id of an enrollment without a device id is its device id, in any spelling', async () => {
+    const [plain, second] = [fresh('Plain'), fresh('second')];
+    expect('plain', await put(plain), 200);
+    for (const deviceId of [plain, plain.toUpperCase()]) refused(await put(second, { deviceId }), 400, new RegExp(`enrollment ${plain}`), 400004);
+    expect('with a device id of its own', await put(plain, { deviceId: fresh('own') }, ANY), 200);
+    expect('now it is free', await put(second, { deviceId: plain }), 200);
+    refused(await put(plain, {}, ANY), 400, new RegExp(`enrollment ${second}`), 400004);
+  });
+
+  test('in bulk the rule holds too, against what is there and within the call', async () => {
+    const [there, deviceId] = [fresh('there'), fresh('Bulk')];
+    const ids = ['a', 'b', 'c'].map((one) => fresh(`bulk-${one}`));
+    expect('there', await put(there, { deviceId }), 200);
+    const other = fresh('Within');
+    const result = await bulk('create', [base(ids[0], { deviceId }), base(ids[1], { deviceId: other }), base(ids[2], { deviceId: other })]);
+    assert.deepEqual(result.errors.map(({ registrationId, errorCode }) => [registrationId, errorCode]), [[ids[0], 400004], [ids[2], 400004]]);
+    assert.match(result.errors[0].errorStatus, new RegExp(there));
+    assert.match(result.errors[1].errorStatus, new RegExp(ids[1]));
+    const again = await bulk('update', [base(ids[1], { deviceId })]);
+    assert.deepEqual([again.isSuccessful, again.errors[0].errorCode], [false, 400004]);
+  });
+
+  test('of two that want one device id at the same time one gets it', async () => {
+    for (let round = 0; round < 10; round++) {
+      const deviceId = fresh('Race');
+      const writers = [() => put(fresh('left'), { deviceId }), () => put(round % 2 ? deviceId : fresh('right'), round % 2 ? {} : { deviceId })];
+      const answers = await Promise.all(writers.map((write) => write()));
+      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400], answers.map(({ text }) => text).join());
+    }
+  });
+});
+
 describe('enrollments: what is refused', { concurrency: 4 }, () => {
   const made = sharedScene({ before, after });
   const put = (id, body) => idscope.service(made.instance, 'PUT', at(id), { body });

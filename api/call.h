@@ -114,6 +114,7 @@ enum version {
 struct call_options {
     struct str if_match;
     struct str max_item_count, continuation; /* of lists */
+    struct str id_scope;                     /* of the instance on whose behalf a hub's registry is written */
 };
 
 struct reply_header {

@@ -301,10 +301,40 @@ const struct codec hub_device_codec[] = {
     CODEC_END,
 };
 
+static const struct codec hub_twin_properties_codec[] = {
+    CODEC_JSON(struct hub_twin_properties, desired, "desired", TWIN_MAX, CODEC_OBJECT_ONLY),
+    CODEC_JSON(struct hub_twin_properties, reported, "reported", TWIN_MAX, CODEC_OUT),
+    CODEC_END,
+};
+
+#define T_ struct hub_twin
+const struct codec hub_twin_codec[] = {
+    CODEC_TEXT(T_, device_id, "deviceId", DEVICE_ID_MOST, CODEC_OUT),
+    CODEC_TEXT(T_, etag, "etag", ETAG_MAX, CODEC_OUT),
+    CODEC_TEXT(T_, device_etag, "deviceEtag", ETAG_MAX, CODEC_OUT),
+    CODEC_WORD(T_, status, "status", hub_device_status_words, CODEC_OUT),
+    CODEC_TEXT(T_, status_reason, "statusReason", STATUS_REASON_MOST, CODEC_OUT),
+    CODEC_TEXT(T_, status_updated, "statusUpdateTime", ID_MAX, CODEC_OUT),
+    CODEC_TEXT(T_, connection_state, "connectionState", ID_MAX, CODEC_OUT),
+    CODEC_TEXT(T_, last_activity, "lastActivityTime", ID_MAX, CODEC_OUT),
+    CODEC_I64(T_, messages, "cloudToDeviceMessageCount", 0, 0, CODEC_OUT),
+    CODEC_WORD(T_, auth_type, "authenticationType", hub_auth_type_words, CODEC_OUT),
+    CODEC_OBJECT(T_, x509_thumbprint, "x509Thumbprint", thumbprints_codec, struct thumbprints, CODEC_OUT),
+    CODEC_TEXT(T_, model_id, "modelId", ID_MAX, CODEC_OUT),
+    CODEC_I64(T_, version, "version", 0, 0, CODEC_OUT),
+    CODEC_JSON(T_, tags, "tags", TWIN_MAX, CODEC_OBJECT_ONLY),
+    CODEC_INNER(T_, properties, "properties", hub_twin_properties_codec, 0),
+    CODEC_INNER(T_, capabilities, "capabilities", capabilities_codec, CODEC_OUT),
+    CODEC_END,
+};
+#undef T_
+
 const struct codec hub_import_codec[] = {
     CODEC_TEXT(struct hub_import, id, "id", DEVICE_ID_MOST, CODEC_MUST),
     CODEC_WORD(struct hub_import, import_mode, "importMode", import_mode_words, CODEC_MUST),
     CODEC_TEXT(struct hub_import, device.etag, "eTag", ETAG_MAX, 0),
     HUB_DEVICE_ROWS(struct hub_import, device.),
+    CODEC_JSON(struct hub_import, tags, "tags", TWIN_MAX, CODEC_OBJECT_ONLY),
+    CODEC_INNER(struct hub_import, properties, "properties", hub_twin_properties_codec, 0),
     CODEC_END,
 };

@@ -191,7 +191,27 @@ struct hub_device {
 };
 extern const struct codec hub_authentication_codec[];
 extern const struct codec hub_device_codec[]; /* PUT and GET /devices/{id} */
-/* One member of a bulk POST /devices: the same plus `id`, `importMode`, `eTag`. */
+/* A device's twin: what the hub's operator wrote about it, beside members that a hub with telemetry would fill. */
+struct hub_twin_properties {
+    struct str desired, reported; /* JSON objects */
+};
+struct hub_twin {
+    struct str device_id, etag, device_etag;
+    int status;
+    struct str status_reason, status_updated, connection_state, last_activity;
+    struct opt_i64 messages;
+    int auth_type;
+    struct thumbprints *x509_thumbprint;
+    struct str model_id;
+    struct opt_i64 version;
+    struct str tags; /* JSON object */
+    struct hub_twin_properties properties;
+    struct capabilities capabilities;
+};
+extern const struct codec hub_twin_codec[]; /* /twins/{id}: tags and desired properties are read, all else is written */
+
+/* One member of a bulk POST /devices: the same plus `id`, `importMode`, `eTag`, and with create what the twin begins
+ * with. */
 enum import_mode {
     IMPORT_ABSENT,
     IMPORT_CREATE,
@@ -205,6 +225,8 @@ struct hub_import {
     struct str id;
     int import_mode;
     struct hub_device device;
+    struct str tags;
+    struct hub_twin_properties properties;
 };
 extern const struct codec hub_import_codec[];
 

@@ -10,7 +10,7 @@ DB_ROW(assign_found, struct db_assign_found, COL(n), COL_PRESENT(registered, "re
        COL(device_id), COL(target_hub), COL(target_device_id), COL(region), COL(pushed_version),
        COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL(evidence),
        COL_PRESENT(enrolled, "enrollment_version"), COL(enrollment_version), COL(enrollment_inputs), COL(enabled),
-       COL(wanted_device_id), ATTESTATION_COLS, EFFECT_COLS);
+       COL(wanted_device_id), ATTESTATION_COLS, EFFECT_COLS, COL_JSON(enrollment.initial_twin));
 
 DB_PARAMS(job_subject, struct db_job, COL(subject));
 DB_PARAMS(hash, struct db_assign_input, COL(hash));
@@ -23,7 +23,7 @@ DB_PARAMS(wait, struct db_assign_wait, COL(job.subject), COL(job.fence), COL(del
 DB_PARAMS(end, struct db_assign_end, COL(job.subject), COL(job.fence), COL(operation), COL(revision),
           COL_WORD(status, registration_status_words), COL(made.hub), COL(made.device_id), COL(pushed_version),
           COL(error_code), COL(error_message), COL(migrate), COL(input), COL(left.hub), COL(left.device_id),
-          COL(orphan.hub), COL(orphan.device_id));
+          COL(orphan.hub), COL(orphan.device_id), COL(again));
 
 DB_VALUE(registration_key, struct str, registration_key);
 DB_VALUE(yes_or_no, bool, yes);

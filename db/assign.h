@@ -37,7 +37,7 @@ struct db_assign_found {
     bool enabled;
     struct str wanted_device_id; /* absent: the registration id */
     struct attest_stored attestation;
-    struct enrollment enrollment; /* EFFECT_COLS of it */
+    struct enrollment enrollment; /* EFFECT_COLS of it, and initial_twin */
 };
 /* The inputs of a choice: a canonical text, stored once per scope under its hash. */
 struct db_assign_input {
@@ -82,6 +82,7 @@ struct db_assign_end {
     bool migrate;
     const struct sha256 *input; /* as above */
     struct db_identity left;    /* behind, to be removed */
+    bool again;                 /* the hub is to be chosen anew the next time */
     struct db_identity orphan;  /* that was made, to be removed should the registration have gone or changed */
     bool written; /* set by the call; false: the job is another's by now, the registration changed, or status is 0 */
 };

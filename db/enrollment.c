@@ -14,8 +14,8 @@ DB_PARAMS(written, struct enrollment_row, WRITTEN_COLS);
 DB_ROW(enrollment, struct enrollment_row, WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key), COL(etag),
        COL_TIME(enrollment.created_us, "created_at"), COL_TIME(enrollment.updated_us, "updated_at"),
        REGISTRATION_COLS(registration., "state_"));
-DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked),
-       COL(taken_by), COL(retyped), COL(written));
+DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked), COL(taken_by),
+       COL(retyped), COL(written));
 
 err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                          bool *ret_found, struct enrollment_row *ret)

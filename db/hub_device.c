@@ -9,11 +9,12 @@ DB_ROW(hub_device, struct hub_device_row, COL(device_id), COL(generation), COL(r
        COL_TIME(status_us, "status_at"));
 DB_PARAMS(ids, struct hub_device_row, COL(device_id));
 DB_PARAMS(details, struct hub_device_row, DETAIL_COLS);
+DB_PARAMS(twins, struct hub_device_row, COL(tags), COL(desired));
 DB_PARAMS(keeps, struct hub_device_row, COL(keep_keys));
 DB_PARAMS(etags, struct hub_device_row, COL(generation), COL(revision));
 DB_PARAMS(guard, struct hub_guard, COL(hub_id), COL(version));
 
-DB_ROW(hub_devices_outcome, struct hub_devices_outcome, COL(live), COL(written), COL(found));
+DB_ROW(hub_devices_outcome, struct hub_devices_outcome, COL(live), COL(written), COL(found), COL(anothers));
 DB_ROW(hub_device_count, struct hub_device_counts, COL(devices), COL(enabled));
 
 err_t db_hub_device_find(struct db *db, struct arena *a, int64_t hub_id, struct str device_id, bool *ret_found,
@@ -35,7 +36,7 @@ err_t db_hub_device_create(struct db *db, struct arena *a, const struct hub_guar
 {
     return db_one(db, a,
                   DB_CALL(SQL_HUB_DEVICE_CREATE, DB_MEMBERS(guard, g), DB_ARRAYS(ids, at, count), db_i64(generation),
-                          DB_ARRAYS(details, at, count)),
+                          DB_ARRAYS(details, at, count), db_text(g->id_scope), DB_ARRAYS(twins, at, count)),
                   DB_ONCE, ret, sizeof *ret);
 }
 
@@ -44,17 +45,18 @@ err_t db_hub_device_update(struct db *db, struct arena *a, const struct hub_guar
 {
     return db_one(db, a,
                   DB_CALL(SQL_HUB_DEVICE_UPDATE, DB_MEMBERS(guard, g), DB_ARRAYS(ids, at, count), db_i64(generation),
-                          DB_ARRAYS(details, at, count), DB_ARRAYS(keeps, at, count), DB_ARRAYS(etags, at, count)),
+                          DB_ARRAYS(details, at, count), DB_ARRAYS(keeps, at, count), DB_ARRAYS(etags, at, count),
+                          db_text(g->id_scope)),
                   DB_ONCE, ret, sizeof *ret);
 }
 
 err_t db_hub_device_delete(struct db *db, struct arena *a, const struct hub_guard *g, const struct hub_device_row *at,
                            size_t count, struct hub_devices_outcome *ret)
 {
-    return db_one(
-        db, a,
-        DB_CALL(SQL_HUB_DEVICE_DELETE, DB_MEMBERS(guard, g), DB_ARRAYS(ids, at, count), DB_ARRAYS(etags, at, count)),
-        DB_ONCE, ret, sizeof *ret);
+    return db_one(db, a,
+                  DB_CALL(SQL_HUB_DEVICE_DELETE, DB_MEMBERS(guard, g), DB_ARRAYS(ids, at, count),
+                          DB_ARRAYS(etags, at, count), db_text(g->id_scope)),
+                  DB_ONCE, ret, sizeof *ret);
 }
 
 err_t db_hub_device_count(struct db *db, struct arena *a, int64_t hub_id, struct hub_device_counts *ret)

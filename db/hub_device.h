@@ -8,25 +8,28 @@
 struct hub_device_row {
     struct str device_id;
     int64_t generation, revision; /* the etag; in a write: what it must have, generation 0: any */
-    int status;                   /* enum hub_device_status */
+    int status;                   /* enum hub_device_status; absent in an update: it stays, with its reason */
     struct str status_reason;
     int auth_type;                                 /* enum hub_auth_type */
     struct bytes primary_sealed, secondary_sealed; /* of type sas only */
     bool keep_keys;                                /* update: stored keys win over these, where there are some */
     struct str primary_thumbprint, secondary_thumbprint;
-    bool iot_edge;
-    int64_t status_us; /* when the status changed; 0: never */
+    enum tri iot_edge;        /* absent in an update: it stays */
+    int64_t status_us;        /* when the status changed; 0: never */
+    struct str tags, desired; /* create only: what its twin begins with, JSON objects; absent: nothing */
 };
 
-/* The hub as the writer's credential was checked against it. */
+/* The hub as the writer's credential was checked against it, and on whose behalf it writes. */
 struct hub_guard {
     int64_t hub_id, version;
+    struct str id_scope; /* absent: the hub's operator, who may write everything */
 };
 
 /* What became of a call: ids of `at` that were there before, and that were written. */
 struct hub_devices_outcome {
-    bool live;                      /* false: the hub is not what it was checked against; nothing was written */
-    struct str_list written, found; /* found: update and delete only */
+    bool live; /* false: the hub is not what it was checked against; nothing was written */
+    struct str_list written, found,
+        anothers; /* found and anothers (owned by another ID scope): update and delete only */
 };
 
 /* One device, by its id as it is spelt. *ret is zeroed when it is not found. */

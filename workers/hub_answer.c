@@ -1,9 +1,11 @@
 /* hub_answer.c: reading the answers of hubs to calls about one device. It must never take a status for an answer. */
 #include "workers/hub_answer.h"
 
+#include <string.h>
+
 #include "core/json.h"
 
-enum { OK = 200, NO_CONTENT = 204, NOT_FOUND = 404 };
+enum { OK = 200, NO_CONTENT = 204, NOT_FOUND = 404, CONFLICT = 409 };
 
 /* The answer's JSON object, or NULL. */
 static json_t *object_of(const struct hub_call *call)
@@ -41,5 +43,7 @@ struct str hub_answer_message(const struct hub_call *call)
 
 bool hub_answer_is_gone(const struct hub_call *call)
 {
-    return call->status == NO_CONTENT || (call->status == NOT_FOUND && hub_answer_message(call).p);
+    struct str words = hub_answer_message(call);
+    return call->status == NO_CONTENT || (call->status == NOT_FOUND && words.p) ||
+           (call->status == CONFLICT && words.p && strstr(words.p, "DeviceOfAnotherScope"));
 }

@@ -11,7 +11,7 @@ bool hub_answer_names(const struct hub_call *call, struct str device_id);
 /* The service statistics. */
 bool hub_answer_counts(const struct hub_call *call);
 /* The device that was to be deleted is not there: the hub deleted it (204), or says in its own words that there is no
- * such device, or no such hub (404). */
+ * such device, or no such hub (404); or that it is another ID scope's (409). */
 bool hub_answer_is_gone(const struct hub_call *call);
 /* What an error answer says, in the arena of the call; absent when it is not in a hub's words. */
 struct str hub_answer_message(const struct hub_call *call);

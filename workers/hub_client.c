@@ -178,8 +178,10 @@ static void set_headers(struct hub_client *c, struct hub_call *call)
     add_header(t, "Accept: application/json");
     if (call->body.p)
         add_header(t, "Content-Type: application/json; charset=utf-8");
-    if (call->if_match_any)
-        add_header(t, "If-Match: *");
+    if (call->if_match.p)
+        add_header(t, arena_printf(call->arena, "If-Match: %.*s", STR_ARG(call->if_match)).p);
+    if (call->id_scope.p)
+        add_header(t, arena_printf(call->arena, "x-provisioning-id-scope: %.*s", STR_ARG(call->id_scope)).p);
     if (call->credential)
         add_header(t, arena_printf(call->arena, "Authorization: %s", token_for(c, call).p).p);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);

@@ -52,9 +52,10 @@ struct hub_call {
     struct arena *arena; /* for what the call needs and gets */
     struct str host;
     const char *method;
-    struct str path; /* begins with '/'; percent-encoded, with its query */
-    struct str body; /* JSON; absent: none */
-    bool if_match_any;
+    struct str path;     /* begins with '/'; percent-encoded, with its query */
+    struct str body;     /* JSON; absent: none */
+    struct str if_match; /* the header; absent: none */
+    struct str id_scope; /* on whose behalf the hub's registry is written; absent: nothing is said of it */
     const struct hub_credential *credential; /* NULL: none is sent */
     int64_t timeout_ms;
     bool fresh;        /* on a connection of its own */

@@ -47,3 +47,8 @@ struct str link_device_path(struct arena *a, struct str device_id)
 {
     return arena_printf(a, "/devices/%s?api-version=" HUB_API_VERSION, enc_percent(a, device_id).p);
 }
+
+struct str link_twin_path(struct arena *a, struct str device_id)
+{
+    return arena_printf(a, "/twins/%s?api-version=" HUB_API_VERSION, enc_percent(a, device_id).p);
+}

@@ -27,7 +27,8 @@ extern const struct str link_hub_deleted;
 /* Is the link's hub one that was deleted? */
 bool link_is_gone(const struct db_link *l);
 
-/* The path of a device in a hub's API. */
+/* The paths of a device and of its twin in a hub's API. */
 struct str link_device_path(struct arena *a, struct str device_id);
+struct str link_twin_path(struct arena *a, struct str device_id);
 
 #endif

@@ -15,6 +15,7 @@ struct item {
     struct str device_id; /* as sent; empty when there was none that could be read */
     int import_mode;      /* enum import_mode; IMPORT_ABSENT: refused before anything was tried */
     struct hub_device device;
+    struct str tags, desired; /* of its twin, with create */
     err_t error;
     struct str words; /* about this device; absent: the error's own sentence */
     bool done;
@@ -49,6 +50,8 @@ static void read_item(struct call *r, const json_t *v, struct item *it)
         return;
     }
     it->import_mode = in.import_mode;
+    it->tags = in.tags;
+    it->desired = in.properties.desired;
     it->device = in.device;
     it->device.device_id = it->device_id;
 }
@@ -113,6 +116,8 @@ static err_t make_row(struct call *r, const struct item *it, enum change change,
         TRY(hub_device_row(r, &it->device, change == UPDATE, ret));
     else
         *ret = (struct hub_device_row){.device_id = it->device_id};
+    if (change == CREATE)
+        TRY(hub_twin_begin(r, it->tags, it->desired, ret));
     bool matched = it->import_mode == IMPORT_UPDATE_IF_MATCH || it->import_mode == IMPORT_DELETE_IF_MATCH;
     if (matched && !it->device.etag.n)
         return call_fail(r, E(BAD_FIELD), "eTag is required for this importMode.");
@@ -165,6 +170,8 @@ static void mark(struct change_set *s, err_t unless_found, const struct hub_devi
     }
     for (size_t i = 0; i < o->found.n; i++)
         settle(s, o->found.at[i], E(PRECONDITION_FAILED));
+    for (size_t i = 0; i < o->anothers.n; i++)
+        settle(s, o->anothers.at[i], E(DEVICE_OF_ANOTHER_SCOPE));
     for (size_t i = 0; i < o->written.n; i++)
         settle(s, o->written.at[i], NULL);
 }

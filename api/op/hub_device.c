@@ -58,26 +58,41 @@ static err_t take_thumbprints(struct call *r, const struct hub_authentication *a
     return NULL;
 }
 
+static void set_defaults(struct hub_device_row *d)
+{
+    if (!d->status)
+        d->status = HUB_DEVICE_ENABLED;
+    if (!d->iot_edge)
+        d->iot_edge = TRI_FALSE;
+}
+
 err_t hub_device_row(struct call *r, const struct hub_device *d, bool update, struct hub_device_row *ret)
 {
     const struct hub_authentication *a = d->authentication;
     *ret = (struct hub_device_row){
         .device_id = d->device_id,
-        .status = d->status ? d->status : HUB_DEVICE_ENABLED,
+        .status = d->status,
         .status_reason = d->status_reason,
         .auth_type = a && a->type ? a->type : HUB_AUTH_SAS,
-        .iot_edge = d->capabilities.iot_edge == TRI_TRUE,
+        .iot_edge = d->capabilities.iot_edge,
     };
+    if (!update)
+        set_defaults(ret);
     TRY(id_device_check(d->device_id, &r->detail));
     if (ret->auth_type == HUB_AUTH_SAS)
         return take_keys(r, a, update, ret);
     return ret->auth_type == HUB_AUTH_SELF_SIGNED ? take_thumbprints(r, a, ret) : NULL;
 }
 
+struct str hub_device_etag(struct arena *a, int64_t generation, int64_t revision)
+{
+    struct str text = arena_printf(a, "%lld-%lld", (long long)generation, (long long)revision);
+    return enc_base64(a, (struct bytes){(const uint8_t *)text.p, text.n});
+}
+
 static struct str etag_of(struct arena *a, const struct hub_device_row *row)
 {
-    struct str text = arena_printf(a, "%lld-%lld", (long long)row->generation, (long long)row->revision);
-    return enc_base64(a, (struct bytes){(const uint8_t *)text.p, text.n});
+    return hub_device_etag(a, row->generation, row->revision);
 }
 
 void hub_device_match(struct arena *a, struct str etag, struct hub_device_row *row)
@@ -102,7 +117,11 @@ int64_t hub_device_generation(const struct call *r)
 
 struct hub_guard hub_device_guard(const struct call *r)
 {
-    return (struct hub_guard){r->hub->hub_id, r->hub->version};
+    struct str writer = r->options.id_scope;
+    return (struct hub_guard){.hub_id = r->hub->hub_id,
+                              .version = r->hub->version,
+                              .id_scope =
+                                  id_scope_valid(writer) ? arena_lower(r->arena, writer) : (struct str){NULL, 0}};
 }
 
 /* --- from a row to JSON ------------------------------------------------------------------------------------------- */
@@ -138,7 +157,7 @@ static err_t write_device(struct call *r, const struct hub_device_row *row, stru
         .status = row->status,
         .status_reason = row->status_reason,
         .authentication = &authentication,
-        .capabilities = {row->iot_edge ? TRI_TRUE : TRI_FALSE},
+        .capabilities = {row->iot_edge},
     };
     struct connection c = {
         STR("Disconnected"), never, row->status_us ? enc_time_iso(r->arena, row->status_us) : never, never, {true, 0}};
@@ -252,6 +271,14 @@ err_t op_hub_statistics_service(struct call *r)
 
 /* --- single writes ------------------------------------------------------------------------------------------------ */
 
+/* Why a device that is there, or not, was not written. */
+static err_t not_written(const struct hub_devices_outcome *o)
+{
+    if (o->anothers.n)
+        return E(DEVICE_OF_ANOTHER_SCOPE);
+    return o->found.n ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
+}
+
 static err_t put_work(struct call *r, void *context)
 {
     const struct hub_device *body = context;
@@ -271,7 +298,7 @@ static err_t put_work(struct call *r, void *context)
         return reply_device(r, row.device_id);
     if (!update)
         return call_fail(r, E(DEVICE_EXISTS), "A device with ID '%.*s' is already registered.", STR_ARG(row.device_id));
-    return o.found.n ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
+    return not_written(&o);
 }
 
 err_t op_hub_device_put(struct call *r)
@@ -294,7 +321,7 @@ static err_t delete_work(struct call *r, void *context)
         return E(STALE);
     if (o.written.n)
         return call_reply_empty(r, 204);
-    return o.found.n ? E(PRECONDITION_FAILED) : E(DEVICE_NOT_FOUND);
+    return not_written(&o);
 }
 
 err_t op_hub_device_delete(struct call *r)

@@ -62,8 +62,8 @@ void list_headers(struct call *r, const char *item_type, size_t size)
 static struct str bound_to(const struct page *p, struct str text)
 {
     struct arena *a = p->r->arena;
-    struct str all = arena_printf(a, "%.*s\n%s\n%zu%d\n%.*s", STR_ARG(p->r->instance->id_scope), p->kind->item_type,
-                                  p->plan.index, p->plan.down, STR_ARG(text));
+    struct str all = arena_printf(a, "%.*s\n%s\n%zu%d\n%.*s", STR_ARG(p->r->host), p->kind->item_type, p->plan.index,
+                                  p->plan.down, STR_ARG(text));
     struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)all.p, all.n});
     return arena_copy(a, (const char *)hash.b, TOKEN_HASH);
 }

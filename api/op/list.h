@@ -1,4 +1,4 @@
-/* list.h: lists of the service plane that are asked by a query and answered in pages (wire.md 3.3). */
+/* list.h: lists of the service and hub planes that are asked by a query and answered in pages (wire.md 3.3). */
 #ifndef IDSCOPE_LIST_H
 #define IDSCOPE_LIST_H
 

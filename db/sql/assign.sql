@@ -14,7 +14,7 @@ SELECT s.inputs_version, i.allocation_policy AS policy, now()
 -- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
-       r.scope_inputs AS chosen_scope_inputs, r.evidence, e.*
+       r.scope_inputs AS chosen_scope_inputs, r.evidence, e.*, d.initial_twin
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
@@ -22,7 +22,8 @@ SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_
           FROM idscope.registration
          WHERE id_scope = $1 AND registration_key = u.registration_key
          LIMIT 1) r ON true
-  LEFT JOIN LATERAL idscope.enrolled($1, u.registration_key) e ON true;
+  LEFT JOIN LATERAL idscope.enrolled($1, u.registration_key) e ON true
+  LEFT JOIN LATERAL (SELECT initial_twin FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND registration_key = e.key LIMIT 1) d ON true;
 
 -- Stored inputs that are $3 milliseconds old and used again are made young, so that the sweep leaves them alone.
 -- name: assign_inputs_renew
@@ -108,14 +109,14 @@ UPDATE idscope.registration r
 -- do), hub and device id, enrollment version that the hub confirmed (0: the hub was not asked), error code (0: none) and message, whether data
 -- moves with the device, hash of the inputs by which no hub could be chosen (NULL: those of before stay); $14 and $15 hub and device id that
 -- are left behind, $16 and $17 those of the target, to be removed when the registration is no longer the one that it was made for; $18
--- milliseconds until removals of targets may run.
+-- whether the hub is to be chosen anew the next time; $19 milliseconds until removals of targets may run.
 -- name: assign_finish -> registration_key
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*, now() AS moment
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
-                      $11::text[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[])
+                      $11::text[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::boolean[])
                AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
-                     migrate, alloc_input, left_hub, left_device_id, orphan_hub, orphan_device_id)
+                     migrate, alloc_input, left_hub, left_device_id, orphan_hub, orphan_device_id, again)
 ), mine AS (
         DELETE FROM idscope.job j
          USING u
@@ -136,7 +137,7 @@ WITH u AS MATERIALIZED (
                checked_at = CASE WHEN u.pushed_version > 0 THEN u.moment ELSE r.checked_at END,
                enrollment_version = CASE WHEN u.pushed_version > 0 THEN u.pushed_version ELSE r.enrollment_version END,
                alloc_input = coalesce(u.alloc_input, r.alloc_input),
-               scope_inputs = CASE WHEN u.status = 'assigned' THEN r.scope_inputs END
+               scope_inputs = CASE WHEN u.status = 'assigned' AND NOT u.again THEN r.scope_inputs END
           FROM mine u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
            AND r.revision = u.revision AND r.status = 'assigning' AND u.status IS NOT NULL
@@ -146,7 +147,7 @@ WITH u AS MATERIALIZED (
           FROM mine
          WHERE left_hub IS NOT NULL AND registration_key IN (SELECT registration_key FROM written)
          UNION ALL
-        SELECT orphan_device_id, orphan_hub, registration_key, now() + $18::bigint * interval '1 millisecond'
+        SELECT orphan_device_id, orphan_hub, registration_key, now() + $19::bigint * interval '1 millisecond'
           FROM mine
          WHERE orphan_hub IS NOT NULL AND registration_key NOT IN (SELECT registration_key FROM written)
 ), removed AS (

@@ -73,6 +73,7 @@ CREATE TABLE idscope.hub_device (
     primary_thumbprint   text CHECK (length(primary_thumbprint) <= 64),
     secondary_thumbprint text CHECK (length(secondary_thumbprint) <= 64),
     iot_edge          boolean NOT NULL DEFAULT false,
+    owner             text COLLATE "C" CHECK (owner = lower(owner)),
     PRIMARY KEY (hub_id, device_id),
     CONSTRAINT hub_device_sas_has_keys CHECK ((auth_type = 'sas') = (primary_sealed IS NOT NULL AND secondary_sealed IS NOT NULL))
 ) WITH (fillfactor = 90);
@@ -80,7 +81,34 @@ COMMENT ON TABLE idscope.hub_device IS 'Device identities of the built-in hubs. 
 COMMENT ON COLUMN idscope.hub_device.device_id IS 'Case-sensitive, as the hub protocol says';
 COMMENT ON COLUMN idscope.hub_device.auth_type IS 'sas has two sealed keys; the other types have none';
 COMMENT ON COLUMN idscope.hub_device.generation IS 'Differs between a device and its re-creation under the same id';
+COMMENT ON COLUMN idscope.hub_device.owner IS 'The ID scope that wrote it and whose device it is; NULL: only the hub''s operator did';
 COMMENT ON COLUMN idscope.hub_device.revision IS 'Rises with each change; the etag is made from it and the generation';
+
+CREATE TABLE idscope.hub_twin (
+    hub_id           bigint NOT NULL,
+    device_id        text COLLATE "C" NOT NULL,
+    revision         bigint NOT NULL DEFAULT 1,
+    tags             json NOT NULL DEFAULT '{}' CHECK (json_typeof(tags) = 'object'),
+    desired          json NOT NULL DEFAULT '{}' CHECK (json_typeof(desired) = 'object'),
+    desired_version  bigint NOT NULL DEFAULT 1,
+    desired_at       timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (hub_id, device_id)
+);
+COMMENT ON TABLE idscope.hub_twin IS 'Twins of the built-in hubs'' devices; no row: nothing was ever written to it. It goes with its device, in the same statement';
+COMMENT ON COLUMN idscope.hub_twin.revision IS 'Rises with each change; the etag is made from it and the device''s generation';
+COMMENT ON COLUMN idscope.hub_twin.tags IS 'json, not jsonb: numbers and the order of members stay as they were written';
+
+CREATE VIEW idscope.hub_twin_shown WITH (security_invoker = true) AS
+SELECT d.hub_id, d.device_id, d.generation, d.revision, d.status, d.status_reason, d.auth_type, d.primary_thumbprint, d.secondary_thumbprint,
+       d.iot_edge, d.status_at, coalesce(t.revision, 1) AS twin_revision, coalesce(t.tags, '{}') AS tags, coalesce(t.desired, '{}') AS desired,
+       coalesce(t.desired_version, 1) AS desired_version, t.desired_at
+  FROM idscope.hub_device d
+  LEFT JOIN LATERAL (
+        SELECT revision, tags, desired, desired_version, desired_at
+          FROM idscope.hub_twin
+         WHERE hub_id = d.hub_id AND device_id = d.device_id
+         LIMIT 1) t ON true;
+COMMENT ON VIEW idscope.hub_twin_shown IS 'Devices of built-in hubs as their twins show them';
 
 CREATE TABLE idscope.hub_device_count (
     hub_id    bigint NOT NULL,
@@ -99,7 +127,8 @@ ALTER TABLE idscope.hub_policy ENABLE ROW LEVEL SECURITY;
 CREATE POLICY hub_api        ON idscope.hub        TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY hub_policy_api ON idscope.hub_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY hub_policy_worker ON idscope.hub_policy TO idscope_worker USING (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_device TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_device, idscope.hub_twin TO idscope_api;
+GRANT SELECT ON idscope.hub_twin_shown TO idscope_api;
 GRANT SELECT, INSERT ON idscope.hub_device_count TO idscope_api;
 -- No DELETE: a tombstone goes only by purge_retired_hubs, after its devices.
 GRANT SELECT, INSERT, UPDATE (version, retired_at) ON idscope.hub_registry TO idscope_api;
@@ -143,7 +172,8 @@ CREATE FUNCTION idscope.purge_retired_hubs(at_most int) RETURNS bigint
         IF target IS NULL THEN
             RETURN 0;
         END IF;
-        WITH dead AS (SELECT device_id FROM idscope.hub_device WHERE hub_id = target LIMIT least(at_most, 10000))
+        WITH dead AS (SELECT device_id FROM idscope.hub_device WHERE hub_id = target LIMIT least(at_most, 10000)),
+             twins AS (DELETE FROM idscope.hub_twin t USING dead WHERE t.hub_id = target AND t.device_id = dead.device_id)
         DELETE FROM idscope.hub_device d USING dead WHERE d.hub_id = target AND d.device_id = dead.device_id;
         GET DIAGNOSTICS gone = ROW_COUNT;
         IF gone = 0 THEN

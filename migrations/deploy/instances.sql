@@ -187,6 +187,17 @@ GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_w
 GRANT UPDATE (state, reason, state_since, last_good_at, slow_until, next_check_at, next_latency_at) ON idscope.linked_hub TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.link_latency TO idscope_worker;
 
+-- An ID scope that is gone owns nothing any more.
+CREATE FUNCTION idscope.owned_by_another(owner text, writer text) RETURNS boolean
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    SELECT owner IS NOT NULL AND writer IS NOT NULL AND owner <> writer
+           AND NOT EXISTS (SELECT 1 FROM idscope.scope WHERE id_scope = owner AND retired_at IS NOT NULL);
+    END;
+COMMENT ON FUNCTION idscope.owned_by_another(text, text) IS 'Is an identity with this owner kept from this writer? Both are ID scopes or NULL: a hub''s operator may write everything, and an identity without an owner is anybody''s';
+REVOKE ALL ON FUNCTION idscope.owned_by_another(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.owned_by_another(text, text) TO idscope_api;
+
 -- What a check needs about an instance before the tenant is known: by ID scope (devices) or by name (service plane).
 CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
     RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,

@@ -315,7 +315,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.job TO idscope_api;
 GRANT SELECT, INSERT, UPDATE ON idscope.challenge TO idscope_api;
 GRANT SELECT ON idscope.enrollment_shown, idscope.alloc_input TO idscope_api;
 GRANT SELECT, INSERT, UPDATE ON idscope.attempt, idscope.attempt_ring TO idscope_api;
-GRANT SELECT ON idscope.enrollment TO idscope_worker;
+GRANT SELECT ON idscope.enrollment, idscope.enrollment_detail TO idscope_worker;
 GRANT SELECT, UPDATE ON idscope.registration TO idscope_worker;
 GRANT SELECT, INSERT, UPDATE (named_at), DELETE ON idscope.alloc_input TO idscope_worker;
 GRANT SELECT, DELETE ON idscope.challenge TO idscope_worker;

@@ -12,8 +12,13 @@ SELECT hub_key, hub_id, tenant_id, subscription_id, resource_group_key, name, lo
 SELECT tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM idscope.hub_policy WHERE false;
 SELECT hub_id, device_id, generation, revision, status, status_reason, status_at, auth_type, primary_sealed,
-       secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge
+       secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge, owner
   FROM idscope.hub_device WHERE false;
+SELECT hub_id, device_id, revision, tags, desired, desired_version, desired_at
+  FROM idscope.hub_twin WHERE false;
+SELECT hub_id, device_id, generation, revision, status, status_reason, auth_type, primary_thumbprint, secondary_thumbprint, iot_edge, status_at,
+       twin_revision, tags, desired, desired_version, desired_at
+  FROM idscope.hub_twin_shown WHERE false;
 SELECT hub_id, n, devices, enabled
   FROM idscope.hub_device_count WHERE false;
 
@@ -40,6 +45,8 @@ BEGIN
         ('idscope_api', 'hub', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_policy', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_device', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'hub_twin', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'hub_twin_shown', 'SELECT'),
         ('idscope_api', 'hub_device_count', 'SELECT INSERT'),
         ('idscope_worker', 'hub_device_count', 'SELECT INSERT DELETE'),
         ('idscope_api', 'hub_registry', 'SELECT INSERT'),

@@ -50,6 +50,7 @@ BEGIN
         ('idscope_api', 'attempt', 'SELECT INSERT UPDATE'),
         ('idscope_api', 'attempt_ring', 'SELECT INSERT UPDATE'),
         ('idscope_worker', 'enrollment', 'SELECT'),
+        ('idscope_worker', 'enrollment_detail', 'SELECT'),
         ('idscope_worker', 'registration', 'SELECT UPDATE'),
         ('idscope_worker', 'alloc_input', 'SELECT INSERT DELETE'),
         ('idscope_worker', 'job', 'SELECT INSERT UPDATE DELETE'),

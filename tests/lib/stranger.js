@@ -1,7 +1,9 @@
 // stranger.js: TLS servers that are linked as hubs and are none, or poor ones: silent, slow, or with a page for whoever asks.
 //
 // Responsible for: a server on a loopback address of its own, whose manner is chosen by the first word of the host's name ("silent-…", "slow-…",
-// "page-…", "quick-…") unless `manners` says otherwise, with the certificate that it is given; what calls each host got, and how many at once. The slow one answers rightly, after `delayMs`.
+// "page-…", "quick-…", "keeping-…") unless `manners` says otherwise, with the certificate that it is given; what calls each host got, and how many at once;
+// the identities and twins of each host, which a PUT writes whole: what it does not say is gone. The slow one answers rightly, after `delayMs`; the keeping one
+// deletes nothing, the single one has no bulk call, and the twinless one besides breaks off where a twin is wanted.
 // Must never know what the service does with such an answer.
 'use strict';
 
@@ -14,20 +16,56 @@ const BULK_MAX = 100; // devices in one call, as a hub's reference says
 const tooMany = { Message: 'ErrorCode:ArgumentInvalid;More than 100 devices', ExceptionMessage: '' };
 const notFound = { Message: 'ErrorCode:DeviceNotFound;E2E-a device that does not exist', ExceptionMessage: '' };
 
+const found = { Message: 'ErrorCode:DeviceAlreadyExists;A device with this ID is registered', ExceptionMessage: '' };
+const stale = { Message: 'ErrorCode:PreconditionFailed;Precondition failed', ExceptionMessage: '' };
+
+let etags = 0;
+const put = (identities, id, identity) => identities.set(id, { ...identity, deviceId: id, etag: `e${++etags}` }).get(id);
+
+// One device: what a hub says to PUT, GET and DELETE.
+function deviceAnswer(request, id, body, response, identities) {
+  const standing = identities.get(id);
+  const match = request.headers['if-match'];
+  if (request.method === 'PUT' && !match && standing) return json(response, 409, found);
+  if ((request.method !== 'PUT' || match) && !standing) return json(response, 404, notFound);
+  if (match && match !== '*' && match !== `"${standing.etag}"`) return json(response, 412, stale);
+  if (request.method === 'DELETE') return identities.delete(id) && response.writeHead(204).end();
+  return json(response, 200, request.method === 'PUT' ? put(identities, id, JSON.parse(body)) : standing);
+}
+
+const empty = () => ({ tags: {}, properties: { desired: {}, reported: {} } });
+
+function twinAnswer(request, id, body, response, identities, twins) {
+  if (!identities.has(id)) return json(response, 404, notFound);
+  if (request.method !== 'GET') twins.set(id, { ...empty(), ...JSON.parse(body) });
+  return json(response, 200, { ...empty(), ...twins.get(id), deviceId: id });
+}
+
+function bulkAnswer(items, response, identities, twins) {
+  const errors = items.filter(({ id }) => identities.has(id)).map(({ id }) => ({ deviceId: id, errorCode: 409001, errorStatus: found.Message }));
+  for (const { id, importMode, tags, properties, ...identity } of items) {
+    if (identities.has(id)) continue;
+    put(identities, id, identity);
+    twins.set(id, { ...empty(), ...(tags && { tags }), ...(properties && { properties }) });
+  }
+  return json(response, 200, { isSuccessful: errors.length === 0, errors, warnings: [] });
+}
+
 // What a hub says to the calls of a worker.
-function hubAnswer(request, body, response) {
+function hubAnswer(request, body, response, { identities, twins }) {
+  const [, what, id] = /^\/(devices|twins)\/([^?]+)/.exec(request.url) || [];
   if (!request.headers.authorization) return json(response, 401, unauthorized);
+  if (what === 'twins') return twinAnswer(request, decodeURIComponent(id), body, response, identities, twins);
+  if (id) return deviceAnswer(request, decodeURIComponent(id), body, response, identities);
   if (request.method === 'GET') return json(response, 200, { connectedDeviceCount: 0 });
-  if (request.method === 'DELETE') return json(response, 404, notFound);
-  if (request.method === 'POST' && JSON.parse(body).length > BULK_MAX) return json(response, 400, tooMany);
-  if (request.method === 'POST') return json(response, 200, { isSuccessful: true, errors: [], warnings: [] });
-  return json(response, 200, JSON.parse(body));
+  const items = JSON.parse(body);
+  return items.length > BULK_MAX ? json(response, 400, tooMany) : bulkAnswer(items, response, identities, twins);
 }
 
 class Stranger {
   // pem: certificate and key. page: what the "page-…" hosts answer, {status, type, body}.
   constructor(address, pem, { delayMs = 7000, page = { status: 200, type: 'text/html', body: '<html>It works!</html>' } } = {}) {
-    Object.assign(this, { address, delayMs, page, calls: new Map(), open: new Map(), most: new Map(), manners: new Map() });
+    Object.assign(this, { address, delayMs, page, calls: new Map(), open: new Map(), most: new Map(), manners: new Map(), registries: new Map() });
     this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
     this.sockets = new Set();
     this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
@@ -45,7 +83,7 @@ class Stranger {
   take(request, response) {
     const host = request.headers.host.split(':')[0];
     const parts = [];
-    this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, path: request.url, at: Date.now() }]);
+    this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, path: request.url, ifMatch: request.headers['if-match'], at: Date.now() }]);
     this.count(host, response);
     request.on('data', (part) => parts.push(part));
     request.on('end', () => this.answer(this.manners.get(host) || host.split('-')[0], request, Buffer.concat(parts).toString(), response));
@@ -57,10 +95,17 @@ class Stranger {
     response.on('close', () => add(-1));
   }
 
+  registryOf(host) {
+    return this.registries.get(host) || this.registries.set(host, { identities: new Map(), twins: new Map() }).get(host);
+  }
+
   answer(manner, request, body, response) {
-    if (manner === 'page') response.writeHead(this.page.status, { 'Content-Type': this.page.type }).end(this.page.body);
-    if (manner === 'slow') setTimeout(() => hubAnswer(request, body, response), this.delayMs).unref();
-    if (manner === 'quick') hubAnswer(request, body, response);
+    const asHub = () => hubAnswer(request, body, response, this.registryOf(request.headers.host.split(':')[0]));
+    if (manner === 'page' || (manner === 'keeping' && request.method === 'DELETE')) response.writeHead(this.page.status, { 'Content-Type': this.page.type }).end(this.page.body);
+    else if (manner === 'slow') setTimeout(asHub, this.delayMs).unref();
+    else if (['single', 'twinless'].includes(manner) && request.method === 'POST') json(response, 404, { Message: 'ErrorCode:NotFound;There is no bulk call' });
+    else if (manner === 'twinless' && request.url.startsWith('/twins/')) response.destroy();
+    else if (['quick', 'keeping', 'single', 'twinless'].includes(manner)) asHub();
   }
 }
 

@@ -65,13 +65,23 @@ SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, %L
 SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, NULL, 0, NULL, 1$$, t.scope('a'))), 1::bigint, 'a registration deleted');
 
 SELECT is(pg_temp.notes('hub_device_create', pg_temp.hub() || $$'{d1,d2}', 1, '{enabled,enabled}', '{NULL,NULL}', '{none,none}', '{NULL,NULL}',
-          '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{f,f}'$$), 1::bigint, 'many devices of one call are one event');
-SELECT is(pg_temp.notes('hub_device_create', pg_temp.hub() || $$'{d1}', 1, '{enabled}', '{NULL}', '{none}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{f}'$$),
+          '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{f,f}', '0ne00000001', '{"{}",NULL}', '{NULL,NULL}'$$), 1::bigint, 'many devices of one call are one event');
+SELECT is(pg_temp.notes('hub_device_create', pg_temp.hub() || $$'{d1}', 1, '{enabled}', '{NULL}', '{none}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{f}', NULL, '{NULL}', '{NULL}'$$),
           0::bigint, 'none is made: no event');
-SELECT is(pg_temp.notes('hub_device_update', pg_temp.hub() || $$'{d1}', 1, '{disabled}', '{NULL}', '{none}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{f}',
-          '{f}', '{0}', '{0}'$$), 1::bigint, 'a device of a hub changed');
-SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{9,9}', '{9,9}'$$), 0::bigint, 'devices with another etag stay');
-SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{0,0}', '{0,0}'$$), 1::bigint, 'devices of a hub deleted');
+CREATE FUNCTION pg_temp.device_update(writer text) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.hub() || format($f$'{d1}', 1, '{disabled}', '{NULL}', '{none}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{f}', '{f}', '{0}', '{0}', %L$f$, writer)
+$$;
+SELECT is(pg_temp.notes('hub_device_update', pg_temp.device_update('0ne00000002')), 0::bigint, 'an ID scope changes no device of another one');
+SELECT is(pg_temp.notes('hub_device_update', pg_temp.device_update('0ne00000001')), 1::bigint, 'but its own');
+SELECT is(pg_temp.notes('hub_device_update', pg_temp.device_update(NULL)), 1::bigint, 'and the hub''s operator any');
+SELECT is((SELECT owner FROM idscope.hub_device WHERE device_id = 'd1'), '0ne00000001', 'who owns none');
+SELECT is(pg_temp.notes('hub_twin_put', (SELECT format($$%s, 'd1', '{}', '{}', false$$, hub_id) FROM idscope.hub_registry WHERE hub_key = 'hub-a')), 1::bigint, 'a twin changed');
+SELECT is((SELECT array_agg(device_id || ' ' || revision) FROM idscope.hub_twin WHERE device_id LIKE 'd_'), '{"d1 2"}', 'and counted');
+SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{9,9}', '{9,9}', NULL$$), 0::bigint, 'devices with another etag stay');
+SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{0,0}', '{0,0}', '0ne00000002'$$), 0::bigint, 'and those of another ID scope');
+INSERT INTO idscope.scope (id_scope, issued_to, retired_at) VALUES ('0ne00000001', t.tenant('a'), now());
+SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{0,0}', '{0,0}', '0ne00000002'$$), 1::bigint, 'whose owner is gone is anybody''s; devices of a hub deleted');
+SELECT is((SELECT count(*) FROM idscope.hub_twin WHERE device_id LIKE 'd_'), 0::bigint, 'with their twins');
 
 SELECT is(pg_temp.notes('admin_tenant_insert', format($$%L, 'new'$$, gen_random_uuid()), 'idscope_admin'), 1::bigint, 'a new tenant');
 SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, t.tenant('a'), gen_random_uuid()), 'idscope_admin'), 1::bigint, 'a new subscription');

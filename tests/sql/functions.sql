@@ -68,6 +68,8 @@ SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hub
 SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_hubs(100)'), '{(0)}', 'then there is nothing to do');
 SELECT results_eq('SELECT r.hub_key, d.device_id FROM idscope.hub_device d JOIN idscope.hub_registry r USING (hub_id)',
                   $$VALUES ('hub-b' COLLATE "C", 'Device-b' COLLATE "C")$$, 'a living hub loses nothing');
+SELECT results_eq('SELECT r.hub_key, t.device_id FROM idscope.hub_twin t JOIN idscope.hub_registry r USING (hub_id)',
+                  $$VALUES ('hub-b' COLLATE "C", 'Device-b' COLLATE "C")$$, 'nor do its devices lose their twins, which go with the dead ones');
 
 -- purge_retired_scopes: every table that leads its key with id_scope is emptied, also one that is made tomorrow; nothing of a living scope goes.
 SELECT t.put('scope', '{"id_scope": "0ne000000dd", "retired_at": "2026-01-02T03:04:05Z"}');

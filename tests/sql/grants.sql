@@ -19,6 +19,7 @@ INSERT INTO expected VALUES
     ('hub',               'SIUD', '',     ''),
     ('hub_policy',        'SIUD', 'S',    ''),
     ('hub_device',        'SIUD', '',     ''),
+    ('hub_twin',          'SIUD', '',     ''),
     ('hub_device_count',  'SI',   'SID',  ''),
     ('scope',             'SI',   'S',    ''),
     ('instance',          'SIUD', 'S',    ''),
@@ -27,7 +28,7 @@ INSERT INTO expected VALUES
     ('link_latency',      'S',    'SIUD', ''),
     ('link_move',         'S',    '',     ''),
     ('enrollment',        'SIUD', 'S',    ''),
-    ('enrollment_detail', 'SIUD', '',     ''),
+    ('enrollment_detail', 'SIUD', 'S',    ''),
     ('registration',      'SIUD', 'SU',   ''),
     ('challenge',         'SIU',  'SD',   ''),
     ('alloc_input',       'S',    'SID',  ''),
@@ -87,7 +88,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'in_time', 'keys_joined', 'name_take', 'note', 'purge_retired_hubs',
+SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'in_time', 'keys_joined', 'name_take', 'note', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -103,6 +104,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.enrolled(''x'', ''x'')', 'idscope_(api|worker)'),
         ('SELECT idscope.device_id_taken(''x'', ''x'', ''x'')', 'idscope_api'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
+        ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),
         ('SELECT idscope.purge_retired_scopes(1)', 'idscope_worker')) AS f (call, allowed)
  CROSS JOIN unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who

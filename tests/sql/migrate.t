@@ -154,7 +154,7 @@ tenancy|ALTER TABLE idscope.name_rest DISABLE ROW LEVEL SECURITY
 tenancy|REVOKE INSERT ON idscope.token_key FROM idscope_admin
 tenancy|REVOKE UPDATE (disabled_at) ON idscope.service_principal FROM idscope_admin
 tenancy|GRANT EXECUTE ON FUNCTION idscope.gate_client(uuid) TO PUBLIC
-hubs|DROP TABLE idscope.hub_device
+hubs|DROP TABLE idscope.hub_device CASCADE
 hubs|ALTER POLICY hub_policy_api ON idscope.hub_policy USING (true)
 hubs|REVOKE UPDATE (version) ON idscope.hub_registry FROM idscope_api
 hubs|ALTER FUNCTION idscope.purge_retired_hubs(int) SECURITY INVOKER

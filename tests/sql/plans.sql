@@ -23,7 +23,7 @@ INSERT INTO wanted VALUES
     ('job_claim',       'idscope_worker', '{job}'),
     ('job_done',        'idscope_worker', '{job}'),
     ('job_put_back',    'idscope_worker', '{job}'),
-    ('assign_look',     'idscope_worker', '{enrollment,registration}'),
+    ('assign_look',     'idscope_worker', '{enrollment,enrollment_detail,registration}'),
     ('assign_choose',   'idscope_worker', '{job,registration}'),
     ('assign_wait',     'idscope_worker', '{job,registration}'),
     ('assign_finish',   'idscope_worker', '{job,registration}'),

@@ -62,9 +62,13 @@ static void statistics_count(void **state)
 static void a_device_is_gone_when_the_hub_says_so(void **state)
 {
     struct hub_call deleted = call_of(state, 204, ""),
-                    unknown = call_of(state, 404, "{\"Message\":\"ErrorCode:DeviceNotFound;…\"}");
+                    unknown = call_of(state, 404, "{\"Message\":\"ErrorCode:DeviceNotFound;…\"}"),
+                    anothers = call_of(state, 409, "{\"Message\":\"ErrorCode:DeviceOfAnotherScope;…\"}"),
+                    conflict = call_of(state, 409, "{\"Message\":\"ErrorCode:Conflict;…\"}");
     assert_true(hub_answer_is_gone(&deleted));
     assert_true(hub_answer_is_gone(&unknown));
+    assert_true(hub_answer_is_gone(&anothers));
+    assert_false(hub_answer_is_gone(&conflict));
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         struct hub_call found = call_of(state, 200, pages[i]), lost = call_of(state, 404, pages[i]);
         assert_false(hub_answer_is_gone(&found));

@@ -61,8 +61,14 @@ static struct db_assign_end end_of(const struct assign_item *item)
         e.status = regstate_move(REG_ASSIGNING, REG_EV_HUB_MADE);
         e.made = target_of(item);
         e.pushed_version = item->step == ASSIGN_MADE ? f->enrollment_version : 0;
-        e.migrate = f->enrollment.reprovision_policy.migrate_device_data == TRI_TRUE;
+        e.migrate = item->carried.twin.p != NULL;
         e.left = left_behind(item);
+        break;
+    case ASSIGN_STAYS:
+        e.status = regstate_move(REG_ASSIGNING, REG_EV_HUB_MADE);
+        e.made = (struct db_identity){f->assigned_hub, f->device_id};
+        e.input = NULL;
+        e.again = true;
         break;
     case ASSIGN_FAIL:
         e.status = regstate_move(REG_ASSIGNING, REG_EV_NO_HUB);
@@ -79,7 +85,7 @@ static struct db_assign_end end_of(const struct assign_item *item)
      * it off. */
     if (item->called && !stands_on(f->assigned_hub, f->device_id, item->link->host, item->device_id))
         e.orphan = target_of(item);
-    if (item->step == ASSIGN_FAIL || item->step == ASSIGN_DISABLE)
+    if (item->step == ASSIGN_FAIL || item->step == ASSIGN_DISABLE || item->step == ASSIGN_STAYS)
         e.left = item->called ? e.orphan : earlier_target(item, STR(""), STR(""));
     return e;
 }
@@ -185,6 +191,7 @@ static void take_choices(struct assign_batch *b)
         if (!assign_is_open(item) || choice++->written)
             continue;
         item->unchanged = false;
+        item->source = NULL;
         assign_postpone(item, (struct str){NULL, 0}, PAUSE_removal_stands_MS, false);
     }
 }

@@ -1,5 +1,5 @@
-/* assign.h: the parts of the assignment of devices, which is cut in three: which hub (assign_target.c), the calls
- * (assign_push.c), and the order of steps with what is written (assign.c). */
+/* assign.h: the parts of the assignment of devices, which is cut in four: which hub (assign_target.c), the calls
+ * (assign_push.c), what they say (assign_identity.c), and the order of steps with what is written (assign.c). */
 #ifndef IDSCOPE_JOB_ASSIGN_H
 #define IDSCOPE_JOB_ASSIGN_H
 
@@ -15,7 +15,23 @@ enum assign_step {
     ASSIGN_WAIT,    /* stays assigning: sentence, delay_ms, counts */
     ASSIGN_PUSH,    /* the identity is to be made on `link` */
     ASSIGN_TOLD,    /* nothing changed and the hub is down: the device is told its hub */
+    ASSIGN_STAYS,   /* it is to move and the hub that it moves from is down: the device is told that one */
     ASSIGN_MADE,    /* the hub holds the identity with these keys */
+};
+
+/* What goes along when a device moves, as the hub that it moves from says. */
+struct identity_carried {
+    struct str status, status_reason; /* absent: nothing is known */
+    struct str capabilities, twin;    /* JSON, when its data go along */
+};
+
+/* What is to become of the twin when the identity is in place. */
+enum assign_twin {
+    TWIN_STAYS,
+    TWIN_BEGINS,   /* with the enrollment's initial twin: the identity was just made */
+    TWIN_IF_BLANK, /* the same, unless somebody wrote to it: the identity was there */
+    TWIN_RESET,    /* to the initial twin, whatever it holds */
+    TWIN_CARRIED,  /* from the hub that the device leaves */
 };
 
 struct assign_item {
@@ -24,7 +40,13 @@ struct assign_item {
     enum assign_step step;
     bool written; /* the end is in the database */
 
-    const struct db_link *link; /* PUSH and what comes of it */
+    const struct db_link *link;   /* PUSH and what comes of it */
+    const struct db_link *source; /* that it moves from, while it is to be asked; NULL: it does not, or is gone */
+    struct identity_carried carried;
+    bool left;           /* `source` has shown the identity; its twin is still to be read */
+    struct str standing; /* the identity on `link` as it was read; absent: it was not */
+    bool placed;         /* the identity is there with these keys; its twin is not */
+    enum assign_twin twin;
     struct str device_id;
     const struct sha256 *input; /* of this choice, whatever came of it; NULL: the hub is kept */
     int64_t scope_inputs, enrollment_inputs;
@@ -62,7 +84,8 @@ struct assign_turn {
 /* Decides the step of an item, and for PUSH link, device id and inputs. May read latencies. */
 err_t assign_decide(struct assign_batch *b, struct assign_item *item);
 
-/* Turns what could not be done now into WAIT; an unchanged device is TOLD its hub instead. */
+/* Turns what could not be done now into WAIT; an unchanged device is told its hub instead, and so is one whose hub of
+ * before has no word for its move. */
 void assign_postpone(struct assign_item *item, struct str sentence, int64_t delay_ms, bool counts);
 
 /* Does the item wait for a call? */

@@ -1,13 +1,14 @@
-/* assign_push.c: the calls that make identities on hubs: in bulk (POST /devices) where the hub has it, else one by one.
- * Hubs are called at the same time, so a slow one holds up nobody but its own. It must never write a registration or a
- * job, nor call past the deadline of the batch. */
+/* assign_push.c: the calls that make and change identities on hubs: in bulk (POST /devices) where the hub has it and
+ * nothing is to be read first, else one by one. Hubs are called at the same time, so a slow one holds up nobody but its
+ * own. It must never write a registration or a job, nor call past the deadline of the batch. */
 #include <string.h>
 
+#include "core/id.h"
 #include "core/json.h"
 #include "core/process/clock.h"
 #include "workers/calls.h"
 #include "workers/hub_answer.h"
-#include "workers/job/assign.h"
+#include "workers/job/assign_identity.h"
 
 enum {
     BULK_MAX = 100, /* devices in one bulk call, a hub's own bound */
@@ -16,6 +17,8 @@ enum {
     CODE_BAD_DEVICE = 400004,
     STATUS_PART = 1000, /* a hub's error code begins with its HTTP status */
     CODE_QUOTA = 403002,
+    CODE_OF_ANOTHER = 409009, /* a hub of ours: another ID scope made the device */
+    CODE_CONFLICT = 409001,
 };
 
 /* What was found out about a link, to be written when there is a connection. */
@@ -34,10 +37,11 @@ struct push {
     size_t count;
     struct link_credentials credentials;
     size_t credential;               /* in use */
+    bool built_in;                   /* a hub of this deployment */
     bool begun, heard, single, done; /* heard: the hub has answered */
     bool told;                       /* that it is done */
     struct trouble trouble;
-    struct assign_item *one; /* of a single call */
+    struct assign_item *one; /* of a single call; NULL: the call is in bulk */
     struct hub_call call;
 };
 
@@ -48,6 +52,7 @@ struct pushes {
     struct calls calls;
     struct push *at;
     size_t count;
+    bool again; /* a hub that was done has got more to do */
 };
 
 static struct arena *arena_of(const struct push *p)
@@ -65,6 +70,37 @@ bool assign_is_open(const struct assign_item *item)
     return item->step == ASSIGN_PUSH;
 }
 
+/* Where its next call goes. */
+static const struct db_link *link_now(const struct assign_item *item)
+{
+    return item->source ? item->source : item->link;
+}
+
+static struct str device_id_there(const struct assign_item *item)
+{
+    return item->source ? item->found->device_id : item->device_id;
+}
+
+static bool is_here(const struct push *p, const struct assign_item *item)
+{
+    return assign_is_open(item) && link_now(item) == p->link;
+}
+
+/* The next call for an item. An identity is changed by what changes alone where the hub keeps what is not said; another
+ * hub may take what is not said for what is to go, so it is read and written back whole. */
+enum item_call { CALL_LEAVE, CALL_LEAVE_TWIN, CALL_CREATE, CALL_READ, CALL_CHANGE, CALL_READ_TWIN, CALL_TWIN };
+
+static enum item_call next_call(const struct push *p, const struct assign_item *item)
+{
+    if (item->source)
+        return item->left ? CALL_LEAVE_TWIN : CALL_LEAVE;
+    if (item->placed)
+        return item->twin == TWIN_IF_BLANK ? CALL_READ_TWIN : CALL_TWIN;
+    if (!item->update)
+        return CALL_CREATE;
+    return p->built_in || item->standing.p ? CALL_CHANGE : CALL_READ;
+}
+
 /* --- what becomes of items ---------------------------------------------------------------------------------------- */
 
 static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, bool counts)
@@ -72,7 +108,7 @@ static void postpone_all(struct push *p, struct str sentence, int64_t least_ms, 
     for (size_t i = 0; i < p->count; i++) {
         struct assign_item *item = p->items[i];
         int64_t backoff_ms = counts ? job_backoff_ms(JOB_assign, item->job.attempt) : 0;
-        if (assign_is_open(item))
+        if (is_here(p, item))
             assign_postpone(item, sentence, backoff_ms > least_ms ? backoff_ms : least_ms, counts);
     }
     p->done = true;
@@ -89,7 +125,7 @@ static void stand_back_one(struct assign_item *item)
 static void release_all(struct push *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (assign_is_open(p->items[i]))
+        if (is_here(p, p->items[i]))
             p->items[i]->step = ASSIGN_WAIT;
     p->done = true;
 }
@@ -105,44 +141,57 @@ static void refuse(struct push *p, struct assign_item *item, int64_t code, struc
                                   (long long)code, (int)n, words.p ? words.p : "");
 }
 
-/* There when it was thought missing, or the other way round: the next call says it the other way. */
-static void flip(struct push *p, struct assign_item *item)
+static void refuse_anothers(struct push *p, struct assign_item *item)
 {
-    item->update = !item->update;
+    item->step = ASSIGN_FAIL;
+    item->called = false; /* nothing of ours is there */
+    item->error_code = CODE_CONFLICT;
+    item->sentence = arena_printf(arena_of(p), "The device %.*s of %s belongs to another provisioning service.",
+                                  STR_ARG(item->device_id), p->link->host_name.p);
+}
+
+/* There when it was thought missing, or the other way round, or changed since it was read: the next call goes by that.
+ */
+static void flip(struct push *p, struct assign_item *item, int64_t status)
+{
+    item->update = status != 404;
+    item->placed = false;
+    item->standing = (struct str){NULL, 0};
     if (++item->flips > FLIPS_MAX)
         assign_postpone(item, arena_printf(arena_of(p), "%s gives contradictory answers.", p->link->host_name.p),
                         job_backoff_ms(JOB_assign, item->job.attempt), true);
+}
+
+static void postpone_one(struct push *p, struct assign_item *item, int64_t code)
+{
+    assign_postpone(
+        item, arena_printf(arena_of(p), "%s answered %lld for the device.", p->link->host_name.p, (long long)code),
+        job_backoff_ms(JOB_assign, item->job.attempt), true);
 }
 
 /* One device's answer, in bulk or alone, by its HTTP status and the hub's code (which begins with it). */
 static void judge(struct push *p, struct assign_item *item, int64_t code, struct str words)
 {
     int64_t status = code / STATUS_PART;
-    if (status == 409 || status == 404 || status == 412)
-        flip(p, item);
+    if (code == CODE_OF_ANOTHER)
+        refuse_anothers(p, item);
+    else if (status == 409 || status == 404 || status == 412)
+        flip(p, item, status);
     else if (code == CODE_QUOTA ||
              (status >= 400 && status < 500 && status != 401 && status != 403 && status != 408 && status != 429))
         refuse(p, item, code, words);
     else
-        assign_postpone(
-            item, arena_printf(arena_of(p), "%s answered %lld for the device.", p->link->host_name.p, (long long)code),
-            job_backoff_ms(JOB_assign, item->job.attempt), true);
+        postpone_one(p, item, code);
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-/* Status, credentials and capabilities: what both forms of the request share. */
 static err_t write_device(struct push *p, const struct assign_item *item, struct text *out)
 {
-    struct hub_authentication identity;
-    const struct attest_row row = {p->b->c->worker->ring, item->found->attestation};
-    TRY(attest_hub_identity(arena_of(p), &row, item->found->evidence, NULL, &identity));
-    json_member_text(out, "status", STR("enabled"));
-    json_member(out, "authentication");
-    codec_encode(out, hub_authentication_codec, &identity);
-    json_member(out, "capabilities");
-    codec_encode(out, capabilities_codec, &item->found->enrollment.capabilities);
-    return NULL;
+    const struct key_ring *ring = p->b->c->worker->ring;
+    if (item->update)
+        return identity_change(arena_of(p), ring, item, out);
+    return identity_create(arena_of(p), ring, item, !p->one, out);
 }
 
 /* What is stored and does not open is our own trouble: it waits for a person with the right key ring. */
@@ -156,7 +205,7 @@ static void unopened(struct push *p, struct assign_item *item)
 static bool name_is_taken(const struct push *p, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (assign_is_open(p->items[i]) && str_same(p->items[i]->device_id, p->items[index]->device_id))
+        if (is_here(p, p->items[i]) && str_same(p->items[i]->device_id, p->items[index]->device_id))
             return true;
     return false;
 }
@@ -189,9 +238,9 @@ static struct str bulk_body(struct push *p)
     text_add_char(&out, '[');
     for (size_t i = 0; i < p->count && members < BULK_MAX; i++) {
         struct assign_item *item = p->items[i];
-        if (assign_is_open(item) && name_is_taken(p, i))
+        if (is_here(p, item) && name_is_taken(p, i))
             stand_back_one(item);
-        else if (assign_is_open(item))
+        else if (is_here(p, item))
             members += add_member(p, item, &out);
     }
     text_add_char(&out, ']');
@@ -211,45 +260,79 @@ static err_t single_body(struct push *p, struct assign_item *item, struct str *r
     return NULL;
 }
 
-static struct assign_item *first_open(const struct push *p)
+static bool goes_alone(const struct push *p, const struct assign_item *item)
+{
+    enum item_call next = next_call(p, item);
+    return p->single || item->standing.p || (next != CALL_CREATE && next != CALL_CHANGE);
+}
+
+static struct assign_item *next_alone(const struct push *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (assign_is_open(p->items[i]))
+        if (is_here(p, p->items[i]) && goes_alone(p, p->items[i]))
             return p->items[i];
     return NULL;
 }
 
-static void start_call(struct push *p, const char *method, struct str path, struct str body, bool if_match_any)
+static bool has_more(const struct push *p)
 {
-    p->call = (struct hub_call){
-        .host = p->link->host,
-        .method = method,
-        .path = path,
-        .body = body,
-        .if_match_any = if_match_any,
-        .credential = &p->credentials.at[p->credential],
-        .timeout_ms = p->b->c->worker->cfg->hub_timeout_ms,
-        .owner = p,
-    };
+    for (size_t i = 0; i < p->count; i++)
+        if (is_here(p, p->items[i]))
+            return true;
+    return false;
+}
+
+static void start_call(struct push *p, struct hub_call call)
+{
+    call.host = p->link->host;
+    call.credential = &p->credentials.at[p->credential];
+    call.timeout_ms = p->b->c->worker->cfg->hub_timeout_ms;
+    call.id_scope = p->b->id_scope;
+    call.owner = p;
+    p->call = call;
     calls_start(p->calls, &p->call);
 }
 
-static void start_single(struct push *p)
+/* What each call is; its body comes from elsewhere. */
+static const struct {
+    const char *method;
+    bool identity, twin, matched; /* writes an identity; is about its twin; with If-Match */
+} calls_of[] = {
+    [CALL_LEAVE] = {.method = "GET"},
+    [CALL_LEAVE_TWIN] = {.method = "GET", .twin = true},
+    [CALL_CREATE] = {.method = "PUT", .identity = true},
+    [CALL_READ] = {.method = "GET"},
+    [CALL_CHANGE] = {.method = "PUT", .identity = true, .matched = true},
+    [CALL_READ_TWIN] = {.method = "GET", .twin = true},
+    [CALL_TWIN] = {.method = "PUT", .twin = true, .matched = true},
+};
+
+/* False when there is nothing to be told of it. */
+static bool start_single(struct push *p, struct assign_item *item)
 {
-    struct str body;
-    while ((p->one = first_open(p)) && single_body(p, p->one, &body))
-        unopened(p, p->one);
-    if (p->one)
-        start_call(p, "PUT", link_device_path(arena_of(p), p->one->device_id), body, p->one->update);
-    else
-        p->done = true;
+    struct arena *a = arena_of(p);
+    enum item_call next = next_call(p, item);
+    struct str id = device_id_there(item);
+    struct hub_call call = {.method = calls_of[next].method};
+    call.path = calls_of[next].twin ? link_twin_path(a, id) : link_device_path(a, id);
+    if (calls_of[next].matched)
+        call.if_match = identity_if_match(a, item->standing);
+    if (calls_of[next].identity && single_body(p, item, &call.body)) {
+        unopened(p, item);
+        return false;
+    }
+    if (next == CALL_TWIN)
+        call.body = identity_twin(a, item);
+    start_call(p, call);
+    return true;
 }
 
 static void start_bulk(struct push *p)
 {
     struct str body = bulk_body(p);
-    if (first_open(p))
-        start_call(p, "POST", STR("/devices?api-version=" HUB_API_VERSION), body, false);
+    if (has_more(p))
+        start_call(
+            p, (struct hub_call){.method = "POST", .path = STR("/devices?api-version=" HUB_API_VERSION), .body = body});
     else
         p->done = true;
 }
@@ -257,9 +340,10 @@ static void start_bulk(struct push *p)
 /* The next call for what is still open; done when nothing is. */
 static void go_on(struct push *p)
 {
-    if (p->single)
-        start_single(p);
-    else
+    do
+        p->one = next_alone(p);
+    while (p->one && !start_single(p, p->one));
+    if (!p->one)
         start_bulk(p);
 }
 
@@ -287,7 +371,7 @@ static bool judge_error(struct push *p, const json_t *error)
     struct str id = str_of(json_string_value(json_object_get(error, "deviceId")));
     struct str words = arena_str(arena_of(p), str_of(json_string_value(json_object_get(error, "errorStatus"))));
     for (size_t i = 0; id.p && i < p->count; i++) {
-        if (!assign_is_open(p->items[i]) || !str_same(p->items[i]->device_id, id))
+        if (!is_here(p, p->items[i]) || !str_same(p->items[i]->device_id, id))
             continue;
         judge(p, p->items[i], error_code(error), words);
         return true;
@@ -295,12 +379,21 @@ static bool judge_error(struct push *p, const json_t *error)
     return false;
 }
 
-/* Devices that were sent and that no error names are made. */
+/* The identity is in place; its twin may be to be written yet. */
+static void place(struct assign_item *item, enum assign_twin twin)
+{
+    item->standing = (struct str){NULL, 0};
+    item->twin = twin;
+    item->placed = twin != TWIN_STAYS;
+    item->step = item->placed ? ASSIGN_PUSH : ASSIGN_MADE;
+}
+
+/* Devices that were sent and that no error names are made; with their twins, when they are new. */
 static void take_made(struct push *p, const int *flips_before)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (assign_is_open(p->items[i]) && p->items[i]->called && p->items[i]->flips == flips_before[i])
-            p->items[i]->step = ASSIGN_MADE;
+        if (is_here(p, p->items[i]) && p->items[i]->called && p->items[i]->flips == flips_before[i])
+            place(p->items[i], p->items[i]->update ? identity_twin_of_found(p->items[i]) : TWIN_STAYS);
 }
 
 /* {"isSuccessful", "errors": [{"deviceId", "errorCode", "errorStatus"}]}. False when the answer is none of these, or
@@ -373,20 +466,19 @@ static void take_strange(struct push *p)
                  true);
 }
 
-static void take_single_answer(struct push *p)
+static struct push *push_of(struct pushes *s, struct assign_batch *b, const struct db_link *link)
 {
-    struct str words = hub_answer_message(&p->call);
-    bool made = hub_answer_names(&p->call, p->one->device_id);
-    if (!made && !words.p) {
-        take_strange(p);
-        return;
-    }
-    hosts_was_good(hosts_of(p), p->link->host);
-    if (made)
-        p->one->step = ASSIGN_MADE;
-    else
-        judge(p, p->one, p->call.status * STATUS_PART, words);
-    go_on(p);
+    for (size_t i = 0; i < s->count; i++)
+        if (s->at[i].link == link)
+            return &s->at[i];
+    struct push *p = &s->at[s->count++];
+    *p = (struct push){.b = b,
+                       .all = s,
+                       .calls = &s->calls,
+                       .link = link,
+                       .built_in = id_hub_built_in(b->c->arena, link->host, b->c->worker->hub.domain),
+                       .items = ARENA_NEW_ARRAY(b->c->arena, b->rows->count, struct assign_item *)};
+    return p;
 }
 
 /* Among the hub's words; replies end in a NUL. */
@@ -395,10 +487,82 @@ static bool says(const struct push *p, const char *word)
     return strstr(p->call.reply.p, word) != NULL;
 }
 
+/* The hub that the device leaves has said what it knows: on to the other one. */
+static void leave(struct push *p, struct assign_item *item)
+{
+    item->source = NULL;
+    struct push *to = push_of(p->all, p->b, item->link);
+    to->items[to->count++] = item;
+    if (to->done)
+        to->begun = to->done = to->told = false;
+    p->all->again = true;
+}
+
+static void take_document(struct push *p, struct assign_item *item)
+{
+    struct arena *a = arena_of(p);
+    switch (next_call(p, item)) {
+    case CALL_LEAVE:
+        identity_carry(a, p->call.reply, item);
+        item->left = true;
+        if (!identity_takes_data(item))
+            leave(p, item);
+        break;
+    case CALL_LEAVE_TWIN:
+        identity_carry_twin(a, p->call.reply, item);
+        leave(p, item);
+        break;
+    case CALL_READ:
+        item->standing = p->call.reply;
+        if (identity_is_current(a, p->b->c->worker->ring, item))
+            place(item, identity_twin_of_found(item));
+        break;
+    case CALL_CREATE:
+        place(item, identity_twin_of_made(item));
+        break;
+    case CALL_CHANGE:
+        place(item, identity_twin_of_found(item));
+        break;
+    case CALL_READ_TWIN:
+        place(item, identity_twin_is_blank(p->call.reply) ? TWIN_BEGINS : TWIN_STAYS);
+        break;
+    case CALL_TWIN:
+        place(item, TWIN_STAYS);
+        break;
+    }
+}
+
+static void take_error(struct push *p, struct assign_item *item, struct str words)
+{
+    bool anothers = p->call.status == 409 && says(p, "DeviceOfAnotherScope");
+    if (!item->source)
+        judge(p, item, anothers ? CODE_OF_ANOTHER : p->call.status * STATUS_PART, words);
+    else if (p->call.status == 404)
+        leave(p, item);
+    else
+        postpone_one(p, item, p->call.status);
+}
+
+static void take_single_answer(struct push *p)
+{
+    struct str words = hub_answer_message(&p->call);
+    bool named = hub_answer_names(&p->call, device_id_there(p->one));
+    if (!named && !words.p) {
+        take_strange(p);
+        return;
+    }
+    hosts_was_good(hosts_of(p), p->link->host);
+    if (named)
+        take_document(p, p->one);
+    else
+        take_error(p, p->one, words);
+    go_on(p);
+}
+
 static void take_answer(struct push *p)
 {
     int status = p->call.status;
-    bool by_device = (p->single || status == 501) && status != 503;
+    bool by_device = (p->one || status == 501) && status != 503;
     if (p->call.outcome == HUB_CANCELLED)
         release_all(p);
     else if (p->call.outcome != HUB_ANSWERED)
@@ -408,7 +572,7 @@ static void take_answer(struct push *p)
     else if (status == 408 || status == 429 || (status >= 500 && !by_device) || (status >= 300 && status < 400))
         note_trouble(p, arena_printf(arena_of(p), "Waiting for %s: it answered %d.", p->link->host_name.p, status),
                      true);
-    else if (p->single)
+    else if (p->one)
         take_single_answer(p);
     else
         take_bulk_answer(p);
@@ -420,7 +584,7 @@ static void take_answer(struct push *p)
 static void stand_back(struct push *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (assign_is_open(p->items[i]))
+        if (is_here(p, p->items[i]))
             stand_back_one(p->items[i]);
     p->done = true;
 }
@@ -453,20 +617,6 @@ static void begin(struct push *p)
         calls_leave(p->calls, p->link->host);
 }
 
-static struct push *push_of(struct pushes *s, struct assign_batch *b, const struct db_link *link)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->at[i].link == link)
-            return &s->at[i];
-    struct push *p = &s->at[s->count++];
-    *p = (struct push){.b = b,
-                       .all = s,
-                       .calls = &s->calls,
-                       .link = link,
-                       .items = ARENA_NEW_ARRAY(b->c->arena, b->rows->count, struct assign_item *)};
-    return p;
-}
-
 static void group_by_hub(struct pushes *s)
 {
     const struct assign_turn *t = s->turn;
@@ -479,7 +629,7 @@ static void group_by_hub(struct pushes *s)
             struct assign_item *item = &t->at[i].items[k];
             if (!assign_is_open(item))
                 continue;
-            struct push *p = push_of(s, &t->at[i], item->link);
+            struct push *p = push_of(s, &t->at[i], link_now(item));
             p->items[p->count++] = item;
         }
 }
@@ -545,8 +695,9 @@ static void take_ended(void *context, struct hub_call *call)
     take_answer(p);
     if (p->done)
         calls_leave(p->calls, p->link->host);
-    if (p->done || first)
+    if (p->done || first || p->all->again)
         begin_where_room_is(context);
+    p->all->again = false;
 }
 
 /* What is known by now. A word about a link that cannot be written is no loss: the next call finds it out again. */

@@ -22,7 +22,7 @@ static struct str wanted_device_id(const struct db_assign_found *f)
 
 void assign_postpone(struct assign_item *item, struct str sentence, int64_t delay_ms, bool counts)
 {
-    item->step = item->unchanged ? ASSIGN_TOLD : ASSIGN_WAIT;
+    item->step = item->unchanged ? ASSIGN_TOLD : item->source ? ASSIGN_STAYS : ASSIGN_WAIT;
     item->sentence = sentence;
     item->delay_ms = delay_ms;
     item->counts = counts;
@@ -34,12 +34,10 @@ static int64_t backoff(const struct assign_item *item)
 }
 
 /* Whether the link may be called now; what is known to be down is not asked again and again. */
-static void push_to(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
+static void wait_for(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
 {
     struct arena *a = b->c->arena;
     int64_t held_ms = (link->slow_until_us - b->rows->scope.now_us) / 1000;
-    item->link = link;
-    item->step = ASSIGN_PUSH;
     item->waits_for = (struct str_list){ARENA_NEW_ARRAY(a, 1, struct str), 1, true};
     item->waits_for.at[0] = link->host;
     if (link->state == LINK_UNREACHABLE)
@@ -51,6 +49,25 @@ static void push_to(struct assign_batch *b, struct assign_item *item, const stru
     else if (held_ms > 0)
         assign_postpone(item, arena_printf(a, "Waiting for %s, which asked to slow down.", link->host_name.p), held_ms,
                         false);
+}
+
+/* A device that moves needs the word of the hub that it leaves, as long as that is linked. */
+static const struct db_link *source_of(const struct assign_batch *b, const struct assign_item *item)
+{
+    const struct db_link *source = link_of(b, item->found->assigned_hub);
+    return !source || source == item->link || link_is_gone(source) ? NULL : source;
+}
+
+static void push_to(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
+{
+    item->link = link;
+    item->step = ASSIGN_PUSH;
+    wait_for(b, item, link);
+    if (item->step != ASSIGN_PUSH)
+        return;
+    item->source = source_of(b, item);
+    if (item->source)
+        wait_for(b, item, item->source);
 }
 
 /* --- the three ways to a hub -------------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 static void ask(struct identity_job *j)
 {
     j->call.method = "DELETE";
-    j->call.if_match_any = true;
+    j->call.if_match = STR("*");
 }
 
 static enum identity_said said(struct identity_job *j)

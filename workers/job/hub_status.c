@@ -42,7 +42,8 @@ static void ask(struct identity_job *j)
     const struct status_job *s = (const struct status_job *)j;
     j->call.method = s->body.p ? "PUT" : "GET";
     j->call.body = s->body;
-    j->call.if_match_any = s->body.p != NULL;
+    if (s->body.p)
+        j->call.if_match = STR("*");
 }
 
 static enum identity_said said(struct identity_job *j)

@@ -72,7 +72,7 @@ static void start_call(struct probe *p, const char *method, struct str path)
         .host = k->link->host,
         .method = method,
         .path = path,
-        .if_match_any = p->started > 1,
+        .if_match = p->started > 1 ? STR("*") : (struct str){NULL, 0},
         .credential = &k->credentials.at[p - k->probes],
         .timeout_ms = k->item.c->worker->cfg->hub_timeout_ms,
         .owner = p,

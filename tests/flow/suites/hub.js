@@ -2,7 +2,8 @@
 'use strict';
 
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, expect, each, sas, fresh, refusedHub, sharedScene, scene, stack, until } = require('../kit');
+const { Registry } = require('azure-iothub');
+const { assert, idscope, expect, each, sas, fresh, names, refusedHub, sharedScene, scene, stack, until } = require('../kit');
 
 const at = (id) => `/devices/${encodeURIComponent(id)}`;
 const keys = () => ({ type: 'sas', symmetricKey: { primaryKey: sas.newKey(), secondaryKey: sas.newKey() } });
@@ -64,7 +65,7 @@ describe('hub: devices', { concurrency: 4 }, () => {
     refusedHub(await call('PUT', at('x'), { body: { deviceId: 'x', statusReason: 'y'.repeat(20000) } }), 413, 'MessageTooLarge');
     refusedHub(await call('GET', at('x'), { version: null }), 400, 'ArgumentInvalid', /api-version/);
     refusedHub(await call('PATCH', at('x'), { body: {} }), 405, 'MethodNotAllowed');
-    refusedHub(await call('GET', '/twins/x'), 404, 'NotFound');
+    refusedHub(await call('GET', '/configurations/x'), 404, 'NotFound');
   });
 });
 
@@ -142,6 +143,96 @@ describe('hub: bulk, lists, statistics', { concurrency: 4 }, () => {
     await until('the changes to be folded', async () => (await stack.sql('SELECT count(*) FROM idscope.hub_device_count WHERE n > 0')) === '0');
     assert.deepEqual(expect('folded', await idscope.hub(made.hubs[0], 'GET', '/statistics/devices'), 200), counts);
     assert.deepEqual(expect('service', await idscope.hub(made.hubs[0], 'GET', '/statistics/service'), 200), { connectedDeviceCount: 0 });
+  });
+});
+
+describe('hub: twins', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after });
+  const call = (method, path, options) => idscope.hub(made.hubs[0], method, path, options);
+  const twinAt = (id) => `/twins/${encodeURIComponent(id)}`;
+  const create = async (prefix = 'twin') => {
+    const id = fresh(prefix);
+    expect('create', await call('PUT', at(id), { body: { deviceId: id } }), 200);
+    return id;
+  };
+  const patch = (id, body, headers = { 'If-Match': '*' }) => call('PATCH', twinAt(id), { body, headers });
+  const put = (id, body, headers = { 'If-Match': '*' }) => call('PUT', twinAt(id), { body, headers });
+  const bare = ({ tags, properties: { desired: { $metadata, $version, ...desired } } }) => ({ tags, desired });
+
+  test('a device has a twin with all members that clients read; nobody wrote to it', async () => {
+    const id = await create();
+    const twin = expect('get', await call('GET', twinAt(id)), 200);
+    assert.deepEqual(Object.keys(twin), ['deviceId', 'etag', 'deviceEtag', 'status', 'statusUpdateTime', 'connectionState', 'lastActivityTime', 'cloudToDeviceMessageCount', 'authenticationType',
+      'x509Thumbprint', 'modelId', 'version', 'tags', 'properties', 'capabilities']);
+    assert.deepEqual([twin.deviceId, twin.status, twin.authenticationType, twin.version, twin.tags], [id, 'enabled', 'sas', 1, {}]);
+    assert.deepEqual(twin.properties, { desired: { $metadata: { $lastUpdated: '0001-01-01T00:00:00' }, $version: 1 }, reported: { $metadata: { $lastUpdated: '0001-01-01T00:00:00' }, $version: 1 } });
+    assert.equal(twin.deviceEtag, (await made.identity(made.hubs[0], id)).etag);
+  });
+
+  test('PATCH merges member by member and null takes away; PUT replaces; versions and etags follow', async () => {
+    const id = await create();
+    const first = expect('merge', await patch(id, { tags: { hall: 'B', place: { row: 1, seat: 2 } }, properties: { desired: { rate: 5 } } }), 200);
+    assert.deepEqual(bare(first), { tags: { hall: 'B', place: { row: 1, seat: 2 } }, desired: { rate: 5 } });
+    assert.deepEqual([first.version, first.properties.desired.$version], [2, 2]);
+    const second = expect('take away', await patch(id, { tags: { hall: null, place: { seat: null, shelf: { x: null } } } }), 200);
+    assert.deepEqual(bare(second), { tags: { place: { row: 1, shelf: {} } }, desired: { rate: 5 } });
+    assert.deepEqual([second.version, second.properties.desired.$version, second.properties.desired.$metadata], [3, 2, first.properties.desired.$metadata], 'tags alone changed');
+    assert.notEqual(second.etag, first.etag);
+    refusedHub(await patch(id, { tags: { a: 1 } }, { 'If-Match': `"${first.etag}"` }), 412, 'PreconditionFailed');
+    const third = expect('read and written back', await put(id, second, { 'If-Match': `"${second.etag}"` }), 200);
+    assert.deepEqual(bare(third), bare(second));
+    assert.deepEqual(bare(expect('replace', await put(id, { tags: { a: 1, b: null } }), 200)), { tags: { a: 1 }, desired: {} });
+    assert.equal((await made.identity(made.hubs[0], id)).etag, third.deviceEtag, 'the identity has an etag of its own');
+    assert.equal((await call('DELETE', at(id), { headers: { 'If-Match': '*' } })).status, 204);
+    refusedHub(await call('GET', twinAt(id)), 404, 'DeviceNotFound');
+    expect('again', await call('PUT', at(id), { body: { deviceId: id } }), 200);
+    assert.deepEqual(bare(expect('get', await call('GET', twinAt(id)), 200)), { tags: {}, desired: {} }, 'a device made again has a twin of its own');
+  });
+
+  test('numbers and their order stay as they were written, whatever else is changed', async () => {
+    const id = await create();
+    const desired = '{"z":0.1,"a":1e-7,"big":12345678901234567890123,"list":[1.50,{"n":-0.0}]}';
+    expect('put', await put(id, `{"tags":{"n":21.300},"properties":{"desired":${desired}}}`), 200);
+    const { text } = await patch(id, { tags: { other: true } });
+    assert.ok(text.includes('"tags":{"n":21.300,"other":true}') && text.includes(desired.slice(0, -1)), text);
+  });
+
+  test('what is outside the rules is refused and names the member; of many that write at once none is lost', async () => {
+    const id = await create();
+    const cases = [[{ tags: 1 }, /tags/], [{ properties: { desired: [] } }, /desired/], [{ tags: { 'a.b': 1 } }, /tags: names/], [{ tags: { $a: 1 } }, /tags: names/], [{ properties: { desired: { a: { 'b c': 1 } } } }, /desired: names/],
+      [{ tags: { '': 1 } }, /tags: a member/], ['{', /JSON/], [{ tags: { pad: 'x'.repeat(66000) } }, /tags/]];
+    for (const [body, words] of cases) refusedHub(await patch(id, body), 400, 'ArgumentInvalid', words);
+    refusedHub(await patch(fresh('none'), { tags: {} }), 404, 'DeviceNotFound');
+    refusedHub(await call('DELETE', twinAt(id)), 405, 'MethodNotAllowed');
+    await each(Array.from({ length: 20 }, (_, i) => i), 10, async (i) => expect('patch', await patch(id, { tags: { [`t${i}`]: i } }), 200));
+    const twin = expect('get', await call('GET', twinAt(id)), 200);
+    assert.equal(Object.keys(twin.tags).length, 20);
+    assert.equal(twin.version, 21);
+  });
+
+  test('the npm client reads, changes and queries twins, page by page', async (t) => {
+    const own = await scene(t);
+    const [hub] = own.hubs;
+    const ids = Array.from({ length: 25 }, (_, i) => `n${String(i).padStart(2, '0')}`);
+    expect('bulk', await idscope.hub(hub, 'POST', '/devices', { body: ids.map((id, i) => ({ id, importMode: 'create', tags: { n: i, hall: i % 2 ? 'A' : 'B' }, properties: { desired: { rate: i } }, capabilities: { iotEdge: i === 3 } })) }), 200);
+    names('127.0.0.1', hub.host);
+    const registry = Registry.fromConnectionString(hub.connectionString);
+    const { responseBody: twin } = await registry.getTwin('n03');
+    assert.deepEqual([twin.tags, twin.properties.desired.rate, twin.capabilities.iotEdge], [{ n: 3, hall: 'A' }, 3, true]);
+    const { result: changed } = await twin.update({ tags: { hall: null }, properties: { desired: { rate: { now: 7 } } } });
+    assert.deepEqual([changed.tags, changed.properties.desired.rate], [{ n: 3 }, { now: 7 }]);
+    await assert.rejects(registry.updateTwin('n03', { tags: { a: 1 } }, 'stale'), /Precondition/i);
+    const ask = async (text, size) => {
+      const query = registry.createQuery(text, size);
+      const found = [];
+      while (query.hasMoreResults) found.push(...(await query.nextAsTwin()).result.map(({ deviceId }) => deviceId));
+      return found;
+    };
+    assert.deepEqual(await ask('SELECT * FROM devices', 7), ids);
+    assert.deepEqual(await ask('select * from devices where capabilities.iotEdge = true'), ['n03']);
+    assert.deepEqual(await ask("SELECT * FROM devices WHERE tags.hall = 'B' AND properties.desired.rate > 20", 1), ['n22', 'n24']);
+    assert.deepEqual(await ask("SELECT * FROM devices WHERE deviceId IN ['n01', 'n02']".replace('[', '(').replace(']', ')')), ['n01', 'n02']);
+    await assert.rejects(ask('SELECT * FROM devices.modules'), /expected|query/i);
   });
 });
 

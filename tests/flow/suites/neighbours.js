@@ -337,7 +337,7 @@ describe('neighbours', () => {
       assert.equal(device.state.assignedHub, hub.host);
       await made.relink([Idscope.link(hub, { applyAllocationPolicy: false }), Idscope.link(made.hubs[0])]);
       stranger.page = { status: 200, type: 'text/html', body: '<html>It works!</html>' };
-      stranger.manners.set(hub.host, 'page');
+      stranger.manners.set(hub.host, 'keeping');
       assert.equal((await made.register(device)).assignedHub, made.hubs[0].host);
       const removals = () => stranger.calls.get(hub.host).filter((call) => call.method === 'DELETE' && call.path.includes(device.id)).length;
       await until('a second try', () => removals() > 1);

@@ -282,10 +282,21 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     ];
   });
 
+  const twinAt = (id) => `/twins/${encodeURIComponent(id)}`;
+  for (const [name, method] of [['hub_twin_patch', 'PATCH'], ['hub_twin_put', 'PUT']]) {
+    refuses(name, () => [
+      ...hub(method, twinAt(device.id), { body: { tags: { a: 1 } } }),
+      ...[{ tags: 1 }, { tags: { 'a.b': 1 } }, { properties: { desired: [] } }, '{'].map((body) => [400, hubCall(method, twinAt(device.id), { body })]),
+      [404, hubCall(method, twinAt(fresh('none')), { body: { tags: { a: 1 } } })],
+      [412, hubCall(method, twinAt(device.id), { body: { tags: { a: 1 } }, headers: { 'If-Match': '"stale"' } })],
+      [413, hubCall(method, twinAt(device.id), { body: { tags: { a: 'x'.repeat(200000) } } })],
+    ]);
+  }
+
   refuses('token', () => ['client_secret', 'client_id', 'grant_type', 'scope'].map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
 
   test('the list of writes is whole', () => {
-    const readers = ['hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'registration_status'];
+    const readers = ['hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'hub_twin_query', 'registration_status'];
     const lines = fs.readFileSync(path.join(__dirname, '../../../api/openapi.yaml'), 'utf8').split('\n');
     const writes = lines.flatMap((line, i) => {
       const id = /^ {6}operationId: (\S+)/.exec(line);

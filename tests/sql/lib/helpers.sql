@@ -40,6 +40,7 @@ BEGIN
              'hub_id', (SELECT hub_id FROM idscope.hub_registry WHERE hub_key = 'hub-' || own))
         WHEN 'hub_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'hub_key', 'hub-' || who, 'key_name_key', 'policy-' || own,
              'key_name', 'Policy-' || own, 'rights', 3, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
+        WHEN 'hub_twin' THEN jsonb_build_object('hub_id', 1, 'device_id', 'Device-' || own)
         WHEN 'hub_device' THEN jsonb_build_object('hub_id', 1, 'device_id', 'Device-' || own, 'generation', 1, 'auth_type', 'sas',
              'primary_sealed', '\x01', 'secondary_sealed', '\x02')
         WHEN 'hub_device_count' THEN jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub_registry WHERE hub_key = 'hub-' || who),
@@ -121,7 +122,9 @@ BEGIN
         FOREACH tab IN ARRAY shared LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
-        PERFORM t.put('hub_device', jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub WHERE hub_key = 'hub-' || who)), who, who);
+        FOREACH tab IN ARRAY ARRAY['hub_device', 'hub_twin'] LOOP
+            PERFORM t.put(tab, jsonb_build_object('hub_id', (SELECT hub_id FROM idscope.hub WHERE hub_key = 'hub-' || who)), who, who);
+        END LOOP;
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',

@@ -2,13 +2,18 @@
  * never show a tenant another one's. */
 #include "api/op/attempt.h"
 
-#include <string.h>
-
 #include "api/op/list.h"
 #include "api/op/op.h"
 #include "core/limits.h"
 
-const struct codec attempt_codec[] = {
+struct attempt {
+    int64_t at_us;
+    struct str registration_id, tracking_id;
+    enum tri enrolled;
+    struct opt_i64 error_code;
+    struct str reason, address;
+};
+static const struct codec attempt_codec[] = {
     CODEC_TIME(struct attempt, at_us, "attemptedDateTimeUtc"),
     CODEC_TEXT(struct attempt, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_OUT),
     CODEC_TEXT(struct attempt, tracking_id, "trackingId", 0, CODEC_OUT),
@@ -19,7 +24,7 @@ const struct codec attempt_codec[] = {
     CODEC_END,
 };
 
-struct attempt attempt_shown(struct arena *a, const struct attempt_row *row)
+static struct attempt shown_of(struct arena *a, const struct attempt_row *row)
 {
     return (struct attempt){
         .at_us = row->at_us,
@@ -30,6 +35,17 @@ struct attempt attempt_shown(struct arena *a, const struct attempt_row *row)
         .reason = row->reason,
         .address = row->address,
     };
+}
+
+void attempts_shown(struct arena *a, const struct attempt_row *rows, size_t count, struct text *out)
+{
+    text_add_char(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        struct attempt shown = shown_of(a, &rows[i]);
+        text_add(out, i ? STR(",") : STR(""));
+        codec_encode(out, attempt_codec, &shown);
+    }
+    text_add_char(out, ']');
 }
 
 /* --- what is asked ------------------------------------------------------------------------------------------------ */
@@ -112,13 +128,7 @@ err_t op_attempt_list(struct call *r)
     TRY(db_attempt_list(r->db, r->arena, &wanted, &rows, &count));
     struct text out;
     text_init(&out, r->arena, 4096);
-    text_add_char(&out, '[');
-    for (size_t i = 0; i < count && i < size; i++) {
-        struct attempt shown = attempt_shown(r->arena, &rows[i]);
-        text_add(&out, i ? STR(",") : STR(""));
-        codec_encode(&out, attempt_codec, &shown);
-    }
-    text_add_char(&out, ']');
+    attempts_shown(r->arena, rows, count < size ? count : size, &out);
     list_headers(r, "RefusedAttempt", size);
     if (count > size)
         call_header(r, "x-ms-continuation", token_of(r->arena, &rows[size - 1]));

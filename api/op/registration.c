@@ -1,7 +1,5 @@
-/* registration.c: registrations as the service plane sees them: read, forget, block, explain (wire.md 3). It must
- * never explain from anything but what was stored at the choice. */
-#include "core/alloc.h"
-
+/* registration.c: registrations as the service plane sees them: read, forget, block (wire.md 3). It must never
+ * make a registration. */
 #include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
@@ -89,22 +87,4 @@ err_t op_registration_block(struct call *r)
 err_t op_registration_unblock(struct call *r)
 {
     return block(r, false);
-}
-
-err_t op_registration_explain(struct call *r)
-{
-    struct str key;
-    struct registration_input stored;
-    struct alloc_input input;
-    bool found;
-    TRY(service_registration_id(r, &key));
-    TRY(db_registration_input(r->db, r->arena, r->instance->id_scope, key, &found, &stored));
-    if (!found)
-        return E(REGISTRATION_NOT_FOUND);
-    if (!stored.input.p)
-        return call_fail(r, E(REGISTRATION_NOT_FOUND), "No hub has been chosen for this registration yet.");
-    TRY(alloc_input_read(r->arena, stored.input, &r->log_detail, &input));
-    return call_reply(r, 200,
-                      alloc_explain(r->arena, &input, r->instance->id_scope_text, stored.registration_id,
-                                    enc_hex(r->arena, stored.hash, false)));
 }

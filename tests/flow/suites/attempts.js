@@ -115,6 +115,27 @@ describe('attempts', () => {
     for (const right of [device.key, device.secondaryKey]) expect('register', await ask(made, device.id, sas.forDevice(made.idScope, device.id, right)), 202);
   });
 
+  test('an explanation tells of an id that was never registered: its enrollment, check words, attempts; of an unknown one the ids that are near', async () => {
+    const mark = fresh('');
+    const ids = ['valve-10', 'valve-11', 'valve-12', 'vent-1', 'other'].map((name) => `${name}${mark}`);
+    const [device, disabled] = await each(ids, 4, (id, i) => made.enroll(i === 1 ? { provisioningStatus: 'disabled' } : {}, id));
+    const why = async (id) => (await idscope.explain(made.instance, id)).json;
+    const { json } = await refusal(made, device.id, sas.forDevice(made.idScope, device.id, sas.newKey()));
+    await logged(made, json.trackingId);
+    const told = await why(device.id.toUpperCase());
+    assert.deepEqual(told.enrollment, { registrationId: device.id, provisioningStatus: 'enabled', attestationType: 'symmetricKey',
+      checkWords: { primaryKey: wordOf(device.key), secondaryKey: wordOf(device.secondaryKey) } });
+    assert.deepEqual(told.attempts, await listed(made, `?registrationId=${device.id}`));
+    assert.equal(told.nearest, undefined);
+    assert.equal((await why(disabled.id)).enrollment.provisioningStatus, 'disabled');
+    const unknown = await why('valve-1');
+    assert.equal(unknown.enrollment, null);
+    assert.deepEqual(unknown.nearest.slice(0, 3).sort(), ids.slice(0, 3), 'those that begin like it stand first');
+    assert.ok(unknown.nearest.length <= 5);
+    assert.deepEqual(unknown.attempts, []);
+    refused(await idscope.service(made.instance, 'GET', '/registrations/a%20b/explain'), 400);
+  });
+
   test('pages go back in time, each attempt once; time and id choose', async () => {
     const { id } = await made.enroll();
     const sent = [];

@@ -176,6 +176,12 @@ static err_t not_routed(struct call *r, unsigned allowed)
     return E(METHOD_NOT_ALLOWED);
 }
 
+/* Clients of hubs ask for modules, which a built-in hub has not. */
+static bool is_of_modules(const struct call *r, const struct path *path)
+{
+    return r->plane == PLANE_HUB && path->n > 2 && str_same_nocase(path->decoded[2], STR("modules"));
+}
+
 static bool two_digits(const char *p, int min, int max)
 {
     int64_t n;
@@ -254,6 +260,8 @@ err_t router_resolve(struct call *r, struct str method, struct str host_port, st
     TRY(split_path(r, path_of(r, target), &path));
     r->plane = plane_of(host, &path);
     r->route = find_route(r, host, &path, &allowed);
+    if (!r->route && is_of_modules(r, &path))
+        return call_fail(r, E(NOT_FOUND), "A built-in hub has devices and no modules.");
     if (!r->route)
         return not_routed(r, allowed);
     take_segments(r, &path);

@@ -189,6 +189,14 @@ describe('hub: twins', { concurrency: 4 }, () => {
     assert.deepEqual(bare(expect('get', await call('GET', twinAt(id)), 200)), { tags: {}, desired: {} }, 'a device made again has a twin of its own');
   });
 
+  test('modules are refused in words that name them', async () => {
+    const id = await create();
+    for (const [method, path] of [['GET', `/devices/${id}/modules`], ['PUT', `/devices/${id}/modules/one`], ['DELETE', `/devices/${id}/modules/one`], ['GET', `/twins/${id}/modules/one`], ['PATCH', `/twins/${id}/modules/one`]]) {
+      refusedHub(await call(method, path, method === 'GET' ? {} : { body: {} }), 404, 'NotFound', /no modules/);
+    }
+    refusedHub(await call('POST', '/devices/query', { body: { query: 'SELECT * FROM devices.modules' } }), 400, 'ArgumentInvalid', /query/);
+  });
+
   test('numbers and their order stay as they were written, whatever else is changed', async () => {
     const id = await create();
     const desired = '{"z":0.1,"a":1e-7,"big":12345678901234567890123,"list":[1.50,{"n":-0.0}]}';

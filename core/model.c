@@ -231,24 +231,33 @@ const struct codec registration_state_codec[] = {
 #undef R_
 
 #define E_ struct enrollment
+/* What entries for a device and for a group share. */
+#define ENROLLMENT_ROWS                                                                                                \
+    CODEC_OBJECT(E_, attestation, "attestation", attestation_codec, struct attestation, CODEC_MUST),                   \
+        CODEC_INNER(E_, capabilities, "capabilities", capabilities_codec, 0),                                          \
+        CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MOST, CODEC_ANY_CASE),                                \
+        CODEC_JSON(E_, initial_twin, "initialTwin", TWIN_MAX, CODEC_OBJECT_ONLY),                                      \
+        CODEC_TEXT(E_, etag, "etag", ETAG_MAX, 0),                                                                     \
+        CODEC_WORD(E_, provisioning_status, "provisioningStatus", provisioning_status_words, 0),                       \
+        CODEC_INNER(E_, reprovision_policy, "reprovisionPolicy", reprovision_policy_codec, 0),                         \
+        CODEC_TIME(E_, created_us, "createdDateTimeUtc"), CODEC_TIME(E_, updated_us, "lastUpdatedDateTimeUtc"),        \
+        CODEC_WORD(E_, allocation_policy, "allocationPolicy", policy_words, 0),                                        \
+        CODEC_TEXTS(E_, iot_hubs, "iotHubs", LINKS_MOST, 0),                                                           \
+        CODEC_JSON(E_, custom_allocation, "customAllocationDefinition", DEFINITION_MAX, CODEC_OBJECT_ONLY)
+
 const struct codec enrollment_codec[] = {
-    CODEC_TEXT(E_, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
+    CODEC_TEXT(E_, id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
     CODEC_TEXT(E_, device_id, "deviceId", DEVICE_ID_MOST, 0),
     CODEC_OBJECT(E_, registration_state, "registrationState", registration_state_codec, struct registration_state,
                  CODEC_OUT),
     CODEC_JSON(E_, optional_device_information, "optionalDeviceInformation", TWIN_MAX, CODEC_OBJECT_ONLY),
-    CODEC_OBJECT(E_, attestation, "attestation", attestation_codec, struct attestation, CODEC_MUST),
-    CODEC_INNER(E_, capabilities, "capabilities", capabilities_codec, 0),
-    CODEC_TEXT(E_, iot_hub_host_name, "iotHubHostName", HOST_MOST, CODEC_ANY_CASE),
-    CODEC_JSON(E_, initial_twin, "initialTwin", TWIN_MAX, CODEC_OBJECT_ONLY),
-    CODEC_TEXT(E_, etag, "etag", ETAG_MAX, 0),
-    CODEC_WORD(E_, provisioning_status, "provisioningStatus", provisioning_status_words, 0),
-    CODEC_INNER(E_, reprovision_policy, "reprovisionPolicy", reprovision_policy_codec, 0),
-    CODEC_TIME(E_, created_us, "createdDateTimeUtc"),
-    CODEC_TIME(E_, updated_us, "lastUpdatedDateTimeUtc"),
-    CODEC_WORD(E_, allocation_policy, "allocationPolicy", policy_words, 0),
-    CODEC_TEXTS(E_, iot_hubs, "iotHubs", LINKS_MOST, 0),
-    CODEC_JSON(E_, custom_allocation, "customAllocationDefinition", DEFINITION_MAX, CODEC_OBJECT_ONLY),
+    ENROLLMENT_ROWS,
+    CODEC_END,
+};
+
+const struct codec enrollment_group_codec[] = {
+    CODEC_TEXT(E_, id, "enrollmentGroupId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
+    ENROLLMENT_ROWS,
     CODEC_END,
 };
 #undef E_

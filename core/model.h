@@ -116,9 +116,11 @@ extern const struct codec capabilities_codec[];
 
 struct registration_state;
 
-/* An individual enrollment as the service plane reads and writes it. */
+/* An entry of the enrollment list as the service plane reads and writes it: an individual enrollment, or an enrollment
+ * group, which has no device id, no device information and no registration of its own. */
 struct enrollment {
-    struct str registration_id, device_id;
+    struct str id; /* registrationId or enrollmentGroupId */
+    struct str device_id;
     struct attestation *attestation;
     struct capabilities capabilities;
     struct str iot_hub_host_name;
@@ -133,6 +135,7 @@ struct enrollment {
     struct registration_state *registration_state; /* out only: once the device has registered */
 };
 extern const struct codec enrollment_codec[];
+extern const struct codec enrollment_group_codec[];
 extern const struct codec attestation_codec[]; /* {"type","symmetricKey":{…}}: attestationmechanism */
 
 /* What a TPM is handed for its hub. */

@@ -1,4 +1,5 @@
-/* enrollment.h: individual enrollments (db/sql/enrollment.sql). Every write is checked against what its caller saw. */
+/* enrollment.h: the enrollment list, of devices and of groups (db/sql/enrollment.sql). Every write is checked against
+ * what its caller saw. */
 #ifndef IDSCOPE_DB_ENROLLMENT_H
 #define IDSCOPE_DB_ENROLLMENT_H
 
@@ -7,8 +8,8 @@
 
 /* The columns of an attestation, in whichever row it stands. */
 #define ATTESTATION_COLS                                                                                               \
-    COL(attestation.id_scope), COL(attestation.key), COL_WORD(attestation.type, attestation_type_words),               \
-        COL(attestation.sealed)
+    COL(attestation.id_scope), COL(attestation.key), COL(attestation.of_group),                                        \
+        COL_WORD(attestation.type, attestation_type_words), COL(attestation.sealed)
 
 /* Those of what it does at the hub: members of an enrollment that the assignment reads. */
 #define EFFECT_COLS                                                                                                    \
@@ -24,23 +25,30 @@ struct enrollment_row {
     struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };
 
-/* The enrollment and, if its device ever registered, what became of it. *ret is zeroed when it is not found. */
-err_t db_enrollment_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
-                         bool *ret_found, struct enrollment_row *ret);
+/* Which entry of the list. */
+struct enrollment_key {
+    struct str id_scope, key; /* registration id or group id, in lower case */
+    bool of_group;
+};
+
+/* The entry and, if it is a device that ever registered, what became of it. *ret is zeroed when it is not found. */
+err_t db_enrollment_find(struct db *db, struct arena *a, const struct enrollment_key *at, bool *ret_found,
+                         struct enrollment_row *ret);
 
 /* A stretch of the list, in the order of one member and then of the key, from behind a place up (or down) to the last
  * value. */
 enum enrollment_order {
     ENROLLMENTS_BY_ID,
-    ENROLLMENTS_BY_DEVICE,
     ENROLLMENTS_BY_CREATED,
     ENROLLMENTS_BY_UPDATED,
     ENROLLMENTS_BY_STATUS,
     ENROLLMENTS_BY_POLICY,
-    ENROLLMENTS_BY_ATTESTATION
+    ENROLLMENTS_BY_ATTESTATION,
+    ENROLLMENTS_BY_DEVICE /* of individual ones alone */
 };
 struct enrollment_stretch {
     struct str id_scope;
+    bool of_group;
     enum enrollment_order by;
     bool down;                   /* by id, created and updated alone */
     struct str value, key, last; /* where the order is a time: */
@@ -53,9 +61,8 @@ err_t db_enrollment_list(struct db *db, struct arena *a, const struct enrollment
 /* What a write is checked against. */
 struct enrollment_guard {
     struct uuid tenant_id;
-    struct str id_scope;
+    struct enrollment_key of;
     int64_t scope_version;
-    struct str registration_key;
     const struct uuid *etag; /* that it must have; NULL: any */
 };
 
@@ -66,6 +73,7 @@ struct enrollment_outcome {
     struct str unlinked; /* a named hub that is not linked; absent: none */
     struct str taken_by; /* the enrollment whose device has the device id already; absent: none */
     bool retyped;        /* what is stored is of another type than what was to be kept */
+    bool crowded;        /* the instance has as many groups of this type as it may */
     bool written;
 };
 
@@ -82,8 +90,8 @@ struct enrollment_change {
 enum { ENROLLMENT_CHANGES_MAX = 10 };
 err_t db_enrollment_put_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
                             bool update);
-/* Deletes enrollments and forgets their registrations; an identity that is being made in this moment is taken off its
- * hub after remove_after_ms, the lease of jobs. */
+/* Deletes entries and forgets the registrations of those that are of devices; an identity that is being made in this
+ * moment is taken off its hub after remove_after_ms, the lease of jobs. */
 err_t db_enrollment_delete_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
                                int64_t remove_after_ms);
 

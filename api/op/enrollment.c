@@ -1,8 +1,7 @@
-/* enrollment.c: individual enrollments, one at a time (wire.md 3.2): when a write happens, which answer shows keys. It
- * must never show a key but in the answers to PUT and attestationmechanism. */
+/* enrollment.c: entries of the enrollment list, one at a time (wire.md 3.2): when a write happens, which answer shows
+ * keys. It must never show a key but in the answers to PUT and attestationmechanism. */
 #include "api/op/enrollment.h"
 
-#include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
 
@@ -30,33 +29,34 @@ const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struc
     return &row->enrollment;
 }
 
-static err_t reply_enrollment(struct call *r, struct enrollment_row *row, bool secret)
+static err_t reply_enrollment(struct call *r, const struct enrollment_kind *kind, struct enrollment_row *row,
+                              bool secret)
 {
     TRY(show_attestation(r, row, secret, &row->enrollment.attestation));
-    return call_reply_codec(r, 200, enrollment_codec, enrollment_shown(r, r->arena, row));
+    return call_reply_codec(r, 200, kind->codec, enrollment_shown(r, r->arena, row));
 }
 
-static err_t find_enrollment(struct call *r, struct enrollment_row *ret)
+static err_t find_enrollment(struct call *r, const struct enrollment_kind *kind, struct enrollment_row *ret)
 {
-    struct str key;
+    struct enrollment_key at = {.id_scope = r->instance->id_scope, .of_group = kind->of_group};
     bool found;
-    TRY(service_registration_id(r, &key));
-    TRY(db_enrollment_find(r->db, r->arena, r->instance->id_scope, key, &found, ret));
-    return found ? NULL : E(ENROLLMENT_NOT_FOUND);
+    TRY(service_registration_id(r, &at.key));
+    TRY(db_enrollment_find(r->db, r->arena, &at, &found, ret));
+    return found ? NULL : kind->missing;
 }
 
-err_t op_enrollment_get(struct call *r)
+err_t enrollment_get(struct call *r, const struct enrollment_kind *kind)
 {
     struct enrollment_row row;
-    TRY(find_enrollment(r, &row));
-    return reply_enrollment(r, &row, true);
+    TRY(find_enrollment(r, kind, &row));
+    return reply_enrollment(r, kind, &row, true);
 }
 
-err_t op_enrollment_attestation(struct call *r)
+err_t enrollment_attestation(struct call *r, const struct enrollment_kind *kind)
 {
     struct enrollment_row row;
     struct attestation *a;
-    TRY(find_enrollment(r, &row));
+    TRY(find_enrollment(r, kind, &row));
     TRY(show_attestation(r, &row, false, &a));
     return call_reply_codec(r, 200, attestation_codec, a);
 }
@@ -70,9 +70,9 @@ err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struc
     if (o->written)
         return NULL;
     if (w->match == MATCH_ABSENT && o->found)
-        return E(ENROLLMENT_EXISTS);
+        return w->kind->exists;
     if (w->match != MATCH_ABSENT && !o->found)
-        return E(ENROLLMENT_NOT_FOUND);
+        return w->kind->missing;
     if (w->match != MATCH_ABSENT && !o->matches)
         return w->match == MATCH_ANY ? E(STALE) : E(PRECONDITION_FAILED);
     if (o->unlinked.p)
@@ -80,19 +80,21 @@ err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struc
                          w->body.iot_hubs.n ? "iotHubs" : "iotHubHostName", STR_ARG(o->unlinked));
     if (o->taken_by.p)
         return call_fail(r, E(BAD_FIELD), "deviceId: %.*s is the device id of the enrollment %.*s.",
-                         STR_ARG(w->body.device_id.p ? w->body.device_id : w->body.registration_id),
-                         STR_ARG(o->taken_by));
+                         STR_ARG(w->body.device_id.p ? w->body.device_id : w->body.id), STR_ARG(o->taken_by));
+    if (o->crowded)
+        return E(GROUPS_EXCEEDED);
     w->retyped = o->retyped;
     if (o->retyped)
-        return E(STALE);         /* to be sealed anew */
-    return E(ENROLLMENT_EXISTS); /* made by another request in this moment */
+        return E(STALE);    /* to be sealed anew */
+    return w->kind->exists; /* made by another request in this moment */
 }
 
 /* An etag that is none of ours equals no row's. */
 void enrollment_set_guard(struct call *r, struct enrollment_write *w)
 {
     w->guard.tenant_id = r->instance->tenant_id;
-    w->guard.id_scope = r->instance->id_scope;
+    w->guard.of.id_scope = r->instance->id_scope;
+    w->guard.of.of_group = w->kind->of_group;
     w->guard.scope_version = r->instance->version;
     w->guard.etag = w->match == MATCH_TAG || w->match == MATCH_NEVER ? &w->tag : NULL;
 }
@@ -103,9 +105,9 @@ static err_t find_kept(struct call *r, struct enrollment_write *w, struct attest
 {
     bool found;
     struct enrollment_row row;
-    TRY(db_enrollment_find(r->db, r->arena, w->guard.id_scope, w->guard.registration_key, &found, &row));
+    TRY(db_enrollment_find(r->db, r->arena, &w->guard.of, &found, &row));
     if (!found)
-        return E(ENROLLMENT_NOT_FOUND);
+        return w->kind->missing;
     *ret = row.attestation;
     if (w->match == MATCH_ANY) {
         w->merged = row.etag;
@@ -118,7 +120,8 @@ static err_t seal_attestation(struct call *r, struct enrollment_write *w, struct
 {
     const struct attestation *in = w->body.attestation;
     enum attest_kept kept = w->match == MATCH_ABSENT ? ATTEST_KEEPS_NOTHING : attest_kept(in);
-    struct attest_row row = {r->shared->ring, {.id_scope = w->guard.id_scope, .key = w->guard.registration_key}};
+    const struct enrollment_key *of = &w->guard.of;
+    struct attest_row row = {r->shared->ring, {.id_scope = of->id_scope, .key = of->key, .of_group = of->of_group}};
     if (kept == ATTEST_KEEPS_ALL && !w->retyped) {
         *ret = (struct attest_stored){.type = in->type};
         return NULL;
@@ -144,27 +147,27 @@ static err_t put_work(struct call *r, void *context)
     TRY(enrollment_make_row(r, w, &row));
     TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
     TRY(enrollment_refusal(r, w, &outcome));
-    return reply_enrollment(r, &written, false);
+    return reply_enrollment(r, w->kind, &written, false);
 }
 
 /* That of the address, if it was left out. */
-static err_t take_id(struct call *r, struct enrollment *e)
+static err_t take_id(struct call *r, const struct enrollment_kind *kind, struct enrollment *e)
 {
     struct str id = r->segments[SEGMENT_ID];
-    if (!e->registration_id.p)
-        e->registration_id = id;
-    if (!str_same_nocase(e->registration_id, id))
-        return call_fail(r, E(BAD_FIELD), "registrationId must be the one of the address.");
+    if (!e->id.p)
+        e->id = id;
+    if (!str_same_nocase(e->id, id))
+        return call_fail(r, E(BAD_FIELD), "%s must be the one of the address.", kind->id);
     return NULL;
 }
 
-err_t op_enrollment_put(struct call *r)
+err_t enrollment_put(struct call *r, const struct enrollment_kind *kind)
 {
-    struct enrollment_write w = {0};
-    TRY(service_registration_id(r, &w.guard.registration_key));
-    TRY(call_decode(r, enrollment_codec, CODEC_KEEP_UNKNOWN, &w.body));
-    TRY(take_id(r, &w.body));
-    TRY(enrollment_check(r, &w.body));
+    struct enrollment_write w = {.kind = kind};
+    TRY(service_registration_id(r, &w.guard.of.key));
+    TRY(call_decode(r, kind->codec, CODEC_KEEP_UNKNOWN, &w.body));
+    TRY(take_id(r, kind, &w.body));
+    TRY(enrollment_check(r, kind, &w.body));
     w.match = service_match(r->options.if_match, &w.tag);
     return stale_retry(r, put_work, &w);
 }
@@ -179,10 +182,10 @@ static err_t delete_work(struct call *r, void *context)
     return call_reply_empty(r, 204);
 }
 
-err_t op_enrollment_delete(struct call *r)
+err_t enrollment_delete(struct call *r, const struct enrollment_kind *kind)
 {
-    struct enrollment_write w = {0};
-    TRY(service_registration_id(r, &w.guard.registration_key));
+    struct enrollment_write w = {.kind = kind};
+    TRY(service_registration_id(r, &w.guard.of.key));
     w.match = service_match(r->options.if_match, &w.tag);
     if (w.match == MATCH_ABSENT)
         w.match = MATCH_ANY;

@@ -1,4 +1,4 @@
-/* enrollment.h: what the operations on individual enrollments share. */
+/* enrollment.h: what the operations on the enrollment list share. */
 #ifndef IDSCOPE_OP_ENROLLMENT_H
 #define IDSCOPE_OP_ENROLLMENT_H
 
@@ -6,14 +6,31 @@
 #include "api/shared.h"
 #include "db/enrollment.h"
 
+/* A kind of entry: individual enrollments, or enrollment groups (enrollment_kind.c). */
+struct enrollment_kind {
+    bool of_group;
+    const struct codec *codec;
+    const char *id;        /* the member that names an entry */
+    const char *all;       /* … and the one that holds many of them */
+    err_t missing, exists; /* what is said of an entry */
+};
+
+/* The operations, for either kind. */
+err_t enrollment_get(struct call *r, const struct enrollment_kind *kind);
+err_t enrollment_attestation(struct call *r, const struct enrollment_kind *kind);
+err_t enrollment_put(struct call *r, const struct enrollment_kind *kind);
+err_t enrollment_delete(struct call *r, const struct enrollment_kind *kind);
+err_t enrollment_bulk(struct call *r, const struct enrollment_kind *kind);
+
 /* The row as clients see it, its attestation as the caller has set it, with what became of its device. */
 const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struct enrollment_row *row);
 
 /* Can it be written? Drops what clients send for nothing, and fills in what is left open. */
-err_t enrollment_check(struct call *r, struct enrollment *e);
+err_t enrollment_check(struct call *r, const struct enrollment_kind *kind, struct enrollment *e);
 
-/* A write of one enrollment. */
+/* A write of one entry. */
 struct enrollment_write {
+    const struct enrollment_kind *kind;
     struct enrollment_guard guard; /* the key from the beginning; the rest by enrollment_set_guard */
     enum match match;              /* what it asks of the row that is there, whose etag is */
     struct uuid tag;

@@ -1,5 +1,5 @@
-/* enrollment_body.c: which bodies of individual enrollments are good, and what is made of what they leave open (wire.md
- * 3.5; decisions.md 13, 15). It must never ask the database. */
+/* enrollment_body.c: which bodies of enrollments, individual or of a group, are good, and what is made of what they
+ * leave open (wire.md 3.5; decisions.md 13, 15). It must never ask the database. */
 #include "api/op/enrollment.h"
 #include "core/json.h"
 
@@ -112,9 +112,12 @@ static void set_defaults(struct enrollment *e)
         e->capabilities.iot_edge = TRI_FALSE;
 }
 
-err_t enrollment_check(struct call *r, struct enrollment *e)
+err_t enrollment_check(struct call *r, const struct enrollment_kind *kind, struct enrollment *e)
 {
     TRY(attest_form(r->arena, e->attestation, &r->detail));
+    if (kind->of_group && !attest_for_groups(e->attestation->type))
+        return call_fail(r, E(BAD_FIELD), "attestation.type %s is for individual enrollments alone.",
+                         attestation_type_words[e->attestation->type - 1]);
     TRY(check_ids(r, e));
     TRY(check_policy(r, e));
     TRY(clean_twin(r, &e->initial_twin));

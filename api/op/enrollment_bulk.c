@@ -1,21 +1,14 @@
-/* enrollment_bulk.c: many individual enrollments in one call (wire.md 3.4): one pipeline and one commit, however many
- * there are. One that is refused refuses no other. It must never write by rules of its own: those of a single write
- * hold (enrollment.h). */
+/* enrollment_bulk.c: many entries of the enrollment list in one call (wire.md 3.4): one pipeline and one commit,
+ * however many there are. One that is refused refuses no other. It must never write by rules of its own: those of a
+ * single write hold (enrollment.h). */
 #include <stdlib.h>
 
 #include "api/op/enrollment.h"
-#include "api/op/op.h"
 #include "api/op/stale.h"
 #include "core/json.h"
 
 enum bulk_mode { MODE_ABSENT, MODE_CREATE, MODE_UPDATE, MODE_UPDATE_IF_MATCH, MODE_DELETE };
 static const char *const mode_words[] = {"create", "update", "updateIfMatchETag", "delete", NULL};
-
-/* A delete asks for no more than this of an enrollment. */
-static const struct codec named_codec[] = {
-    CODEC_TEXT(struct enrollment, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_MUST),
-    CODEC_END,
-};
 
 /* One enrollment of the call, and what became of it. */
 struct item {
@@ -26,6 +19,7 @@ struct item {
     bool done;
 };
 struct bulk {
+    const struct enrollment_kind *kind;
     int mode;
     struct item *items;
     size_t count;
@@ -57,26 +51,39 @@ static err_t read_match(struct call *r, int mode, struct enrollment_write *w)
     return NULL;
 }
 
-static err_t read_item(struct call *r, int mode, struct json_in in, struct item *it)
+/* A delete asks for no more than this of an entry. */
+static err_t read_named(struct call *r, const struct enrollment_kind *kind, struct json_in in, struct enrollment *ret)
+{
+    const struct codec named[] = {
+        CODEC_TEXT(struct enrollment, id, kind->id, REGISTRATION_ID_MOST, CODEC_MUST),
+        CODEC_END,
+    };
+    return codec_decode(r->arena, named, CODEC_KEEP_UNKNOWN, in, ret, &r->detail);
+}
+
+static err_t read_item(struct call *r, const struct bulk *b, struct json_in in, struct item *it)
 {
     struct enrollment *e = &it->write.body;
-    const json_t *id = json_object_get(in.v, "registrationId");
+    const json_t *id = json_object_get(in.v, b->kind->id);
+    it->write.kind = b->kind;
     it->id = arena_copy(r->arena, json_is_string(id) ? json_string_value(id) : "", json_string_length(id));
     if (!json_is_object(in.v))
         return call_fail(r, E(BAD_FIELD), "An enrollment must be an object.");
-    TRY(codec_decode(r->arena, mode == MODE_DELETE ? named_codec : enrollment_codec, CODEC_KEEP_UNKNOWN, in, e,
-                     &r->detail));
-    TRY(id_registration_check(e->registration_id, &r->detail));
-    it->write.guard.registration_key = arena_lower(r->arena, e->registration_id);
-    if (mode != MODE_DELETE)
-        TRY(enrollment_check(r, e));
-    return read_match(r, mode, &it->write);
+    if (b->mode == MODE_DELETE)
+        TRY(read_named(r, b->kind, in, e));
+    else
+        TRY(codec_decode(r->arena, b->kind->codec, CODEC_KEEP_UNKNOWN, in, e, &r->detail));
+    TRY(id_registration_check(e->id, &r->detail));
+    it->write.guard.of.key = arena_lower(r->arena, e->id);
+    if (b->mode != MODE_DELETE)
+        TRY(enrollment_check(r, b->kind, e));
+    return read_match(r, b->mode, &it->write);
 }
 
 static int compare_items(const void *a, const void *b)
 {
     const struct item *first = a, *second = b;
-    return str_compare(first->write.guard.registration_key, second->write.guard.registration_key);
+    return str_compare(first->write.guard.of.key, second->write.guard.of.key);
 }
 
 /* In the order of their keys, so that no two calls wait for each other. Two changes of one enrollment have no order:
@@ -88,7 +95,7 @@ static void sort_items(struct call *r, struct bulk *b)
         struct item *it = &b->items[i];
         if (it->done || compare_items(it - 1, it) != 0)
             continue;
-        err_say(&r->detail, NULL, "registrationId stands twice in this call.");
+        err_say(&r->detail, NULL, "%s stands twice in this call.", b->kind->id);
         settle(r, it, E(BAD_FIELD));
     }
 }
@@ -100,15 +107,15 @@ static err_t read_bulk(struct call *r, struct bulk *b)
     size_t i;
     TRY(json_read(r->body, &r->detail, &body));
     TRY(codec_decode(r->arena, bulk_codec, CODEC_KEEP_UNKNOWN, (struct json_in){body, r->body}, b, &r->detail));
-    const json_t *all = json_object_get(body, "enrollments");
+    const json_t *all = json_object_get(body, b->kind->all);
     if (!json_is_array(all) || json_array_size(all) > ENROLLMENT_CHANGES_MAX)
-        return call_fail(r, E(BAD_FIELD), "enrollments must be an array of at most %d enrollments.",
+        return call_fail(r, E(BAD_FIELD), "%s must be an array of at most %d of them.", b->kind->all,
                          ENROLLMENT_CHANGES_MAX);
     b->count = json_array_size(all);
     b->items = ARENA_NEW_ARRAY(r->arena, b->count, struct item);
     json_array_foreach(all, i, v)
     {
-        err_t e = read_item(r, b->mode, (struct json_in){v, r->body}, &b->items[i]);
+        err_t e = read_item(r, b, (struct json_in){v, r->body}, &b->items[i]);
         if (e)
             settle(r, &b->items[i], e);
     }
@@ -192,21 +199,26 @@ struct bulk_error {
     struct str id, status;
     struct opt_i64 code;
 };
-static const struct codec bulk_error_codec[] = {
-    CODEC_TEXT(struct bulk_error, id, "registrationId", 0, CODEC_OUT),
-    CODEC_I64(struct bulk_error, code, "errorCode", 0, 0, CODEC_OUT),
-    CODEC_TEXT(struct bulk_error, status, "errorStatus", 0, CODEC_OUT),
-    CODEC_END,
-};
 struct bulk_result {
     enum tri successful;
     struct obj_list errors;
 };
-static const struct codec bulk_result_codec[] = {
-    CODEC_BOOL(struct bulk_result, successful, "isSuccessful", CODEC_OUT),
-    CODEC_OBJECTS(struct bulk_result, errors, "errors", bulk_error_codec, struct bulk_error, 0, CODEC_OUT),
-    CODEC_END,
-};
+
+static err_t reply_result(struct call *r, const struct enrollment_kind *kind, const struct bulk_result *result)
+{
+    const struct codec error[] = {
+        CODEC_TEXT(struct bulk_error, id, kind->id, 0, CODEC_OUT),
+        CODEC_I64(struct bulk_error, code, "errorCode", 0, 0, CODEC_OUT),
+        CODEC_TEXT(struct bulk_error, status, "errorStatus", 0, CODEC_OUT),
+        CODEC_END,
+    };
+    const struct codec codec[] = {
+        CODEC_BOOL(struct bulk_result, successful, "isSuccessful", CODEC_OUT),
+        CODEC_OBJECTS(struct bulk_result, errors, "errors", error, struct bulk_error, 0, CODEC_OUT),
+        CODEC_END,
+    };
+    return call_reply_codec(r, 200, codec, result);
+}
 
 static err_t reply_bulk(struct call *r, const struct bulk *b)
 {
@@ -219,12 +231,13 @@ static err_t reply_bulk(struct call *r, const struct bulk *b)
                 it->id, it->words.p ? it->words : str_of(it->error->sentence), {true, it->error->code}};
     }
     struct bulk_result result = {n ? TRI_FALSE : TRI_TRUE, {errors, n, true}};
-    return call_reply_codec(r, 200, bulk_result_codec, &result);
+    return reply_result(r, b->kind, &result);
 }
 
-err_t op_enrollment_bulk(struct call *r)
+err_t enrollment_bulk(struct call *r, const struct enrollment_kind *kind)
 {
     struct bulk *b = ARENA_NEW(r->arena, struct bulk);
+    b->kind = kind;
     TRY(read_bulk(r, b));
     err_t e = stale_retry(r, bulk_work, b);
     if (e && e != E(STALE))

@@ -1,20 +1,24 @@
-/* enrollment_list.c: the list of individual enrollments, asked by queries. It must never show a key, nor let one be
- * asked for. */
+/* enrollment_list.c: the lists of individual enrollments and of enrollment groups, asked by queries. It must never show
+ * a key, nor let one be asked for. */
 #include "api/op/enrollment.h"
 #include "api/op/list.h"
 #include "api/op/op.h"
 
+/* By what both can be found. */
+#define SHARED_INDEXES                                                                                                 \
+    [ENROLLMENTS_BY_CREATED] = {"createdDateTimeUtc", true},                                                           \
+    [ENROLLMENTS_BY_UPDATED] = {"lastUpdatedDateTimeUtc", true},                                                       \
+    [ENROLLMENTS_BY_STATUS] = {"provisioningStatus", false}, [ENROLLMENTS_BY_POLICY] = {"allocationPolicy", false},    \
+    [ENROLLMENTS_BY_ATTESTATION] = {"attestation.type", false}
+
 static const struct query_index indexes[] = {
-    [ENROLLMENTS_BY_ID] = {"registrationId", true},
-    [ENROLLMENTS_BY_DEVICE] = {"deviceId", false},
-    [ENROLLMENTS_BY_CREATED] = {"createdDateTimeUtc", true},
-    [ENROLLMENTS_BY_UPDATED] = {"lastUpdatedDateTimeUtc", true},
-    [ENROLLMENTS_BY_STATUS] = {"provisioningStatus", false},
-    [ENROLLMENTS_BY_POLICY] = {"allocationPolicy", false},
-    [ENROLLMENTS_BY_ATTESTATION] = {"attestation.type", false},
-};
+    [ENROLLMENTS_BY_ID] = {"registrationId", true}, SHARED_INDEXES, [ENROLLMENTS_BY_DEVICE] = {"deviceId", false}};
 static const struct query_list enrollments = {"enrollments", enrollment_codec, "attestation.symmetricKey", indexes,
                                               sizeof indexes / sizeof *indexes};
+
+static const struct query_index group_indexes[] = {[ENROLLMENTS_BY_ID] = {"enrollmentGroupId", true}, SHARED_INDEXES};
+static const struct query_list groups = {"enrollmentGroups", enrollment_group_codec, "attestation.symmetricKey",
+                                         group_indexes, sizeof group_indexes / sizeof *group_indexes};
 
 /* An attestation that cannot be shown (attest_mask) is no reason to show no list: its type stands alone. */
 static const struct enrollment *listed(struct call *r, struct arena *a, struct enrollment_row *row)
@@ -28,9 +32,11 @@ static const struct enrollment *listed(struct call *r, struct arena *a, struct e
     return enrollment_shown(r, a, row);
 }
 
-static err_t read_entries(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)
+static err_t read_entries(struct call *r, struct arena *a, bool of_group, const struct list_stretch *s,
+                          struct list_entries *ret)
 {
     const struct enrollment_stretch stretch = {.id_scope = r->instance->id_scope,
+                                               .of_group = of_group,
                                                .by = (enum enrollment_order)s->index,
                                                .down = s->down,
                                                .value = s->from.value.text,
@@ -50,8 +56,24 @@ static err_t read_entries(struct call *r, struct arena *a, const struct list_str
     return NULL;
 }
 
+static err_t read_individual(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)
+{
+    return read_entries(r, a, false, s, ret);
+}
+
+static err_t read_groups(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)
+{
+    return read_entries(r, a, true, s, ret);
+}
+
+err_t op_enrollment_group_query(struct call *r)
+{
+    static const struct list_kind kind = {&groups, "EnrollmentGroup", read_groups};
+    return list_reply(r, &kind);
+}
+
 err_t op_enrollment_query(struct call *r)
 {
-    static const struct list_kind kind = {&enrollments, "Enrollment", read_entries};
+    static const struct list_kind kind = {&enrollments, "Enrollment", read_individual};
     return list_reply(r, &kind);
 }

@@ -84,13 +84,16 @@ bool attest_unpack(struct bytes packed, struct bytes *ret_parts, size_t count)
 
 static struct bytes identity(struct arena *a, const struct attest_row *row, int type)
 {
-    return seal_row(a, "enrollment", row->stored.id_scope, row->stored.key, word_of(type));
+    return seal_row(a, row->stored.of_group ? "enrollment_group" : "enrollment", row->stored.id_scope, row->stored.key,
+                    word_of(type));
 }
 
 struct attest_stored attest_sealed(struct arena *a, const struct attest_row *row, int type, struct bytes packed)
 {
-    return (struct attest_stored){row->stored.id_scope, row->stored.key, type,
-                                  seal(a, row->ring, identity(a, row, type), packed)};
+    struct attest_stored stored = row->stored;
+    stored.type = type;
+    stored.sealed = seal(a, row->ring, identity(a, row, type), packed);
+    return stored;
 }
 
 err_t attest_open(struct arena *a, const struct attest_row *row, struct err_detail *d, struct bytes *ret_packed)
@@ -132,6 +135,11 @@ err_t attest_form(struct arena *a, const struct attestation *in, struct err_deta
             return err_say(d, E(BAD_FIELD), "attestation.%s does not belong to attestation.type %s.", word_of(type),
                            word_of(in->type));
     return NULL;
+}
+
+bool attest_for_groups(int type)
+{
+    return type_of(type) && types[type]->for_groups;
 }
 
 enum attest_kept attest_kept(const struct attestation *in)

@@ -11,6 +11,7 @@
 /* An attestation as its row holds it. */
 struct attest_stored {
     struct str id_scope, key; /* its row's, both in lower case */
+    bool of_group;            /* the row is an enrollment group */
     int type;                 /* enum attestation_type; ATTEST_ABSENT: a word that this program does not know */
     struct bytes sealed;      /* its canonical bytes, sealed for the row and the type; p NULL: there is none */
 };
@@ -25,6 +26,9 @@ struct attest_row {
 
 /* Can it be stored: is its type one of attest.def, has it members of its own type only? BAD_FIELD names the member. */
 err_t attest_form(struct arena *a, const struct attestation *in, struct err_detail *d);
+
+/* Can an enrollment group have it? */
+bool attest_for_groups(int type);
 
 /* How much of the stored attestation an update leaves as it is: clients send back what a GET gave them, and it gives no
  * secrets. `in` has passed attest_form. */

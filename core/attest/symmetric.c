@@ -125,4 +125,4 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
 }
 
 const struct attest_type attest_symmetric = {
-    .kept = kept, .pack = pack, .show = show, .mask = mask, .check = check, .hub = hub};
+    .for_groups = true, .kept = kept, .pack = pack, .show = show, .mask = mask, .check = check, .hub = hub};

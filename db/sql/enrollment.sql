@@ -1,12 +1,12 @@
--- enrollment.sql: individual enrollments. Every write joins the live scope row on the version that it was checked against, and tells
+-- enrollment.sql: the enrollment list, of devices and of groups. Every write joins the live scope row on the version that it was checked against, and tells
 -- what it found, so that the caller knows why nothing was written.
 
 -- name: enrollment_find -> enrollment
--- $1 ID scope, $2 registration key
-SELECT * FROM idscope.enrollment_shown WHERE id_scope = $1 AND key = $2;
+-- $1 ID scope, $2 key, $3 whether it is a group
+SELECT * FROM idscope.enrollment_shown WHERE id_scope = $1 AND of_group = $3 AND key = $2;
 
 -- name: enrollment_names_lock
--- $1 ID scope, $2 device ids that enrollments are to have, in lower case. Who writes one of them goes after the other, to the end of the transaction, and
+-- $1 ID scope, $2 device ids that enrollments are to have, in lower case, or /groups. Who writes one of them goes after the other, to the end of the transaction, and
 -- the next one sees what this one wrote. To be taken before anything is written.
 SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
   FROM (SELECT DISTINCT name FROM unnest($2::text[]) AS u (name) ORDER BY name) n;
@@ -14,7 +14,8 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
 -- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,
--- $17 device information. Within a transaction that has locked the device id.
+-- $17 device information, $18 whether it is a group, $19 how many groups of one type of attestation an instance may have.
+-- Within a transaction that has locked the device id, or the groups.
 WITH live AS (
     SELECT id_scope, gen_random_uuid() AS etag
       FROM idscope.scope
@@ -28,29 +29,34 @@ WITH live AS (
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
      LIMIT 1),
-     taken AS MATERIALIZED (SELECT idscope.device_id_taken($1, $4, $6) AS taken_by),
+     taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
+     room AS (
+    SELECT NOT $18::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $7) < $19::bigint AS is_left),
      written AS (
-    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, device_id, attestation_type, attestation_sealed,
-                                    enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment,
-                                    migrate_device_data, iot_edge, etag)
-    SELECT id_scope, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag
-      FROM live
-     WHERE NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL
-        ON CONFLICT (id_scope, registration_key) DO NOTHING
-    RETURNING id_scope, registration_key),
+    INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
+                                    attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
+                                    update_hub_assignment, migrate_device_data, iot_edge, etag)
+    SELECT id_scope, $18, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag
+      FROM live, room
+     WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL
+        ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
+    RETURNING id_scope, of_group, registration_key),
      detailed AS (
-    INSERT INTO idscope.enrollment_detail (id_scope, registration_key, initial_twin, optional_device_information)
-    SELECT id_scope, registration_key, $16::json, $17::json
+    INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information)
+    SELECT id_scope, of_group, registration_key, $16::json, $17::json
       FROM written
      WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL),
      noted AS (
-    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'created')) FROM written)
+    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'created'))
+      FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = $4) AS found, true AS matches, false AS retyped;
+       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $18 AND registration_key = $4) AS found, true AS matches, false AS retyped,
+       NOT is_left AS crowded
+  FROM room;
 
 -- name: enrollment_update -> enrollment_outcome as actor
--- As enrollment_insert, and $18 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it is of
--- the type.
+-- As enrollment_insert but for the last, and $19 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
+-- is of the type.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      unlinked AS (
@@ -62,11 +68,11 @@ WITH live AS (
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
      LIMIT 1),
-     taken AS MATERIALIZED (SELECT idscope.device_id_taken($1, $4, $6) AS taken_by),
+     taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
      before AS (
-    SELECT $18::uuid IS NULL OR etag = $18 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
+    SELECT $19::uuid IS NULL OR etag = $19 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
-     WHERE id_scope = $1 AND registration_key = $4
+     WHERE id_scope = $1 AND of_group = $18::boolean AND registration_key = $4
        FOR UPDATE),
      written AS (
     UPDATE idscope.enrollment e
@@ -79,105 +85,107 @@ WITH live AS (
                                    THEN 1 ELSE 0 END,
            updated_at = before.moment
       FROM live, before
-     WHERE e.id_scope = $1 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
+     WHERE e.id_scope = $1 AND e.of_group = $18 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
        AND (SELECT taken_by FROM taken) IS NULL
-    RETURNING e.id_scope, e.registration_key),
+    RETURNING e.id_scope, e.of_group, e.registration_key),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
      USING written w
-     WHERE d.id_scope = w.id_scope AND d.registration_key = w.registration_key AND $16::json IS NULL AND $17::json IS NULL),
+     WHERE d.id_scope = w.id_scope AND d.of_group = w.of_group AND d.registration_key = w.registration_key AND $16::json IS NULL AND $17::json IS NULL),
      detailed AS (
-    INSERT INTO idscope.enrollment_detail (id_scope, registration_key, initial_twin, optional_device_information)
-    SELECT id_scope, registration_key, $16::json, $17::json
+    INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information)
+    SELECT id_scope, of_group, registration_key, $16::json, $17::json
       FROM written
      WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL
-        ON CONFLICT (id_scope, registration_key) DO UPDATE
+        ON CONFLICT (id_scope, of_group, registration_key) DO UPDATE
        SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information),
      noted AS (
-    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'updated')) FROM written)
+    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'updated'))
+      FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches,
-       coalesce((SELECT retyped FROM before), false) AS retyped;
+       coalesce((SELECT retyped FROM before), false) AS retyped, false AS crowded;
 
 -- name: enrollment_delete -> enrollment_outcome as actor
--- $1 ID scope, $2 its version, $3 registration key, $4 the etag that it must have (NULL: any). What became of the device was
--- forgotten by registration_delete before, in the same transaction.
+-- $1 ID scope, $2 its version, $3 key, $4 the etag that it must have (NULL: any), $5 whether it is a group. What became of a device was
+-- forgotten by registration_delete before, in the same transaction; what became of a group's devices stays.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      before AS (
     SELECT $4::uuid IS NULL OR etag = $4 AS matches
       FROM idscope.enrollment
-     WHERE id_scope = $1 AND registration_key = $3
+     WHERE id_scope = $1 AND of_group = $5::boolean AND registration_key = $3
        FOR UPDATE),
      written AS (
     DELETE FROM idscope.enrollment e
      USING live, before
-     WHERE e.id_scope = $1 AND e.registration_key = $3 AND before.matches
-    RETURNING e.id_scope, e.registration_key),
+     WHERE e.id_scope = $1 AND e.of_group = $5 AND e.registration_key = $3 AND before.matches
+    RETURNING e.id_scope, e.of_group, e.registration_key),
      noted AS (
-    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM written)
+    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted'))
+      FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, NULL::text AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches, false AS retyped;
+       EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches, false AS retyped, false AS crowded;
 
 -- Lists (core/query): the enrollments of a span of one member's values, in the order of that member and then of the key, from behind a
--- place on: $1 ID scope, $2 and $3 the place, a value and a key, $4 the last value, $5 how many at most. An index serves each.
+-- place on: $1 ID scope, $2 and $3 the place, a value and a key, $4 the last value, $5 how many at most, $6 whether groups. An index serves each.
 
 -- name: enrollment_list_by_id -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (key, key) > ($2, $3) AND key <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (key, key) > ($2, $3) AND key <= $4
  ORDER BY key
  LIMIT $5;
 
 -- name: enrollment_list_by_id_down -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (key, key) < ($2, $3) AND key >= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (key, key) < ($2, $3) AND key >= $4
  ORDER BY key DESC
  LIMIT $5;
 
 -- name: enrollment_list_by_created -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (created_at, key) > ($2, $3) AND created_at <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (created_at, key) > ($2, $3) AND created_at <= $4
  ORDER BY created_at, key
  LIMIT $5;
 
 -- name: enrollment_list_by_created_down -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (created_at, key) < ($2, $3) AND created_at >= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (created_at, key) < ($2, $3) AND created_at >= $4
  ORDER BY created_at DESC, key DESC
  LIMIT $5;
 
 -- name: enrollment_list_by_updated -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (updated_at, key) > ($2, $3) AND updated_at <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (updated_at, key) > ($2, $3) AND updated_at <= $4
  ORDER BY updated_at, key
  LIMIT $5;
 
 -- name: enrollment_list_by_updated_down -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (updated_at, key) < ($2, $3) AND updated_at >= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (updated_at, key) < ($2, $3) AND updated_at >= $4
  ORDER BY updated_at DESC, key DESC
  LIMIT $5;
 
 -- name: enrollment_list_by_device -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (device_id, key) > ($2, $3) AND device_id <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (device_id, key) > ($2, $3) AND device_id <= $4
  ORDER BY device_id, key
  LIMIT $5;
 
 -- name: enrollment_list_by_status -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (provisioning_status, key) > ($2, $3) AND provisioning_status <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (provisioning_status, key) > ($2, $3) AND provisioning_status <= $4
  ORDER BY provisioning_status, key
  LIMIT $5;
 
 -- name: enrollment_list_by_policy -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (allocation_policy, key) > ($2, $3) AND allocation_policy <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (allocation_policy, key) > ($2, $3) AND allocation_policy <= $4
  ORDER BY allocation_policy, key
  LIMIT $5;
 
 -- name: enrollment_list_by_attestation -> enrollment
 SELECT * FROM idscope.enrollment_shown
- WHERE id_scope = $1 AND (attestation_type, key) > ($2, $3) AND attestation_type <= $4
+ WHERE id_scope = $1 AND of_group = $6 AND (attestation_type, key) > ($2, $3) AND attestation_type <= $4
  ORDER BY attestation_type, key
  LIMIT $5;

@@ -17,7 +17,7 @@ WITH live AS (
      enrolled AS (
     SELECT registration_key
       FROM idscope.enrollment
-     WHERE $4 AND id_scope = $1 AND registration_key = $3 AND ($7::uuid IS NULL OR etag = $7)
+     WHERE $4 AND id_scope = $1 AND NOT of_group AND registration_key = $3 AND ($7::uuid IS NULL OR etag = $7)
        FOR UPDATE),
      gone AS (
     DELETE FROM idscope.registration r

@@ -8,6 +8,7 @@ SET LOCAL ROLE idscope_owner;
 
 CREATE TABLE idscope.enrollment (
     id_scope             text COLLATE "C" NOT NULL,
+    of_group             boolean NOT NULL DEFAULT false,
     registration_key     text COLLATE "C" NOT NULL CHECK (length(registration_key) BETWEEN 1 AND 128),
     registration_id      text NOT NULL CONSTRAINT enrollment_key_of_id CHECK (lower(registration_id COLLATE "C") = registration_key),
     device_id            text COLLATE "C" CHECK (length(device_id) BETWEEN 1 AND 128),
@@ -25,10 +26,13 @@ CREATE TABLE idscope.enrollment (
     inputs_version       bigint NOT NULL DEFAULT 1,
     created_at           timestamptz NOT NULL DEFAULT now(),
     updated_at           timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (id_scope, registration_key)
+    PRIMARY KEY (id_scope, of_group, registration_key),
+    CONSTRAINT enrollment_group_names_no_device CHECK (NOT (of_group AND device_id IS NOT NULL))
 );
-COMMENT ON TABLE idscope.enrollment IS 'Individual enrollments: how a device proves who it is and what it gets. Narrow: twins stand in enrollment_detail';
-COMMENT ON COLUMN idscope.enrollment.registration_key IS 'Registration id in lower case: registration ids ignore case';
+COMMENT ON TABLE idscope.enrollment IS 'The enrollment list, of single devices and of groups: how devices prove who they are and what they get. Narrow: twins stand in enrollment_detail';
+COMMENT ON COLUMN idscope.enrollment.of_group IS 'An enrollment group, admitting every device whose key derives from its own; false: an individual enrollment';
+COMMENT ON COLUMN idscope.enrollment.registration_key IS 'Registration id in lower case, or the enrollment group''s id: these ids ignore case';
+COMMENT ON COLUMN idscope.enrollment.registration_id IS 'The same as the client spelled it';
 COMMENT ON COLUMN idscope.enrollment.device_id IS 'Wanted device id on the hub; NULL: the registration id';
 COMMENT ON COLUMN idscope.enrollment.attestation_type IS 'How the device proves who it is; says how attestation_sealed is to be read';
 COMMENT ON COLUMN idscope.enrollment.attestation_sealed IS 'Keys or certificates as one value, sealed under the key ring for this row and this type (core/attest)';
@@ -36,22 +40,23 @@ COMMENT ON COLUMN idscope.enrollment.version IS 'Rises with each change; a regis
 COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation policy or named hubs change';
 
 -- For lists alone (idscope.enrollment_shown): each is the order of one member, and within it of the key. Registering reads the table by its key.
-CREATE INDEX enrollment_by_device ON idscope.enrollment (id_scope, device_id, registration_key) WHERE device_id IS NOT NULL;
-CREATE INDEX enrollment_by_created ON idscope.enrollment (id_scope, created_at, registration_key);
-CREATE INDEX enrollment_by_updated ON idscope.enrollment (id_scope, updated_at, registration_key);
-CREATE INDEX enrollment_by_status ON idscope.enrollment (id_scope, (CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C"), registration_key);
-CREATE INDEX enrollment_by_policy ON idscope.enrollment (id_scope, allocation_policy, registration_key) WHERE allocation_policy IS NOT NULL;
-CREATE INDEX enrollment_by_attestation ON idscope.enrollment (id_scope, attestation_type, registration_key);
+CREATE INDEX enrollment_by_device ON idscope.enrollment (id_scope, of_group, device_id, registration_key) WHERE device_id IS NOT NULL;
+CREATE INDEX enrollment_by_created ON idscope.enrollment (id_scope, of_group, created_at, registration_key);
+CREATE INDEX enrollment_by_updated ON idscope.enrollment (id_scope, of_group, updated_at, registration_key);
+CREATE INDEX enrollment_by_status ON idscope.enrollment (id_scope, of_group, (CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C"), registration_key);
+CREATE INDEX enrollment_by_policy ON idscope.enrollment (id_scope, of_group, allocation_policy, registration_key) WHERE allocation_policy IS NOT NULL;
+CREATE INDEX enrollment_by_attestation ON idscope.enrollment (id_scope, of_group, attestation_type, registration_key);
 -- For writes: whose device id is it (idscope.device_id_taken)?
 CREATE INDEX enrollment_by_name ON idscope.enrollment (id_scope, (lower(device_id COLLATE "C"))) WHERE device_id IS NOT NULL;
 
 CREATE TABLE idscope.enrollment_detail (
     id_scope             text COLLATE "C" NOT NULL,
+    of_group             boolean NOT NULL DEFAULT false,
     registration_key     text COLLATE "C" NOT NULL,
     initial_twin         json,
     optional_device_information json,
-    PRIMARY KEY (id_scope, registration_key),
-    FOREIGN KEY (id_scope, registration_key) REFERENCES idscope.enrollment ON DELETE CASCADE
+    PRIMARY KEY (id_scope, of_group, registration_key),
+    FOREIGN KEY (id_scope, of_group, registration_key) REFERENCES idscope.enrollment ON DELETE CASCADE
 );
 COMMENT ON TABLE idscope.enrollment_detail IS 'The wide and rarely read members of an enrollment; no row when there are none';
 
@@ -129,7 +134,7 @@ CREATE INDEX challenge_end ON idscope.challenge (ends_at);
 
 -- The two beside it are looked up by their keys for each enrollment (LIMIT 1), however few or many rows the planner takes a list for.
 CREATE VIEW idscope.enrollment_shown WITH (security_invoker = true) AS
-SELECT e.id_scope, e.registration_key AS key, e.registration_id, e.device_id, e.attestation_type, e.attestation_sealed,
+SELECT e.id_scope, e.of_group, e.registration_key AS key, e.registration_id, e.device_id, e.attestation_type, e.attestation_sealed,
        CASE WHEN e.enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C" AS provisioning_status, e.allocation_policy, e.iot_hubs,
        e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge, e.etag, e.created_at, e.updated_at,
        d.initial_twin, d.optional_device_information,
@@ -138,14 +143,14 @@ SELECT e.id_scope, e.registration_key AS key, e.registration_id, e.device_id, e.
        r.error_code AS state_error_code, CASE r.status WHEN 'assigning' THEN r.waiting_for ELSE r.error_message END AS state_error_message,
        r.created_at AS state_created_at, r.updated_at AS state_updated_at
   FROM idscope.enrollment e
-  LEFT JOIN LATERAL (SELECT initial_twin, optional_device_information FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND registration_key = e.registration_key LIMIT 1) d ON true
+  LEFT JOIN LATERAL (SELECT initial_twin, optional_device_information FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND of_group = e.of_group AND registration_key = e.registration_key LIMIT 1) d ON true
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code, error_message, waiting_for, created_at,
                updated_at
           FROM idscope.registration
-         WHERE id_scope = e.id_scope AND registration_key = e.registration_key
+         WHERE id_scope = e.id_scope AND registration_key = CASE WHEN NOT e.of_group THEN e.registration_key END
          LIMIT 1) r ON true;
-COMMENT ON VIEW idscope.enrollment_shown IS 'Enrollments as the service plane shows them, with what became of their devices (state_…); while assigning, the message is what it waits for';
+COMMENT ON VIEW idscope.enrollment_shown IS 'Enrollments as the service plane shows them, individual ones with what became of their devices (state_…); while assigning, the message is what it waits for';
 
 CREATE TABLE idscope.alloc_input (
     id_scope    text COLLATE "C" NOT NULL,
@@ -275,7 +280,7 @@ CREATE FUNCTION idscope.enrolled(scope text, device text)
            device_id, allocation_policy, iot_hubs, iot_hub_host_name,
            update_hub_assignment, migrate_device_data, iot_edge
       FROM idscope.enrollment
-     WHERE id_scope = scope AND registration_key = device
+     WHERE id_scope = scope AND NOT of_group AND registration_key = device
      LIMIT 1;
     END;
 COMMENT ON FUNCTION idscope.enrolled(text, text) IS 'The enrollment of a device, by its ID scope and registration key: id_scope and key are the row that attestation_sealed is sealed for; no row: there is none';
@@ -294,7 +299,7 @@ CREATE FUNCTION idscope.device_id_taken(scope text, device text, wanted text) RE
      UNION ALL
     (SELECT registration_id
        FROM idscope.enrollment
-      WHERE id_scope = scope AND registration_key = lower(wanted COLLATE "C") AND registration_key <> device AND device_id IS NULL
+      WHERE id_scope = scope AND NOT of_group AND registration_key = lower(wanted COLLATE "C") AND registration_key <> device AND device_id IS NULL
       LIMIT 1)
      LIMIT 1;
     END;

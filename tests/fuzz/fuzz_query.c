@@ -18,8 +18,8 @@ static const struct query_list list = {"enrollments", enrollment_codec, "attesta
 static struct attestation keys = {.type = ATTEST_SYMMETRIC_KEY};
 static struct registration_state failed = {.status = REG_FAILED, .error_code = {true, 400208}};
 static const struct enrollment entries[] = {
-    {.registration_id = STR("a"), .provisioning_status = PROVISIONING_ENABLED, .created_us = 1, .updated_us = 2},
-    {.registration_id = STR("Line7-Unit042"),
+    {.id = STR("a"), .provisioning_status = PROVISIONING_ENABLED, .created_us = 1, .updated_us = 2},
+    {.id = STR("Line7-Unit042"),
      .device_id = STR("Press-42"),
      .attestation = &keys,
      .provisioning_status = PROVISIONING_DISABLED,
@@ -28,7 +28,7 @@ static const struct enrollment entries[] = {
      .updated_us = 1772439330123457,
      .initial_twin = STR("{\"tags\":{\"hall\":\"B\",\"n\":5,\"x\":0.5,\"on\":true,\"none\":null}}"),
      .registration_state = &failed},
-    {.registration_id = STR("zz.9"),
+    {.id = STR("zz.9"),
      .device_id = STR("a"),
      .allocation_policy = POLICY_HASHED,
      .created_us = 86400000000},

@@ -20,9 +20,9 @@ CREATE FUNCTION pg_temp.subscription() RETURNS text LANGUAGE sql AS $$ SELECT fo
 CREATE FUNCTION pg_temp.place() RETURNS text LANGUAGE sql AS $$
     SELECT pg_temp.subscription() || format('%L, ', (SELECT name_key FROM idscope.resource_group WHERE tenant_id = t.tenant('a') LIMIT 1))
 $$;
-CREATE FUNCTION pg_temp.enrollment(version bigint, key text) RETURNS text LANGUAGE sql AS $$
-    SELECT format($f$%L, %s, %L, %L, %L, NULL, 'symmetricKey', '\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL$f$,
-                  t.scope('a'), version, t.tenant('a'), key, key)
+CREATE FUNCTION pg_temp.enrollment(version bigint, key text, of_group boolean DEFAULT false) RETURNS text LANGUAGE sql AS $$
+    SELECT format($f$%L, %s, %L, %L, %L, NULL, 'symmetricKey', '\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, %L$f$,
+                  t.scope('a'), version, t.tenant('a'), key, key, of_group)
 $$;
 CREATE FUNCTION pg_temp.hub() RETURNS text LANGUAGE sql AS $$
     SELECT format('%s, %s, ', hub_id, version) FROM idscope.hub_registry WHERE hub_key = 'hub-a'
@@ -49,15 +49,22 @@ SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 
 SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', 'stale'$$), 0::bigint, 'an instance with another etag stays');
 SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', NULL$$), 1::bigint, 'an instance deleted');
 
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new')), 1::bigint, 'a new enrollment');
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new')), 0::bigint, 'one that is there is not made again');
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(99, 'other')), 0::bigint, 'nor behind a version that is gone');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100'), 1::bigint, 'a new enrollment');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100'), 0::bigint, 'one that is there is not made again');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(99, 'other') || ', 100'), 0::bigint, 'nor behind a version that is gone');
 SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || ', NULL'), 1::bigint, 'an enrollment changed');
 SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || format(', %L', gen_random_uuid())), 0::bigint, 'not with another etag');
-SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', %L$$, t.scope('a'), gen_random_uuid())), 0::bigint, 'nor deleted with another etag');
+SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', %L, false$$, t.scope('a'), gen_random_uuid())), 0::bigint, 'nor deleted with another etag');
 SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'device-a', true, NULL, 0, NULL, 1$$, t.scope('a'))), 0::bigint,
           'what is forgotten behind its enrollment is no event of its own');
-SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL$$, t.scope('a'))), 1::bigint, 'an enrollment deleted');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new', true) || ', 0'), 0::bigint, 'a group that is one too many');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new', true) || ', 1'), 1::bigint, 'a new group, named as a device is');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new', true) || ', NULL'), 1::bigint, 'a group changed');
+SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL, false$$, t.scope('a'))), 1::bigint, 'an enrollment deleted');
+SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL, true$$, t.scope('a'))), 1::bigint, 'a group deleted, which stood beside it');
+SELECT results_eq($$SELECT kind, detail ->> 'change' FROM idscope.audit_event WHERE key = t.scope('a') || '/new' ORDER BY id$$,
+                  $$VALUES ('enrollment', 'created'), ('enrollment', 'updated'), ('enrollment_group', 'created'), ('enrollment_group', 'updated'),
+                           ('enrollment', 'deleted'), ('enrollment_group', 'deleted')$$, 'events say which of the two they are about');
 INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region, operation_at, created_at, updated_at)
 VALUES (t.scope('a'), 'gone', 'gone', gen_random_uuid(), 'assigning', 'west', now(), now(), now());
 SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'gone', false, %L, 1, NULL, 1$$, t.scope('a'), gen_random_uuid())), 0::bigint,

@@ -26,7 +26,7 @@ INSERT INTO listed VALUES
 SELECT set_eq($$SELECT name FROM t.statement WHERE name LIKE 'enrollment\_list\_%'$$, 'SELECT name FROM listed', 'every list is looked at');
 SELECT format('PREPARE %I AS %s', name, text) FROM t.statement JOIN listed USING (name) \gexec
 CREATE FUNCTION pg_temp.call(called text) RETURNS text LANGUAGE sql AS
-    $$SELECT format('EXECUTE %I (%L, %s)', name, '0ne00000000', params) FROM listed WHERE name = called$$;
+    $$SELECT format('EXECUTE %I (%L, %s, false)', name, '0ne00000000', params) FROM listed WHERE name = called$$;
 
 -- What is wrong with the plan: enrollments come from the index alone, in its order; each brings its details and its registration by their keys.
 CREATE FUNCTION pg_temp.faults(called text, wanted text) RETURNS text[] LANGUAGE plpgsql AS $$

@@ -167,7 +167,7 @@ static struct attestation keys = {.type = ATTEST_SYMMETRIC_KEY};
 static struct enrollment entry(void)
 {
     return (struct enrollment){
-        .registration_id = STR("Line7-Unit042"),
+        .id = STR("Line7-Unit042"),
         .device_id = STR("Press-42"),
         .attestation = &keys,
         .provisioning_status = PROVISIONING_ENABLED,
@@ -264,7 +264,7 @@ static void entries_fit(void **state)
 
 static void members_of_what_is_not_there_are_absent(void **state)
 {
-    struct enrollment e = {.registration_id = STR("a")};
+    struct enrollment e = {.id = STR("a")};
     struct query q = where(*state, "registrationState.status = 'failed' OR attestation.type = 'x509'");
     assert_false(query_fits(*state, &q, &e));
     q = where(*state, "registrationState.status IS NOT DEFINED AND attestation.type IS NOT DEFINED");

@@ -53,6 +53,7 @@ describe('refusals: nothing is written behind one', () => {
     other = new Idscope({ ...await principal(tenant, 'owner'), ...subscription });
     device = await made.registered();
     stranger = fresh('stranger');
+    assert.equal((await idscope.service(made.instance, 'PUT', '/enrollmentGroups/there', { body: { enrollmentGroupId: 'there', attestation: { type: 'symmetricKey' } } })).status, 200);
     const scope = made.idScope.toLowerCase();
     await stack.sql(`INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id, region, operation_at, created_at, updated_at)
                      VALUES ('${scope}', '${stranger}', '${stranger}', gen_random_uuid(), 'assigned', 'initialAssignment', '${made.hubs[0].host}', '${stranger}', 'r', now(), now(), now())`);
@@ -203,6 +204,42 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
       [200, bulk('delete', [Idscope.enrollment(stranger), { registrationId: 'a b' }, {}])],
     ];
   });
+  const groupAtService = (id) => `/enrollmentGroups/${encodeURIComponent(id)}`;
+  const entry = (id, more) => ({ enrollmentGroupId: id, attestation: { type: 'symmetricKey' }, ...more });
+  refuses('enrollment_group_put', () => {
+    const put = (id, body, headers = {}) => () => idscope.service(made.instance, 'PUT', groupAtService(id), { body, headers });
+    return [
+      ...service('PUT', groupAtService('new'), { body: entry('new') }),
+      ...service('PUT', groupAtService('there'), { body: entry('there', { provisioningStatus: 'disabled' }), headers: { 'If-Match': '*' } }),
+      ...[{ iotHubs: ['not-linked.example'] }, { allocationPolicy: 'static' }, { enrollmentGroupId: 'another' }, { initialTwin: 1 }, { attestation: { type: 'none' } },
+        { attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: '!' } } }].map((more) => [400, put('there', entry('there', more), { 'If-Match': '*' })]),
+      [400, put('a b', entry('a b'))],
+      [404, put('new', entry('new'), { 'If-Match': '*' })],
+      [409, put('there', entry('there', { provisioningStatus: 'disabled' }))],
+      [412, put('there', entry('there'), { 'If-Match': '"stale"' })],
+      [413, put('there', entry('there', { initialTwin: { tags: { big: 'x'.repeat(100000) } } }), { 'If-Match': '*' })],
+    ];
+  });
+  refuses('enrollment_group_delete', () => [
+    ...service('DELETE', groupAtService('there')),
+    [400, () => idscope.service(made.instance, 'DELETE', groupAtService('a b'))],
+    [404, () => idscope.service(made.instance, 'DELETE', groupAtService('none'))],
+    [404, () => idscope.service(made.instance, 'DELETE', groupAtService(device.id))],
+    [412, () => idscope.service(made.instance, 'DELETE', groupAtService('there'), { headers: { 'If-Match': '"stale"' } })],
+  ]);
+  refuses('enrollment_group_bulk', () => {
+    const bulk = (mode, enrollmentGroups) => () => idscope.service(made.instance, 'POST', '/enrollmentGroups', { body: { mode, enrollmentGroups } });
+    return [
+      ...service('POST', '/enrollmentGroups', { body: { mode: 'create', enrollmentGroups: [entry('new')] } }),
+      [400, bulk('create', {})],
+      [400, bulk('create', Array.from({ length: 11 }, () => entry(fresh('none'))))],
+      // One that is refused is refused alone; here all are.
+      [200, bulk('create', [entry('there', { provisioningStatus: 'disabled' }), entry('a b'), 7])],
+      [200, bulk('update', [entry('none'), entry(device.id)])],
+      [200, bulk('updateIfMatchETag', [entry('there', { etag: '"stale"' })])],
+      [200, bulk('delete', [entry('none'), { registrationId: device.id }])],
+    ];
+  });
   const registrationAt = (id) => `/registrations/${encodeURIComponent(id)}`;
   refuses('registration_delete', () => [
     ...service('DELETE', registrationAt(device.id)),
@@ -296,7 +333,7 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   refuses('token', () => ['client_secret', 'client_id', 'grant_type', 'scope'].map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
 
   test('the list of writes is whole', () => {
-    const readers = ['hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'hub_twin_query', 'registration_status'];
+    const readers = ['hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'enrollment_group_attestation', 'enrollment_group_query', 'hub_twin_query', 'registration_status'];
     const lines = fs.readFileSync(path.join(__dirname, '../../../api/openapi.yaml'), 'utf8').split('\n');
     const writes = lines.flatMap((line, i) => {
       const id = /^ {6}operationId: (\S+)/.exec(line);

@@ -220,6 +220,7 @@ const struct codec registration_state_codec[] = {
     CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
     CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MOST, CODEC_ANY_CASE),
     CODEC_TEXT(R_, device_id, "deviceId", DEVICE_ID_MOST, 0),
+    CODEC_TEXT(R_, enrollment_group_id, "enrollmentGroupId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
     CODEC_WORD(R_, status, "status", registration_status_words, 0),
     CODEC_WORD(R_, substatus, "substatus", registration_substatus_words, 0),
     CODEC_I64(R_, error_code, "errorCode", 0, INT32_MAX, 0),

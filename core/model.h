@@ -149,6 +149,7 @@ struct registration_state {
     struct str registration_id;
     int64_t created_us;
     struct str assigned_hub, device_id;
+    struct str enrollment_group_id; /* that admitted it, where the service tells */
     int status, substatus;
     struct opt_i64 error_code;
     struct str error_message;

@@ -11,10 +11,11 @@ int db_device_compare(const struct db_device *a, const struct db_device *b)
 DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
 
 DB_ROW(register_found, struct db_register_found, COL(n), ATTESTATION_COLS, COL(enrollment_version),
-       COL(enrollment_inputs), COL(enabled), COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"),
-       COL(revision), COL_WORD(status, registration_status_words), COL(region), COL(pushed_version),
-       COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"),
-       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL(evidence), COL_TIME(now_us, "now"));
+       COL(enrollment_inputs), COL(enabled), COL(enrollment_group), COL(derived_from),
+       COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"), COL(revision),
+       COL_WORD(status, registration_status_words), COL(region), COL(pushed_version), COL(chosen_enrollment_inputs),
+       COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"), COL_TIME(created_us, "created_at"),
+       COL_TIME(updated_us, "updated_at"), COL(evidence), COL_TIME(now_us, "now"));
 
 struct register_written {
     struct db_device device;
@@ -31,7 +32,11 @@ DB_ROW(poll_found, struct db_poll_found, COL(n), ATTESTATION_COLS, COL_PRESENT(r
 
 DB_PARAMS(register, struct db_register_row, COL(device.id_scope), COL(device.registration_key), COL(registration_id),
           COL(scope_version), COL(enrollment_version), COL(enabled), COL(old_operation), COL(old_revision),
-          COL(operation), COL_WORD(status, registration_status_words), COL(region), COL(keep_inputs), COL(evidence));
+          COL(operation), COL_WORD(status, registration_status_words), COL(region), COL(keep_inputs), COL(evidence),
+          COL(enrollment_group), COL(derived_from));
+
+DB_ROW(group_found, struct db_group_found, ATTESTATION_COLS, COL(id), COL(enrollment_version), COL(enrollment_inputs),
+       COL(enabled));
 
 err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                          struct db_register_found *ret)
@@ -45,6 +50,13 @@ err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at,
 {
     return db_each(db, a, DB_CALL(SQL_POLL_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
                    count);
+}
+
+err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int64_t at_most,
+                      struct db_group_found **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_GROUP_LOOKUP, db_texts(id_scopes, count), db_i64(at_most)), DB_REPEATABLE, ret,
+                  sizeof **ret, ret_count);
 }
 
 /* The row of a device; `at` is sorted. */

@@ -14,13 +14,16 @@ int db_device_compare(const struct db_device *a, const struct db_device *b);
 
 struct db_register_found {
     int64_t n;                        /* its place among those that were asked for, from 1 */
-    struct attest_stored attestation; /* nothing: the device is not enrolled, and nothing else is set */
+    struct attest_stored attestation; /* nothing: it is not enrolled, as far as is known without a group's key */
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
     int64_t now_us; /* the database's clock, which the times below are from */
 
     bool registered; /* false: nothing below is set */
     int64_t created_us;
+    struct str enrollment_group; /* that admitted the device; absent: it has an enrollment of its own */
+    struct str derived_from;     /* the id that its key derives from, in the spelling that fitted */
+    bool same_key;               /* set by who checks it: what is presented derives from the same */
     struct uuid operation;
     int64_t revision;
     int status; /* enum registration_status */
@@ -31,14 +34,26 @@ struct db_register_found {
     struct bytes evidence; /* of the credential that the hub is told of (attest_evidence) */
 };
 
-/* What a register is checked against and decided on. ret[i] belongs to at[i]; zeroed: that device is not enrolled. */
+/* What a register is checked against and decided on. ret[i] belongs to at[i]. */
 err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                          struct db_register_found *ret);
+
+/* An enrollment group whose keys a device's may be derived from. */
+struct db_group_found {
+    struct attest_stored attestation;
+    struct str id; /* as it is spelled */
+    int64_t enrollment_version, enrollment_inputs;
+    bool enabled;
+};
+/* Those of the scopes, at most so many of each. */
+err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int64_t at_most,
+                      struct db_group_found **ret, size_t *ret_count);
 
 /* What was decided for one device. */
 struct db_register_row {
     struct db_device device;
     struct str registration_id;                /* as the device spells it */
+    struct str enrollment_group, derived_from; /* as above */
     int64_t scope_version, enrollment_version; /* that it was checked against */
     bool enabled;
     struct uuid old_operation; /* the row that it was decided on; old_revision 0: there was none */
@@ -69,7 +84,7 @@ struct db_poll_found {
     int64_t operation_us, created_us, updated_us;
 };
 
-/* ret[i] belongs to at[i]; zeroed: that device is not enrolled. */
+/* ret[i] belongs to at[i]. */
 err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                      struct db_poll_found *ret);
 

@@ -14,6 +14,15 @@ err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, 
                     ret_found, ret, sizeof *ret);
 }
 
+err_t db_registration_list(struct db *db, struct arena *a, const struct registration_stretch *s,
+                           struct registration_row **ret, size_t *ret_count)
+{
+    return db_all(db, a,
+                  DB_CALL(SQL_REGISTRATION_LIST_OF_GROUP, db_text(s->id_scope), db_text(s->group), db_text(s->from),
+                          db_text(s->last), db_i64(s->limit)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,
                              struct registration_outcome *ret)
 {

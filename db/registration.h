@@ -18,12 +18,22 @@ struct registration_row {
         COL_AS(at revision, as "revision"), COL_WORD_AS(at state.status, registration_status_words, as "status"),      \
         COL_WORD_AS(at state.substatus, registration_substatus_words, as "substatus"),                                 \
         COL_AS(at state.assigned_hub, as "assigned_hub"), COL_AS(at state.device_id, as "device_id"),                  \
-        COL_AS(at state.error_code, as "error_code"), COL_AS(at state.error_message, as "error_message"),              \
-        COL_TIME(at state.created_us, as "created_at"), COL_TIME(at state.updated_us, as "updated_at")
+        COL_AS(at state.enrollment_group_id, as "enrollment_group_id"), COL_AS(at state.error_code, as "error_code"),  \
+        COL_AS(at state.error_message, as "error_message"), COL_TIME(at state.created_us, as "created_at"),            \
+        COL_TIME(at state.updated_us, as "updated_at")
 
 /* *ret is zeroed when it is not found. */
 err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                            bool *ret_found, struct registration_row *ret);
+
+/* A stretch of the registrations of an enrollment group, in the order of their keys. */
+struct registration_stretch {
+    struct str id_scope, group; /* in lower case */
+    struct str from, last;      /* from behind a key to another */
+    int64_t limit;
+};
+err_t db_registration_list(struct db *db, struct arena *a, const struct registration_stretch *s,
+                           struct registration_row **ret, size_t *ret_count);
 
 /* What a delete is checked against. */
 struct registration_guard {

@@ -1,9 +1,10 @@
 /* device.c: the device plane: register, poll, status look-up (wire.md 4; decisions.md 13, 20 to 24). These operations
- * take whole batches: one look-up for all, credentials checked here, one write and one commit for all. What happens to
- * a device is decided in `decide`; which hub it gets is the worker's business. It must never tell a device why it was
- * refused, nor answer before the row is durable. */
+ * take whole batches: one look-up for all, credentials checked by admission.c, one write and one commit for all. What
+ * happens to a device is decided in `decide`; which hub it gets is the worker's business. It must never tell a device
+ * why it was refused, nor answer before the row is durable. */
 #include <stdlib.h>
 
+#include "api/op/admission.h"
 #include "api/op/assigned.h"
 #include "api/op/challenge.h"
 #include "api/op/op.h"
@@ -57,25 +58,6 @@ static err_t read_body(struct call *r, struct device_registration *ret)
     return NULL;
 }
 
-static err_t leave_to_dear(struct call *r, const struct attest_row *row, const struct attest_claim *claim)
-{
-    TRY(attest_refuse(r->arena, row, claim, &r->log_detail));
-    return E(DEAR_CHECK);
-}
-
-/* The same check and the same answer whether the id is unknown (nothing is stored) or the credential is wrong. One that
- * is dear is left to the lanes for such (DEAR_CHECK), where the call begins anew. */
-static err_t check_credential(struct call *r, struct attest_stored stored, const struct keypair *handed)
-{
-    r->enrolled = stored.sealed.p;
-    const struct attest_row row = {r->shared->ring, stored};
-    const struct attest_claim claim = {&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us,
-                                       handed};
-    if (r->work.class != LANE_DEVICE_DEAR && attest_cost(&stored) == ATTEST_DEAR)
-        return leave_to_dear(r, &row, &claim);
-    return attest_check(r->arena, &row, &claim, &r->log_detail);
-}
-
 /* Members of features that are not offered to this device. Asked once its credential is good: whoever it is not learns
  * nothing. */
 static err_t refuse_members(struct call *r, const struct device_registration *body, const struct attest_stored *stored)
@@ -92,6 +74,7 @@ struct candidate {
     struct call *call;
     struct db_device device;
     struct device_registration body;
+    struct admission admission;
 };
 
 /* One device, and its requests: neighbours in the sorted candidates, mostly a single one. */
@@ -168,33 +151,74 @@ static void settle_group(struct group *g, int64_t created_us)
     g->settled = true;
 }
 
-static err_t check_candidate(struct candidate *c, const struct group *g)
+/* All requests of the groups that are to be checked. */
+static void check_groups(struct registers *s, struct group *const *groups, size_t count)
+{
+    size_t most = 0, n = 0;
+    for (size_t i = 0; i < count; i++)
+        most += groups[i]->count;
+    struct admission **all = ARENA_NEW_ARRAY(s->arena, most, struct admission *);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < groups[i]->count; j++) {
+            struct candidate *c = &groups[i]->first[j];
+            if (!is_open(c->call))
+                continue;
+            c->admission =
+                (struct admission){.call = c->call,
+                                   .id_scope = c->device.id_scope,
+                                   .stored = groups[i]->found.attestation,
+                                   .handed = groups[i]->challenge ? challenge_key(groups[i]->challenge) : NULL};
+            all[n++] = &c->admission;
+        }
+    admission_check(s->arena, s->db, all, n);
+}
+
+/* The enrollment group whose key fitted is the enrollment that the device registers by. */
+static void take_admission(struct db_register_found *f, const struct admission *m)
+{
+    if (!m->derived_from.p) {
+        f->enrollment_group = (struct str){NULL, 0};
+    } else if (m->group) {
+        f->attestation = m->group->attestation;
+        f->enrollment_version = m->group->enrollment_version;
+        f->enrollment_inputs = m->group->enrollment_inputs;
+        f->enabled = m->group->enabled;
+        f->enrollment_group = m->group->id;
+    }
+    f->same_key = !m->group && str_same(f->derived_from, m->derived_from);
+    f->derived_from = m->derived_from;
+}
+
+/* What else a good credential asks for. */
+static err_t check_members(struct candidate *c, const struct group *g)
 {
     struct call *r = c->call;
-    TRY(check_credential(r, g->found.attestation, g->challenge ? challenge_key(g->challenge) : NULL));
     if (g->challenge && !r->presented.tpm_endorsement.p)
         return call_refuse(r, E(UNAUTHORIZED), "the device sent a token and no TPM");
-    return refuse_members(r, &c->body, &g->found.attestation);
+    return refuse_members(r, &c->body, admission_stored(&c->admission));
 }
 
 /* The first request of the group whose credential is good; NULL when there is none. */
-static struct call *check_group(struct group *g)
+static struct call *lead_of(struct group *g)
 {
-    struct call *lead = NULL;
+    const struct candidate *lead = NULL;
     for (size_t i = 0; i < g->count; i++) {
-        struct call *r = g->first[i].call;
+        struct candidate *c = &g->first[i];
+        struct call *r = c->call;
         if (is_open(r))
-            r->error = check_candidate(&g->first[i], g);
+            r->error = check_members(c, g);
         if (is_open(r) && lead && g->challenge)
             r->error = call_refuse(r, E(UNAUTHORIZED), "another call of this moment met the challenge");
         if (is_open(r) && !lead)
-            lead = r;
+            lead = c;
         if (g->challenge && r->error == E(CHALLENGE))
             g->challenge->wanted = true;
     }
     if (g->challenge)
-        g->challenge->prover = lead;
-    return lead;
+        g->challenge->prover = lead ? lead->call : NULL;
+    if (lead)
+        take_admission(&g->found, &lead->admission);
+    return lead ? lead->call : NULL;
 }
 
 static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
@@ -214,7 +238,7 @@ static bool still_holds(struct call *r, const struct db_register_found *f)
 {
     bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version &&
                        f->chosen_enrollment_inputs == f->enrollment_inputs &&
-                       f->pushed_version == f->enrollment_version && str_same(f->region, r->cfg->region);
+                       f->pushed_version == f->enrollment_version && f->same_key && str_same(f->region, r->cfg->region);
     bool checked = f->checked_us && !older_than(f->checked_us, f->now_us, r->cfg->recheck_after_s);
     bool back_at_once = r->cfg->quick_return_s && !older_than(f->updated_us, f->now_us, r->cfg->quick_return_s);
     return f->status == REG_ASSIGNED && same_inputs && checked && !back_at_once && is_same_evidence(r, f);
@@ -243,6 +267,8 @@ static struct db_register_row row_of(const struct group *g, struct call *lead, i
     return (struct db_register_row){
         .device = g->first->device,
         .registration_id = lead->segments[SEGMENT_ID],
+        .enrollment_group = f->enrollment_group,
+        .derived_from = f->derived_from,
         .scope_version = lead->instance->version,
         .enrollment_version = f->enrollment_version,
         .enabled = f->enabled,
@@ -255,17 +281,17 @@ static struct db_register_row row_of(const struct group *g, struct call *lead, i
     };
 }
 
-/* Checks and decides one group: it is settled here, or *ret_row is to be written (true). An operation that goes on
- * running is told again, unless it is about to tell a hub of another certificate. */
+/* Decides one group, whose requests were checked: it is settled here, or *ret_row is to be written (true). An operation
+ * that goes on running is told again, unless it is about to tell a hub of another key or certificate. */
 static bool consider(struct group *g, struct db_register_row *ret_row)
 {
-    struct call *lead = check_group(g);
+    struct call *lead = lead_of(g);
     if (!lead) {
         g->settled = true;
         return false;
     }
     int status = decide(lead, &g->found);
-    if (is_running(&g->found) && status == REG_ASSIGNING && is_same_evidence(lead, &g->found)) {
+    if (is_running(&g->found) && status == REG_ASSIGNING && g->found.same_key && is_same_evidence(lead, &g->found)) {
         settle_group(g, g->found.created_us);
         return false;
     }
@@ -321,6 +347,8 @@ static void decide_open(struct registers *s)
     s->written = open;
     s->row_count = 0;
     err_t e = count ? look_up(s, open, count) : NULL;
+    if (!e && count)
+        check_groups(s, open, count);
     for (size_t i = 0; i < count; i++) {
         if (e)
             fail_group(open[i], e);
@@ -566,13 +594,30 @@ static err_t read_met(struct batch *b, struct polls *s, const struct db_device *
     return challenges_read(b->db, b->arena, at, n);
 }
 
-/* Polls are signed with what the last register met. A registration whose hub is gone has none. */
-static err_t check_poll(struct call *r, struct db_poll_found *f, const struct challenge *c)
+/* A registration whose hub is gone has none. */
+static void take_poll(struct call *r, const struct admission *m, struct db_poll_found *f)
 {
-    TRY(check_credential(r, f->attestation, c ? &c->met : NULL));
+    f->attestation = *admission_stored(m);
     if (f->status == REG_ASSIGNED && assigned_hub_is_gone(r, f->assigned_hub, f->updated_us))
         f->status = REG_UNASSIGNED;
-    return NULL;
+}
+
+/* Polls are signed with what the last register met. */
+static void check_polls(struct batch *b, struct polls *s, const struct db_device *devices)
+{
+    struct admission *at = ARENA_NEW_ARRAY(b->arena, s->count, struct admission);
+    struct admission **all = ARENA_NEW_ARRAY(b->arena, s->count, struct admission *);
+    for (size_t i = 0; i < s->count; i++) {
+        at[i] = (struct admission){.call = s->calls[i],
+                                   .id_scope = devices[i].id_scope,
+                                   .stored = s->found[i].attestation,
+                                   .handed = s->challenges[i] ? &s->challenges[i]->met : NULL};
+        all[i] = &at[i];
+    }
+    admission_check(b->arena, b->db, all, s->count);
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->calls[i]->error)
+            take_poll(s->calls[i], &at[i], &s->found[i]);
 }
 
 static void prepare_polls(struct batch *b)
@@ -594,7 +639,9 @@ static void prepare_polls(struct batch *b)
     if (!e)
         e = read_met(b, s, devices);
     for (size_t i = 0; i < s->count; i++)
-        s->calls[i]->error = e ? e : check_poll(s->calls[i], &s->found[i], s->challenges[i]);
+        s->calls[i]->error = e;
+    if (!e && s->count)
+        check_polls(b, s, devices);
     b->made = s;
 }
 

@@ -202,15 +202,14 @@ static err_t read_page(struct page *p)
     return NULL;
 }
 
-err_t list_reply(struct call *r, const struct list_kind *kind)
+/* `what` is that which a continuation is good for. */
+static err_t reply_page(struct call *r, const struct list_kind *kind, struct str query, struct str what)
 {
-    struct query_body body = {{NULL, 0}};
     struct page p = {.r = r, .kind = kind};
-    TRY(call_decode(r, query_codec, CODEC_KEEP_UNKNOWN, &body));
-    TRY(query_parse(r->arena, kind->query, body.query, &r->detail, &p.query));
+    TRY(query_parse(r->arena, kind->query, query, &r->detail, &p.query));
     TRY(list_page_size(r, &p.size));
     query_find(r->arena, &p.query, &p.plan);
-    p.bound = bound_to(&p, body.query);
+    p.bound = bound_to(&p, what);
     TRY(read_token(&p));
     text_init(&p.out, r->arena, 4096);
     text_add_char(&p.out, '[');
@@ -220,4 +219,16 @@ err_t list_reply(struct call *r, const struct list_kind *kind)
     if (p.more)
         call_header(r, "x-ms-continuation", token_of(&p));
     return call_reply(r, 200, text_str(&p.out));
+}
+
+err_t list_reply(struct call *r, const struct list_kind *kind)
+{
+    struct query_body body = {{NULL, 0}};
+    TRY(call_decode(r, query_codec, CODEC_KEEP_UNKNOWN, &body));
+    return reply_page(r, kind, body.query, body.query);
+}
+
+err_t list_reply_all(struct call *r, const struct list_kind *kind, struct str what)
+{
+    return reply_page(r, kind, STR("*"), what);
 }

@@ -38,5 +38,7 @@ void list_headers(struct call *r, const char *item_type, size_t size);
 
 /* Answers the query of the body with a page. */
 err_t list_reply(struct call *r, const struct list_kind *kind);
+/* A page of all that belongs to `what`; nothing is asked. */
+err_t list_reply_all(struct call *r, const struct list_kind *kind, struct str what);
 
 #endif

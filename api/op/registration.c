@@ -1,8 +1,10 @@
-/* registration.c: registrations as the service plane sees them: read, forget, block (wire.md 3). It must never
+/* registration.c: registrations as the service plane sees them: read, list, forget, block (wire.md 3). It must never
  * make a registration. */
+#include "api/op/list.h"
 #include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
+#include "db/enrollment.h"
 
 err_t op_registration_get(struct call *r)
 {
@@ -14,6 +16,36 @@ err_t op_registration_get(struct call *r)
     if (!found)
         return E(REGISTRATION_NOT_FOUND);
     return call_reply_codec(r, 200, registration_state_codec, service_registration(r, r->arena, &row));
+}
+
+static err_t read_of_group(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)
+{
+    const struct registration_stretch stretch = {.id_scope = r->instance->id_scope,
+                                                 .group = arena_lower(a, r->segments[SEGMENT_ID]),
+                                                 .from = s->from.key,
+                                                 .last = s->last.text,
+                                                 .limit = (int64_t)s->limit};
+    struct registration_row *rows;
+    TRY(db_registration_list(r->db, a, &stretch, &rows, &ret->count));
+    ret->at = ARENA_NEW_ARRAY(a, ret->count, const void *);
+    ret->bytes = 0;
+    for (size_t i = 0; i < ret->count; i++)
+        ret->at[i] = service_registration(r, a, &rows[i]);
+    return NULL;
+}
+
+/* The devices of an enrollment group; what the body says counts for nothing (decisions.md 14). */
+err_t op_registration_query(struct call *r)
+{
+    static const struct query_index indexes[] = {{"registrationId", true}};
+    static const struct query_list registrations = {"registrations", registration_state_codec, NULL, indexes, 1};
+    static const struct list_kind kind = {&registrations, "DeviceRegistration", read_of_group};
+    struct enrollment_key of = {.id_scope = r->instance->id_scope, .of_group = true};
+    struct enrollment_row row;
+    bool found;
+    TRY(service_registration_id(r, &of.key));
+    TRY(db_enrollment_find(r->db, r->arena, &of, &found, &row));
+    return found ? list_reply_all(r, &kind, of.key) : E(GROUP_NOT_FOUND);
 }
 
 /* NULL when any will do; else the row as it is now, which must not change until it is gone. */

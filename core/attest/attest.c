@@ -194,6 +194,25 @@ err_t attest_body(const struct attest_stored *stored, const struct presented *p,
                    word_of(stored->type));
 }
 
+err_t attest_admit(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                   struct err_detail *d, struct str *ret_derived_from)
+{
+    struct attest_row member = *row;
+    struct str lower = arena_lower(a, claim->registration_id);
+    *ret_derived_from = (struct str){NULL, 0};
+    if (!row->stored.of_group)
+        return attest_check(a, row, claim, d);
+    member.stored.derived_from = claim->registration_id;
+    err_t e = attest_check(a, &member, claim, d);
+    if (e == E(UNAUTHORIZED) && !str_same(lower, claim->registration_id)) {
+        member.stored.derived_from = lower;
+        e = attest_check(a, &member, claim, d);
+    }
+    if (!e)
+        *ret_derived_from = member.stored.derived_from;
+    return e;
+}
+
 enum attest_cost attest_cost(const struct attest_stored *stored)
 {
     return stored->sealed.p && type_of(stored->type) ? costs[stored->type] : ATTEST_CHEAP;

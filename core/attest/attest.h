@@ -12,6 +12,8 @@
 struct attest_stored {
     struct str id_scope, key; /* its row's, both in lower case */
     bool of_group;            /* the row is an enrollment group */
+    struct str derived_from;  /* of a group's device: the spelling of its id that its keys are derived from; absent: the
+                                 row's own keys */
     int type;                 /* enum attestation_type; ATTEST_ABSENT: a word that this program does not know */
     struct bytes sealed;      /* its canonical bytes, sealed for the row and the type; p NULL: there is none */
 };
@@ -64,6 +66,15 @@ struct attest_claim {
  * refused whatever comes out. SEAL_BROKEN as above. */
 err_t attest_check(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d);
+
+/* The same of whichever row. A group's device proves that it has a key that is derived from one of the group's and from
+ * its id, as it sent it or in lower case (decisions.md 5): *ret_derived_from is what fitted, absent where the
+ * enrollment is the device's own. */
+err_t attest_admit(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
+                   struct err_detail *d, struct str *ret_derived_from);
+
+/* Could a key that is not known yet make good what was presented? False: none could. */
+bool attest_may_be_signed(struct arena *a, const struct attest_claim *claim);
 
 /* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and
  * `d` names it, for the device. */

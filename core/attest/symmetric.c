@@ -9,13 +9,26 @@ enum { PART_PRIMARY, PART_SECONDARY, PARTS };
 
 /* --- stored ------------------------------------------------------------------------------------------------------- */
 
+/* HMAC-SHA256 of the group's key over the device's id (wire.md 4.4). From no key comes none. */
+static struct bytes derive(struct arena *a, struct bytes key, struct str id)
+{
+    if (!key.n)
+        return key;
+    struct sha256 hash = crypt_hmac_sha256(key, (struct bytes){(const uint8_t *)id.p, id.n});
+    return (struct bytes){(const uint8_t *)arena_copy(a, (const char *)hash.b, sizeof hash.b).p, sizeof hash.b};
+}
+
+/* Those of the row, or of the group's device that the row is looked at for. */
 static err_t open_keys(struct arena *a, const struct attest_row *row, struct err_detail *d, struct keypair *ret)
 {
     struct bytes packed, parts[PARTS];
+    struct str id = row->stored.derived_from;
     TRY(attest_open(a, row, d, &packed));
     if (!attest_unpack(packed, parts, PARTS))
         return err_say(d, E(SEAL_BROKEN), "the stored attestation is not in a form that this version knows");
     *ret = (struct keypair){parts[PART_PRIMARY], parts[PART_SECONDARY]};
+    if (id.p)
+        *ret = (struct keypair){derive(a, ret->primary, id), derive(a, ret->secondary, id)};
     return NULL;
 }
 
@@ -82,20 +95,32 @@ static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evi
 
 /* --- checked ------------------------------------------------------------------------------------------------------ */
 
-/* The token is well formed, for this registration, alive, signed with either key, and skn is absent or "registration".
- */
+/* The token is well formed, for this registration, alive, and skn is absent or "registration". */
+static err_t read_token(struct arena *a, const struct attest_claim *c, struct err_detail *d, struct sas *ret)
+{
+    TRY(sas_parse(a, c->presented->authorization, d, ret));
+    struct str audience = arena_printf(a, "%.*s/registrations/%.*s", STR_ARG(c->id_scope), STR_ARG(c->registration_id));
+    if (!sas_covers(ret, audience))
+        return err_say(d, E(UNAUTHORIZED), "the SAS token is for another resource");
+    if (ret->key_name.p && !str_same_nocase(ret->key_name, STR("registration")))
+        return err_say(d, E(UNAUTHORIZED), "skn of the SAS token is not \"registration\"");
+    if (!sas_alive(ret, c->now_us))
+        return err_say(d, E(UNAUTHORIZED), "the SAS token has expired");
+    return NULL;
+}
+
+bool attest_may_be_signed(struct arena *a, const struct attest_claim *claim)
+{
+    struct sas token;
+    return !read_token(a, claim, NULL, &token);
+}
+
+/* … and signed with either key. */
 err_t attest_check_token(struct arena *a, const struct attest_claim *c, const struct keypair *keys,
                          struct err_detail *d)
 {
     struct sas token;
-    TRY(sas_parse(a, c->presented->authorization, d, &token));
-    struct str audience = arena_printf(a, "%.*s/registrations/%.*s", STR_ARG(c->id_scope), STR_ARG(c->registration_id));
-    if (!sas_covers(&token, audience))
-        return err_say(d, E(UNAUTHORIZED), "the SAS token is for another resource");
-    if (token.key_name.p && !str_same_nocase(token.key_name, STR("registration")))
-        return err_say(d, E(UNAUTHORIZED), "skn of the SAS token is not \"registration\"");
-    if (!sas_alive(&token, c->now_us))
-        return err_say(d, E(UNAUTHORIZED), "the SAS token has expired");
+    TRY(read_token(a, c, d, &token));
     if (!sas_signed_with(&token, keys->primary) && !sas_signed_with(&token, keys->secondary))
         return err_say(d, E(UNAUTHORIZED), "the SAS token was signed with another key");
     return NULL;

@@ -22,7 +22,7 @@ err_t attest_check_token(struct arena *a, const struct attest_claim *c, const st
 
 /* The functions of a type, each for the one of attest.h with its name. */
 struct attest_type {
-    bool takes_tpm; /* `tpm` of a register's body is part of the proof */
+    bool takes_tpm;  /* `tpm` of a register's body is part of the proof */
     bool for_groups; /* a group can have it */
     enum attest_kept (*kept)(const struct attestation *in);
     /* `old`: where secrets that were left out are taken from; NULL: they are made new. */

@@ -14,16 +14,16 @@ SELECT s.inputs_version, i.allocation_policy AS policy, now()
 -- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
-       r.scope_inputs AS chosen_scope_inputs, r.evidence, e.*, d.initial_twin
+       r.scope_inputs AS chosen_scope_inputs, CASE WHEN e.of_group THEN r.derived_from END AS derived_from, r.evidence, e.*, d.initial_twin
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
-               enrollment_version, enrollment_inputs, scope_inputs, evidence
+               enrollment_group, derived_from, enrollment_version, enrollment_inputs, scope_inputs, evidence
           FROM idscope.registration
          WHERE id_scope = $1 AND registration_key = u.registration_key
          LIMIT 1) r ON true
-  LEFT JOIN LATERAL idscope.enrolled($1, u.registration_key) e ON true
-  LEFT JOIN LATERAL (SELECT initial_twin FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND registration_key = e.key LIMIT 1) d ON true;
+  LEFT JOIN LATERAL idscope.enrolled($1, u.registration_key, lower(r.enrollment_group)) e ON true
+  LEFT JOIN LATERAL (SELECT initial_twin FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND of_group = e.of_group AND registration_key = e.key LIMIT 1) d ON true;
 
 -- Stored inputs that are $3 milliseconds old and used again are made young, so that the sweep leaves them alone.
 -- name: assign_inputs_renew

@@ -26,9 +26,9 @@ SELECT id_scope, enrolled, (written - from_last) % $10::bigint, at, tracking_id,
 -- The enrollment of an id and those on either side of it in the order of ids, which begin alike: $1 ID scope, $2 registration key, $3 how many on a side.
 -- name: enrollment_near -> enrollment_near
 SELECT id_scope, registration_key AS key, of_group, registration_id, attestation_type, attestation_sealed, enabled
-  FROM ((SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND registration_key <= $2 ORDER BY registration_key DESC LIMIT $3::bigint + 1)
+  FROM ((SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND NOT of_group AND registration_key <= $2 ORDER BY registration_key DESC LIMIT $3::bigint + 1)
         UNION ALL
-        (SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND registration_key > $2 ORDER BY registration_key LIMIT $3::bigint)) e;
+        (SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND NOT of_group AND registration_key > $2 ORDER BY registration_key LIMIT $3::bigint)) e;
 
 -- A page, newest first: $1 ID scope, $2 registration key and $3 tracking id (NULL: any), from $4 on and before $5, behind the attempt of time $6 and
 -- tracking id $7 (NULL: from the first), $8 at most. All of a scope are looked at: they are few.

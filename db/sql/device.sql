@@ -5,32 +5,44 @@
 
 -- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
 -- name: register_lookup -> register_found reads
-SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed, e.enrollment_version, e.enrollment_inputs, e.enabled,
-       r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
-       r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.created_at, r.updated_at,
-       r.evidence, now()
+SELECT u.n, e.id_scope, e.key, e.of_group, e.attestation_type, e.attestation_sealed, e.enrollment_version, e.enrollment_inputs, e.enabled,
+       r.enrollment_group, r.derived_from, r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
+       r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.created_at,
+       r.updated_at, r.evidence, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
- CROSS JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
   LEFT JOIN LATERAL (
-        SELECT operation_id, revision, status, region, enrollment_version, enrollment_inputs, scope_inputs,
-               checked_at, created_at, updated_at, evidence
+        SELECT operation_id, revision, status, region, enrollment_group, derived_from, enrollment_version, enrollment_inputs,
+               scope_inputs, checked_at, created_at, updated_at, evidence
           FROM idscope.registration
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
-         LIMIT 1) r ON true;
+         LIMIT 1) r ON true
+  LEFT JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key, lower(r.enrollment_group)) e ON true;
+
+-- The enrollment groups of scopes, $2 at most of each: those whose keys a token may be made with.
+-- name: group_lookup -> group_found reads
+SELECT g.id_scope, g.key, true AS of_group, g.attestation_type, g.attestation_sealed, g.id, g.enrollment_version, g.enrollment_inputs, g.enabled
+  FROM unnest($1::text[]) AS u (id_scope)
+ CROSS JOIN LATERAL (
+        SELECT id_scope, registration_key AS key, attestation_type, attestation_sealed, registration_id AS id, version AS enrollment_version,
+               inputs_version AS enrollment_inputs, enabled
+          FROM idscope.enrollment
+         WHERE id_scope = u.id_scope AND of_group AND attestation_type = 'symmetricKey'
+         ORDER BY registration_key
+         LIMIT $2) g;
 
 -- What a poll or a status look-up is checked against and answered from.
 -- name: poll_lookup -> poll_found reads
-SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed,
+SELECT u.n, e.id_scope, e.key, e.of_group, e.attestation_type, e.attestation_sealed,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
        r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
- CROSS JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
   LEFT JOIN LATERAL (
-        SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id,
+        SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group,
                error_code, error_message, operation_at, created_at, updated_at
           FROM idscope.registration
          WHERE id_scope = u.id_scope AND registration_key = u.registration_key
-         LIMIT 1) r ON true;
+         LIMIT 1) r ON true
+  LEFT JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key, lower(r.enrollment_group)) e ON true;
 
 -- Writes what was decided, where the world is still the one that it was decided on: the instance and the enrollment by
 -- their versions, the registration by its operation and revision ($8 = 0: there was none). Rows that became `assigning`
@@ -42,14 +54,15 @@ SELECT u.n, e.id_scope, e.key, e.attestation_type, e.attestation_sealed,
 WITH live AS MATERIALIZED (
         SELECT u.*, now() AS moment
           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[],
-                      $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::boolean[], $13::bytea[])
+                      $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::boolean[], $13::bytea[],
+                      $14::text[], $15::text[])
                AS u (id_scope, registration_key, registration_id, scope_version, enrollment_version, enabled,
-                     old_operation, old_revision, operation_id, status, region, keep_inputs, evidence)
+                     old_operation, old_revision, operation_id, status, region, keep_inputs, evidence, enrollment_group, derived_from)
          CROSS JOIN LATERAL (
                 SELECT 1 FROM idscope.scope
                  WHERE id_scope = u.id_scope AND version = u.scope_version AND retired_at IS NULL
                  LIMIT 1) s
-          JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key) e
+          JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key, lower(u.enrollment_group COLLATE "C")) e
             ON e.enrollment_version = u.enrollment_version AND e.enabled = u.enabled
 ), updated AS (
         UPDATE idscope.registration r
@@ -59,8 +72,9 @@ WITH live AS MATERIALIZED (
                target_device_id = CASE WHEN r.status = u.status AND u.status = 'assigning' THEN r.target_device_id END,
                error_code = NULL, error_message = NULL, waiting_for = NULL,
                region = u.region, scope_inputs = CASE WHEN u.keep_inputs THEN r.scope_inputs END,
-               enrollment_version = CASE WHEN r.evidence IS NOT DISTINCT FROM u.evidence THEN r.enrollment_version END,
-               evidence = u.evidence,
+               enrollment_group = u.enrollment_group, derived_from = u.derived_from, evidence = u.evidence,
+               enrollment_version = CASE WHEN (r.derived_from, r.evidence) IS NOT DISTINCT FROM (u.derived_from, u.evidence)
+                                         THEN r.enrollment_version END,
                operation_at = u.moment, updated_at = u.moment
           FROM live u
          WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key
@@ -68,9 +82,9 @@ WITH live AS MATERIALIZED (
         RETURNING r.id_scope, r.registration_key, r.status, r.created_at
 ), inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region,
-                                          evidence, operation_at, created_at, updated_at)
+                                          enrollment_group, derived_from, evidence, operation_at, created_at, updated_at)
         SELECT u.id_scope, u.registration_key, u.registration_id, u.operation_id, u.status, u.region,
-               u.evidence, u.moment, u.moment, u.moment
+               u.enrollment_group, u.derived_from, u.evidence, u.moment, u.moment, u.moment
           FROM live u
          WHERE u.old_revision = 0
             ON CONFLICT (id_scope, registration_key) DO NOTHING

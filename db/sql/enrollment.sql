@@ -16,8 +16,9 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
 -- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,
 -- $17 device information, $18 whether it is a group, $19 how many groups of one type of attestation an instance may have.
 -- Within a transaction that has locked the device id, or the groups.
+-- An entry that is made anew has no version that one of its id had before: registrations of a group outlive it.
 WITH live AS (
-    SELECT id_scope, gen_random_uuid() AS etag
+    SELECT id_scope, gen_random_uuid() AS etag, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version
       FROM idscope.scope
      WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      unlinked AS (
@@ -35,8 +36,8 @@ WITH live AS (
      written AS (
     INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                     attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
-                                    update_hub_assignment, migrate_device_data, iot_edge, etag)
-    SELECT id_scope, $18, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag
+                                    update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version)
+    SELECT id_scope, $18, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag, version, version
       FROM live, room
      WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL
         ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING

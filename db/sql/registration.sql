@@ -2,10 +2,20 @@
 
 -- name: registration_find -> registration
 -- $1 ID scope, $2 registration key. While it is assigning, the message is what it waits for.
-SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code,
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
        CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
   FROM idscope.registration
  WHERE id_scope = $1 AND registration_key = $2;
+
+-- A page of a group's devices, in the order of their keys: $1 ID scope, $2 the group in lower case, $3 the key behind which it begins, $4 the last
+-- key, $5 how many at most.
+-- name: registration_list_of_group -> registration
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
+       CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
+  FROM idscope.registration
+ WHERE id_scope = $1 AND lower(enrollment_group) = $2 AND enrollment_group IS NOT NULL AND registration_key > $3 AND registration_key <= $4
+ ORDER BY registration_key
+ LIMIT $5;
 
 -- name: registration_delete -> registration_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
@@ -52,13 +62,13 @@ WITH live AS (
      before AS (
     SELECT gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
-     WHERE id_scope = $1 AND registration_key = $3
+     WHERE id_scope = $1 AND NOT of_group AND registration_key = $3
        FOR UPDATE),
      written AS (
     UPDATE idscope.enrollment e
        SET enabled = NOT $4::boolean, etag = before.new_etag, version = e.version + 1, updated_at = before.moment
       FROM live, before
-     WHERE e.id_scope = $1 AND e.registration_key = $3
+     WHERE e.id_scope = $1 AND NOT e.of_group AND e.registration_key = $3
     RETURNING e.id_scope, e.registration_key),
      told AS (
     INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at)

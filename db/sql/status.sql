@@ -5,6 +5,6 @@
 SELECT coalesce(bool_or(r.status = 'assigning'), false) AS assigning, bool_or(NOT e.enabled) AS blocked
   FROM unnest($2::text[]) AS u (registration_key)
   LEFT JOIN LATERAL (
-        SELECT enabled FROM idscope.enrollment WHERE id_scope = $1 AND registration_key = u.registration_key LIMIT 1) e ON true
+        SELECT enabled FROM idscope.enrollment WHERE id_scope = $1 AND NOT of_group AND registration_key = u.registration_key LIMIT 1) e ON true
   LEFT JOIN LATERAL (
         SELECT status FROM idscope.registration WHERE id_scope = $1 AND registration_key = u.registration_key LIMIT 1) r ON true;

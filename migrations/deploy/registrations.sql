@@ -76,6 +76,8 @@ CREATE TABLE idscope.registration (
     error_message        text,
     waiting_for          text,
     region               text NOT NULL,
+    enrollment_group     text COLLATE "C" CHECK (length(enrollment_group) BETWEEN 1 AND 128),
+    derived_from         text COLLATE "C",
     enrollment_version   bigint,
     enrollment_inputs    bigint,
     scope_inputs         bigint,
@@ -89,18 +91,22 @@ CREATE TABLE idscope.registration (
     CONSTRAINT registration_assigned_has_hub
         CHECK (status <> 'assigned' OR (assigned_hub IS NOT NULL AND device_id IS NOT NULL AND substatus IS NOT NULL)),
     CONSTRAINT registration_failed_has_error CHECK ((status = 'failed') = (error_code IS NOT NULL)),
+    CONSTRAINT registration_derived_of_group CHECK ((enrollment_group IS NULL) = (derived_from IS NULL)),
+    CONSTRAINT registration_derived_from_id CHECK (lower(derived_from) = registration_key),
     CONSTRAINT registration_hub_with_device CHECK ((assigned_hub IS NULL) = (device_id IS NULL)),
     CONSTRAINT registration_target_with_device CHECK ((target_hub IS NULL) = (target_device_id IS NULL)),
     CONSTRAINT registration_target_while_assigning CHECK (target_hub IS NULL OR status = 'assigning'),
     CONSTRAINT registration_waits_while_assigning CHECK (waiting_for IS NULL OR status = 'assigning')
 ) WITH (fillfactor = 90);
-COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index but the key, so updates stay heap-only)';
+COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index on what an update changes, so updates stay heap-only)';
 COMMENT ON COLUMN idscope.registration.registration_id IS 'As spelled at the first success';
 COMMENT ON COLUMN idscope.registration.operation_id IS 'The latest operation: with the revision it fences writes; ids that devices poll are made without it (decisions.md 26)';
 COMMENT ON COLUMN idscope.registration.revision IS 'Rises with each change; the etag is made from it and the operation';
 COMMENT ON COLUMN idscope.registration.assigned_hub IS 'Host name of the hub that holds the identity; kept while a new assignment runs';
 COMMENT ON COLUMN idscope.registration.target_hub IS 'Hub chosen by the running assignment, durable before any call to it. No identity is ever made on a hub that the row does not name';
 COMMENT ON COLUMN idscope.registration.waiting_for IS 'While assigning: what the assignment waits for, for people';
+COMMENT ON COLUMN idscope.registration.enrollment_group IS 'Id of the enrollment group that admitted the device, as the group spells it; NULL: the device has an enrollment of its own. The group may be gone';
+COMMENT ON COLUMN idscope.registration.derived_from IS 'The spelling of its registration id that the key of a group''s device is derived from';
 COMMENT ON COLUMN idscope.registration.enrollment_version IS 'Version of the enrollment whose credentials the hub holds';
 COMMENT ON COLUMN idscope.registration.enrollment_inputs IS 'enrollment.inputs_version of the last choice';
 COMMENT ON COLUMN idscope.registration.scope_inputs IS 'scope.inputs_version of the last choice';
@@ -108,6 +114,9 @@ COMMENT ON COLUMN idscope.registration.alloc_input IS 'SHA-256 of the inputs of 
 COMMENT ON COLUMN idscope.registration.checked_at IS 'When the hub last confirmed the identity';
 COMMENT ON COLUMN idscope.registration.evidence IS 'SHA-256 of the certificate with which the device last registered, which its hub is told; NULL: the enrollment says all';
 COMMENT ON COLUMN idscope.registration.operation_at IS 'When the running or last operation began';
+
+-- A group's devices, listed. Changes only when a device comes to another group, or gets an enrollment of its own.
+CREATE INDEX registration_by_group ON idscope.registration (id_scope, lower(enrollment_group), registration_key) WHERE enrollment_group IS NOT NULL;
 
 CREATE TABLE idscope.challenge (
     id_scope             text COLLATE "C" NOT NULL,
@@ -140,13 +149,13 @@ SELECT e.id_scope, e.of_group, e.registration_key AS key, e.registration_id, e.d
        d.initial_twin, d.optional_device_information,
        r.registration_id AS state_registration_id, r.operation_id AS state_operation_id, r.revision AS state_revision,
        r.status AS state_status, r.substatus AS state_substatus, r.assigned_hub AS state_assigned_hub, r.device_id AS state_device_id,
-       r.error_code AS state_error_code, CASE r.status WHEN 'assigning' THEN r.waiting_for ELSE r.error_message END AS state_error_message,
+       r.enrollment_group AS state_enrollment_group_id, r.error_code AS state_error_code, CASE r.status WHEN 'assigning' THEN r.waiting_for ELSE r.error_message END AS state_error_message,
        r.created_at AS state_created_at, r.updated_at AS state_updated_at
   FROM idscope.enrollment e
   LEFT JOIN LATERAL (SELECT initial_twin, optional_device_information FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND of_group = e.of_group AND registration_key = e.registration_key LIMIT 1) d ON true
   LEFT JOIN LATERAL (
-        SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, error_code, error_message, waiting_for, created_at,
-               updated_at
+        SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group, error_code, error_message, waiting_for,
+               created_at, updated_at
           FROM idscope.registration
          WHERE id_scope = e.id_scope AND registration_key = CASE WHEN NOT e.of_group THEN e.registration_key END
          LIMIT 1) r ON true;
@@ -267,25 +276,29 @@ COMMENT ON FUNCTION idscope.purge_retired_scopes(int) IS 'Deletes up to so many 
 REVOKE ALL ON FUNCTION idscope.purge_retired_scopes(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.purge_retired_scopes(int) TO idscope_worker;
 
--- Inlined, so that it costs a look-up by the key and no call.
-CREATE FUNCTION idscope.enrolled(scope text, device text)
-    RETURNS TABLE (id_scope text, key text, attestation_type text, attestation_sealed bytea,
+-- An enrollment of its own comes first, whatever it says; a group's device has that of the group which its registration remembers.
+-- Inlined, so that it costs a look-up by the key (of a group's device three) and no call.
+CREATE FUNCTION idscope.enrolled(scope text, device text, remembered text)
+    RETURNS TABLE (id_scope text, key text, of_group boolean, attestation_type text, attestation_sealed bytea,
                    enrollment_version bigint, enrollment_inputs bigint, enabled boolean,
                    wanted_device_id text, allocation_policy text, iot_hubs text[], iot_hub_host_name text,
                    update_hub_assignment boolean, migrate_device_data boolean, iot_edge boolean)
     LANGUAGE sql STABLE ROWS 1
     BEGIN ATOMIC
-    SELECT id_scope, registration_key, attestation_type, attestation_sealed,
-           version, inputs_version, enabled,
-           device_id, allocation_policy, iot_hubs, iot_hub_host_name,
-           update_hub_assignment, migrate_device_data, iot_edge
-      FROM idscope.enrollment
-     WHERE id_scope = scope AND NOT of_group AND registration_key = device
+    SELECT e.id_scope, e.registration_key, e.of_group, e.attestation_type, e.attestation_sealed,
+           e.version, e.inputs_version, e.enabled,
+           e.device_id, e.allocation_policy, e.iot_hubs, e.iot_hub_host_name,
+           e.update_hub_assignment, e.migrate_device_data, e.iot_edge
+      FROM (SELECT * FROM idscope.enrollment WHERE id_scope = scope AND NOT of_group AND registration_key = device
+             UNION ALL
+            SELECT * FROM idscope.enrollment
+             WHERE id_scope = scope AND of_group AND registration_key = remembered
+               AND NOT EXISTS (SELECT 1 FROM idscope.enrollment own WHERE own.id_scope = scope AND NOT own.of_group AND own.registration_key = device)) e
      LIMIT 1;
     END;
-COMMENT ON FUNCTION idscope.enrolled(text, text) IS 'The enrollment of a device, by its ID scope and registration key: id_scope and key are the row that attestation_sealed is sealed for; no row: there is none';
-REVOKE ALL ON FUNCTION idscope.enrolled(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.enrolled(text, text) TO idscope_api, idscope_worker;
+COMMENT ON FUNCTION idscope.enrolled(text, text, text) IS 'The enrollment of a device, by its ID scope, its registration key and the group that its registration remembers (both in lower case; NULL: none): id_scope, key and of_group are the row that attestation_sealed is sealed for; no row: there is none';
+REVOKE ALL ON FUNCTION idscope.enrolled(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.enrolled(text, text, text) TO idscope_api, idscope_worker;
 
 -- A device without a device id of its own gets its registration id, in the spelling that it will use: so all spellings are its.
 CREATE FUNCTION idscope.device_id_taken(scope text, device text, wanted text) RETURNS text

@@ -11,7 +11,7 @@ SELECT id_scope, of_group, registration_key, registration_id, device_id, attesta
 SELECT id_scope, of_group, registration_key, initial_twin, optional_device_information
   FROM idscope.enrollment_detail WHERE false;
 SELECT id_scope, registration_key, registration_id, operation_id, revision, status, substatus, assigned_hub,
-       device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_version,
+       device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_group, derived_from, enrollment_version,
        enrollment_inputs, scope_inputs, alloc_input, checked_at, evidence, operation_at, created_at, updated_at
   FROM idscope.registration WHERE false;
 SELECT id_scope, registration_key, device, open_sealed, open_until, met_sealed, met_root, met_until, ends_at
@@ -19,7 +19,7 @@ SELECT id_scope, registration_key, device, open_sealed, open_until, met_sealed, 
 SELECT id_scope, of_group, key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status, allocation_policy, iot_hubs,
        iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, created_at, updated_at, initial_twin,
        optional_device_information, state_registration_id, state_operation_id, state_revision, state_status, state_substatus,
-       state_assigned_hub, state_device_id, state_error_code, state_error_message, state_created_at, state_updated_at
+       state_assigned_hub, state_device_id, state_enrollment_group_id, state_error_code, state_error_message, state_created_at, state_updated_at
   FROM idscope.enrollment_shown WHERE false;
 SELECT id_scope, hash, input, created_at, named_at
   FROM idscope.alloc_input WHERE false;
@@ -31,7 +31,7 @@ SELECT id_scope, kind, subject, hub, payload, due_at, fence, attempt, last_error
   FROM idscope.job WHERE false;
 SELECT tenant_id, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
   FROM idscope.tenant_job WHERE false;
-SELECT 'idscope.enrolled(text, text)'::regprocedure, 'idscope.device_id_taken(text, text, text)'::regprocedure, 'idscope.keys_joined(jsonb, jsonb)'::regprocedure, 'idscope.purge_retired_scopes(int)'::regprocedure;
+SELECT 'idscope.enrolled(text, text, text)'::regprocedure, 'idscope.device_id_taken(text, text, text)'::regprocedure, 'idscope.keys_joined(jsonb, jsonb)'::regprocedure, 'idscope.purge_retired_scopes(int)'::regprocedure;
 
 DO $$
 DECLARE

@@ -69,6 +69,7 @@ const TOLD = [
   ['WEIGHT', WIRE, /`allocationWeight` \((?<least>\d+) to (?<most>\d+)\)/g],
   ['LINKS', OPENAPI, /iotHubs: \{type: array, maxItems: (?<most>\d+)/g],
   ['LINKS', WIRE, /At most (?<most>\d+) links/g],
+  ['GROUPS', WIRE, /at most (?<most>\d+) groups of an\s+attestation type/g],
   ['HUB_CAPACITY', OPENAPI, /enum: \[F1[^]*?capacity: \{type: integer, minimum: (?<least>\d+), maximum: (?<most>\d+)/g],
   ['INSTANCE_CAPACITY', OPENAPI, /\n    Instance:[^]*?capacity: \{type: integer, minimum: (?<least>\d+), maximum: (?<most>\d+)/g],
   ['KEY_BYTES', WIRE, /(?<least>\d+) to (?<most>\d+) bytes\. Reading an enrollment/g],

@@ -101,7 +101,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.name_take(''hub'', ''x'')', 'idscope_api'),
         ('SELECT idscope.note(''hub'', ''x'', ''{}'') WHERE false', 'idscope_(api|admin)'),
         ('SELECT idscope.in_time(9000000000000000)', 'idscope_(api|worker|admin)'),
-        ('SELECT * FROM idscope.enrolled(''x'', ''x'')', 'idscope_(api|worker)'),
+        ('SELECT * FROM idscope.enrolled(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),
         ('SELECT idscope.device_id_taken(''x'', ''x'', ''x'')', 'idscope_api'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),

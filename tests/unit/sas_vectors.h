@@ -15,6 +15,19 @@
     "sr=0ne0000BEEF%2fregistrations%2fline7-unit042&sig=L8EcPWrOdBEYP0pMrcbghlHC%2FV3wnxyHpYTgOlGj26o%3D&se="          \
     "1893456000"
 
+/* Keys of the same device as a member of groups: derived from GROUP_KEY and its id in capitals, from SERVICE_KEY and
+ * its id; and its token in capitals, signed with a key that derives from its id in capitals, and in small letters. */
+#define MEMBER_KEY_CAPITALS "GoLOhg2/IrgXpJqT4Dn6riDb+najIsBDHm7lZrBdZ28="
+#define MEMBER_KEY_SERVICE "iQH4Uk04f5QlhpBKp8k/pKpHQuUfioCrttt9kwRE2tg="
+#define CAPITALS                                                                                                       \
+    "SharedAccessSignature "                                                                                           \
+    "sr=0ne0000BEEF%2Fregistrations%2FLINE7-UNIT042&sig=3H2SLRMEy%2FWQx5czxTQBMJQJVviU7JWhGrsDhAEXhDE%3D&se="          \
+    "1893456000"
+#define CAPITALS_SMALL_KEY                                                                                             \
+    "SharedAccessSignature "                                                                                           \
+    "sr=0ne0000BEEF%2Fregistrations%2FLINE7-UNIT042&sig=u1R2Vpi441VpyTcOOITvwG0Qhagu47qhm7PdXC8riRE%3D&se="            \
+    "1893456000"
+
 static const int64_t EXPIRY_US = INT64_C(1893456000) * 1000000;
 
 #endif

@@ -437,6 +437,103 @@ static void the_hub_is_told_both_keys(void **state)
                                  "\"},\"type\":\"sas\"}");
 }
 
+/* --- a group's devices -------------------------------------------------------------------------------------------- */
+
+static struct attest_row stored_group(struct arena *a, const char *primary, const char *secondary)
+{
+    struct attest_row row = nothing_stored("0ne0000beef", "hall");
+    struct attestation in = sent(a, primary, secondary);
+    struct err_detail d;
+    row.stored.of_group = true;
+    assert_ok(attest_seal(a, &row, &in, &d, &row.stored));
+    assert_true(row.stored.of_group);
+    return row;
+}
+
+static err_t admit(struct arena *a, const struct attest_row *group, const char *header, const char *id,
+                   struct str *ret_derived_from)
+{
+    const struct presented presented = {.authorization = str_of(header)};
+    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), str_of(id), 0, NULL};
+    return attest_admit(a, group, &claim, NULL, ret_derived_from);
+}
+
+static void a_groups_device_has_a_key_derived_from_either_of_the_groups(void **state)
+{
+    static const struct {
+        const char *primary, *secondary, *header, *id, *derived_from; /* NULL: refused */
+    } rows[] = {
+        {GROUP_KEY, SERVICE_KEY, UPPER, "line7-unit042", "line7-unit042"},
+        {SERVICE_KEY, GROUP_KEY, UPPER, "line7-unit042", "line7-unit042"},
+        {GROUP_KEY, SERVICE_KEY, CAPITALS, "LINE7-UNIT042", "LINE7-UNIT042"},
+        {GROUP_KEY, SERVICE_KEY, CAPITALS_SMALL_KEY, "LINE7-UNIT042", "line7-unit042"},
+        {GROUP_KEY, SERVICE_KEY, CAPITALS, "line7-unit042", NULL},
+        {SERVICE_KEY, SERVICE_KEY, UPPER, "line7-unit042", NULL},
+        {DEVICE_KEY, DEVICE_KEY, UPPER, "line7-unit042", NULL}, /* the group's key itself */
+        {GROUP_KEY, GROUP_KEY, UPPER, "line7-unit043", NULL},
+        {GROUP_KEY, GROUP_KEY, "", "line7-unit042", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct str derived_from;
+        struct attest_row group = stored_group(*state, rows[i].primary, rows[i].secondary);
+        err_t e = admit(*state, &group, rows[i].header, rows[i].id, &derived_from);
+        if (rows[i].derived_from)
+            assert_ok(e);
+        else
+            assert_err(e, UNAUTHORIZED);
+        assert_true(str_same(derived_from, str_of(rows[i].derived_from)));
+    }
+}
+
+static void an_empty_key_of_a_group_admits_nobody(void **state)
+{
+    const struct bytes empty[2] = {{NULL, 0}, {NULL, 0}};
+    const struct sha256 key = crypt_hmac_sha256((struct bytes){NULL, 0}, (struct bytes){(const uint8_t *)"d", 1});
+    struct str derived_from;
+    struct attest_row row = stored_group(*state, GROUP_KEY, GROUP_KEY);
+    struct str token = sas_make(*state, STR("0ne0000BEEF/registrations/d"), str_of(NULL),
+                                (struct bytes){key.b, sizeof key.b}, 1893456000);
+    row.stored = attest_sealed(*state, &row, ATTEST_SYMMETRIC_KEY, attest_pack(*state, empty, 2));
+    assert_err(admit(*state, &row, token.p, "d", &derived_from), UNAUTHORIZED);
+}
+
+static void what_is_sealed_for_a_group_opens_for_no_device_of_its_name(void **state)
+{
+    struct attest_row row = stored_group(*state, GROUP_KEY, SERVICE_KEY);
+    assert_text(shown(*state, &row).primary, GROUP_KEY);
+    row.stored.of_group = false;
+    is_broken(*state, &row, "another row");
+}
+
+static void the_hub_is_told_what_the_devices_keys_derive_to(void **state)
+{
+    static const struct {
+        const char *derived_from, *primary, *secondary;
+    } rows[] = {{"line7-unit042", DEVICE_KEY, MEMBER_KEY_SERVICE}, {"LINE7-UNIT042", MEMBER_KEY_CAPITALS, NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct attest_row row = stored_group(*state, GROUP_KEY, SERVICE_KEY);
+        struct hub_authentication identity;
+        row.stored.derived_from = str_of(rows[i].derived_from);
+        assert_ok(attest_hub_identity(*state, &row, (struct bytes){NULL, 0}, NULL, &identity));
+        assert_text(identity.symmetric_key->primary, rows[i].primary);
+        if (rows[i].secondary)
+            assert_text(identity.symmetric_key->secondary, rows[i].secondary);
+    }
+}
+
+static void a_token_that_no_key_makes_good_is_known_as_such(void **state)
+{
+    const struct presented good = {.authorization = STR(UPPER)}, none = {.authorization = {NULL, 0}};
+    assert_true(
+        attest_may_be_signed(*state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit042"), 0, NULL}));
+    assert_false(
+        attest_may_be_signed(*state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit043"), 0, NULL}));
+    assert_false(attest_may_be_signed(
+        *state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit042"), EXPIRY_US * 2, NULL}));
+    assert_false(
+        attest_may_be_signed(*state, &(struct attest_claim){&none, STR("0ne0000BEEF"), STR("line7-unit042"), 0, NULL}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +558,11 @@ int main(void)
         UNIT(a_tpm_does_not_fit_symmetric_keys),
         UNIT(what_is_not_known_is_cheap),
         UNIT(the_hub_is_told_both_keys),
+        UNIT(a_groups_device_has_a_key_derived_from_either_of_the_groups),
+        UNIT(an_empty_key_of_a_group_admits_nobody),
+        UNIT(what_is_sealed_for_a_group_opens_for_no_device_of_its_name),
+        UNIT(the_hub_is_told_what_the_devices_keys_derive_to),
+        UNIT(a_token_that_no_key_makes_good_is_known_as_such),
     };
     return cmocka_run_group_tests_name("attest", tests, rings_up, rings_down);
 }

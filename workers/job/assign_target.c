@@ -5,7 +5,7 @@
 #include "core/alloc.h"
 #include "workers/job/assign.h"
 
-enum { CODE_NO_HUB = 400208, CODE_REFUSED = 400209 };
+enum { CODE_NO_HUB = 400208, CODE_REFUSED = 400209, CODE_NO_GROUP = 404201 };
 
 static const struct db_link *link_of(const struct assign_batch *b, struct str host)
 {
@@ -221,8 +221,12 @@ err_t assign_decide(struct assign_batch *b, struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
     item->step = ASSIGN_DROP;
-    if (!b->rows->scope.alive || !f->registered || f->status != REG_ASSIGNING || !f->enrolled)
+    if (!b->rows->scope.alive || !f->registered || f->status != REG_ASSIGNING)
         return NULL;
+    if (!f->enrolled) { /* a registration goes with an enrollment of its own */
+        fail(item, CODE_NO_GROUP, STR("The enrollment group was deleted while the device was assigned."));
+        return NULL;
+    }
     if (!f->enabled) {
         item->step = ASSIGN_DISABLE;
         return NULL;

@@ -318,6 +318,22 @@ describe('doors: strangers', () => {
     assert.equal(await dear(), before);
   });
 
+  test('where there are enrollment groups, an unknown registration id is looked for as long as one whose key is wrong', async (t) => {
+    const made = await scene(t, { hubs: 1 }, second.idscope);
+    const device = await made.enroll();
+    for (let n = 0; n < 20; n++) {
+      const answer = await second.idscope.service(made.instance, 'PUT', `/enrollmentGroups/hall-${n}`, { body: { enrollmentGroupId: `hall-${n}`, attestation: { type: 'symmetricKey' } } });
+      assert.equal(answer.status, 200, answer.text);
+    }
+    const key = sas.newKey();
+    const ask = asker(t);
+    for (const [what, [method, rest]] of Object.entries(ASKED)) {
+      const call = (id) => ({ method, host: 'global.dps.second.test', target: `/${made.idScope}/registrations/${id}${rest}?api-version=2021-10-01`,
+        authorization: sas.forDevice(made.idScope, id, key), body: method === 'GET' ? '' : '{}' });
+      await refusedAlike(t, `${what} among groups`, ask, { wrongKey: () => call(device.id), unknownId: (i) => call(`nobody-${i}`) });
+    }
+  });
+
   test('on the service plane and at a hub, a policy that is not there is refused like a wrong key, in words and time', async (t) => {
     const made = await scene(t, { hubs: 1 }, second.idscope);
     const key = sas.newKey();

@@ -47,3 +47,15 @@ bool hub_answer_is_gone(const struct hub_call *call)
     return call->status == NO_CONTENT || (call->status == NOT_FOUND && words.p) ||
            (call->status == CONFLICT && words.p && strstr(words.p, "DeviceOfAnotherScope"));
 }
+
+struct str hub_answer_if_match(struct arena *a, struct str document)
+{
+    json_auto_t *body = NULL;
+    if (!document.p || json_read(document, NULL, &body))
+        return STR("*");
+    struct str etag = arena_str(a, str_of(json_string_value(json_object_get(body, "etag"))));
+    for (size_t i = 0; i < etag.n; i++)
+        if (etag.p[i] <= ' ' || etag.p[i] > '~' || etag.p[i] == '"')
+            return STR("*");
+    return etag.n ? arena_printf(a, "\"%s\"", etag.p) : STR("*");
+}

@@ -13,6 +13,9 @@ bool hub_answer_counts(const struct hub_call *call);
 /* The device that was to be deleted is not there: the hub deleted it (204), or says in its own words that there is no
  * such device, or no such hub (404); or that it is another ID scope's (409). */
 bool hub_answer_is_gone(const struct hub_call *call);
+/* The If-Match of a change to an identity that was read; `*` when it was not (absent), or has no etag that a header can
+ * carry. */
+struct str hub_answer_if_match(struct arena *a, struct str document);
 /* What an error answer says, in the arena of the call; absent when it is not in a hub's words. */
 struct str hub_answer_message(const struct hub_call *call);
 

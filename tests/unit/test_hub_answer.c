@@ -86,6 +86,15 @@ static void a_message_is_kept_and_a_page_has_none(void **state)
     assert_null(hub_answer_message(&page).p);
 }
 
+static void a_change_names_the_etag_that_was_read(void **state)
+{
+    assert_text(hub_answer_if_match(*state, STR("{\"etag\":\"MTI=\"}")), "\"MTI=\"");
+    static const char *const others[] = {
+        NULL, "{}", "[", "{\"etag\":7}", "{\"etag\":\"\"}", "{\"etag\":\"a\\\"b\"}", "{\"etag\":\"a\\r\\nX: y\"}"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_text(hub_answer_if_match(*state, str_of(others[i])), "*");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +103,7 @@ int main(void)
         UNIT(statistics_count),
         UNIT(a_device_is_gone_when_the_hub_says_so),
         UNIT(a_message_is_kept_and_a_page_has_none),
+        UNIT(a_change_names_the_etag_that_was_read),
     };
     return cmocka_run_group_tests_name("hub_answer", tests, NULL, NULL);
 }

@@ -261,15 +261,3 @@ void identity_carry_twin(struct arena *a, struct str document, struct assign_ite
     if (!json_read(document, NULL, &body) && json_is_object(json_object_get(body, "properties")))
         item->carried.twin = arena_str(a, document);
 }
-
-struct str identity_if_match(struct arena *a, struct str document)
-{
-    json_auto_t *body = NULL;
-    if (!document.p || json_read(document, NULL, &body))
-        return STR("*");
-    struct str etag = text_of(a, body, "etag");
-    for (size_t i = 0; i < etag.n; i++)
-        if (etag.p[i] <= ' ' || etag.p[i] > '~' || etag.p[i] == '"')
-            return STR("*");
-    return etag.n ? arena_printf(a, "\"%s\"", etag.p) : STR("*");
-}

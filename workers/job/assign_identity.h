@@ -34,8 +34,4 @@ struct str identity_twin(struct arena *a, const struct assign_item *item);
 /* Did nobody write to this twin yet? */
 bool identity_twin_is_blank(struct str document);
 
-/* The If-Match of a change to an identity that was read; `*` when it was not, or has no etag that a header can carry.
- */
-struct str identity_if_match(struct arena *a, struct str document);
-
 #endif

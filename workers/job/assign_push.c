@@ -316,7 +316,7 @@ static bool start_single(struct push *p, struct assign_item *item)
     struct hub_call call = {.method = calls_of[next].method};
     call.path = calls_of[next].twin ? link_twin_path(a, id) : link_device_path(a, id);
     if (calls_of[next].matched)
-        call.if_match = identity_if_match(a, item->standing);
+        call.if_match = hub_answer_if_match(a, item->standing);
     if (calls_of[next].identity && single_body(p, item, &call.body)) {
         unopened(p, item);
         return false;

@@ -13,6 +13,7 @@ struct status_job {
     struct identity_job of;
     bool blocked;
     struct str body; /* the identity as it should be; absent: it has yet to be read */
+    struct str if_match;
 };
 
 static bool says(const json_t *identity, const char *member, struct str value)
@@ -42,8 +43,7 @@ static void ask(struct identity_job *j)
     const struct status_job *s = (const struct status_job *)j;
     j->call.method = s->body.p ? "PUT" : "GET";
     j->call.body = s->body;
-    if (s->body.p)
-        j->call.if_match = STR("*");
+    j->call.if_match = s->if_match;
 }
 
 static enum identity_said said(struct identity_job *j)
@@ -53,10 +53,10 @@ static enum identity_said said(struct identity_job *j)
         return IDENTITY_SAID_DONE;
     if (!hub_answer_names(&j->call, j->item.job.subject))
         return IDENTITY_SAID_NO;
-    if (!s->body.p)
-        s->body = changed(j->item.c->arena, j->call.reply, s->blocked);
-    else
+    if (s->body.p)
         return IDENTITY_SAID_DONE;
+    s->body = changed(j->item.c->arena, j->call.reply, s->blocked);
+    s->if_match = hub_answer_if_match(j->item.c->arena, j->call.reply);
     return s->body.p ? IDENTITY_SAID_MORE : IDENTITY_SAID_DONE;
 }
 

@@ -16,7 +16,7 @@ static const struct attest_type *const types[ATTEST_NONE] = {
 #undef ATTEST
 };
 
-/* A build for tests takes all that is stored for dear, until there is a type whose check is. */
+/* A build for tests takes all that is stored for dear: most tests enroll keys. */
 #ifdef IDSCOPE_ALL_DEAR
 #define COST(cost) ATTEST_DEAR
 #else

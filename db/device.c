@@ -52,11 +52,12 @@ err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at,
                    count);
 }
 
-err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int64_t at_most,
-                      struct db_group_found **ret, size_t *ret_count)
+err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int type,
+                      int64_t at_most, struct db_group_found **ret, size_t *ret_count)
 {
-    return db_all(db, a, DB_CALL(SQL_GROUP_LOOKUP, db_texts(id_scopes, count), db_i64(at_most)), DB_REPEATABLE, ret,
-                  sizeof **ret, ret_count);
+    const struct str word = str_of(attestation_type_words[type - 1]);
+    return db_all(db, a, DB_CALL(SQL_GROUP_LOOKUP, db_texts(id_scopes, count), db_i64(at_most), db_text(word)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
 /* The row of a device; `at` is sorted. */

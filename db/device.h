@@ -45,9 +45,9 @@ struct db_group_found {
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
 };
-/* Those of the scopes, at most so many of each. */
-err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int64_t at_most,
-                      struct db_group_found **ret, size_t *ret_count);
+/* Those of the scopes with that type of attestation, at most so many of each. */
+err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int type,
+                      int64_t at_most, struct db_group_found **ret, size_t *ret_count);
 
 /* What was decided for one device. */
 struct db_register_row {

@@ -1,7 +1,8 @@
 /* admission.c: does what a device presents admit it? By the enrollment that is known for it; else the groups of its
- * instance are asked, whose keys it may derive from (wire.md 4.4, 7.4; decisions.md 5, 24). No name of a group comes
- * over the wire, so all are tried, which is dear; the registration remembers the one that fitted. It must never tell,
- * by words or by time, whether an id is enrolled, nor admit by a group a device that has an enrollment of its own. */
+ * instance are asked, whose keys it may derive from or whose CAs may vouch for it (wire.md 4.4, 4.5, 7.4; decisions.md
+ * 5, 24). No name of a group comes over the wire, so all are tried, which is dear; the registration remembers the one
+ * that fitted, though for certificates another may have come nearer since. It must never tell, by words or by time,
+ * whether an id is enrolled, nor admit by a group a device that has an enrollment of its own. */
 #include "api/op/admission.h"
 
 #include "api/shared.h"
@@ -48,8 +49,20 @@ struct groups {
     size_t count;
 };
 
+/* Whoever has an enrollment of its own is not admitted by a group, whatever fits. */
+static bool admit(struct admission *m, const struct db_group_found *g, struct str derived_from)
+{
+    if (has_own(m))
+        return false;
+    m->group = g;
+    m->derived_from = arena_str(m->call->arena, derived_from);
+    m->call->error = NULL;
+    m->call->log_detail.text[0] = '\0';
+    return true;
+}
+
 /* Does it derive from a key of this one? What does not open is told to the operator, and stands in nobody's way. */
-static bool fits(struct admission *m, const struct db_group_found *g)
+static bool fits(struct admission *m, const struct db_group_found *g, struct str *ret_derived_from)
 {
     ARENA_CLEANUP struct arena *a = arena_new();
     struct call *r = m->call;
@@ -62,30 +75,61 @@ static bool fits(struct admission *m, const struct db_group_found *g)
         r->log_detail = d;
     if (e)
         return false;
-    m->derived_from = arena_str(r->arena, derived_from);
+    *ret_derived_from = arena_str(r->arena, derived_from);
     return true;
+}
+
+/* Those of its instance. */
+static size_t find_own_groups(const struct admission *m, const struct groups *all, const struct db_group_found **ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (str_same(all->at[i].attestation.id_scope, m->id_scope))
+            ret[n++] = &all->at[i];
+    return n;
+}
+
+/* By a key that is derived from a group's. */
+static void try_keys(struct admission *m, const struct db_group_found *const *groups, size_t count)
+{
+    struct str derived_from;
+    for (size_t i = 0; i < count; i++)
+        if (fits(m, groups[i], &derived_from) && admit(m, groups[i], derived_from))
+            return;
+}
+
+/* By the nearest CA of a group; what it says is the reason of a refusal. */
+static void try_chain(struct admission *m, const struct db_group_found *const *groups, size_t count)
+{
+    struct call *r = m->call;
+    const struct attest_claim claim = claim_of(m);
+    struct attest_row *rows = ARENA_NEW_ARRAY(r->arena, count, struct attest_row);
+    struct err_detail d = {.text = ""};
+    size_t nearest;
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (struct attest_row){r->shared->ring, groups[i]->attestation};
+    err_t e = attest_nearest(r->arena, rows, count, &claim, &d, &nearest);
+    if (!e)
+        (void)admit(m, groups[nearest], arena_lower(r->arena, claim.registration_id));
+    else if (!has_own(m))
+        r->log_detail = d;
 }
 
 /* A device with an enrollment of its own is tried like a stranger, and refused whatever comes out: else the time would
  * tell which ids have one. */
-static void search(struct admission *m, const struct groups *all)
+static void search(struct admission *m, int type, const struct groups *all)
 {
     struct call *r = m->call;
-    for (size_t i = 0; i < all->count; i++) {
-        const struct db_group_found *g = &all->at[i];
-        if (!str_same(g->attestation.id_scope, m->id_scope))
-            continue;
-        if (!is_dear_lane(r)) {
-            r->error = E(DEAR_CHECK);
-            return;
-        }
-        if (!fits(m, g) || has_own(m))
-            continue;
-        m->group = g;
-        r->error = NULL;
-        r->log_detail.text[0] = '\0';
+    const struct db_group_found **groups = ARENA_NEW_ARRAY(r->arena, all->count, const struct db_group_found *);
+    size_t count = find_own_groups(m, all, groups);
+    if (!count)
         return;
-    }
+    if (!is_dear_lane(r))
+        r->error = E(DEAR_CHECK);
+    else if (type == ATTEST_X509)
+        try_chain(m, groups, count);
+    else
+        try_keys(m, groups, count);
 }
 
 static bool is_among(const struct str *at, size_t count, struct str wanted)
@@ -97,44 +141,51 @@ static bool is_among(const struct str *at, size_t count, struct str wanted)
 }
 
 /* In the first lanes it is enough to know whether there are any. */
-static err_t read_groups(struct arena *a, struct db *db, struct admission *const *at, size_t count, struct groups *ret)
+static err_t read_groups(struct arena *a, struct db *db, int type, struct admission *const *at, size_t count,
+                         struct groups *ret)
 {
     struct str *scopes = ARENA_NEW_ARRAY(a, count, struct str);
     size_t n = 0;
     for (size_t i = 0; i < count; i++)
         if (!is_among(scopes, n, at[i]->id_scope))
             scopes[n++] = at[i]->id_scope;
-    return db_group_lookup(db, a, scopes, n, is_dear_lane(at[0]->call) ? GROUPS_MOST : 1, &ret->at, &ret->count);
+    return db_group_lookup(db, a, scopes, n, type, is_dear_lane(at[0]->call) ? GROUPS_MOST : 1, &ret->at, &ret->count);
 }
 
-static void search_all(struct arena *a, struct db *db, struct admission *const *at, size_t count)
+static void search_all(struct arena *a, struct db *db, int type, struct admission *const *at, size_t count)
 {
     struct groups groups;
-    err_t e = read_groups(a, db, at, count, &groups);
+    err_t e = read_groups(a, db, type, at, count, &groups);
     for (size_t i = 0; i < count; i++) {
         if (e)
             at[i]->call->error = e;
         else
-            search(at[i], &groups);
+            search(at[i], type, &groups);
     }
 }
 
-/* Refused, and yet a key might have made it good. */
-static bool may_be_groups(const struct admission *m)
+/* Refused, and yet a group of that type might have made it good. */
+static bool may_be_groups(const struct admission *m, int type)
 {
     const struct attest_claim claim = claim_of(m);
-    return m->call->error == E(UNAUTHORIZED) && attest_may_be_signed(m->call->arena, &claim);
+    return m->call->error == E(UNAUTHORIZED) && attest_group_type(m->call->arena, &claim) == type;
+}
+
+static void search_refused(struct arena *a, struct db *db, int type, struct admission *const *at, size_t count)
+{
+    struct admission **refused = ARENA_NEW_ARRAY(a, count, struct admission *);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (may_be_groups(at[i], type))
+            refused[n++] = at[i];
+    if (n)
+        search_all(a, db, type, refused, n);
 }
 
 void admission_check(struct arena *a, struct db *db, struct admission *const *at, size_t count)
 {
-    struct admission **refused = ARENA_NEW_ARRAY(a, count, struct admission *);
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         at[i]->call->error = check_known(at[i]);
-        if (may_be_groups(at[i]))
-            refused[n++] = at[i];
-    }
-    if (n)
-        search_all(a, db, refused, n);
+    search_refused(a, db, ATTEST_SYMMETRIC_KEY, at, count);
+    search_refused(a, db, ATTEST_X509, at, count);
 }

@@ -12,7 +12,7 @@ struct admission {
     struct attest_stored stored;
     const struct keypair *handed; /* what its TPM may sign with; NULL: nothing */
 
-    /* Out: the group whose key fitted; NULL: `stored` admits it. */
+    /* Out: the group whose key or CA fitted; NULL: `stored` admits it. */
     const struct db_group_found *group;
     struct str derived_from; /* out: what its key derives from; absent: its enrollment is its own */
 };

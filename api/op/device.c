@@ -173,9 +173,10 @@ static void check_groups(struct registers *s, struct group *const *groups, size_
     admission_check(s->arena, s->db, all, n);
 }
 
-/* The enrollment group whose key fitted is the enrollment that the device registers by. */
+/* The enrollment group whose key fitted, or whose CA vouches for it, is the enrollment that the device registers by. */
 static void take_admission(struct db_register_found *f, const struct admission *m)
 {
+    bool same_group = !m->group || str_same_nocase(f->enrollment_group, m->group->id);
     if (!m->derived_from.p) {
         f->enrollment_group = (struct str){NULL, 0};
     } else if (m->group) {
@@ -185,7 +186,7 @@ static void take_admission(struct db_register_found *f, const struct admission *
         f->enabled = m->group->enabled;
         f->enrollment_group = m->group->id;
     }
-    f->same_key = !m->group && str_same(f->derived_from, m->derived_from);
+    f->same_key = same_group && str_same(f->derived_from, m->derived_from);
     f->derived_from = m->derived_from;
 }
 

@@ -115,9 +115,7 @@ static void set_defaults(struct enrollment *e)
 err_t enrollment_check(struct call *r, const struct enrollment_kind *kind, struct enrollment *e)
 {
     TRY(attest_form(r->arena, e->attestation, &r->detail));
-    if (kind->of_group && !attest_for_groups(e->attestation->type))
-        return call_fail(r, E(BAD_FIELD), "attestation.type %s is for individual enrollments alone.",
-                         attestation_type_words[e->attestation->type - 1]);
+    TRY(attest_fits(e->attestation, kind->of_group, &r->detail));
     TRY(check_ids(r, e));
     TRY(check_policy(r, e));
     TRY(clean_twin(r, &e->initial_twin));

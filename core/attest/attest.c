@@ -137,9 +137,12 @@ err_t attest_form(struct arena *a, const struct attestation *in, struct err_deta
     return NULL;
 }
 
-bool attest_for_groups(int type)
+err_t attest_fits(const struct attestation *in, bool of_group, struct err_detail *d)
 {
-    return type_of(type) && types[type]->for_groups;
+    const struct attest_type *type = types[in->type];
+    if (of_group && !type->for_groups)
+        return err_say(d, E(BAD_FIELD), "attestation.type %s is for individual enrollments alone.", word_of(in->type));
+    return type->fits ? type->fits(in, of_group, d) : NULL;
 }
 
 enum attest_kept attest_kept(const struct attestation *in)
@@ -211,6 +214,13 @@ err_t attest_admit(struct arena *a, const struct attest_row *row, const struct a
     if (!e)
         *ret_derived_from = member.stored.derived_from;
     return e;
+}
+
+int attest_group_type(struct arena *a, const struct attest_claim *claim)
+{
+    if (claim->presented->authorization.n)
+        return attest_may_be_signed(a, claim) ? ATTEST_SYMMETRIC_KEY : ATTEST_ABSENT;
+    return claim->presented->leaf.n ? ATTEST_X509 : ATTEST_ABSENT;
 }
 
 enum attest_cost attest_cost(const struct attest_stored *stored)

@@ -29,8 +29,9 @@ struct attest_row {
 /* Can it be stored: is its type one of attest.def, has it members of its own type only? BAD_FIELD names the member. */
 err_t attest_form(struct arena *a, const struct attestation *in, struct err_detail *d);
 
-/* Can an enrollment group have it? */
-bool attest_for_groups(int type);
+/* Can an enrollment group, or else a device's own enrollment, have it? BAD_FIELD names the member; `in` has passed
+ * attest_form. */
+err_t attest_fits(const struct attestation *in, bool of_group, struct err_detail *d);
 
 /* How much of the stored attestation an update leaves as it is: clients send back what a GET gave them, and it gives no
  * secrets. `in` has passed attest_form. */
@@ -73,8 +74,16 @@ err_t attest_check(struct arena *a, const struct attest_row *row, const struct a
 err_t attest_admit(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                    struct err_detail *d, struct str *ret_derived_from);
 
-/* Could a key that is not known yet make good what was presented? False: none could. */
+/* Of which type would be a group that makes good what was presented? ATTEST_ABSENT: none could. */
+int attest_group_type(struct arena *a, const struct attest_claim *claim);
+/* Could a key that is not known yet make good the token that was presented? */
 bool attest_may_be_signed(struct arena *a, const struct attest_claim *claim);
+
+/* Of an instance's groups that trust certificates, the one whose CA stands nearest to the leaf that was presented
+ * decides: *ret is its place. UNAUTHORIZED, with the reason in `d`, when it refuses or there is none; of groups that do
+ * not open none decides. */
+err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
+                     struct err_detail *d, size_t *ret);
 
 /* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and
  * `d` names it, for the device. */

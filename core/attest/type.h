@@ -24,6 +24,8 @@ err_t attest_check_token(struct arena *a, const struct attest_claim *c, const st
 struct attest_type {
     bool takes_tpm;  /* `tpm` of a register's body is part of the proof */
     bool for_groups; /* a group can have it */
+    err_t (*fits)(const struct attestation *in, bool of_group,
+                  struct err_detail *d); /* NULL: whatever it has is good */
     enum attest_kept (*kept)(const struct attestation *in);
     /* `old`: where secrets that were left out are taken from; NULL: they are made new. */
     err_t (*pack)(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,

@@ -1,12 +1,14 @@
-/* x509.c: attestation with client certificates: a device proves to the edge that it has the key of one of two stored
- * certificates, whoever signed them. It must never tell a device why it was refused, nor admit by anything but the
- * certificate itself: who signed it says nothing here. */
+/* x509.c: attestation with certificates: a device proves to the edge that it has the key of one of two stored
+ * certificates, whoever signed them; or of one that a group's signing certificates vouch for. It must never tell a
+ * device why it was refused, nor admit by who signed a certificate where the certificate itself is stored. */
+#include <openssl/x509v3.h>
+
 #include "core/attest/type.h"
 #include "core/attest/x509_cert.h"
+#include "core/attest/x509_chain.h"
 
 enum { PRIMARY, SECONDARY, PARTS };
-static const char *const members[PARTS] = {"attestation.x509.clientCertificates.primary.certificate",
-                                           "attestation.x509.clientCertificates.secondary.certificate"};
+static const char *const places[PARTS] = {"primary", "secondary"};
 
 /* --- stored ------------------------------------------------------------------------------------------------------- */
 
@@ -21,12 +23,30 @@ static err_t open_certificates(struct arena *a, const struct attest_row *row, st
     return err_say(d, E(SEAL_BROKEN), "the stored attestation is not in a form that this version knows");
 }
 
+static bool has_any(const struct x509_pair *pair)
+{
+    return pair && (pair->primary || pair->secondary);
+}
+
+/* The pair that was sent: after `fits` there is no other. */
+static bool is_signing(const struct attestation *in)
+{
+    return in->x509 && has_any(in->x509->signing);
+}
+
 static const struct x509_entry *sent_entry(const struct attestation *in, int place)
 {
-    const struct x509_pair *pair = in->x509 ? in->x509->client : NULL;
+    const struct x509_pair *pair = is_signing(in) ? in->x509->signing : in->x509 ? in->x509->client : NULL;
     if (!pair)
         return NULL;
     return place == PRIMARY ? pair->primary : pair->secondary;
+}
+
+static const char *member_of(struct arena *a, const struct attestation *in, int place)
+{
+    return arena_printf(a, "attestation.x509.%sCertificates.%s.certificate", is_signing(in) ? "signing" : "client",
+                        places[place])
+        .p;
 }
 
 /* An entry that is left out is taken away, unless all of x509 is; one without its text is as it was. */
@@ -48,10 +68,11 @@ static struct str thumbprint(struct arena *a, struct bytes der)
 
 /* The stored certificate that an entry without a text stands for: the one that its info names, else the one of its
  * place. */
-static err_t find_stored(struct arena *a, const struct x509_entry *sent, int place, const struct bytes old[PARTS],
+static err_t find_stored(struct arena *a, const struct attestation *in, int place, const struct bytes old[PARTS],
                          struct err_detail *d, struct bytes *ret)
 {
-    bool named = sent->info && sent->info->sha256.p;
+    const struct x509_entry *sent = sent_entry(in, place);
+    bool named = sent && sent->info && sent->info->sha256.p;
     for (int i = 0; i < PARTS; i++) {
         bool found = named ? str_same_nocase(thumbprint(a, old[i]), sent->info->sha256) : i == place;
         if (!old[i].n || !found)
@@ -59,25 +80,36 @@ static err_t find_stored(struct arena *a, const struct x509_entry *sent, int pla
         *ret = old[i];
         return NULL;
     }
-    return err_say(d, E(BAD_FIELD), "%s is required, since no certificate is stored that %s.", members[place],
+    return err_say(d, E(BAD_FIELD), "%s is required, since no certificate is stored that %s.", member_of(a, in, place),
                    named ? "has the sha256Thumbprint of its info" : "it could keep");
 }
 
-static bool has_any(const struct x509_pair *pair)
-{
-    return pair && (pair->primary || pair->secondary);
-}
-
-static err_t check_members(const struct attestation *in, struct err_detail *d)
+/* A group says who signs, a device's own enrollment which certificate it is. */
+static err_t fits(const struct attestation *in, bool of_group, struct err_detail *d)
 {
     const struct x509_attestation *x = in->x509;
-    if (x && has_any(x->signing))
-        return err_say(d, E(BAD_FIELD), "attestation.x509.signingCertificates belong to enrollment groups.");
+    if (x && has_any(of_group ? x->client : x->signing))
+        return err_say(d, E(BAD_FIELD), "attestation.x509.%s.",
+                       of_group ? "clientCertificates belong to individual enrollments"
+                                : "signingCertificates belong to enrollment groups");
     if (x && x->ca && (x->ca->primary.n || x->ca->secondary.n))
         return err_say(d, E(BAD_FIELD), "attestation.x509.caReferences come in a later version.");
-    if (!x || !has_any(x->client))
+    if (x && !has_any(of_group ? x->signing : x->client))
         return err_say(d, E(BAD_FIELD),
-                       "attestation.x509.clientCertificates must have a primary or a secondary certificate.");
+                       "attestation.x509.%sCertificates must have a primary or a secondary certificate.",
+                       of_group ? "signing" : "client");
+    return NULL;
+}
+
+/* A certificate that could vouch for nobody helps no group. */
+static err_t read_sent(struct arena *a, const struct attestation *in, int place, struct str text, struct err_detail *d,
+                       struct bytes *ret)
+{
+    const char *member = member_of(a, in, place);
+    TRY(x509_cert_read(a, text, member, d, ret));
+    X509 *x X509_CLEANUP = x509_cert_open(*ret);
+    if (is_signing(in) && !(x && X509_check_ca(x)))
+        return err_say(d, E(BAD_FIELD), "%s is not a CA's, so it can have signed none.", member);
     return NULL;
 }
 
@@ -85,15 +117,16 @@ static err_t pack(struct arena *a, const struct attestation *in, const struct at
                   struct bytes *ret)
 {
     struct bytes before[PARTS] = {{NULL, 0}, {NULL, 0}}, parts[PARTS] = {{NULL, 0}, {NULL, 0}};
-    TRY(check_members(in, d));
+    if (!in->x509)
+        return err_say(d, E(BAD_FIELD), "attestation.x509 is required where nothing of this type is stored.");
     if (old)
         TRY(open_certificates(a, old, d, before));
     for (int i = 0; i < PARTS; i++) {
         const struct x509_entry *sent = sent_entry(in, i);
         if (sent && sent->certificate.p)
-            TRY(x509_cert_read(a, sent->certificate, members[i], d, &parts[i]));
+            TRY(read_sent(a, in, i, sent->certificate, d, &parts[i]));
         else if (sent)
-            TRY(find_stored(a, sent, i, before, d, &parts[i]));
+            TRY(find_stored(a, in, i, before, d, &parts[i]));
     }
     *ret = attest_pack(a, parts, PARTS);
     return NULL;
@@ -117,8 +150,9 @@ static err_t show_certificates(struct arena *a, const struct attest_row *row, bo
     struct bytes stored[PARTS];
     TRY(open_certificates(a, row, d, stored));
     struct x509_attestation *x = ARENA_NEW(a, struct x509_attestation);
-    x->client = ARENA_NEW(a, struct x509_pair);
-    *x->client = (struct x509_pair){entry_of(a, stored[PRIMARY], whole), entry_of(a, stored[SECONDARY], whole)};
+    struct x509_pair *pair = ARENA_NEW(a, struct x509_pair);
+    *pair = (struct x509_pair){entry_of(a, stored[PRIMARY], whole), entry_of(a, stored[SECONDARY], whole)};
+    *(row->stored.of_group ? &x->signing : &x->client) = pair;
     *ret = (struct attestation){.type = ATTEST_X509, .x509 = x};
     return NULL;
 }
@@ -156,8 +190,27 @@ static err_t check_leaf(struct arena *a, const struct attest_claim *c, const str
 static err_t check(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
 {
     struct bytes stored[PARTS];
+    if (row->stored.of_group)
+        return err_say(d, E(UNAUTHORIZED), "of groups that trust certificates the nearest decides");
     TRY(open_certificates(a, row, d, stored));
     return check_leaf(a, c, stored, d);
+}
+
+/* What the group trusts; nothing, with the reason in `d`, where that does not open. */
+static struct x509_trust trust_of(struct arena *a, const struct attest_row *row, struct err_detail *d)
+{
+    struct bytes *stored = ARENA_NEW_ARRAY(a, PARTS, struct bytes);
+    err_t e = row->stored.type == ATTEST_X509 ? open_certificates(a, row, d, stored) : E(UNAUTHORIZED);
+    return (struct x509_trust){.anchors = stored, .anchor_count = e ? 0 : PARTS};
+}
+
+err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
+                     struct err_detail *d, size_t *ret)
+{
+    struct x509_trust *trusts = ARENA_NEW_ARRAY(a, count, struct x509_trust);
+    for (size_t i = 0; i < count; i++)
+        trusts[i] = trust_of(a, &groups[i], d);
+    return x509_chain_check(a, claim, trusts, count, d, ret);
 }
 
 /* --- at the hub --------------------------------------------------------------------------------------------------- */
@@ -182,5 +235,12 @@ static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evi
     return NULL;
 }
 
-const struct attest_type attest_x509 = {
-    .kept = kept, .pack = pack, .show = show, .mask = mask, .check = check, .evidence = evidence, .hub = hub};
+const struct attest_type attest_x509 = {.for_groups = true,
+                                        .fits = fits,
+                                        .kept = kept,
+                                        .pack = pack,
+                                        .show = show,
+                                        .mask = mask,
+                                        .check = check,
+                                        .evidence = evidence,
+                                        .hub = hub};

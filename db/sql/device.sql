@@ -18,7 +18,8 @@ SELECT u.n, e.id_scope, e.key, e.of_group, e.attestation_type, e.attestation_sea
          LIMIT 1) r ON true
   LEFT JOIN LATERAL idscope.enrolled(u.id_scope, u.registration_key, lower(r.enrollment_group)) e ON true;
 
--- The enrollment groups of scopes, $2 at most of each: those whose keys a token may be made with.
+-- The enrollment groups of scopes, $2 at most of each, that have attestations of type $3: those whose keys a token may be made with, or which trust
+-- certificates.
 -- name: group_lookup -> group_found reads
 SELECT g.id_scope, g.key, true AS of_group, g.attestation_type, g.attestation_sealed, g.id, g.enrollment_version, g.enrollment_inputs, g.enabled
   FROM unnest($1::text[]) AS u (id_scope)
@@ -26,7 +27,7 @@ SELECT g.id_scope, g.key, true AS of_group, g.attestation_type, g.attestation_se
         SELECT id_scope, registration_key AS key, attestation_type, attestation_sealed, registration_id AS id, version AS enrollment_version,
                inputs_version AS enrollment_inputs, enabled
           FROM idscope.enrollment
-         WHERE id_scope = u.id_scope AND of_group AND attestation_type = 'symmetricKey'
+         WHERE id_scope = u.id_scope AND of_group AND attestation_type = $3
          ORDER BY registration_key
          LIMIT $2) g;
 

@@ -169,6 +169,7 @@ static struct attest_row stored(struct arena *a, const struct made *primary, con
     struct attestation in = sent(a, primary ? by_text(a, primary) : NULL, secondary ? by_text(a, secondary) : NULL);
     struct err_detail d = {""};
     assert_ok(attest_form(a, &in, &d));
+    assert_ok(attest_fits(&in, false, &d));
     assert_ok(attest_seal(a, &row, &in, &d, &row.stored));
     assert_int_equal(row.stored.type, ATTEST_X509);
     return row;
@@ -231,7 +232,8 @@ static void an_update_keeps_what_it_names(void **state)
         struct attestation in = sent(a, rows[i].primary, rows[i].secondary);
         struct err_detail d = {""};
         assert_int_equal(attest_kept(&in), rows[i].kept);
-        err_t e = attest_seal(a, &row, &in, &d, &row.stored);
+        err_t e = attest_fits(&in, false, &d);
+        e = e ? e : attest_seal(a, &row, &in, &d, &row.stored);
         if (rows[i].now[0] || rows[i].now[1])
             assert_ok(e);
         else
@@ -245,7 +247,8 @@ static void is_refused(struct arena *a, const struct attestation *in, const char
 {
     struct attest_row row = {ring, {.id_scope = STR("0ne1"), .key = STR(ID)}};
     struct err_detail d = {""};
-    assert_err(attest_seal(a, &row, in, &d, &row.stored), BAD_FIELD);
+    err_t e = attest_fits(in, false, &d);
+    assert_err(e ? e : attest_seal(a, &row, in, &d, &row.stored), BAD_FIELD);
     assert_says(d, words);
 }
 
@@ -254,7 +257,10 @@ static void what_cannot_be_stored_is_named(void **state)
     struct arena *a = *state;
     struct attestation in = sent(a, by_info(a, NULL), NULL);
     struct x509_references named = {.primary = STR("plant-ca")};
-    is_refused(a, &(struct attestation){.type = ATTEST_X509}, "attestation.x509.clientCertificates must have");
+    is_refused(a, &(struct attestation){.type = ATTEST_X509}, "attestation.x509 is required where nothing");
+    in.x509->client->primary = NULL;
+    is_refused(a, &in, "attestation.x509.clientCertificates must have a primary or a secondary certificate.");
+    in = sent(a, by_info(a, NULL), NULL);
     is_refused(a, &in, CLIENT "primary.certificate is required, since no certificate is stored that it could keep.");
     in = sent(a, NULL, by_info(a, first));
     is_refused(a, &in, CLIENT "secondary.certificate is required, since no certificate is stored that has the sha256");
@@ -262,7 +268,8 @@ static void what_cannot_be_stored_is_named(void **state)
     in.x509->client->secondary->certificate = STR("nonsense!");
     is_refused(a, &in, CLIENT "secondary.certificate must be PEM");
     in = sent(a, by_text(a, first), NULL);
-    in.x509->signing = in.x509->client;
+    in.x509->signing = ARENA_NEW(a, struct x509_pair);
+    in.x509->signing->secondary = by_text(a, second);
     is_refused(a, &in, "attestation.x509.signingCertificates belong to enrollment groups.");
     in.x509->signing = NULL;
     in.x509->ca = &named;
@@ -284,6 +291,7 @@ static void members_of_null_are_none(void **state)
                          &in, &d));
     struct attest_row row = {ring, {.id_scope = STR("0ne1"), .key = STR(ID)}};
     assert_ok(attest_form(*state, &in, &d));
+    assert_ok(attest_fits(&in, false, &d));
     assert_ok(attest_seal(*state, &row, &in, &d, &row.stored));
     shows(*state, &row, first, NULL);
 }
@@ -297,6 +305,70 @@ static void a_stored_value_without_certificates_is_broken(void **state)
     row.stored = attest_sealed(*state, &row, ATTEST_X509, attest_pack(*state, none, 2));
     assert_err(attest_show(*state, &row, &d, &out), SEAL_BROKEN);
     assert_says(d, "not in a form that this version knows");
+}
+
+/* --- groups ------------------------------------------------------------------------------------------------------- */
+
+static struct attest_row group_of(struct arena *a, const char *key, const struct made *primary,
+                                  const struct made *secondary)
+{
+    struct attest_row row = {ring, {.id_scope = STR("0ne1"), .key = str_of(key), .of_group = true}};
+    struct attestation in = sent(a, primary ? by_text(a, primary) : NULL, secondary ? by_text(a, secondary) : NULL);
+    struct err_detail d = {""};
+    in.x509->signing = in.x509->client;
+    in.x509->client = NULL;
+    assert_ok(attest_fits(&in, true, &d));
+    assert_ok(attest_seal(a, &row, &in, &d, &row.stored));
+    return row;
+}
+
+static void a_group_has_signing_certificates(void **state)
+{
+    struct arena *a = *state;
+    const struct made *ca = make((struct wish){.cn = "Plant CA", .ca = true});
+    struct attest_row row = group_of(a, "hall", ca, NULL);
+    struct attestation out, in = sent(a, by_text(a, first), NULL);
+    struct err_detail d = {""};
+    assert_ok(attest_show(a, &row, &d, &out));
+    assert_null(out.x509->client);
+    assert_text(out.x509->signing->primary->certificate, pem(a, ca).p);
+    assert_err(attest_fits(&in, true, &d), BAD_FIELD);
+    assert_says(d, "attestation.x509.clientCertificates belong to individual enrollments.");
+    in.x509->signing = in.x509->client;
+    in.x509->client = NULL;
+    assert_ok(attest_fits(&in, true, &d));
+    assert_err(attest_seal(a, &row, &in, &d, &row.stored), BAD_FIELD);
+    assert_says(d, "attestation.x509.signingCertificates.primary.certificate is not a CA's");
+    in.x509->signing->primary = NULL;
+    assert_err(attest_fits(&in, true, &d), BAD_FIELD);
+    assert_says(d, "attestation.x509.signingCertificates must have");
+}
+
+/* By itself it admits nobody: a nearer group may refuse. What does not open, or is of another type, decides nothing. */
+static void of_groups_the_nearest_decides(void **state)
+{
+    struct arena *a = *state;
+    const struct made *root = make((struct wish){.cn = "Root", .ca = true});
+    const struct made *plant = make((struct wish){.cn = "Plant", .ca = true, .by = root});
+    const struct made *leaf = make((struct wish){.cn = ID, .by = plant});
+    struct attest_row groups[] = {group_of(a, "broken", plant, NULL), group_of(a, "all", root, NULL),
+                                  group_of(a, "hall", plant, NULL)};
+    const struct presented presented = {.leaf = made_der(a, leaf), .chain = made_der(a, plant)};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
+    struct err_detail d = {""};
+    size_t who = 9;
+    groups[0].stored.key = STR("another row");
+    assert_ok(attest_nearest(a, groups, 3, &claim, &d, &who));
+    assert_int_equal(who, 2);
+    groups[2].stored.type = ATTEST_SYMMETRIC_KEY;
+    assert_ok(attest_nearest(a, groups, 3, &claim, &d, &who));
+    assert_int_equal(who, 1);
+    assert_err(attest_nearest(a, groups, 1, &claim, &d, &who), UNAUTHORIZED);
+    assert_err(attest_check(a, &groups[1], &claim, &d), UNAUTHORIZED);
+    assert_says(d, "the nearest decides");
+    assert_int_equal(attest_group_type(a, &claim), ATTEST_X509);
+    const struct presented none = {.chain = presented.chain};
+    assert_int_equal(attest_group_type(a, &(struct attest_claim){.presented = &none}), ATTEST_ABSENT);
 }
 
 /* --- a device registers ------------------------------------------------------------------------------------------- */
@@ -420,6 +492,8 @@ int main(void)
         UNIT(what_cannot_be_stored_is_named),
         UNIT(members_of_null_are_none),
         UNIT(a_stored_value_without_certificates_is_broken),
+        UNIT(a_group_has_signing_certificates),
+        UNIT(of_groups_the_nearest_decides),
         UNIT(either_certificate_admits),
         UNIT(each_flaw_refuses_with_its_reason),
         UNIT(dates_count_to_the_second),

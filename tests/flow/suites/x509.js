@@ -114,7 +114,7 @@ describe('x509: what is stored', { concurrency: 4 }, () => {
   }
 
   const REFUSED = {
-    'no certificate at all': [{ type: 'x509' }, /attestation\.x509\.clientCertificates must have/],
+    'no certificate at all': [{ type: 'x509' }, /attestation\.x509 is required/],
     'an empty pair': [{ type: 'x509', x509: { clientCertificates: {} } }, /attestation\.x509\.clientCertificates must have/],
     'its private key': [attestation({ cert: leaf.key }), /clientCertificates\.primary\.certificate is PEM of something else/],
     'its private key beside it': [attestation(leaf, { cert: leaf.cert + leaf.key }), /clientCertificates\.secondary\.certificate must hold one certificate and nothing beside it/],
@@ -137,7 +137,7 @@ describe('x509: what is stored', { concurrency: 4 }, () => {
     const id = fresh('changing');
     const certificate = make(id);
     const { key } = await made.enroll({}, id);
-    refused(await put(id, { attestation: { type: 'x509' } }, '*'), 400, /clientCertificates must have/, 400004);
+    refused(await put(id, { attestation: { type: 'x509' } }, '*'), 400, /attestation\.x509 is required/, 400004);
     expect('to x509', await put(id, { attestation: attestation(certificate) }, '*'), 200);
     assert.equal((await registered(made.idScope, id, certificate)).status, 'assigned');
     refused(await idscope.device('PUT', made.idScope, `${id}/register`, { body: {}, authorization: sas.forDevice(made.idScope, id, key) }), 401, /^Unauthorized$/, 401002);
@@ -234,4 +234,130 @@ describe('x509: who is refused, and why', { concurrency: 4 }, () => {
       assert.equal((await made.identity(made.hubs[0], id)).authentication.x509Thumbprint.primaryThumbprint, last.thumbprint, `round ${round}`);
     }
   });
+});
+
+describe('x509: enrollment groups', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 1 });
+  const elsewhere = sharedScene({ before, after }, { hubs: 1 });
+  const root = make('Root CA', { ca: true });
+  const region = make('Region CA', { ca: true, by: root });
+  const plant = make('Plant CA', { ca: true, by: region });
+  // A device as it shows itself: its own certificate, and what it sends above it.
+  const device = (id, { by = plant, above = [plant, region], ...flaw } = {}) => {
+    const one = make(id, { by, ...flaw });
+    return { ...one, cert: [one, ...above].map(({ cert }) => cert).join('') };
+  };
+  const signing = (primary, secondary) => ({ type: 'x509', x509: { signingCertificates: { primary: { certificate: primary.cert }, ...(secondary && { secondary: { certificate: secondary.cert } }) } } });
+  const groupAt = (id) => `/enrollmentGroups/${encodeURIComponent(id)}`;
+  const put = (scene, id, attested, more = {}, match = undefined) => idscope.service(scene.instance, 'PUT', groupAt(id), { body: { enrollmentGroupId: id, attestation: attested, ...more }, headers: match && { 'If-Match': match } });
+  const stateOf = (id) => idscope.registration(made.instance, id);
+  const log = (trackingId) => until('the refusal to be logged', () => stack.events('api').find((event) => event.trackingId === trackingId), { timeoutMs: 5000 });
+  const regions = fresh('Region');
+  before(async () => { expect('group', await put(made, regions, signing(region)), 200); });
+
+  test('with the client packages: a chain of three is admitted; the hub knows the thumbprint of its leaf, the registration its group', async () => {
+    names('127.0.0.1', made.instance.host);
+    const service = ProvisioningServiceClient.fromConnectionString(made.instance.connectionString);
+    const { responseBody } = await service.getEnrollmentGroup(regions);
+    assert.deepEqual(Object.keys(responseBody.attestation.x509), ['signingCertificates']);
+    assert.deepEqual(Object.keys(responseBody.attestation.x509.signingCertificates.primary), ['info']);
+    assert.equal(responseBody.attestation.x509.signingCertificates.primary.info.sha256Thumbprint, region.thumbprint);
+    const id = fresh('member');
+    const one = device(id);
+    const result = await ProvisioningDeviceClient.create(HOST, made.idScope, new Http(), new X509Security(id, { cert: one.cert, key: one.key })).register();
+    assert.deepEqual([result.status, result.deviceId, result.substatus], ['assigned', id, 'initialAssignment']);
+    const { authentication } = await made.identity(made.hubs[0], id);
+    assert.deepEqual([authentication.type, authentication.x509Thumbprint.primaryThumbprint], ['selfSigned', one.thumbprint]);
+    assert.equal((await service.getDeviceRegistrationState(id)).responseBody.enrollmentGroupId, regions);
+  });
+
+  const stranger = make('Region CA', { ca: true, by: root });
+  const foreign = make('Other CA', { ca: true });
+  const CASES = {
+    'a chain whose lower CA is missing': [(id) => device(id, { above: [region] }), /CN=Plant CA, which issued that of CN=\S+, was not presented and is not stored/],
+    'a chain of another CA': [(id) => device(id, { by: foreign, above: [foreign] }), /another CA's than those that are stored/],
+    'a chain of a CA of the same name': [(id) => device(id, { by: stranger, above: [] }), /names CN=Region CA as its issuer, which did not or may not sign it/],
+    'a self-signed certificate': [(id) => make(id), /is self-signed: no signing certificate issued it/],
+    'an expired leaf': [(id) => device(id, { from: -9, to: -1 }), /has expired at/],
+    'a leaf that is not valid yet': [(id) => device(id, { from: 1, to: 9 }), /is not valid before/],
+    'a leaf of another id': [(id) => device(`${id}x`), /its CN must be the registration id/],
+    'a chain below an expired CA': [(id) => {
+      const old = make('Old CA', { ca: true, by: region, from: -9, to: -1 });
+      return device(id, { by: old, above: [old, region] });
+    }, /CN=Old CA has expired at/],
+    'the CA itself': [() => region, /is itself a signing certificate/],
+  };
+  for (const [what, [build, words]] of Object.entries(CASES)) {
+    test(`${what}: 401 401002, and the log says why; a twin without the flaw is admitted`, async () => {
+      const [id, twin] = [fresh('flawed'), fresh('twin')];
+      const { json } = refused(await register(made.idScope, id, build(id)), 401, /^Unauthorized$/, 401002);
+      assert.match((await log(json.trackingId)).detail, words);
+      assert.equal((await registered(made.idScope, twin, device(twin))).status, 'assigned');
+    });
+  }
+
+  test("another tenant's CA vouches for nobody here, nor ours there", async () => {
+    expect('group', await put(elsewhere, fresh('theirs'), signing(foreign)), 200);
+    const id = fresh('member');
+    const [theirs, ours] = [device(id, { by: foreign, above: [foreign] }), device(id)];
+    refused(await register(made.idScope, id, theirs), 401, /^Unauthorized$/, 401002);
+    refused(await register(elsewhere.idScope, id, ours), 401, /^Unauthorized$/, 401002);
+    assert.equal((await registered(elsewhere.idScope, id, theirs)).status, 'assigned');
+    assert.equal((await registered(made.idScope, id, ours)).status, 'assigned');
+  });
+
+  test('the nearest group decides: a nearer one takes the device over, blocks it while it is disabled, and gives it back', async () => {
+    const upper = make('Upper CA', { ca: true, by: region });
+    const lower = make('Lower CA', { ca: true, by: upper });
+    const id = fresh('member');
+    const near = fresh('Near');
+    const one = device(id, { by: lower, above: [lower, upper, region] });
+    await registered(made.idScope, id, one);
+    assert.equal((await stateOf(id)).enrollmentGroupId, regions);
+    expect('nearer', await put(made, near, signing(foreign, upper)), 200);
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+    assert.equal((await stateOf(id)).enrollmentGroupId, near);
+    expect('disabled', await put(made, near, { type: 'x509' }, { provisioningStatus: 'disabled' }, '*'), 200);
+    assert.equal((await registered(made.idScope, id, one)).status, 'disabled');
+    assert.equal((await idscope.service(made.instance, 'DELETE', groupAt(near))).status, 204);
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+    assert.equal((await stateOf(id)).enrollmentGroupId, regions);
+  });
+
+  test('an individual enrollment blocks the device, of whatever type; without it the group admits again', async () => {
+    const id = fresh('member');
+    const one = device(id);
+    await registered(made.idScope, id, one);
+    await made.enroll({ provisioningStatus: 'disabled' }, id);
+    refused(await register(made.idScope, id, one), 401, /^Unauthorized$/, 401002);
+    assert.equal((await idscope.service(made.instance, 'DELETE', at(id))).status, 204);
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+  });
+
+  test('registering again with the same certificate costs the hub no call; another leaf of the same CA reaches it', async () => {
+    const id = fresh('member');
+    const [one, other] = [device(id), device(id)];
+    await registered(made.idScope, id, one);
+    expect('gone', await idscope.hub(made.hubs[0], 'DELETE', `/devices/${id}`, { headers: { 'If-Match': '*' } }), 204);
+    await sleep(5500); // longer than --quick-return-s of this deployment
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+    assert.equal(await made.identity(made.hubs[0], id), undefined);
+    await sleep(5500);
+    assert.equal((await registered(made.idScope, id, other)).status, 'assigned');
+    assert.equal((await made.identity(made.hubs[0], id)).authentication.x509Thumbprint.primaryThumbprint, other.thumbprint);
+  });
+
+  const BODIES = {
+    'client certificates': [attestation(plant), /clientCertificates belong to individual enrollments/],
+    'a certificate that is no CA\'s': [signing(make('leaf')), /signingCertificates\.primary\.certificate is not a CA's/],
+    'no certificate': [{ type: 'x509', x509: {} }, /signingCertificates must have/],
+    'the name of a CA': [{ type: 'x509', x509: { caReferences: { primary: 'ca' } } }, /caReferences come in a later version/],
+  };
+  for (const [what, [body, words]] of Object.entries(BODIES)) {
+    test(`a group with ${what} is refused by name`, async () => {
+      const id = fresh('bad');
+      refused(await put(made, id, body), 400, words, 400004);
+      refused(await idscope.service(made.instance, 'GET', groupAt(id)), 404, /./, 404201);
+    });
+  }
 });

@@ -31,7 +31,7 @@ static bool admits(struct arena *a, const struct attest_row *row)
 /* Sealed for the row, so that every byte of it reaches the types. */
 static struct attest_row row_with(struct arena *a, struct bytes packed)
 {
-    struct attest_row row = {fuzz_ring(), {STR("0ne1"), STR("d"), ATTEST_SYMMETRIC_KEY, {NULL, 0}}};
+    struct attest_row row = {fuzz_ring(), {.id_scope = STR("0ne1"), .key = STR("d"), .type = ATTEST_SYMMETRIC_KEY}};
     struct bytes identity = seal_row(a, "enrollment", STR("0ne1"), STR("d"), "symmetricKey");
     row.stored.sealed = seal(a, row.ring, identity, packed);
     return row;

@@ -79,6 +79,21 @@ describe('block', { concurrency: 4 }, () => {
     await becomes(made, hubOf(), device, 'disabled');
   });
 
+  // The identity is held while the worker writes what it read, and changed meanwhile.
+  test('what the operator of the hub changes in the same moment stays', async () => {
+    const device = await made.registered();
+    const where = `device_id = '${device.state.deviceId}'`;
+    const holder = stack.sql(`do $$ begin perform 1 from idscope.hub_device where ${where} for update;
+      loop perform pg_stat_clear_snapshot(), pg_sleep(0.02);
+        exit when exists (select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%FROM idscope.hub_registry WHERE hub_id%'); end loop;
+      update idscope.hub_device set revision = revision + 1, iot_edge = true where ${where}; end $$`);
+    await until('the identity to be held', async () => (await stack.sql(`select count(*) from (select 1 from idscope.hub_device where ${where} for update skip locked) d`)) === '0');
+    await done(made, device, 'block');
+    await holder;
+    const { capabilities, statusReason } = await becomes(made, hubOf(), device, 'disabled');
+    assert.deepEqual([capabilities, statusReason], [{ iotEdge: true }, REASON]);
+  });
+
   test('an identity that is gone is no trouble', async () => {
     const device = await made.registered();
     assert.equal((await idscope.hub(hubOf(), 'DELETE', `/devices/${device.state.deviceId}`, { headers: { 'If-Match': '*' } })).status, 204);

@@ -53,8 +53,9 @@ static void write_batches(struct text *out)
     struct metric m =
         metric_begin(out, "idscope_batch_size", "Requests of the device plane per database batch.", METRIC_HISTOGRAM);
     metric_histogram(&m, bounds, counts, SIZES, atomic_load_explicit(&batched, memory_order_relaxed));
-    metric_one(out, "idscope_batches_beside_total", "Batches that were prepared while another one had its turn to write.",
-               METRIC_COUNTER, atomic_load_explicit(&beside_another, memory_order_relaxed));
+    metric_one(out, "idscope_batches_beside_total",
+               "Batches that were prepared while another one had its turn to write.", METRIC_COUNTER,
+               atomic_load_explicit(&beside_another, memory_order_relaxed));
 }
 
 void metrics_write(struct text *out)

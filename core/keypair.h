@@ -26,7 +26,8 @@ err_t keypair_read(struct arena *a, const struct symmetric_key *in, const char *
 /* The other way: base64, an absent key stays absent. */
 struct symmetric_key keypair_text(struct arena *a, const struct keypair *k);
 
-/* The first eight hex digits of the key's SHA-256: two sides that each have a key can compare them without telling them.
+/* The first eight hex digits of the key's SHA-256: two sides that each have a key can compare them without telling
+ * them.
  */
 struct str keypair_check_word(struct arena *a, struct bytes key);
 

@@ -28,10 +28,7 @@ static const struct enrollment entries[] = {
      .updated_us = 1772439330123457,
      .initial_twin = STR("{\"tags\":{\"hall\":\"B\",\"n\":5,\"x\":0.5,\"on\":true,\"none\":null}}"),
      .registration_state = &failed},
-    {.id = STR("zz.9"),
-     .device_id = STR("a"),
-     .allocation_policy = POLICY_HASHED,
-     .created_us = 86400000000},
+    {.id = STR("zz.9"), .device_id = STR("a"), .allocation_policy = POLICY_HASHED, .created_us = 86400000000},
 };
 
 static bool lies_in(const struct query_plan *plan, const struct query_value *v)

@@ -115,6 +115,8 @@ INSERT INTO silent VALUES
     ('scope_touch',           '{instance_update}',                 'what was checked against the instance before its PUT is stale'),
     ('admin_token_key_prune', '{admin_token_key_insert}',          'a new key for tokens takes the place of an old one'),
     ('register_write',        '{}',                                'devices are not audited one by one'),
+    ('challenge_open',        '{}',                                'a challenge is part of a device''s register'),
+    ('challenge_meet',        '{}',                                'so is what meets it'),
     ('attempt_write',         '{}',                                'what a device was refused is no change of anybody');
 SELECT is_empty($$SELECT s.name, n.name FROM silent s CROSS JOIN unnest(noted_by) AS n (name)
                    WHERE NOT EXISTS (SELECT 1 FROM t.statement t WHERE t.name = n.name AND text ~ 'idscope[.]note[(]')$$, 'who notes for another notes');

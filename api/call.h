@@ -115,6 +115,7 @@ struct call_options {
     struct str if_match;
     struct str max_item_count, continuation; /* of lists */
     struct str id_scope;                     /* of the instance on whose behalf a hub's registry is written */
+    bool extensions;                         /* members of our own are to be shown (decisions.md 31) */
 };
 
 struct reply_header {

@@ -255,6 +255,7 @@ static void read_headers(struct exchange *x)
     r->options.max_item_count = kept(x, "x-ms-max-item-count");
     r->options.continuation = kept(x, "x-ms-continuation");
     r->options.id_scope = kept(x, "x-provisioning-id-scope");
+    r->options.extensions = str_same(header(x, "x-idscope-extensions"), STR("1"));
     r->client_request_id = echoed_request_id(x);
 }
 

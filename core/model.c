@@ -175,11 +175,23 @@ static const struct codec tpm_keys_codec[] = {
     CODEC_END,
 };
 
+const struct codec check_words_codec[] = {
+    CODEC_TEXT(struct check_words, primary, "primaryKey", 0, CODEC_OUT),
+    CODEC_TEXT(struct check_words, secondary, "secondaryKey", 0, CODEC_OUT),
+    CODEC_END,
+};
+
+static const struct codec attestation_ours_codec[] = {
+    CODEC_INNER(struct attestation_ours, check_words, "checkWords", check_words_codec, CODEC_OUT),
+    CODEC_END,
+};
+
 const struct codec attestation_codec[] = {
     CODEC_WORD(struct attestation, type, "type", attestation_type_words, CODEC_MUST),
     CODEC_OBJECT(struct attestation, symmetric_key, "symmetricKey", symmetric_key_codec, struct symmetric_key, 0),
     CODEC_OBJECT(struct attestation, tpm, "tpm", tpm_keys_codec, struct tpm_keys, 0),
     CODEC_OBJECT(struct attestation, x509, "x509", x509_codec, struct x509_attestation, 0),
+    CODEC_OBJECT(struct attestation, ours, "idscope", attestation_ours_codec, struct attestation_ours, CODEC_OUT),
     CODEC_END,
 };
 

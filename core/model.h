@@ -98,11 +98,20 @@ struct x509_attestation {
 struct tpm_keys {
     struct str endorsement, root; /* base64 of TPM2B_PUBLIC */
 };
+/* Of two keys, what tells each without showing it (core/keypair.h). */
+struct check_words {
+    struct str primary, secondary;
+};
+/* Members of our own (decisions.md 31), never read. */
+struct attestation_ours {
+    struct check_words check_words;
+};
 struct attestation {
     int type; /* enum attestation_type */
     struct symmetric_key *symmetric_key;
     struct x509_attestation *x509;
     struct tpm_keys *tpm;
+    struct attestation_ours *ours;
 };
 /* Has it the member that goes with the type? */
 bool attestation_has(const struct attestation *in, int type);
@@ -136,6 +145,7 @@ struct enrollment {
 };
 extern const struct codec enrollment_codec[];
 extern const struct codec enrollment_group_codec[];
+extern const struct codec check_words_codec[];
 extern const struct codec attestation_codec[]; /* {"type","symmetricKey":{…}}: attestationmechanism */
 
 /* What a TPM is handed for its hub. */

@@ -4,6 +4,7 @@
 
 #include "api/op/service.h"
 #include "api/op/stale.h"
+#include "core/attest/diagnose.h"
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
@@ -13,12 +14,21 @@ static err_t unopened(err_t e)
     return e == E(SEAL_BROKEN) ? E(ATTESTATION_BROKEN) : e;
 }
 
+void enrollment_extend(struct call *r, struct arena *a, const struct attest_row *stored, struct attestation *shown)
+{
+    struct attestation_ours *ours = ARENA_NEW(a, struct attestation_ours);
+    if (r->options.extensions && attest_check_words(a, stored, &ours->check_words))
+        shown->ours = ours;
+}
+
 /* The attestation with its keys in clear, or with `secret` without them. */
 static err_t show_attestation(struct call *r, const struct enrollment_row *row, bool secret, struct attestation **ret)
 {
     const struct attest_row stored = {r->shared->ring, row->attestation};
     *ret = ARENA_NEW(r->arena, struct attestation);
-    return unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret));
+    TRY(unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret)));
+    enrollment_extend(r, r->arena, &stored, *ret);
+    return NULL;
 }
 
 const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struct enrollment_row *row)

@@ -28,6 +28,7 @@ static const struct enrollment *listed(struct call *r, struct arena *a, struct e
     const struct attest_row stored = {r->shared->ring, row->attestation};
     if (attest_mask(a, &stored, &unsaid, shown))
         *shown = (struct attestation){.type = row->attestation.type};
+    enrollment_extend(r, a, &stored, shown);
     row->enrollment.attestation = shown;
     return enrollment_shown(r, a, row);
 }

@@ -38,14 +38,11 @@ static err_t add_choice(struct call *r, struct str key, struct text *out)
 static void add_check_words(struct call *r, const struct enrollment_near *e, struct text *out)
 {
     const struct attest_row row = {r->shared->ring, e->attestation};
-    struct keypair keys;
-    if (!attest_keys(r->arena, &row, &keys))
+    struct check_words words;
+    if (!attest_check_words(r->arena, &row, &words))
         return;
     json_member(out, "checkWords");
-    text_add_char(out, '{');
-    json_member_text(out, "primaryKey", keypair_check_word(r->arena, keys.primary));
-    json_member_text(out, "secondaryKey", keypair_check_word(r->arena, keys.secondary));
-    text_add_char(out, '}');
+    codec_encode(out, check_words_codec, &words);
 }
 
 static void add_enrollment(struct call *r, const struct enrollment_near *e, struct text *out)

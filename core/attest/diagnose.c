@@ -32,6 +32,15 @@ bool attest_keys(struct arena *a, const struct attest_row *row, struct keypair *
            dec_base64(a, shown.symmetric_key->secondary, &ret->secondary);
 }
 
+bool attest_check_words(struct arena *a, const struct attest_row *row, struct check_words *ret)
+{
+    struct keypair keys;
+    if (!attest_keys(a, row, &keys))
+        return false;
+    *ret = (struct check_words){keypair_check_word(a, keys.primary), keypair_check_word(a, keys.secondary)};
+    return true;
+}
+
 /* What a device sent, fit for a sentence. */
 static struct str quoted(struct arena *a, struct str s)
 {

@@ -16,6 +16,9 @@ struct attest_suspect {
 /* The symmetric keys of a row. False: it stores none, or does not open. */
 bool attest_keys(struct arena *a, const struct attest_row *row, struct keypair *ret);
 
+/* What tells them without showing them. False: as above. */
+bool attest_check_words(struct arena *a, const struct attest_row *row, struct check_words *ret);
+
 /* What is wrong with the token of a device whose enrollment has the keys `own`; absent when that is not known, or when
  * there is no token to read. */
 struct str attest_diagnose(struct arena *a, const struct keypair *own, const struct attest_claim *claim,

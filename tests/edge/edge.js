@@ -244,7 +244,11 @@ test('a chain of 12 KiB passes with a body, a larger one is refused', async () =
 test('no header of ours comes in from outside', async () => {
   const headers = { 'X-Idscope-Client-Cert': 'forged', 'x-idscope-client-chain': 'forged', 'X-IDSCOPE-CLIENT-ADDRESS': '10.9.8.7', 'X-Idscope-Edge-Secret': 'forged', 'X-Idscope-Later': 'forged' };
   const { json } = await edge.request('GET', '/', { headers });
-  assert.deepEqual(Object.entries(json.headers).filter(([name]) => name.startsWith('x-idscope')), [['x-idscope-client-address', '127.0.0.1']]);
+  const ours = (all) => Object.entries(all).filter(([name]) => name.startsWith('x-idscope'));
+  assert.deepEqual(ours(json.headers), [['x-idscope-client-address', '127.0.0.1']]);
+  // The one that is a client's to send, and what it may say (decisions.md 31).
+  const asked = async (value) => ours((await edge.request('GET', '/', { headers: { 'x-idscope-extensions': value } })).json.headers).map(([, said]) => said).sort();
+  assert.deepEqual([await asked('1'), await asked('2'), await asked('1, 1')], [['1', '127.0.0.1'], ['127.0.0.1'], ['127.0.0.1']]);
 });
 
 test('a cookie reaches the portal and nothing else', async () => {

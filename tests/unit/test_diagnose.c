@@ -246,8 +246,12 @@ static void test_keys_of_a_row(void **state)
     assert_true(attest_keys(*state, &row, &keys));
     assert_int_equal(keys.primary.n, OWN_BYTES);
     assert_memory_equal(keys.secondary.p, others, sizeof others);
+    struct check_words words;
+    assert_true(attest_check_words(*state, &row, &words));
+    assert_true(str_same(words.secondary, keypair_check_word(*state, keys.secondary)));
     row.stored.key = STR("another");
     assert_false(attest_keys(*state, &row, &keys));
+    assert_false(attest_check_words(*state, &row, &words));
     key_ring_free(ring);
 }
 

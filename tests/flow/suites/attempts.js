@@ -136,6 +136,19 @@ describe('attempts', () => {
     refused(await idscope.service(made.instance, 'GET', '/registrations/a%20b/explain'), 400);
   });
 
+  test('check words stand beside the keys, and in their stead, for whoever asks for members of our own', async () => {
+    const device = await made.enroll();
+    const words = { checkWords: { primaryKey: wordOf(device.key), secondaryKey: wordOf(device.secondaryKey) } };
+    const at = `/enrollments/${device.id}`;
+    for (const ours of [false, true]) {
+      const call = async (method, where, body) => expect(where, await idscope.service(made.instance, method, where, { body, headers: ours ? { 'x-idscope-extensions': '1' } : {} }), 200);
+      const listed = (await call('POST', '/enrollments/query', { query: `SELECT * FROM enrollments WHERE registrationId = '${device.id}'` }))[0];
+      const shown = [await call('POST', `${at}/attestationmechanism`), (await call('GET', at)).attestation, listed.attestation];
+      for (const attestation of shown) assert.deepEqual(attestation.idscope, ours ? words : undefined);
+      assert.deepEqual(shown.map(({ symmetricKey }) => symmetricKey.primaryKey), [device.key, undefined, undefined]);
+    }
+  });
+
   test('pages go back in time, each attempt once; time and id choose', async () => {
     const { id } = await made.enroll();
     const sent = [];

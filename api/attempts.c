@@ -99,12 +99,14 @@ static struct str plain(struct arena *a, struct str s, size_t at_most)
     return text_str(&t);
 }
 
-/* The token of an id that is not enrolled was held against nobody's keys, so what is wrong with it says nothing. */
-static struct str reason_of(const struct call *r)
+/* Words that were said of a stranger's credential are of nobody's keys and of those of groups. */
+static struct str reason_of(struct arena *a, const struct call *r)
 {
-    if (!r->enrolled)
-        return STR("there is no enrollment of this registration id");
-    return str_of(r->log_detail.text[0] ? r->log_detail.text : r->error->sentence);
+    static const struct str unknown = STR("there is no enrollment of this registration id");
+    struct str said = str_of(r->log_detail.text[0] ? r->log_detail.text : r->error->sentence);
+    if (r->enrolled || str_starts(said, unknown))
+        return said;
+    return arena_printf(a, "%s, and no group admits it (%.*s)", unknown.p, STR_ARG(said));
 }
 
 static void take(struct notes *n, const struct call *r, uint64_t ring)
@@ -120,7 +122,7 @@ static void take(struct notes *n, const struct call *r, uint64_t ring)
         .registration_key = arena_lower(a, r->segments[SEGMENT_ID]),
         .registration_id = arena_str(a, r->segments[SEGMENT_ID]),
         .error_code = r->error->code,
-        .reason = plain(a, reason_of(r), ATTEMPT_REASON_MOST),
+        .reason = plain(a, reason_of(a, r), ATTEMPT_REASON_MOST),
         .address = plain(a, r->presented.address, ATTEMPT_ADDRESS_MOST),
     };
 }

@@ -99,14 +99,18 @@ static struct str plain(struct arena *a, struct str s, size_t at_most)
     return text_str(&t);
 }
 
-/* Words that were said of a stranger's credential are of nobody's keys and of those of groups. */
+static const struct str UNKNOWN = STR("there is no enrollment of this registration id");
+
+/* What is said of a stranger's credential is of nobody's keys and of those of groups. */
+static struct str of_stranger(struct arena *a, struct str said)
+{
+    return arena_printf(a, "%s, and no group admits it (%.*s)", UNKNOWN.p, STR_ARG(said));
+}
+
 static struct str reason_of(struct arena *a, const struct call *r)
 {
-    static const struct str unknown = STR("there is no enrollment of this registration id");
     struct str said = str_of(r->log_detail.text[0] ? r->log_detail.text : r->error->sentence);
-    if (r->enrolled || str_starts(said, unknown))
-        return said;
-    return arena_printf(a, "%s, and no group admits it (%.*s)", unknown.p, STR_ARG(said));
+    return r->enrolled || str_starts(said, UNKNOWN) ? said : of_stranger(a, said);
 }
 
 static void take(struct notes *n, const struct call *r, uint64_t ring)
@@ -156,17 +160,25 @@ static struct notes *take_noted(struct attempts *t)
 }
 
 /* A diagnosis takes the place of the lane's own words. */
-static void diagnose(struct attempts *t, struct notes *n)
+static size_t diagnose(struct attempts *t, struct notes *n, bool enrolled, size_t at_most)
 {
     size_t done = 0;
-    for (size_t i = 0; i < n->count && done < DIAGNOSED_MAX; i++) {
-        if (!n->at[i].enrolled || !n->authorizations[i].n)
+    for (size_t i = 0; i < n->count && done < at_most; i++) {
+        if (n->at[i].enrolled != enrolled || !n->authorizations[i].n)
             continue;
         struct str found = diagnosis_of(n->arena, t->shared, t->db, &n->at[i], n->authorizations[i]);
         if (found.p)
-            n->at[i].reason = plain(n->arena, found, ATTEMPT_REASON_MOST);
+            n->at[i].reason = plain(n->arena, enrolled ? found : of_stranger(n->arena, found), ATTEMPT_REASON_MOST);
         done++;
     }
+    return done;
+}
+
+/* Strangers get what the others leave. */
+static void diagnose_all(struct attempts *t, struct notes *n)
+{
+    size_t done = diagnose(t, n, true, DIAGNOSED_MAX);
+    (void)diagnose(t, n, false, DIAGNOSED_MAX - done);
 }
 
 /* True: the database is away, and the notes are to be kept until it is back. */
@@ -186,7 +198,7 @@ static bool write_notes(struct attempts *t, struct notes *n)
 static void write_round(struct attempts *t, struct notes **kept)
 {
     if (!*kept && (*kept = take_noted(t)))
-        diagnose(t, *kept);
+        diagnose_all(t, *kept);
     if (!*kept || write_notes(t, *kept))
         return;
     arena_free((*kept)->arena);

@@ -227,3 +227,15 @@ struct str attest_diagnose(struct arena *a, const struct keypair *own, const str
             return sas_alive(&token, claim->now_us) ? (struct str){NULL, 0} : too_old(&s, keys[i].name);
     return wrong_key(&s, keys, suspects, count);
 }
+
+struct str attest_diagnose_stranger(struct arena *a, const struct attest_claim *claim,
+                                    const struct attest_suspect *suspects, size_t count)
+{
+    struct sas token;
+    struct err_detail unsaid;
+    const struct suspicion s = {a, &token, claim};
+    if (sas_parse(a, claim->presented->authorization, &unsaid, &token))
+        return (struct str){NULL, 0};
+    struct str found = wrong_resource(&s);
+    return found.p ? found : of_another(&s, suspects, count);
+}

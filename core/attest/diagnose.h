@@ -23,5 +23,8 @@ bool attest_check_words(struct arena *a, const struct attest_row *row, struct ch
  * there is no token to read. */
 struct str attest_diagnose(struct arena *a, const struct keypair *own, const struct attest_claim *claim,
                            const struct attest_suspect *suspects, size_t count);
+/* The same of a device without an enrollment of its own: what it asked for, or whose key it signed with. */
+struct str attest_diagnose_stranger(struct arena *a, const struct attest_claim *claim,
+                                    const struct attest_suspect *suspects, size_t count);
 
 #endif

@@ -220,6 +220,20 @@ static void test_what_a_device_sent_is_cut_and_made_plain(void **state)
     assert_true(found.n < ERR_DETAIL_MAX);
 }
 
+static void test_a_stranger_is_told_whose_key_it_has(void **state)
+{
+    const struct attest_suspect group = {STR("the enrollment group \"g\" itself"), {own(), {nobodys, 1}}};
+    const struct str sent[] = {good_for(*state, own()), nobodys_key(*state), another_id(*state), STR("none")};
+    const char *const words[] = {"primary key of the enrollment group \"g\" itself", NULL, "names the registration id",
+                                 NULL};
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+        const struct presented presented = {.authorization = sent[i]};
+        const struct attest_claim claim = {.presented = &presented, .id_scope = STR(SCOPE), .registration_id = STR(ID)};
+        struct str found = attest_diagnose_stranger(*state, &claim, &group, 1);
+        assert_true(words[i] ? says(found, words[i]) : !found.p);
+    }
+}
+
 /* SHA-256 of 32 zero bytes begins with 66687aad; no sentence holds a key. */
 static void test_keys_are_told_by_check_words(void **state)
 {
@@ -262,6 +276,7 @@ int main(void)
         UNIT(test_no_mistake_is_named_where_it_is_absent),
         UNIT(test_nothing_is_said_of_what_is_good_or_not_read),
         UNIT(test_what_a_device_sent_is_cut_and_made_plain),
+        UNIT(test_a_stranger_is_told_whose_key_it_has),
         UNIT(test_keys_are_told_by_check_words),
         UNIT(test_keys_of_a_row),
     };

@@ -136,6 +136,19 @@ describe('attempts', () => {
     refused(await idscope.service(made.instance, 'GET', '/registrations/a%20b/explain'), 400);
   });
 
+  test('a device that is in no list and signs with a group\'s key itself is told apart from any other stranger', async () => {
+    const group = fresh('hall');
+    const { attestation } = expect('group', await idscope.service(made.instance, 'PUT', `/enrollmentGroups/${group}`,
+      { body: { enrollmentGroupId: group, attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: sas.newKey(64), secondaryKey: sas.newKey(64) } } } }), 200);
+    const key = attestation.symmetricKey.secondaryKey;
+    const id = fresh('member');
+    const reasonOf = async (by) => (await logged(made, (await refusal(made, id, sas.forDevice(made.idScope, id, by))).json.trackingId)).reason;
+    const itself = /^there is no enrollment of this registration id, and no group admits it \(signed with the secondary key of the enrollment group "hall-[^"]+" itself/;
+    assert.match(await reasonOf(key), itself);
+    assert.doesNotMatch(await reasonOf(sas.newKey(64)), itself);
+    expect('register', await ask(made, id, sas.forDevice(made.idScope, id, hmac(key, id))), 202);
+  });
+
   test('check words stand beside the keys, and in their stead, for whoever asks for members of our own', async () => {
     const device = await made.enroll();
     const words = { checkWords: { primaryKey: wordOf(device.key), secondaryKey: wordOf(device.secondaryKey) } };

@@ -114,6 +114,7 @@ int main(int argc, char **argv)
     print_lanes(a, lanes);
     lanes_free(lanes);
     token_keys_free(shared.tokens);
+    attempts_free(shared.attempts);
     polls_free(shared.polls);
     gate_free(shared.gate);
     operation_keys_free(shared.operations);

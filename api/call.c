@@ -47,7 +47,7 @@ static void log_call(const struct call *c)
     log_event(c->status >= 500 ? LOG_WARN : LOG_INFO, "request", L_TEXT("trackingId", c->tracking_id),
               L_CSTR("operation", c->route ? c->route->name : NULL), L_CSTR("plane", planes[c->plane].word),
               L_NUM("status", c->status), L_CSTR("error", c->error ? c->error->name : NULL),
-              L_CSTR("detail", c->error ? detail : NULL), L_TEXT("address", c->presented.address),
+              L_CSTR("detail", c->status >= 400 ? detail : NULL), L_TEXT("address", c->presented.address),
               L_TEXT(c->owner_kind ? c->owner_kind : "owner", c->owner), L_NUM("queuedUs", queued_us),
               L_NUM("totalUs", now_us - c->begun_us));
 }

@@ -153,6 +153,7 @@ err_t challenge_reply(struct call *r, const struct challenge *c)
     json_member_text(&out, "authenticationKey", blob);
     json_member_text(&out, "keyName", STR("registration"));
     text_add_char(&out, '}');
+    (void)call_refuse(r, E(UNAUTHORIZED), "no refusal: the device's TPM was given a challenge");
     return call_reply(r, 401, text_str(&out));
 }
 

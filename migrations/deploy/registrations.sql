@@ -292,7 +292,7 @@ CREATE FUNCTION idscope.enrolled(scope text, device text, remembered text)
       FROM (SELECT * FROM idscope.enrollment WHERE id_scope = scope AND NOT of_group AND registration_key = device
              UNION ALL
             SELECT * FROM idscope.enrollment
-             WHERE id_scope = scope AND of_group AND registration_key = remembered
+             WHERE remembered IS NOT NULL AND id_scope = scope AND of_group AND registration_key = remembered
                AND NOT EXISTS (SELECT 1 FROM idscope.enrollment own WHERE own.id_scope = scope AND NOT own.of_group AND own.registration_key = device)) e
      LIMIT 1;
     END;

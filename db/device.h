@@ -23,7 +23,7 @@ struct db_register_found {
     int64_t created_us;
     struct str enrollment_group; /* that admitted the device; absent: it has an enrollment of its own */
     struct str derived_from;     /* the id that its key derives from, in the spelling that fitted */
-    bool same_key;               /* set by who checks it: what is presented derives from the same */
+    bool same_credential;        /* set by who checks it: what is presented is what this registration is by */
     struct uuid operation;
     int64_t revision;
     int status; /* enum registration_status */

@@ -1,5 +1,5 @@
 /* challenge.h: devices that are handed keys (core/attest): what of it is open and what was met, for those of a batch.
- * Which of them are told of, and when, their operations say (api/op/device.c). */
+ * Which of them are told of, and when, their operations say (api/op/register.c). */
 #ifndef IDSCOPE_OP_CHALLENGE_H
 #define IDSCOPE_OP_CHALLENGE_H
 

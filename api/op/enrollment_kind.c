@@ -4,14 +4,14 @@
 #include "api/op/enrollment.h"
 #include "api/op/op.h"
 
-static const struct enrollment_kind individual = {
+static const struct enrollment_kind enrollment = {
     .codec = enrollment_codec,
     .id = "registrationId",
     .all = "enrollments",
     .missing = E(ENROLLMENT_NOT_FOUND),
     .exists = E(ENROLLMENT_EXISTS),
 };
-static const struct enrollment_kind group = {
+static const struct enrollment_kind enrollment_group = {
     .of_group = true,
     .codec = enrollment_group_codec,
     .id = "enrollmentGroupId",
@@ -20,52 +20,17 @@ static const struct enrollment_kind group = {
     .exists = E(GROUP_EXISTS),
 };
 
-err_t op_enrollment_get(struct call *r)
-{
-    return enrollment_get(r, &individual);
-}
+#define OPERATION(kind, what)                                                                                          \
+    err_t op_##kind##_##what(struct call *r)                                                                           \
+    {                                                                                                                  \
+        return enrollment_##what(r, &kind);                                                                            \
+    }
+#define OPERATIONS(kind)                                                                                               \
+    OPERATION(kind, get)                                                                                               \
+    OPERATION(kind, attestation)                                                                                       \
+    OPERATION(kind, put)                                                                                               \
+    OPERATION(kind, delete)                                                                                            \
+    OPERATION(kind, bulk)
 
-err_t op_enrollment_attestation(struct call *r)
-{
-    return enrollment_attestation(r, &individual);
-}
-
-err_t op_enrollment_put(struct call *r)
-{
-    return enrollment_put(r, &individual);
-}
-
-err_t op_enrollment_delete(struct call *r)
-{
-    return enrollment_delete(r, &individual);
-}
-
-err_t op_enrollment_bulk(struct call *r)
-{
-    return enrollment_bulk(r, &individual);
-}
-
-err_t op_enrollment_group_get(struct call *r)
-{
-    return enrollment_get(r, &group);
-}
-
-err_t op_enrollment_group_attestation(struct call *r)
-{
-    return enrollment_attestation(r, &group);
-}
-
-err_t op_enrollment_group_put(struct call *r)
-{
-    return enrollment_put(r, &group);
-}
-
-err_t op_enrollment_group_delete(struct call *r)
-{
-    return enrollment_delete(r, &group);
-}
-
-err_t op_enrollment_group_bulk(struct call *r)
-{
-    return enrollment_bulk(r, &group);
-}
+OPERATIONS(enrollment)
+OPERATIONS(enrollment_group)

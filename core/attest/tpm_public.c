@@ -2,17 +2,9 @@
  * from strangers. It must never read behind their end, nor let anything pass that it does not know. */
 #include "core/attest/tpm_public.h"
 
-enum {
-    ALG_RSA = 0x0001,
-    ALG_AES = 0x0006,
-    ALG_SHA256 = 0x000b,
-    ALG_NULL = 0x0010,
-    ALG_CFB = 0x0043,
-    RESTRICTED = 1 << 16,
-    DECRYPT = 1 << 17,
-    SIGN = 1 << 18,
-    DEFAULT_EXPONENT = 65537,
-};
+#include "core/attest/tpm_numbers.h"
+
+enum { DEFAULT_EXPONENT = 65537 };
 
 /* What is left to read. Behind the end there are zeros, and `whole` is false. */
 struct reader {
@@ -60,12 +52,12 @@ static struct bytes area_of(struct bytes in)
 
 static const char *check_head(struct reader *r)
 {
-    if (take_u16(r) != ALG_RSA)
+    if (take_u16(r) != TPM_ALG_RSA)
         return "it is not the public area of an RSA key";
-    if (take_u16(r) != ALG_SHA256)
+    if (take_u16(r) != TPM_ALG_SHA256)
         return "its name algorithm is not SHA-256";
     uint32_t attributes = take_number(r, 4);
-    if ((attributes & (RESTRICTED | DECRYPT | SIGN)) != (RESTRICTED | DECRYPT))
+    if ((attributes & (TPM_RESTRICTED | TPM_DECRYPT | TPM_SIGN)) != (TPM_RESTRICTED | TPM_DECRYPT))
         return "it is not a storage key (restricted, decrypt and not sign)";
     size_t policy = take_sized(r).n;
     return policy == 0 || policy == SHA256_BYTES ? NULL : "its policy is no SHA-256";
@@ -74,9 +66,9 @@ static const char *check_head(struct reader *r)
 static const char *check_parameters(struct reader *r)
 {
     uint32_t cipher = take_u16(r), bits = take_u16(r), mode = take_u16(r);
-    if (cipher != ALG_AES || bits != 8 * AES128_BYTES || mode != ALG_CFB)
+    if (cipher != TPM_ALG_AES || bits != 8 * AES128_BYTES || mode != TPM_ALG_CFB)
         return "its symmetric algorithm is not AES-128-CFB";
-    if (take_u16(r) != ALG_NULL)
+    if (take_u16(r) != TPM_ALG_NULL)
         return "it has a scheme, which storage keys have not";
     if (take_u16(r) != 8 * RSA2048_BYTES)
         return "it has not 2048 bits";

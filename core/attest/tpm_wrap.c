@@ -2,16 +2,9 @@
  * It must never use a seed or an inner key twice. */
 #include "core/attest/tpm_wrap.h"
 
-enum {
-    ALG_HMAC = 0x0005,
-    ALG_KEYEDHASH = 0x0008,
-    ALG_SHA256 = 0x000b,
-    USER_WITH_AUTH = 1 << 6,
-    NO_DA = 1 << 10,
-    SIGN = 1 << 18,
-    SEED_BYTES = 32,
-    BLOB_ROOM = 1024,
-};
+#include "core/attest/tpm_numbers.h"
+
+enum { SEED_BYTES = 32, BLOB_ROOM = 1024 };
 
 static struct bytes bytes_of(const struct text *t)
 {
@@ -54,7 +47,7 @@ static struct bytes name_of(struct arena *a, struct bytes area)
     struct text t;
     struct sha256 hash = crypt_sha256(area);
     text_init(&t, a, 2 + SHA256_BYTES);
-    add_number(&t, ALG_SHA256, 2);
+    add_number(&t, TPM_ALG_SHA256, 2);
     add_bytes(&t, digest_of(&hash));
     return bytes_of(&t);
 }
@@ -112,12 +105,12 @@ static struct bytes key_public(struct arena *a, struct bytes obfuscation, struct
     add_bytes(&both, key);
     struct sha256 unique = crypt_sha256(bytes_of(&both));
     text_init(&out, a, 64);
-    add_number(&out, ALG_KEYEDHASH, 2);
-    add_number(&out, ALG_SHA256, 2);
-    add_number(&out, USER_WITH_AUTH | NO_DA | SIGN, 4);
+    add_number(&out, TPM_ALG_KEYEDHASH, 2);
+    add_number(&out, TPM_ALG_SHA256, 2);
+    add_number(&out, TPM_USER_WITH_AUTH | TPM_NO_DA | TPM_SIGN, 4);
     add_sized(&out, (struct bytes){NULL, 0});
-    add_number(&out, ALG_HMAC, 2);
-    add_number(&out, ALG_SHA256, 2);
+    add_number(&out, TPM_ALG_HMAC, 2);
+    add_number(&out, TPM_ALG_SHA256, 2);
     add_sized(&out, digest_of(&unique));
     return bytes_of(&out);
 }
@@ -127,7 +120,7 @@ static struct bytes key_sensitive(struct arena *a, struct bytes obfuscation, str
 {
     struct text t, out;
     text_init(&t, a, 128);
-    add_number(&t, ALG_KEYEDHASH, 2);
+    add_number(&t, TPM_ALG_KEYEDHASH, 2);
     add_sized(&t, (struct bytes){NULL, 0});
     add_sized(&t, obfuscation);
     add_sized(&t, key);

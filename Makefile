@@ -39,16 +39,17 @@ LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 CORE_C   := $(wildcard core/*.c core/*/*.c)
 DB_C     := $(wildcard db/*.c)
-API_C    := $(filter-out api/main.c api/admin.c,$(wildcard api/*.c)) $(wildcard api/op/*.c)
+API_C    := $(filter-out api/main.c,$(wildcard api/*.c)) $(wildcard api/op/*.c)
 WORKER_C := $(filter-out workers/main.c,$(wildcard workers/*.c)) $(wildcard workers/job/*.c)
-ALL_C    := $(CORE_C) $(DB_C) $(API_C) $(WORKER_C) api/main.c api/admin.c workers/main.c
+ADMIN_C  := $(filter-out admin/main.c,$(wildcard admin/*.c))
+ALL_C    := $(CORE_C) $(DB_C) $(API_C) $(WORKER_C) $(ADMIN_C) api/main.c workers/main.c admin/main.c
 objs      = $(patsubst %.c,$(OUT)/%.o,$(1))
 
 PROGRAMS := $(OUT)/idscope-api $(OUT)/idscope-worker $(OUT)/idscope-admin
 
 $(OUT)/idscope-api:    $(call objs,api/main.c $(API_C)) $(OUT)/libdb.a $(OUT)/libcore.a
 $(OUT)/idscope-worker: $(call objs,workers/main.c $(WORKER_C)) $(OUT)/libdb.a $(OUT)/libcore.a
-$(OUT)/idscope-admin:  $(call objs,api/admin.c) $(OUT)/libdb.a $(OUT)/libcore.a
+$(OUT)/idscope-admin:  $(call objs,admin/main.c $(ADMIN_C)) $(OUT)/libdb.a $(OUT)/libcore.a
 $(PROGRAMS):
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

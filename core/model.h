@@ -72,6 +72,10 @@ struct str hub_rights_text(struct arena *a, int bits);
 int service_rights_implied(int bits);
 int hub_rights_implied(int bits);
 
+/* The policy that an instance is made with, and what it may do. */
+#define FIRST_POLICY_NAME "provisioningserviceowner"
+#define FIRST_POLICY_RIGHTS "ServiceConfig, DeviceConnect, EnrollmentWrite"
+
 struct symmetric_key {
     struct str primary, secondary; /* base64 */
 };

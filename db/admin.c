@@ -1,10 +1,12 @@
-/* admin.c: the statements of db/sql/admin.sql as typed calls. It must not make ids, keys or secrets: api/admin.c does.
+/* admin.c: the statements of db/sql/admin.sql as typed calls. It must not make ids, keys or secrets: idscope-admin does.
  */
 #include "db/admin.h"
 
 DB_VALUE(tenant, struct uuid, tenant_id);
 DB_PARAMS(service_principal, struct db_service_principal, COL(tenant), COL(client), COL(display_name), COL(role),
           COL(secret_hash));
+DB_PARAMS(admin_instance, struct db_admin_instance, COL(name), COL(id_scope), COL(id_scope_text), COL(location),
+          COL(policy.key_name), COL(policy.rights), COL(policy.primary_sealed), COL(policy.secondary_sealed));
 DB_PARAMS(new_token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
 /* For statements that give one row when their parent exists. */
@@ -36,6 +38,15 @@ err_t db_admin_subscription_create(struct db *db, struct arena *a, const struct 
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p)
 {
     return expect_row(db, a, DB_CALL(SQL_ADMIN_SERVICE_PRINCIPAL_INSERT, DB_MEMBERS(service_principal, p)));
+}
+
+err_t db_admin_instance_create(struct db *db, struct arena *a, const struct db_admin_instance *i, bool *ret_issued)
+{
+    int64_t rows;
+    TRY(db_count(db, a, DB_CALL(SQL_ADMIN_INSTANCE_INSERT, db_named_in(&i->at), DB_MEMBERS(admin_instance, i)), DB_ONCE,
+                 &rows));
+    *ret_issued = rows == 1;
+    return NULL;
 }
 
 err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key)

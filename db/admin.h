@@ -1,11 +1,12 @@
 /* admin.h: what an operator's one-shot commands ask of the database (db/sql/admin.sql): tenants, subscriptions, service
- * principals and the keys that sign access tokens. Used by idscope-admin alone. Secrets come in sealed or hashed, never
- * plain. */
+ * principals, the keys that sign access tokens, and instances on a given ID scope. Used by idscope-admin alone. Secrets
+ * come in sealed or hashed, never plain. */
 #ifndef IDSCOPE_DB_ADMIN_H
 #define IDSCOPE_DB_ADMIN_H
 
 #include "core/crypt.h"
 #include "db/gate.h"
+#include "db/resource.h"
 
 /* NO_ROW when there is no tenant of that name. */
 err_t db_admin_tenant_find(struct db *db, struct arena *a, struct str name, struct uuid *ret_tenant);
@@ -23,6 +24,16 @@ struct db_service_principal {
 };
 /* NO_ROW when there is no such tenant. */
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p);
+
+/* An instance on an ID scope that is given, with its first policy. */
+struct db_admin_instance {
+    struct find at;
+    struct str name, id_scope, id_scope_text, location;
+    struct policy_row policy;
+};
+/* Inside of a transaction. *ret_issued is false, and nothing is written, when the ID scope was issued before.
+ * UNIQUE_VIOLATION: the name is taken, by whomever; whether it rests is db_name_take's to say. */
+err_t db_admin_instance_create(struct db *db, struct arena *a, const struct db_admin_instance *i, bool *ret_issued);
 
 /* Adds a key; of the older ones only the newest is kept. */
 err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key);

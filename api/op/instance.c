@@ -53,8 +53,7 @@ static const struct codec devices_error_codec[] = {
     CODEC_END,
 };
 
-static const struct policy default_policy = {.key_name = STR("provisioningserviceowner"),
-                                             .rights = STR("ServiceConfig, DeviceConnect, EnrollmentWrite")};
+static const struct policy default_policy = {.key_name = STR(FIRST_POLICY_NAME), .rights = STR(FIRST_POLICY_RIGHTS)};
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 

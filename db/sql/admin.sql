@@ -1,5 +1,6 @@
--- admin.sql: what an operator's one-shot commands ask (idscope-admin, role idscope_admin): tenants, subscriptions, service principals and
--- the keys that sign access tokens. Inserts and look-ups only; nothing here touches instances, hubs or devices.
+-- admin.sql: what an operator's one-shot commands ask (idscope-admin, role idscope_admin): tenants, subscriptions, service principals, the
+-- keys that sign access tokens, and instances on an ID scope that devices already carry. Inserts and look-ups only; nothing here touches hubs or
+-- devices.
 
 -- name: admin_tenant_by_name -> tenant
 SELECT tenant_id FROM idscope.tenant WHERE name = $1;
@@ -22,6 +23,25 @@ WITH written AS (
     SELECT tenant_id, $2, $3, $4, $5 FROM idscope.tenant WHERE tenant_id = $1
     RETURNING client_id, role)
 SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created', 'role', role)) FROM written;
+
+-- name: admin_instance_insert as actor
+-- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location; its first policy: $9 name, $10 rights,
+-- $11 and $12 sealed keys. No row: the ID scope was issued before, to whomever. A group that goes meanwhile is a foreign key that fails.
+WITH issued AS (
+    INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($6, $1) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope, issued_to),
+     written AS (
+    INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location,
+                                  allocation_policy, etag)
+    SELECT issued_to, $2, $3, $4, $5, id_scope, $7, $8, 'hashed', gen_random_uuid()
+      FROM issued),
+     policy AS (
+    INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
+    SELECT issued_to, id_scope, lower($9 COLLATE "C"), $9, $10, $11, $12, 1
+      FROM issued),
+     noted AS (
+    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'created', 'idScope', 'takenOver')) FROM issued)
+SELECT id_scope
+  FROM noted;
 
 -- name: admin_token_key_insert as actor
 WITH written AS (

@@ -177,11 +177,16 @@ ALTER TABLE idscope.linked_hub      ENABLE ROW LEVEL SECURITY;
 CREATE POLICY instance_api        ON idscope.instance        TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_policy_api ON idscope.instance_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY linked_hub_api      ON idscope.linked_hub      TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY instance_admin        ON idscope.instance        TO idscope_admin USING (tenant_id = idscope.current_tenant());
+CREATE POLICY instance_policy_admin ON idscope.instance_policy TO idscope_admin USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_worker     ON idscope.instance        TO idscope_worker USING (true);
 CREATE POLICY linked_hub_worker   ON idscope.linked_hub      TO idscope_worker USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.linked_hub TO idscope_api;
 -- No DELETE and no new name: a scope is issued once and for ever.
 GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at) ON idscope.scope TO idscope_api;
+-- An operator takes over an ID scope that devices already carry: it is issued with the instance, and never read back.
+GRANT INSERT ON idscope.instance, idscope.instance_policy TO idscope_admin;
+GRANT SELECT, INSERT ON idscope.scope TO idscope_admin;
 GRANT SELECT ON idscope.link_latency, idscope.link_move TO idscope_api;
 GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_worker;
 GRANT UPDATE (state, reason, state_since, last_good_at, slow_until, next_check_at, next_latency_at) ON idscope.linked_hub TO idscope_worker;

@@ -15,7 +15,7 @@ CREATE FUNCTION idscope.current_tenant() RETURNS uuid
     RETURN nullif(current_setting('idscope.tenant', true), '')::uuid;
 COMMENT ON FUNCTION idscope.current_tenant() IS 'Tenant of the transaction, set with set_config(''idscope.tenant'', …, true)';
 REVOKE ALL ON FUNCTION idscope.current_tenant() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.current_tenant() TO idscope_api;
+GRANT EXECUTE ON FUNCTION idscope.current_tenant() TO idscope_api, idscope_admin;
 
 -- What a program sends while the server stands still is not to be done once it goes on: who asked was told so long ago.
 CREATE FUNCTION idscope.in_time(until_us bigint) RETURNS void
@@ -103,6 +103,7 @@ CREATE POLICY service_principal_api ON idscope.service_principal TO idscope_api 
 CREATE POLICY resource_group_api    ON idscope.resource_group    TO idscope_api   USING (tenant_id = idscope.current_tenant());
 CREATE POLICY name_rest_api         ON idscope.name_rest         TO idscope_api   USING (tenant_id = idscope.current_tenant());
 CREATE POLICY name_rest_worker      ON idscope.name_rest         TO idscope_worker USING (true);
+CREATE POLICY resource_group_admin    ON idscope.resource_group    TO idscope_admin USING (tenant_id = idscope.current_tenant());
 CREATE POLICY tenant_admin            ON idscope.tenant            TO idscope_admin USING (true);
 CREATE POLICY subscription_admin      ON idscope.subscription      TO idscope_admin USING (true);
 CREATE POLICY service_principal_admin ON idscope.service_principal TO idscope_admin USING (true);
@@ -112,6 +113,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.resource_group TO idscope_api;
 GRANT SELECT, INSERT ON idscope.name_rest TO idscope_api;
 GRANT SELECT, DELETE ON idscope.name_rest TO idscope_worker;
 GRANT SELECT, INSERT ON idscope.tenant, idscope.subscription, idscope.service_principal, idscope.token_key TO idscope_admin;
+GRANT SELECT ON idscope.resource_group TO idscope_admin;
 GRANT UPDATE (secret_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
 GRANT DELETE ON idscope.token_key TO idscope_admin;
 
@@ -128,7 +130,7 @@ CREATE FUNCTION idscope.name_take(wanted_kind text, wanted text) RETURNS boolean
     $$;
 COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant; false: it rests for another one';
 REVOKE ALL ON FUNCTION idscope.name_take(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api;
+GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api, idscope_admin;
 
 -- Sign-in and token checks happen before the tenant is known.
 -- In plpgsql, as all of the gate's functions: it keeps its plan, where a function in SQL is planned anew at each call.

@@ -11,7 +11,7 @@ const root = path.join(__dirname, '../..');
 const ends = (folder, ...all) => fs.readdirSync(path.join(root, folder), { recursive: true }).filter((name) => all.some((end) => name.endsWith(end)))
   .map((name) => ({ file: path.join(folder, name), text: fs.readFileSync(path.join(root, folder, name), 'utf8') }));
 const blank = (match) => match.replace(/[^\n]/g, ' ');
-const C = ['core', 'db', 'api', 'workers'].flatMap((folder) => ends(folder, '.c', '.h', '.def'));
+const C = ['core', 'db', 'api', 'workers', 'admin'].flatMap((folder) => ends(folder, '.c', '.h', '.def'));
 const SQL = ['db/sql', 'migrations'].flatMap((folder) => ends(folder, '.sql'));
 const line = (text, at) => text.slice(0, at).split('\n').length;
 

@@ -36,7 +36,7 @@ const text = (file) => {
 };
 const lines = (file) => text(file).split('\n');
 const ending = (...ends) => files.filter((file) => ends.some((end) => file.endsWith(end)));
-const programs = ending('.c', '.h').filter((file) => /^(core|db|api|workers)\//.test(file));
+const programs = ending('.c', '.h').filter((file) => /^(core|db|api|workers|admin)\//.test(file));
 
 // The text without comments, strings and characters, line by line, so that words in them do not count.
 function code(file) {
@@ -47,7 +47,7 @@ function code(file) {
 // --- layers -------------------------------------------------------------------------------------------------------------------------
 
 // Rows from the ground up; a file includes from its own row or below. `beside`: folders of a row that do not know each other.
-const ROWS = [[/^core\/(?!process\/)/], [/^core\/process\//], [/^db\//], [/^api\//, /^workers\//], [/^(api\/(main|admin)|workers\/main)\.c$/]];
+const ROWS = [[/^core\/(?!process\/)/], [/^core\/process\//], [/^db\//], [/^api\//, /^workers\//, /^admin\//], [/^(api|workers|admin)\/main\.c$/]];
 const rowOf = (file) => ROWS.findLastIndex((row) => row.some((pattern) => pattern.test(file)));
 
 function layers() {
@@ -80,7 +80,7 @@ const HOMES = [
   [/\bMHD_\w+\s*\(/, /^api\/(server|peer)\.c$|^core\/process\/health\.c$/, 'libmicrohttpd is api/server.c\'s and core/process/health.c\'s'],
   [/\bcurl_\w+\s*\(/, /^workers\/hub_client\.c$/, 'libcurl is workers/hub_client.c\'s'],
   [/\bjwt_(?:new|decode|encode|add|set|get|free|del)\w*\s*\(/, /^core\/jwt\.c$/, 'libjwt is core/jwt.c\'s'],
-  [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers|core\/process)\/|^core\/killpoint\.c$/, 'core has no clock and no sockets'],
+  [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers|admin|core\/process)\/|^core\/killpoint\.c$/, 'core has no clock and no sockets'],
 ];
 // The exception of one line: `free(text); /* from jwt_encode_str */` for what a library handed over, `/* allowed: why */` for the rest.
 const EXCUSE = /\/\*\s*(?:from\s+\w+|allowed:\s+\S.{5,})/;

@@ -75,7 +75,7 @@ function run(command, log, limitSeconds) {
 
 // What compiles everything that a test command runs; nothing for a command without make, or a break of no C.
 function compiling({ test, files }) {
-  const c = files.some(({ path: file }) => /^(core|db|api|workers)\/|^tests\/.*\.[ch]$/.test(file));
+  const c = files.some(({ path: file }) => /^(core|db|api|workers|admin)\/|^tests\/.*\.[ch]$/.test(file));
   if (!c || !/\bmake\b/.test(test)) return 'true';
   const verb = /\bmake\b[^&|;]*?\b(flow|crash|tsan)\b/.exec(test);
   const flavor = /FLAVOR=(\w+)/.exec(test)?.[1] ?? { flow: 'asan', crash: 'crash', tsan: 'tsan' }[verb?.[1]] ?? 'release';

@@ -96,6 +96,10 @@ SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, gen
           'not of a tenant that is none');
 SELECT is(pg_temp.notes('admin_service_principal_insert', format($$%L, %L, 'p', 'owner', %L$$, t.tenant('a'), gen_random_uuid(), t.sha()), 'idscope_admin'),
           1::bigint, 'a new service principal');
+SELECT is(pg_temp.notes('admin_instance_insert', t.place('a') || $$, 'moved', 'moved', '0nefeedbee1', '0neFEEDBEE1', 'west', 'p', 1, '\x01', '\x02'$$, 'idscope_admin'),
+          1::bigint, 'an instance on a given ID scope');
+SELECT is(pg_temp.notes('admin_instance_insert', t.place('a') || $$, 'moved2', 'moved2', '0nefeedbee1', '0neFEEDBEE1', 'west', 'p', 1, '\x01', '\x02'$$, 'idscope_admin'),
+          0::bigint, 'not twice on one');
 SELECT is(pg_temp.notes('admin_token_key_insert', $$'k1', '\x01'$$, 'idscope_admin'), 1::bigint, 'a new token key');
 
 SELECT results_eq($$SELECT actor_kind, actor_id, tracking_id, operation, kind, key, detail FROM idscope.audit_event ORDER BY id DESC LIMIT 1$$,

@@ -23,8 +23,9 @@ SELECT set_eq('SELECT tab FROM guarded',
               $$SELECT relname::text FROM pg_class WHERE relnamespace = 'idscope'::regnamespace AND relkind = 'r' AND relrowsecurity$$,
               'row-level security is on for exactly these');
 SELECT policies_are('idscope', g.tab, CASE
-        WHEN tab IN ('hub_policy', 'instance', 'linked_hub', 'name_rest') THEN ARRAY[tab || '_api', tab || '_worker']
-        WHEN tab IN ('tenant', 'subscription', 'service_principal') THEN ARRAY[tab || '_api', tab || '_admin']
+        WHEN tab IN ('hub_policy', 'linked_hub', 'name_rest') THEN ARRAY[tab || '_api', tab || '_worker']
+        WHEN tab = 'instance' THEN ARRAY[tab || '_api', tab || '_worker', tab || '_admin']
+        WHEN tab IN ('tenant', 'subscription', 'service_principal', 'resource_group', 'instance_policy') THEN ARRAY[tab || '_api', tab || '_admin']
         WHEN tab = 'tenant_job' THEN ARRAY[tab || '_worker']
         ELSE ARRAY[tab || '_api'] END)
   FROM guarded g ORDER BY tab;
@@ -120,6 +121,12 @@ SELECT is(t.act('idscope_admin', w.tenant, format('SELECT FROM idscope.%I', tab)
   FROM unnest(ARRAY['tenant', 'subscription', 'service_principal']) AS tab CROSS JOIN (VALUES (t.tenant('a')), (NULL)) AS w (tenant);
 SELECT is(t.act('idscope_admin', NULL, pg_temp.insert_of(tab, 'b')), 1::bigint, format('%s: the admin adds rows for any tenant', tab))
   FROM unnest(ARRAY['tenant', 'subscription', 'service_principal']) AS tab;
+
+SELECT is(t.act('idscope_admin', w.tenant, 'SELECT FROM idscope.resource_group'), w.seen, 'the admin looks for a group of the tenant that it acts for alone')
+  FROM (VALUES (t.tenant('b'), 1::bigint), (NULL, 0)) AS w (tenant, seen);
+SELECT throws_ok(format('SELECT t.act(''idscope_admin'', t.tenant(''a''), %L)', pg_temp.insert_of(tab, 'b')), '42501',
+                 format('new row violates row-level security policy for table "%s"', tab), format('%s: the admin adds no row for another tenant than it acts for', tab))
+  FROM unnest(ARRAY['instance', 'instance_policy']) AS tab;
 
 -- A login role of the DBA's own, made a member.
 CREATE ROLE own_login LOGIN IN ROLE idscope_api;

@@ -1,11 +1,10 @@
-/* admin.c: idscope-admin, the one-shot commands of an operator: key rings, signing keys, tenants and who may sign in.
- * Results go to standard output as lines that a shell can read, everything else to standard error. It must never print
+/* main.c: idscope-admin, the one-shot commands of an operator: key rings, signing keys, tenants and who may sign in; and
+ * the table of all commands. Results go to standard output as lines that a shell can read, everything else to standard error. It must never print
  * a stored secret: a client secret is shown once, when it is made. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "core/cfg.h"
+#include "admin/run.h"
 #include "core/jwt.h"
 #include "core/model.h"
 #include "core/process/keyfile.h"
@@ -14,67 +13,17 @@
 #include "core/word.h"
 #include "db/admin.h"
 
-/* One run of one command. */
-struct run {
-    struct arena *arena;
-    struct cfg cfg;
-    char **words; /* behind the command's name */
-    struct key_ring *ring;
-    struct db *db;
-    struct err_detail detail;
-    const struct log_sink *say; /* for complaints, as plain text */
-    struct text out;            /* printed when the command has succeeded: a rolled-back transaction says nothing */
-};
-
 static void print_uuid(struct run *run, const char *variable, const struct uuid *u)
 {
     text_printf(&run->out, "%s=%s\n", variable, enc_uuid(run->arena, u).p);
 }
 
-/* --name=value among the words; absent when not given. */
-static struct str option(const struct run *run, const char *name)
-{
-    for (char **w = run->words; *w; w++) {
-        struct str head, value = str_split(str_of(*w), '=', &head);
-        if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
-            return str_trim(value);
-    }
-    return (struct str){NULL, 0};
-}
-
-/* The word behind the command's name, pasted with white space around it or not. */
-static struct str word(const struct run *run, size_t i)
-{
-    return str_trim(str_of(run->words[i]));
-}
-
-static err_t uuid_word(struct run *run, size_t i, struct uuid *ret)
-{
-    if (!dec_uuid(word(run, i), ret))
-        return err_say(&run->detail, E(BAD_REQUEST), "\"%.*s\" is no id of the form 8-4-4-4-12.",
-                       STR_ARG(word(run, i)));
-    return NULL;
-}
-
 /* --- steps -------------------------------------------------------------------------------------------------------- */
-
-/* The changes from here on are those of whoever runs the command; `tenant` NULL: they are the deployment's own. */
-static void act(struct run *run, const struct uuid *tenant)
-{
-    struct db_actor actor = {
-        .kind = ACTOR_OPERATOR,
-        .id = arena_printf(run->arena, "uid %u", (unsigned)getuid()),
-        .operation = STR("idscope-admin"),
-    };
-    if (tenant)
-        actor.tenant = *tenant;
-    db_act(run->db, &actor);
-}
 
 static err_t add_tenant(struct run *run, struct str name, struct uuid *ret)
 {
     struct uuid tenant = crypt_uuid4();
-    act(run, &tenant);
+    run_act(run, &tenant);
     TRY(db_admin_tenant_create(run->db, run->arena, &tenant, name));
     print_uuid(run, "IDSCOPE_TENANT_ID", &tenant);
     *ret = tenant;
@@ -89,7 +38,7 @@ static err_t no_tenant(struct run *run, err_t e)
 static err_t add_subscription(struct run *run, const struct uuid *tenant, struct str name)
 {
     struct uuid subscription = crypt_uuid4();
-    act(run, tenant);
+    run_act(run, tenant);
     err_t e = db_admin_subscription_create(run->db, run->arena, tenant, &subscription, name);
     if (e)
         return no_tenant(run, e);
@@ -111,7 +60,7 @@ static err_t add_service_principal(struct run *run, const struct uuid *tenant, s
         .role = role,
         .secret_hash = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n}),
     };
-    act(run, tenant);
+    run_act(run, tenant);
     err_t e = db_admin_service_principal_create(run->db, run->arena, &p);
     if (e)
         return no_tenant(run, e);
@@ -127,7 +76,7 @@ static err_t add_token_key(struct run *run, struct str *ret_kid)
     struct str pem = jwt_key_new_pem(run->arena);
     struct bytes row = seal_row(run->arena, "token_key", kid, STR(""), "private");
     struct db_token_key key = {kid, seal(run->arena, run->ring, row, (struct bytes){(const uint8_t *)pem.p, pem.n})};
-    act(run, NULL);
+    run_act(run, NULL);
     TRY(db_admin_token_key_create(run->db, run->arena, &key));
     *ret_kid = kid;
     return NULL;
@@ -152,25 +101,25 @@ static err_t new_token_key(struct run *run)
 static err_t create_tenant(struct run *run)
 {
     struct uuid tenant;
-    err_t e = add_tenant(run, word(run, 0), &tenant);
+    err_t e = add_tenant(run, run_word(run, 0), &tenant);
     return e == E(UNIQUE_VIOLATION) ? err_say(&run->detail, e, "There is a tenant of this name.") : e;
 }
 
 static err_t create_subscription(struct run *run)
 {
     struct uuid tenant;
-    TRY(uuid_word(run, 0, &tenant));
-    return add_subscription(run, &tenant, word(run, 1));
+    TRY(run_uuid(run, run_word(run, 0), &tenant));
+    return add_subscription(run, &tenant, run_word(run, 1));
 }
 
 static err_t create_service_principal(struct run *run)
 {
     struct uuid tenant;
-    struct str role = word(run, 2);
-    TRY(uuid_word(run, 0, &tenant));
+    struct str role = run_word(run, 2);
+    TRY(run_uuid(run, run_word(run, 0), &tenant));
     if (!word_number(role_words, role))
         return err_say(&run->detail, E(BAD_REQUEST), "The role is owner, contributor or reader.");
-    return add_service_principal(run, &tenant, word(run, 1), role);
+    return add_service_principal(run, &tenant, run_word(run, 1), role);
 }
 
 static err_t bootstrap_in_tx(struct db *db, void *context)
@@ -181,8 +130,8 @@ static err_t bootstrap_in_tx(struct db *db, void *context)
     size_t key_count;
     struct str kid;
     struct uuid tenant;
-    TRY(add_tenant(run, option(run, "tenant-name"), &tenant));
-    TRY(add_subscription(run, &tenant, option(run, "subscription-name")));
+    TRY(add_tenant(run, run_option(run, "tenant-name"), &tenant));
+    TRY(add_subscription(run, &tenant, run_option(run, "subscription-name")));
     TRY(add_service_principal(run, &tenant, STR("bootstrap"), STR("owner")));
     err_t e = db_gate_token_keys(db, run->arena, &keys, &key_count);
     return e == E(NO_ROW) ? add_token_key(run, &kid) : e;
@@ -191,9 +140,9 @@ static err_t bootstrap_in_tx(struct db *db, void *context)
 /* Does its work the first time and nothing ever after, also when two run at once. */
 static err_t bootstrap(struct run *run)
 {
-    struct str name = option(run, "tenant-name");
+    struct str name = run_option(run, "tenant-name");
     struct uuid tenant;
-    if (!name.n || !option(run, "subscription-name").n)
+    if (!name.n || !run_option(run, "subscription-name").n)
         return err_say(&run->detail, E(BAD_REQUEST),
                        "bootstrap needs --tenant-name=NAME and --subscription-name=NAME.");
     err_t e = db_admin_tenant_find(run->db, run->arena, name, &tenant);
@@ -228,7 +177,7 @@ enum need { NEEDS_NOTHING, NEEDS_DATABASE };
 static const struct command {
     const char *name;
     const char *arguments;
-    int words; /* that must stand behind the name */
+    int words; /* that stand behind the name, beside options */
     enum need need;
     err_t (*work)(struct run *run);
     const char *sentence;
@@ -236,13 +185,15 @@ static const struct command {
     {"new-key-ring", "", 0, NEEDS_NOTHING, new_key_ring, "print a new key ring"},
     {"new-token-key", "", 0, NEEDS_DATABASE, new_token_key,
      "make the key that signs access tokens from now on; the one before stays valid"},
-    {"bootstrap", " --tenant-name=NAME --subscription-name=NAME", 2, NEEDS_DATABASE, bootstrap,
+    {"bootstrap", " --tenant-name=NAME --subscription-name=NAME", 0, NEEDS_DATABASE, bootstrap,
      "first tenant, subscription, client and token key, as shell variables; nothing when the tenant exists"},
     {"create-tenant", " NAME", 1, NEEDS_DATABASE, create_tenant, "add a tenant"},
     {"create-subscription", " TENANT_ID NAME", 2, NEEDS_DATABASE, create_subscription,
      "add a subscription of a tenant"},
     {"create-service-principal", " TENANT_ID NAME ROLE", 3, NEEDS_DATABASE, create_service_principal,
      "add a client with a new secret; ROLE is owner, contributor or reader"},
+    {"instance create", " --id-scope=0ne… --tenant=ID --subscription=ID --group=NAME --name=NAME --location=NAME", 0,
+     NEEDS_DATABASE, run_instance_create, "add an instance on an ID scope that devices already carry"},
     {"check", "", 0, NEEDS_DATABASE, check, "connect, check the schema and open a sealed value"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -260,14 +211,56 @@ static struct str help(struct arena *a)
     return text_str(&t);
 }
 
-static const struct command *find_command(char **words)
+/* How many words the command's name is, where these begin with it; 0: they do not. */
+static size_t named(const struct command *c, char **words)
 {
-    size_t count = 0;
-    while (words[count])
-        count++;
-    for (size_t i = 0; count && i < COMMANDS; i++)
-        if (strcmp(words[0], commands[i].name) == 0 && count == (size_t)commands[i].words + 1)
+    struct str rest = str_of(c->name), part;
+    size_t n = 0;
+    for (; rest.p; n++) {
+        rest = str_split(rest, ' ', &part);
+        if (!words[n] || !str_same(part, str_of(words[n])))
+            return 0;
+    }
+    return n;
+}
+
+/* Is it one of the options that the command's arguments name? */
+static bool takes(const struct command *c, struct str option)
+{
+    struct str rest = str_of(c->arguments), one, name;
+    while (rest.p) {
+        rest = str_split(rest, ' ', &one);
+        one = str_starts(one, STR("[")) ? (struct str){one.p + 1, one.n - 1} : one;
+        (void)str_split(one, '=', &name);
+        if (str_same(name, option))
+            return true;
+    }
+    return false;
+}
+
+/* As many words as the command wants, and no option that it does not know. */
+static bool fits(const struct command *c, char **words)
+{
+    int count = 0;
+    for (; *words; words++) {
+        struct str name;
+        (void)str_split(str_of(*words), '=', &name);
+        bool option = str_starts(name, STR("--"));
+        if (option && !takes(c, name))
+            return false;
+        count += !option;
+    }
+    return count == c->words;
+}
+
+static const struct command *find_command(char **words, char ***ret_behind)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        size_t n = named(&commands[i], words);
+        *ret_behind = words + n;
+        if (n && fits(&commands[i], *ret_behind))
             return &commands[i];
+    }
     return NULL;
 }
 
@@ -344,12 +337,11 @@ static int run_command(struct run *run, const struct command *c)
 
 static int run_words(struct run *run, char **words)
 {
-    const struct command *c = find_command(words);
+    const struct command *c = find_command(words, &run->words);
     if (!c) {
         run->say->take(help(run->arena));
         return EXIT_USAGE;
     }
-    run->words = words + 1;
     return run_command(run, c);
 }
 

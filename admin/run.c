@@ -1,0 +1,47 @@
+/* run.c: what commands of idscope-admin share: reading their words, and in whose name they act. It must never print or
+ * ask the database. */
+#include "admin/run.h"
+
+#include <unistd.h>
+
+#include "core/model.h"
+
+struct str run_word(const struct run *run, size_t i)
+{
+    return str_trim(str_of(run->words[i]));
+}
+
+struct str run_option(const struct run *run, const char *name)
+{
+    for (char **w = run->words; *w; w++) {
+        struct str head, value = str_split(str_of(*w), '=', &head);
+        if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
+            return str_trim(value);
+    }
+    return (struct str){NULL, 0};
+}
+
+err_t run_needs(struct run *run, const char *name, struct str *ret)
+{
+    *ret = run_option(run, name);
+    return ret->n ? NULL : err_say(&run->detail, E(BAD_REQUEST), "--%s=… must be given.", name);
+}
+
+err_t run_uuid(struct run *run, struct str text, struct uuid *ret)
+{
+    if (!dec_uuid(text, ret))
+        return err_say(&run->detail, E(BAD_REQUEST), "\"%.*s\" is no id of the form 8-4-4-4-12.", STR_ARG(text));
+    return NULL;
+}
+
+void run_act(struct run *run, const struct uuid *tenant)
+{
+    struct db_actor actor = {
+        .kind = ACTOR_OPERATOR,
+        .id = arena_printf(run->arena, "uid %u", (unsigned)getuid()),
+        .operation = STR("idscope-admin"),
+    };
+    if (tenant)
+        actor.tenant = *tenant;
+    db_act(run->db, &actor);
+}

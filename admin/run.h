@@ -1,0 +1,36 @@
+/* run.h: one run of one command of idscope-admin: what it was asked, what it works with, and what it prints. */
+#ifndef IDSCOPE_ADMIN_RUN_H
+#define IDSCOPE_ADMIN_RUN_H
+
+#include "core/cfg.h"
+#include "core/process/log_sink.h"
+#include "core/seal.h"
+#include "db/db.h"
+
+struct run {
+    struct arena *arena;
+    struct cfg cfg;
+    char **words; /* behind the command's name */
+    struct key_ring *ring;
+    struct db *db;
+    struct err_detail detail;
+    const struct log_sink *say; /* for complaints, as plain text */
+    struct text out;            /* printed when the command has succeeded: a rolled-back transaction says nothing */
+};
+
+/* The word behind the command's name, pasted with white space around it or not. */
+struct str run_word(const struct run *run, size_t i);
+/* --name=value among the words; absent when not given. */
+struct str run_option(const struct run *run, const char *name);
+/* The same of what must be given: BAD_REQUEST names it. */
+err_t run_needs(struct run *run, const char *name, struct str *ret);
+/* BAD_REQUEST when the text is no id; it is shown. */
+err_t run_uuid(struct run *run, struct str text, struct uuid *ret);
+
+/* The changes from here on are those of whoever runs the command; `tenant` NULL: they are the deployment's own. */
+void run_act(struct run *run, const struct uuid *tenant);
+
+/* The commands that have a file of their own. */
+err_t run_instance_create(struct run *run);
+
+#endif

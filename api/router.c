@@ -9,7 +9,7 @@
 #include "api/op/op.h"
 #include "api/plane.h"
 
-enum { KIB = 1024, PATH_SEGMENTS_MAX = 12, DATE_LENGTH = 10, VERSION_MAX = 32 };
+enum { KIB = 1024, PATH_SEGMENTS_MAX = 12 };
 
 #define RUN_OP(name_) .op = op_##name_
 #define RUN_INLINE(name_) .op = op_##name_
@@ -182,27 +182,10 @@ static bool is_of_modules(const struct call *r, const struct path *path)
     return r->plane == PLANE_HUB && path->n > 2 && str_same_nocase(path->decoded[2], STR("modules"));
 }
 
-static bool two_digits(const char *p, int min, int max)
-{
-    int64_t n;
-    return dec_i64((struct str){p, 2}, min, max, &n);
-}
-
-/* 2021-10-01, 2022-04-30-preview, 2023-03-01-preview.2 */
-static bool version_valid(struct str v)
-{
-    int64_t year;
-    if (v.n < DATE_LENGTH || v.n > VERSION_MAX || v.p[4] != '-' || v.p[7] != '-' ||
-        !dec_i64((struct str){v.p, 4}, 1000, 9999, &year) || !two_digits(v.p + 5, 1, 12) || !two_digits(v.p + 8, 1, 31))
-        return false;
-    struct str suffix = {v.p + DATE_LENGTH, v.n - DATE_LENGTH};
-    return !suffix.n || str_same_nocase((struct str){suffix.p, suffix.n < 8 ? suffix.n : 8}, STR("-preview"));
-}
-
 /* Compared as dates, never for equality (decisions.md 29): dates of this form are in the order of their texts. */
 static unsigned versions_of(struct str v)
 {
-    struct str day = {v.p, v.n < DATE_LENGTH ? v.n : DATE_LENGTH};
+    struct str day = id_version_day(v);
     unsigned all = 0;
 #define VERSION(name, last) all |= str_compare(day, STR(last)) <= 0 ? VERSION_##name : 0U;
 #include "api/versions.def"
@@ -218,7 +201,7 @@ static err_t check_version(struct call *r)
         return NULL;
     if (!r->api_version.n)
         return E(MISSING_API_VERSION);
-    return version_valid(r->api_version) ? NULL : E(BAD_API_VERSION);
+    return id_version_valid(r->api_version) ? NULL : E(BAD_API_VERSION);
 }
 
 /* A name or an address, perhaps with a port (RFC 9110 7.2). Anything else names nothing that we have, and would come

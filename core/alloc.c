@@ -314,7 +314,7 @@ static struct alloc_choice choose(const struct view *v)
     if (v->policy == POLICY_STATIC && !names_one(v->in))
         return none("static-without-hub", SAY(v, "The policy is static: name one hub on the enrollment."));
     if (v->policy == POLICY_CUSTOM)
-        return none("custom", SAY(v, "The enrollment's policy is custom, which is not decided by this function."));
+        return none("custom", SAY(v, "custom allocation is not offered yet"));
     size_t candidates = count_fit(v, FIT_CANDIDATE);
     if (!candidates)
         return without_candidate(v);

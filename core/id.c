@@ -7,7 +7,7 @@
 
 #include "crypt.h"
 
-enum { LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048, LABEL_MAX = 63 };
+enum { LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048, LABEL_MAX = 63, DATE_LENGTH = 10, VERSION_MAX = 32 };
 
 /* ASCII only, whatever the locale. */
 static bool is_letter(char c)
@@ -183,6 +183,27 @@ struct str id_hub_host(struct arena *a, struct str hub, struct str domain)
 struct str id_issuer(struct arena *a, struct str domain)
 {
     return arena_printf(a, "https://%s/adfs", id_management_host(a, domain).p);
+}
+
+static bool two_digits(const char *p, int min, int max)
+{
+    int64_t n;
+    return dec_i64((struct str){p, 2}, min, max, &n);
+}
+
+bool id_version_valid(struct str v)
+{
+    int64_t year;
+    if (v.n < DATE_LENGTH || v.n > VERSION_MAX || v.p[4] != '-' || v.p[7] != '-' ||
+        !dec_i64((struct str){v.p, 4}, 1000, 9999, &year) || !two_digits(v.p + 5, 1, 12) || !two_digits(v.p + 8, 1, 31))
+        return false;
+    struct str suffix = {v.p + DATE_LENGTH, v.n - DATE_LENGTH};
+    return !suffix.n || str_same_nocase((struct str){suffix.p, suffix.n < 8 ? suffix.n : 8}, STR("-preview"));
+}
+
+struct str id_version_day(struct str version)
+{
+    return (struct str){version.p, version.n < DATE_LENGTH ? version.n : DATE_LENGTH};
 }
 
 struct str id_url_host(struct str url)

@@ -27,6 +27,11 @@ struct str id_scope_new(struct arena *a);
 /* ARM locations: "West Europe" → "westeurope". Letters, digits, blanks, hyphens; 1…64; else false. */
 bool id_location(struct arena *a, struct str in, struct str *ret);
 
+/* An api-version: 2021-10-01, 2022-04-30-preview, 2023-03-01-preview.2. The day of one that is valid has an order:
+ * str_compare. */
+bool id_version_valid(struct str version);
+struct str id_version_day(struct str version);
+
 /* Cuts a trailing :port (and the brackets of an IPv6 literal are kept). */
 struct str id_host_without_port(struct str host);
 

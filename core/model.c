@@ -118,7 +118,7 @@ enum {
     CERTIFICATE_MAX = 32768,
     TPM_KEY_MAX = 1024,
     TPM_BLOB_MAX = 4096,
-    DEFINITION_MAX = 4096
+    URL_MAX = 4096
 };
 
 static const struct codec symmetric_key_codec[] = {
@@ -220,6 +220,12 @@ static const struct codec reprovision_policy_codec[] = {
     CODEC_END,
 };
 
+const struct codec custom_allocation_codec[] = {
+    CODEC_TEXT(struct custom_allocation, webhook_url, "webhookUrl", URL_MAX, 0),
+    CODEC_TEXT(struct custom_allocation, api_version, "apiVersion", ID_MAX, 0),
+    CODEC_END,
+};
+
 static const struct codec tpm_handed_codec[] = {
     CODEC_TEXT(struct tpm_handed, authentication_key, "authenticationKey", TPM_BLOB_MAX, 0),
     CODEC_END,
@@ -256,7 +262,8 @@ const struct codec registration_state_codec[] = {
         CODEC_TIME(E_, created_us, "createdDateTimeUtc"), CODEC_TIME(E_, updated_us, "lastUpdatedDateTimeUtc"),        \
         CODEC_WORD(E_, allocation_policy, "allocationPolicy", policy_words, 0),                                        \
         CODEC_TEXTS(E_, iot_hubs, "iotHubs", LINKS_MOST, 0),                                                           \
-        CODEC_JSON(E_, custom_allocation, "customAllocationDefinition", DEFINITION_MAX, CODEC_OBJECT_ONLY)
+        CODEC_OBJECT(E_, custom_allocation, "customAllocationDefinition", custom_allocation_codec,                     \
+                     struct custom_allocation, 0)
 
 const struct codec enrollment_codec[] = {
     CODEC_TEXT(E_, id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),

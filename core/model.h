@@ -127,6 +127,12 @@ struct capabilities {
 };
 extern const struct codec capabilities_codec[];
 
+/* customAllocationDefinition: who is asked for the hub, and the api-version of what is asked (core/webhook.h). */
+struct custom_allocation {
+    struct str webhook_url, api_version;
+};
+extern const struct codec custom_allocation_codec[];
+
 struct registration_state;
 
 /* An entry of the enrollment list as the service plane reads and writes it: an individual enrollment, or an enrollment
@@ -144,7 +150,7 @@ struct enrollment {
     int64_t created_us, updated_us;
     int allocation_policy;
     struct str_list iot_hubs;
-    struct str custom_allocation; /* JSON object: customAllocationDefinition; refused as long as policy custom is */
+    struct custom_allocation *custom_allocation;
     struct registration_state *registration_state; /* out only: once the device has registered */
 };
 extern const struct codec enrollment_codec[];

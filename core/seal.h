@@ -6,6 +6,7 @@
  * Row identities are built with seal_row() only, the same way when sealing and when opening:
  *     enrollment  {id_scope, registration_key, the attestation's type}     kind "enrollment"
  *     enrollment group {id_scope, its id in lower case, the attestation's type}  kind "enrollment_group"
+ *     webhook     the same two, with "webhook" for the type
  *     instance policy {id_scope, key name in lower case, "primary"|"secondary"}  kind "instance_policy"
  *     hub policy  {hub_key, key name in lower case, "primary"|"secondary"} kind "hub_policy"
  *     linked hub  {id_scope, host key, "primary"|"secondary"}              kind "linked_hub"

@@ -9,7 +9,7 @@
     COL_AS(enrollment.id, "registration_id"), COL(enrollment.device_id),                                               \
         COL_WORD(attestation.type, attestation_type_words), COL(attestation.sealed),                                   \
         COL_WORD(enrollment.provisioning_status, provisioning_status_words), EFFECT_COLS,                              \
-        COL_JSON(enrollment.initial_twin), COL_JSON(enrollment.optional_device_information)
+        COL_JSON(enrollment.initial_twin), COL_JSON(enrollment.optional_device_information), COL(webhook_sealed)
 
 DB_PARAMS(guard, struct enrollment_guard, COL(of.id_scope), COL(scope_version), COL(tenant_id), COL(of.key));
 DB_PARAMS(written, struct enrollment_row, WRITTEN_COLS);

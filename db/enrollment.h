@@ -19,8 +19,9 @@
 
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
-    struct enrollment enrollment;     /* without attestation, etag and registration state */
+    struct enrollment enrollment; /* without attestation, custom allocation, etag and registration state */
     struct attest_stored attestation; /* sealed.p NULL in an update: as it is */
+    struct bytes webhook_sealed;      /* customAllocationDefinition (core/webhook.h); p NULL: there is none */
     struct uuid etag;
     struct registration_row registration; /* state.status is REG_ABSENT when the device never registered */
 };

@@ -5,6 +5,7 @@
 #include "api/op/service.h"
 #include "api/op/stale.h"
 #include "core/attest/diagnose.h"
+#include "core/webhook.h"
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
@@ -19,6 +20,18 @@ void enrollment_extend(struct call *r, struct arena *a, const struct attest_row 
     struct attestation_ours *ours = ARENA_NEW(a, struct attestation_ours);
     if (r->options.extensions && attest_check_words(a, stored, &ours->check_words))
         shown->ours = ours;
+}
+
+err_t enrollment_open_webhook(struct call *r, struct arena *a, struct enrollment_row *row)
+{
+    const struct attest_stored *of = &row->attestation;
+    const struct webhook_row at = {r->shared->ring, of->id_scope, of->key, of->of_group};
+    if (!row->webhook_sealed.p)
+        return NULL;
+    struct custom_allocation *c = ARENA_NEW(a, struct custom_allocation);
+    TRY(webhook_open(a, &at, row->webhook_sealed, c));
+    row->enrollment.custom_allocation = c;
+    return NULL;
 }
 
 /* The attestation with its keys in clear, or with `secret` without them. */
@@ -43,6 +56,8 @@ static err_t reply_enrollment(struct call *r, const struct enrollment_kind *kind
                               bool secret)
 {
     TRY(show_attestation(r, row, secret, &row->enrollment.attestation));
+    if (enrollment_open_webhook(r, r->arena, row))
+        return E(WEBHOOK_BROKEN);
     return call_reply_codec(r, 200, kind->codec, enrollment_shown(r, r->arena, row));
 }
 
@@ -145,7 +160,13 @@ err_t enrollment_make_row(struct call *r, struct enrollment_write *w, struct enr
 {
     enrollment_set_guard(r, w);
     *ret = (struct enrollment_row){.enrollment = w->body};
-    return seal_attestation(r, w, &ret->attestation);
+    TRY(seal_attestation(r, w, &ret->attestation));
+    if (w->body.custom_allocation) {
+        const struct enrollment_key *of = &w->guard.of;
+        const struct webhook_row row = {r->shared->ring, of->id_scope, of->key, of->of_group};
+        ret->webhook_sealed = webhook_seal(r->arena, &row, w->body.custom_allocation);
+    }
+    return NULL;
 }
 
 static err_t put_work(struct call *r, void *context)

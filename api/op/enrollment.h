@@ -24,6 +24,8 @@ err_t enrollment_bulk(struct call *r, const struct enrollment_kind *kind);
 
 /* Adds members of our own, which tell the keys that are stored without showing them, for who asked for such. */
 void enrollment_extend(struct call *r, struct arena *a, const struct attest_row *stored, struct attestation *shown);
+/* Opens the definition of its custom allocation, where it has one. SEAL_BROKEN. */
+err_t enrollment_open_webhook(struct call *r, struct arena *a, struct enrollment_row *row);
 /* The row as clients see it, its attestation as the caller has set it, with what became of its device. */
 const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struct enrollment_row *row);
 

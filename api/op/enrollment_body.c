@@ -2,6 +2,7 @@
  * leave open (wire.md 3.5; decisions.md 13, 15). It must never ask the database. */
 #include "api/op/enrollment.h"
 #include "core/json.h"
+#include "core/webhook.h"
 
 /* Some clients send what is not set as an empty text. */
 static void drop_empty(struct str *s)
@@ -33,6 +34,18 @@ static err_t check_hubs(struct call *r, const struct str_list *hubs)
     return NULL;
 }
 
+static err_t check_custom(struct call *r, struct enrollment *e)
+{
+    struct custom_allocation *c = e->custom_allocation;
+    if (c && !c->webhook_url.n && !c->api_version.n)
+        c = e->custom_allocation = NULL;
+    if (c)
+        return webhook_check(c, &r->detail);
+    if (e->allocation_policy == POLICY_CUSTOM)
+        return call_fail(r, E(BAD_FIELD), "customAllocationDefinition is required when allocationPolicy is custom.");
+    return NULL;
+}
+
 /* decisions.md 15; iotHubHostName counts as one named hub. */
 static err_t check_policy(struct call *r, const struct enrollment *e)
 {
@@ -41,12 +54,6 @@ static err_t check_policy(struct call *r, const struct enrollment *e)
     TRY(check_hubs(r, &e->iot_hubs));
     if (e->iot_hub_host_name.p && e->iot_hubs.n && !same)
         return call_fail(r, E(BAD_FIELD), "iotHubHostName names another hub than iotHubs.");
-    if (e->allocation_policy == POLICY_CUSTOM)
-        return call_fail(r, E(BAD_FIELD),
-                         "allocationPolicy must be hashed, geoLatency or static; custom comes in a later version.");
-    if (e->custom_allocation.p)
-        return call_fail(r, E(BAD_FIELD),
-                         "customAllocationDefinition comes in a later version, together with allocationPolicy custom.");
     if (e->allocation_policy == POLICY_STATIC && named != 1)
         return call_fail(r, E(BAD_FIELD), "iotHubs must name exactly one hub when allocationPolicy is static.");
     return NULL;
@@ -118,6 +125,7 @@ err_t enrollment_check(struct call *r, const struct enrollment_kind *kind, struc
     TRY(attest_fits(e->attestation, kind->of_group, &r->detail));
     TRY(check_ids(r, e));
     TRY(check_policy(r, e));
+    TRY(check_custom(r, e));
     TRY(clean_twin(r, &e->initial_twin));
     TRY(clean_information(r, &e->optional_device_information));
     set_defaults(e);

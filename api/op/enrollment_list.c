@@ -20,7 +20,8 @@ static const struct query_index group_indexes[] = {[ENROLLMENTS_BY_ID] = {"enrol
 static const struct query_list groups = {"enrollmentGroups", enrollment_group_codec, "attestation.symmetricKey",
                                          group_indexes, sizeof group_indexes / sizeof *group_indexes};
 
-/* An attestation that cannot be shown (attest_mask) is no reason to show no list: its type stands alone. */
+/* What cannot be opened is no reason to show no list: of an attestation its type stands alone, a webhook is left out.
+ */
 static const struct enrollment *listed(struct call *r, struct arena *a, struct enrollment_row *row)
 {
     struct err_detail unsaid;
@@ -30,6 +31,7 @@ static const struct enrollment *listed(struct call *r, struct arena *a, struct e
         *shown = (struct attestation){.type = row->attestation.type};
     enrollment_extend(r, a, &stored, shown);
     row->enrollment.attestation = shown;
+    (void)enrollment_open_webhook(r, a, row);
     return enrollment_shown(r, a, row);
 }
 
@@ -52,7 +54,8 @@ static err_t read_entries(struct call *r, struct arena *a, bool of_group, const 
     ret->bytes = 0;
     for (size_t i = 0; i < ret->count; i++) {
         ret->at[i] = listed(r, a, &rows[i]);
-        ret->bytes += rows[i].enrollment.initial_twin.n + rows[i].enrollment.optional_device_information.n;
+        ret->bytes += rows[i].enrollment.initial_twin.n + rows[i].enrollment.optional_device_information.n +
+                      rows[i].webhook_sealed.n;
     }
     return NULL;
 }

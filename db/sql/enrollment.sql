@@ -14,7 +14,7 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
 -- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,
--- $17 device information, $18 whether it is a group, $19 how many groups of one type of attestation an instance may have.
+-- $17 device information, $18 the sealed webhook, $19 whether it is a group, $20 how many groups of one type of attestation an instance may have.
 -- Within a transaction that has locked the device id, or the groups.
 -- An entry that is made anew has no version that one of its id had before: registrations of a group outlive it.
 WITH live AS (
@@ -30,33 +30,33 @@ WITH live AS (
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
      LIMIT 1),
-     taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
+     taken AS MATERIALIZED (SELECT CASE WHEN NOT $19::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
      room AS (
-    SELECT NOT $18::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $7) < $19::bigint AS is_left),
+    SELECT NOT $19::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $7) < $20::bigint AS is_left),
      written AS (
     INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                     attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
                                     update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version)
-    SELECT id_scope, $18, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag, version, version
+    SELECT id_scope, $19, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag, version, version
       FROM live, room
      WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL
         ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
     RETURNING id_scope, of_group, registration_key),
      detailed AS (
-    INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information)
-    SELECT id_scope, of_group, registration_key, $16::json, $17::json
+    INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
+    SELECT id_scope, of_group, registration_key, $16::json, $17::json, $18::bytea
       FROM written
-     WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL),
+     WHERE num_nonnulls($16::json, $17::json, $18::bytea) > 0),
      noted AS (
     SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'created'))
       FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $18 AND registration_key = $4) AS found, true AS matches, false AS retyped,
+       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $19 AND registration_key = $4) AS found, true AS matches, false AS retyped,
        NOT is_left AS crowded
   FROM room;
 
 -- name: enrollment_update -> enrollment_outcome as actor
--- As enrollment_insert but for the last, and $19 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
+-- As enrollment_insert but for the last, and $20 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
 -- is of the type.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
@@ -69,11 +69,11 @@ WITH live AS (
                         WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
      ORDER BY position
      LIMIT 1),
-     taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
+     taken AS MATERIALIZED (SELECT CASE WHEN NOT $19::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
      before AS (
-    SELECT $19::uuid IS NULL OR etag = $19 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
+    SELECT $20::uuid IS NULL OR etag = $20 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
-     WHERE id_scope = $1 AND of_group = $18::boolean AND registration_key = $4
+     WHERE id_scope = $1 AND of_group = $19::boolean AND registration_key = $4
        FOR UPDATE),
      written AS (
     UPDATE idscope.enrollment e
@@ -86,20 +86,21 @@ WITH live AS (
                                    THEN 1 ELSE 0 END,
            updated_at = before.moment
       FROM live, before
-     WHERE e.id_scope = $1 AND e.of_group = $18 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
+     WHERE e.id_scope = $1 AND e.of_group = $19 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
        AND (SELECT taken_by FROM taken) IS NULL
     RETURNING e.id_scope, e.of_group, e.registration_key),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
      USING written w
-     WHERE d.id_scope = w.id_scope AND d.of_group = w.of_group AND d.registration_key = w.registration_key AND $16::json IS NULL AND $17::json IS NULL),
+     WHERE d.id_scope = w.id_scope AND d.of_group = w.of_group AND d.registration_key = w.registration_key AND num_nonnulls($16::json, $17::json, $18::bytea) = 0),
      detailed AS (
-    INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information)
-    SELECT id_scope, of_group, registration_key, $16::json, $17::json
+    INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
+    SELECT id_scope, of_group, registration_key, $16::json, $17::json, $18::bytea
       FROM written
-     WHERE $16::json IS NOT NULL OR $17::json IS NOT NULL
+     WHERE num_nonnulls($16::json, $17::json, $18::bytea) > 0
         ON CONFLICT (id_scope, of_group, registration_key) DO UPDATE
-       SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information),
+       SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information,
+           webhook_sealed = excluded.webhook_sealed),
      noted AS (
     SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'updated'))
       FROM written)

@@ -55,10 +55,12 @@ CREATE TABLE idscope.enrollment_detail (
     registration_key     text COLLATE "C" NOT NULL,
     initial_twin         json,
     optional_device_information json,
+    webhook_sealed       bytea,
     PRIMARY KEY (id_scope, of_group, registration_key),
     FOREIGN KEY (id_scope, of_group, registration_key) REFERENCES idscope.enrollment ON DELETE CASCADE
 );
 COMMENT ON TABLE idscope.enrollment_detail IS 'The wide and rarely read members of an enrollment; no row when there are none';
+COMMENT ON COLUMN idscope.enrollment_detail.webhook_sealed IS 'Whom custom allocation asks (customAllocationDefinition), sealed under the key ring for this row: addresses of webhooks hold keys (core/webhook)';
 
 CREATE TABLE idscope.registration (
     id_scope             text COLLATE "C" NOT NULL,
@@ -146,13 +148,13 @@ CREATE VIEW idscope.enrollment_shown WITH (security_invoker = true) AS
 SELECT e.id_scope, e.of_group, e.registration_key AS key, e.registration_id, e.device_id, e.attestation_type, e.attestation_sealed,
        CASE WHEN e.enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C" AS provisioning_status, e.allocation_policy, e.iot_hubs,
        e.iot_hub_host_name, e.update_hub_assignment, e.migrate_device_data, e.iot_edge, e.etag, e.created_at, e.updated_at,
-       d.initial_twin, d.optional_device_information,
+       d.initial_twin, d.optional_device_information, d.webhook_sealed,
        r.registration_id AS state_registration_id, r.operation_id AS state_operation_id, r.revision AS state_revision,
        r.status AS state_status, r.substatus AS state_substatus, r.assigned_hub AS state_assigned_hub, r.device_id AS state_device_id,
        r.enrollment_group AS state_enrollment_group_id, r.error_code AS state_error_code, CASE r.status WHEN 'assigning' THEN r.waiting_for ELSE r.error_message END AS state_error_message,
        r.created_at AS state_created_at, r.updated_at AS state_updated_at
   FROM idscope.enrollment e
-  LEFT JOIN LATERAL (SELECT initial_twin, optional_device_information FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND of_group = e.of_group AND registration_key = e.registration_key LIMIT 1) d ON true
+  LEFT JOIN LATERAL (SELECT initial_twin, optional_device_information, webhook_sealed FROM idscope.enrollment_detail WHERE id_scope = e.id_scope AND of_group = e.of_group AND registration_key = e.registration_key LIMIT 1) d ON true
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group, error_code, error_message, waiting_for,
                created_at, updated_at

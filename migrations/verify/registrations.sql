@@ -8,7 +8,7 @@ SELECT id_scope, of_group, registration_key, registration_id, device_id, attesta
        enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge,
        etag, version, inputs_version, created_at, updated_at
   FROM idscope.enrollment WHERE false;
-SELECT id_scope, of_group, registration_key, initial_twin, optional_device_information
+SELECT id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed
   FROM idscope.enrollment_detail WHERE false;
 SELECT id_scope, registration_key, registration_id, operation_id, revision, status, substatus, assigned_hub,
        device_id, target_hub, target_device_id, error_code, error_message, waiting_for, region, enrollment_group, derived_from, enrollment_version,
@@ -18,7 +18,7 @@ SELECT id_scope, registration_key, device, open_sealed, open_until, met_sealed, 
   FROM idscope.challenge WHERE false;
 SELECT id_scope, of_group, key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status, allocation_policy, iot_hubs,
        iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, created_at, updated_at, initial_twin,
-       optional_device_information, state_registration_id, state_operation_id, state_revision, state_status, state_substatus,
+       optional_device_information, webhook_sealed, state_registration_id, state_operation_id, state_revision, state_status, state_substatus,
        state_assigned_hub, state_device_id, state_enrollment_group_id, state_error_code, state_error_message, state_created_at, state_updated_at
   FROM idscope.enrollment_shown WHERE false;
 SELECT id_scope, hash, input, created_at, named_at

@@ -234,7 +234,8 @@ err_t assign_decide(struct assign_batch *b, struct assign_item *item)
     item->device_id = wanted_device_id(f);
     item->scope_inputs = b->rows->scope.inputs_version;
     item->enrollment_inputs = f->enrollment_inputs;
-    if (keep_target(b, item) || keep_assigned(b, item))
+    bool by_custom = f->enrollment.allocation_policy == POLICY_CUSTOM; /* is asked for each time */
+    if (!by_custom && (keep_target(b, item) || keep_assigned(b, item)))
         return NULL;
     return choose_anew(b, item);
 }

@@ -18,9 +18,11 @@
 enum {
     ROUND_US = 1000000, /* what is noted is written once a second */
     LOOK_US = 100000,
-    RING_MAX = 5,       /* notes of a ring in a round */
-    NOTES_MAX = 512,    /* and of all together */
-    DIAGNOSED_MAX = 20, /* of a round: a few milliseconds */
+    RING_MAX = 5,                  /* notes of a ring in a round, */
+    NOTES_MAX = 512,               /* and of all together, */
+    NOTES_EVEN = NOTES_MAX / 2,    /* of which the last are for rings that have none yet */
+    DIAGNOSED_MAX = 5,             /* of a scope in a round, */
+    DIAGNOSING_US = ROUND_US / 100 /* and of all what takes so long, of this thread's own time */
 };
 
 /* What was noted in one round. */
@@ -30,6 +32,7 @@ struct notes {
     uint64_t rings[NOTES_MAX]; /* whose each is, as a hash */
     struct attempt_row at[NOTES_MAX];
     struct str authorizations[NOTES_MAX]; /* that came with them; absent: none */
+    bool looked_into[NOTES_MAX];
 };
 
 struct attempts {
@@ -81,12 +84,13 @@ static bool belongs_in_log(const struct call *r)
            r->instance->name.n;
 }
 
+/* However many scopes are flooded, others have a place. */
 static bool has_room(const struct notes *n, uint64_t ring)
 {
     size_t same = 0;
     for (size_t i = 0; i < n->count; i++)
         same += n->rings[i] == ring;
-    return n->count < NOTES_MAX && same < RING_MAX;
+    return n->count < NOTES_MAX && same < (n->count < NOTES_EVEN ? RING_MAX : 1);
 }
 
 /* Devices have a say in what stands there, so it is made plain: what is no text would fail the whole write. */
@@ -160,25 +164,34 @@ static struct notes *take_noted(struct attempts *t)
 }
 
 /* A diagnosis takes the place of the lane's own words. */
-static size_t diagnose(struct attempts *t, struct notes *n, bool enrolled, size_t at_most)
+static void diagnose(struct attempts *t, struct notes *n, size_t i)
 {
-    size_t done = 0;
-    for (size_t i = 0; i < n->count && done < at_most; i++) {
-        if (n->at[i].enrolled != enrolled || !n->authorizations[i].n)
-            continue;
-        struct str found = diagnosis_of(n->arena, t->shared, t->db, &n->at[i], n->authorizations[i]);
-        if (found.p)
-            n->at[i].reason = plain(n->arena, enrolled ? found : of_stranger(n->arena, found), ATTEMPT_REASON_MOST);
-        done++;
-    }
-    return done;
+    struct attempt_row *at = &n->at[i];
+    struct str found = diagnosis_of(n->arena, t->shared, t->db, at, n->authorizations[i]);
+    if (found.p)
+        at->reason = plain(n->arena, at->enrolled ? found : of_stranger(n->arena, found), ATTEMPT_REASON_MOST);
+}
+
+/* Does its scope have a diagnosis left? Both rings of a scope have hashes that differ in the last bit. */
+static bool is_due(const struct notes *n, size_t i)
+{
+    size_t same = 0;
+    for (size_t j = 0; j < n->count; j++)
+        same += n->looked_into[j] && n->rings[j] >> 1 == n->rings[i] >> 1;
+    return n->authorizations[i].n && same < DIAGNOSED_MAX;
 }
 
 /* Strangers get what the others leave. */
 static void diagnose_all(struct attempts *t, struct notes *n)
 {
-    size_t done = diagnose(t, n, true, DIAGNOSED_MAX);
-    (void)diagnose(t, n, false, DIAGNOSED_MAX - done);
+    int64_t until_us = clock_us(CLOCK_THREAD_CPUTIME_ID) + DIAGNOSING_US;
+    for (int strangers = 0; strangers < 2; strangers++)
+        for (size_t i = 0; i < n->count; i++) {
+            if (n->at[i].enrolled == strangers || !is_due(n, i) || clock_us(CLOCK_THREAD_CPUTIME_ID) >= until_us)
+                continue;
+            diagnose(t, n, i);
+            n->looked_into[i] = true;
+        }
 }
 
 /* True: the database is away, and the notes are to be kept until it is back. */

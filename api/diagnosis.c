@@ -1,5 +1,5 @@
-/* diagnosis.c: brings together what a refused token is held against: the enrollment's keys, and whose keys the device
- * may have in their place. It must never hand a key on. */
+/* diagnosis.c: brings together what a refused token is held against: the enrollment's keys, those of the groups, whose
+ * keys the device may have in their place, and for which id it may have been meant. It must never hand a key on. */
 #include "api/diagnosis.h"
 
 #include "api/gate.h"
@@ -8,84 +8,111 @@
 #include "core/process/clock.h"
 #include "db/device.h"
 
-struct suspects {
-    struct attest_suspect *at;
-    size_t count;
+/* What is read of the database. */
+struct held_against {
+    struct enrollment_near *near; /* the device's own among them */
+    struct db_group_found *groups;
+    struct str_list registered;
+    size_t near_count, group_count;
 };
 
-static void add_policies(struct arena *a, const struct gate_policies *policies, struct suspects *to)
+static err_t read_all(struct arena *a, struct db *db, const struct attempt_row *attempt, struct held_against *ret)
+{
+    TRY(db_enrollment_near(db, a, attempt->id_scope, attempt->registration_key, &ret->near, &ret->near_count));
+    TRY(db_registration_near(db, a, attempt->id_scope, attempt->registration_key, &ret->registered));
+    return db_group_lookup(db, a, &attempt->id_scope, 1, ATTEST_SYMMETRIC_KEY, GROUPS_MOST, &ret->groups,
+                           &ret->group_count);
+}
+
+/* Then a token is the mistake, and the lane has said so. */
+static bool is_by_certificate(const struct held_against *h, const struct attempt_row *attempt)
+{
+    for (size_t i = 0; i < h->near_count; i++)
+        if (str_same(h->near[i].attestation.key, attempt->registration_key))
+            return h->near[i].attestation.type == ATTEST_X509;
+    return false;
+}
+
+static void add_policies(struct arena *a, const struct gate_policies *policies, struct attest_suspects *to)
 {
     for (size_t i = 0; i < policies->key_names.n; i++)
-        to->at[to->count++] = (struct attest_suspect){
+        to->others[to->other_count++] = (struct attest_suspect){
             arena_printf(a, "policy \"%.*s\" of the instance", STR_ARG(policies->at[i].name)), policies->at[i].keys};
 }
 
-static void add_groups(struct arena *a, const struct shared *shared, const struct db_group_found *groups, size_t count,
-                       struct suspects *to)
+static void add_groups(struct arena *a, const struct shared *shared, const struct held_against *h,
+                       struct attest_suspects *to)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct attest_row row = {shared->ring, groups[i].attestation};
-        struct attest_suspect *next = &to->at[to->count];
-        next->whose = arena_printf(a, "the enrollment group \"%.*s\" itself, from which devices derive theirs",
-                                   STR_ARG(groups[i].id));
-        to->count += attest_keys(a, &row, &next->keys);
+    for (size_t i = 0; i < h->group_count; i++) {
+        const struct attest_row row = {shared->ring, h->groups[i].attestation};
+        struct attest_suspect *next = &to->groups[to->group_count];
+        next->whose = h->groups[i].id;
+        to->group_count += attest_keys(a, &row, &next->keys);
     }
 }
 
-/* False: none of them is the attempt's own, with symmetric keys. */
-static bool add_enrollments(struct arena *a, const struct shared *shared, const struct attempt_row *attempt,
-                            const struct enrollment_near *near, size_t count, struct suspects *to,
-                            struct keypair *ret_own)
+/* The device's own. What it has for its hub is not for here. */
+static void add_own(struct arena *a, const struct attest_row *row, struct keypair *keys, struct attest_suspects *to)
 {
-    bool found = false;
-    for (size_t i = 0; i < count; i++) {
-        const struct attest_row row = {shared->ring, near[i].attestation};
-        struct keypair keys;
-        if (!attest_keys(a, &row, &keys))
-            continue;
-        if (str_same(near[i].attestation.key, attempt->registration_key)) {
-            *ret_own = keys;
-            found = true;
-        } else {
-            to->at[to->count++] = (struct attest_suspect){
-                arena_printf(a, "the enrollment \"%.*s\"", STR_ARG(near[i].registration_id)), keys};
-        }
+    if (attest_keys(a, row, keys))
+        to->own = keys;
+    else if (attest_hub_keys(a, row, keys))
+        to->others[to->other_count++] = (struct attest_suspect){STR("the device at its hub"), *keys};
+}
+
+/* Another device's keys, or by its id what another one was given. */
+static void add_neighbour(struct arena *a, const struct enrollment_near *e, const struct attest_row *row,
+                          struct attest_suspects *to)
+{
+    struct keypair keys;
+    to->ids.at[to->ids.n++] = e->registration_id;
+    if (attest_keys(a, row, &keys))
+        to->others[to->other_count++] =
+            (struct attest_suspect){arena_printf(a, "the enrollment \"%.*s\"", STR_ARG(e->registration_id)), keys};
+}
+
+static void add_enrollments(struct arena *a, const struct shared *shared, const struct attempt_row *attempt,
+                            const struct held_against *h, struct attest_suspects *to)
+{
+    struct keypair *own = ARENA_NEW(a, struct keypair);
+    for (size_t i = 0; i < h->near_count; i++) {
+        const struct attest_row row = {shared->ring, h->near[i].attestation};
+        if (str_same(row.stored.key, attempt->registration_key))
+            add_own(a, &row, own, to);
+        else
+            add_neighbour(a, &h->near[i], &row, to);
     }
-    return found;
 }
 
 static struct str diagnose(struct arena *a, const struct shared *shared, const struct gate_instance *instance,
-                           struct db *db, const struct attempt_row *attempt, struct str authorization)
+                           const struct held_against *h, const struct attempt_row *attempt, struct str authorization)
 {
     const struct presented presented = {.authorization = authorization};
     const struct attest_claim claim = {.presented = &presented,
                                        .id_scope = attempt->id_scope,
                                        .registration_id = attempt->registration_id,
                                        .now_us = attempt->at_us};
-    struct enrollment_near *near;
-    struct db_group_found *groups;
-    struct keypair own;
-    size_t near_count, group_count;
-    if (db_enrollment_near(db, a, attempt->id_scope, attempt->registration_key, &near, &near_count) ||
-        db_group_lookup(db, a, &attempt->id_scope, 1, ATTEST_SYMMETRIC_KEY, GROUPS_MOST, &groups, &group_count))
-        return (struct str){NULL, 0};
-    size_t most = near_count + group_count + instance->policies.key_names.n;
-    struct suspects s = {ARENA_NEW_ARRAY(a, most, struct attest_suspect), 0};
-    add_policies(a, &instance->policies, &s);
-    add_groups(a, shared, groups, group_count, &s);
-    bool has_keys = add_enrollments(a, shared, attempt, near, near_count, &s, &own);
-    if (!attempt->enrolled)
-        return attest_diagnose_stranger(a, &claim, s.at, s.count);
-    return has_keys ? attest_diagnose(a, &own, &claim, s.at, s.count) : (struct str){NULL, 0};
+    struct attest_suspects all = {.enrolled = attempt->enrolled};
+    all.others = ARENA_NEW_ARRAY(a, h->near_count + instance->policies.key_names.n, struct attest_suspect);
+    all.groups = ARENA_NEW_ARRAY(a, h->group_count, struct attest_suspect);
+    all.ids.at = ARENA_NEW_ARRAY(a, h->near_count + h->registered.n, struct str);
+    add_policies(a, &instance->policies, &all);
+    add_groups(a, shared, h, &all);
+    add_enrollments(a, shared, attempt, h, &all);
+    for (size_t i = 0; i < h->registered.n; i++)
+        all.ids.at[all.ids.n++] = h->registered.at[i];
+    return attest_diagnose(a, &claim, &all);
 }
 
 struct str diagnosis_of(struct arena *a, const struct shared *shared, struct db *db, const struct attempt_row *attempt,
                         struct str authorization)
 {
     const struct gate_instance *instance;
-    if (gate_instance_by_scope(shared->gate, db, attempt->id_scope, clock_wall_us(), &instance))
+    struct held_against h;
+    if (read_all(a, db, attempt, &h) || is_by_certificate(&h, attempt) ||
+        gate_instance_by_scope(shared->gate, db, attempt->id_scope, clock_wall_us(), &instance))
         return (struct str){NULL, 0};
-    struct str found = diagnose(a, shared, instance, db, attempt, authorization);
+    struct str found = diagnose(a, shared, instance, &h, attempt, authorization);
     gate_release(instance);
     return found;
 }

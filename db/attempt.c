@@ -17,6 +17,7 @@ DB_PARAMS(attempt_wanted, struct attempt_wanted, COL(id_scope), COL(registration
           COL_TIME(from_us, "from"), COL_TIME(before_us, "before"), COL_TIME(after_us, "after"),
           COL_AS(after, "after_id"), COL(limit));
 
+DB_VALUE(registrations_near, struct str_list, ids);
 DB_ROW(enrollment_near, struct enrollment_near, ATTESTATION_COLS, COL(registration_id), COL(enabled));
 
 err_t db_enrollment_near(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
@@ -24,6 +25,13 @@ err_t db_enrollment_near(struct db *db, struct arena *a, struct str id_scope, st
 {
     return db_all(db, a, DB_CALL(SQL_ENROLLMENT_NEAR, db_text(id_scope), db_text(registration_key), db_i64(NEAR_MAX)),
                   DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_registration_near(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                           struct str_list *ret)
+{
+    return db_one(db, a, DB_CALL(SQL_REGISTRATION_NEAR, db_text(id_scope), db_text(registration_key), db_i64(NEAR_MAX)),
+                  DB_REPEATABLE, ret, sizeof *ret);
 }
 
 err_t db_attempt_write(struct db *db, struct arena *a, const struct attempt_row *at, size_t count)

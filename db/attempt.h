@@ -27,6 +27,9 @@ struct enrollment_near {
     bool enabled;
 };
 enum { NEAR_MAX = 8 }; /* on a side */
+/* Ids near another one that have registered, by whatever enrollment. */
+err_t db_registration_near(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                           struct str_list *ret);
 err_t db_enrollment_near(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
                          struct enrollment_near **ret, size_t *ret_count);
 

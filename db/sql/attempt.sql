@@ -30,6 +30,13 @@ SELECT id_scope, registration_key AS key, of_group, registration_id, attestation
         UNION ALL
         (SELECT * FROM idscope.enrollment WHERE id_scope = $1 AND NOT of_group AND registration_key > $2 ORDER BY registration_key LIMIT $3::bigint)) e;
 
+-- Ids that have registered, on either side of one in the order of ids: $1 ID scope, $2 registration key, $3 how many on a side.
+-- name: registration_near -> registrations_near
+SELECT array(SELECT registration_id
+               FROM ((SELECT registration_id FROM idscope.registration WHERE id_scope = $1 AND registration_key < $2 ORDER BY registration_key DESC LIMIT $3::bigint)
+                     UNION ALL
+                     (SELECT registration_id FROM idscope.registration WHERE id_scope = $1 AND registration_key > $2 ORDER BY registration_key LIMIT $3::bigint)) r) AS ids;
+
 -- A page, newest first: $1 ID scope, $2 registration key and $3 tracking id (NULL: any), from $4 on and before $5, behind the attempt of time $6 and
 -- tracking id $7 (NULL: from the first), $8 at most. All of a scope are looked at: they are few.
 -- name: attempt_list -> attempt

@@ -143,13 +143,15 @@ SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;
-SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('hub_device_count', 'link_wake_assign') \gexec
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near') \gexec
 -- Bites of the sweeps out of the scope with 500,000 registrations: each costs what it takes, not what is there.
 INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne00000000', sha256(n::text::bytea), '{}', now() - interval '2 days' FROM generate_series(1, 5000) n;
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
  WHERE id_scope = '0ne00000000' AND registration_key BETWEEN 'device-5' AND 'device-501';
 ANALYZE idscope.alloc_input;
 INSERT INTO call VALUES
+    ('enrollment_near', 'EXECUTE enrollment_near (''0ne00000000'', ''device-500000'', 8)', 17, 17 * 3),
+    ('registration_near', 'EXECUTE registration_near (''0ne00000000'', ''device-500001'', 8)', 1, 16 * 3),
     ('sweep_inputs_mark', 'EXECUTE sweep_inputs_mark (''0ne00000000'', ''device-5'', 2000, ''2026-01-02 03:04:05+00'')', 1, 2000 * 3),
     ('sweep_inputs_clear', 'EXECUTE sweep_inputs_clear (''0ne00000000'', now()::text, 2000, 86400000)', 0, 2000 * 8),
     ('sweep_inputs_scope', 'EXECUTE sweep_inputs_scope ('''', 200, 86400000)', 1, 200 * 6);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "core/attest/diagnose.h"
+#include "core/limits.h"
 #include "core/sas.h"
 
 #include "unit.h"
@@ -15,8 +16,9 @@ enum { NOW_S = 1800000000, OWN_BYTES = 64 };
 static const uint8_t primary[OWN_BYTES] = "the primary key of the enrollment, 64 bytes of it, no more of tr";
 static const uint8_t secondary[OWN_BYTES] = "the second key of the enrollment, 64 bytes of it too, no more or";
 static const uint8_t policys[32] = "the key of a policy, of 32 bytes";
-static const uint8_t others[32] = "the key of device-2, of 32 bytes";
+static const uint8_t others_key[32] = "the key of device-2, of 32 bytes";
 static const uint8_t nobodys[32] = "a key that nobody knows, of 32 b";
+static const uint8_t halls[OWN_BYTES] = "the primary key of the group hall, 64 bytes of it, no more of tr";
 
 static struct bytes own(void)
 {
@@ -32,6 +34,18 @@ static struct str token(struct arena *a, const char *resource, struct bytes key,
 static struct str good_for(struct arena *a, struct bytes key)
 {
     return token(a, SCOPE "/registrations/" ID, key, NOW_S + 3600);
+}
+
+static struct bytes hall(void)
+{
+    return (struct bytes){halls, sizeof halls};
+}
+
+/* By the key that derives from one for a text. */
+static struct str derived_for(struct arena *a, struct bytes key, const char *text, int64_t expiry_s)
+{
+    struct sha256 derived = crypt_hmac_sha256(key, unit_bytes(text));
+    return token(a, SCOPE "/registrations/" ID, (struct bytes){derived.b, sizeof derived.b}, expiry_s);
 }
 
 /* --- the mistakes ------------------------------------------------------------------------------------------------- */
@@ -68,7 +82,7 @@ static struct str policy_key(struct arena *a)
 
 static struct str another_key(struct arena *a)
 {
-    return good_for(a, (struct bytes){others, sizeof others});
+    return good_for(a, (struct bytes){others_key, sizeof others_key});
 }
 
 static struct str cut_behind(struct arena *a)
@@ -138,11 +152,86 @@ static struct str nobodys_key(struct arena *a)
     return good_for(a, (struct bytes){nobodys, sizeof nobodys});
 }
 
-static const struct {
+/* --- … of a group's device, or of one that takes itself for one --------------------------------------------------- */
+
+static struct str member(struct arena *a)
+{
+    return derived_for(a, hall(), ID, NOW_S + 3600);
+}
+
+static struct str member_late(struct arena *a)
+{
+    return derived_for(a, hall(), ID, NOW_S - 12 * 60);
+}
+
+static struct str group_itself(struct arena *a)
+{
+    return good_for(a, hall());
+}
+
+static struct str member_of_another_id(struct arena *a)
+{
+    return derived_for(a, hall(), "device-7", NOW_S + 3600);
+}
+
+static struct str member_in_capitals(struct arena *a)
+{
+    return derived_for(a, hall(), "DEVICE-1", NOW_S + 3600);
+}
+
+static struct str member_of_resource(struct arena *a)
+{
+    return derived_for(a, hall(), SCOPE "/registrations/" ID, NOW_S + 3600);
+}
+
+static struct str member_with_line(struct arena *a)
+{
+    return derived_for(a, hall(), ID "\n", NOW_S + 3600);
+}
+
+static struct str member_cut(struct arena *a)
+{
+    return derived_for(a, (struct bytes){halls, OWN_BYTES - 2}, ID, NOW_S + 3600);
+}
+
+static struct str member_padded(struct arena *a)
+{
+    uint8_t key[OWN_BYTES + 1] = {0};
+    memcpy(key, halls, OWN_BYTES);
+    return derived_for(a, (struct bytes){key, sizeof key}, ID, NOW_S + 3600);
+}
+
+static struct str member_undecoded(struct arena *a)
+{
+    struct str text = enc_base64(a, hall());
+    return derived_for(a, (struct bytes){(const uint8_t *)text.p, text.n}, ID, NOW_S + 3600);
+}
+
+static struct str member_key_undecoded(struct arena *a)
+{
+    struct sha256 key = crypt_hmac_sha256(hall(), unit_bytes(ID));
+    struct str text = enc_base64(a, (struct bytes){key.b, sizeof key.b});
+    return good_for(a, (struct bytes){(const uint8_t *)text.p, text.n});
+}
+
+static struct str member_key_cut(struct arena *a)
+{
+    struct sha256 key = crypt_hmac_sha256(hall(), unit_bytes(ID));
+    return good_for(a, (struct bytes){key.b, sizeof key.b - 1});
+}
+
+static struct str member_twice(struct arena *a)
+{
+    struct sha256 key = crypt_hmac_sha256(hall(), unit_bytes(ID));
+    return derived_for(a, (struct bytes){key.b, sizeof key.b}, ID, NOW_S + 3600);
+}
+
+struct mistake {
     const char *mistake;
     struct str (*make)(struct arena *a);
     const char *words;
-} rows[] = {
+};
+static const struct mistake rows[] = {
     {"sr names another scope", another_scope, "names the ID scope \"0ne00000002\""},
     {"sr names another id", another_id, "names the registration id \"device-2\""},
     {"sr names a device of a hub", a_hub, "\"hub.example/devices/device-1\" and names no registration"},
@@ -159,23 +248,67 @@ static const struct {
     {"a key in lower case", lowered, "primary key in letters of another case"},
     {"a key derived as in a group", derived, "derived from the primary key"},
     {"another text signed", spelled, "primary key over another spelling of sr"},
+    {"a group's key itself", group_itself, "primary key of the enrollment group \"hall\" itself"},
+    {"a group's device with an enrollment of its own", member, "\"hall\", but the id has an enrollment of its own"},
     {"a key that nobody knows", nobodys_key, "a key that is not the enrollment's, whose check words are "},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-static struct str diagnosed(struct arena *a, struct str authorization)
+/* Of a device that is in no list. */
+static const struct mistake strangers[] = {
+    {"sr names another scope", another_scope, "names the ID scope \"0ne00000002\""},
+    {"sr names another id", another_id, "names the registration id \"device-2\""},
+    {"a policy's key", policy_key, "signed with the primary key of policy \"owner\" of the instance"},
+    {"another entry's key", another_key, "signed with the secondary key of the enrollment \"device-2\""},
+    {"the group's key itself", group_itself, "primary key of the enrollment group \"hall\" itself"},
+    {"a clock that is behind", member_late, "primary key of the enrollment group \"hall\", but the token expired 12 "},
+    {"derived for another id", member_of_another_id, "group \"hall\", but for \"device-7\" in place of"},
+    {"derived in capitals", member_in_capitals, "group \"hall\", but for \"DEVICE-1\" in place of"},
+    {"derived for the resource", member_of_resource, "but for \"" SCOPE "/registrations/" ID "\" in place of"},
+    {"derived for a line", member_with_line, "but for \"" ID "?\" in place of"},
+    {"derived from a key that was cut", member_cut, "group \"hall\" cut to 62 of its 64 bytes"},
+    {"derived from one with padding", member_padded, "group \"hall\" padded with zeros"},
+    {"derived from its text", member_undecoded, "derives from the text of the primary key of the enrollment group"},
+    {"the derived key not decoded", member_key_undecoded, "signed with the text of the key that derives from"},
+    {"the derived key cut", member_key_cut, "key of the enrollment group \"hall\" cut to 31 of its 32 bytes"},
+    {"derived twice", member_twice, "with a key derived from the key that derives from the primary key"},
+    {"a key that nobody knows", nobodys_key, "derives from none of the enrollment groups \"yard\", \"hall\""},
+};
+enum { STRANGERS = sizeof strangers / sizeof *strangers };
+
+static struct str held_against(struct arena *a, struct str authorization, const struct keypair *own, bool enrolled,
+                               size_t groups)
 {
     const struct presented presented = {.authorization = authorization};
     const struct attest_claim claim = {.presented = &presented,
                                        .id_scope = STR(SCOPE),
                                        .registration_id = STR(ID),
                                        .now_us = NOW_S * INT64_C(1000000)};
-    const struct keypair keys = {own(), {secondary, sizeof secondary}};
-    const struct attest_suspect suspects[] = {
+    struct attest_suspect others[] = {
         {STR("policy \"owner\" of the instance"), {{policys, sizeof policys}, {nobodys, 1}}},
-        {STR("the enrollment \"device-2\""), {{nobodys, 1}, {others, sizeof others}}},
+        {STR("the enrollment \"device-2\""), {{nobodys, 1}, {others_key, sizeof others_key}}},
     };
-    return attest_diagnose(a, &keys, &claim, suspects, sizeof suspects / sizeof *suspects);
+    struct attest_suspect two[] = {{STR("yard"), {{nobodys, 5}, {nobodys, 6}}}, {STR("hall"), {hall(), {nobodys, 7}}}};
+    struct str ids[] = {STR("device-2"), STR("device-7")};
+    const struct attest_suspects all = {.enrolled = enrolled,
+                                        .own = own,
+                                        .others = others,
+                                        .other_count = 2,
+                                        .groups = two,
+                                        .group_count = groups,
+                                        .ids = {ids, 2, true}};
+    return attest_diagnose(a, &claim, &all);
+}
+
+static struct str diagnosed(struct arena *a, struct str authorization)
+{
+    const struct keypair keys = {own(), {secondary, sizeof secondary}};
+    return held_against(a, authorization, &keys, true, 2);
+}
+
+static struct str diagnosed_stranger(struct arena *a, struct str authorization)
+{
+    return held_against(a, authorization, NULL, false, 2);
 }
 
 static bool says(struct str text, const char *words)
@@ -183,23 +316,61 @@ static bool says(struct str text, const char *words)
     return text.p && strstr(text.p, words);
 }
 
+typedef struct str (*diagnoser)(struct arena *a, struct str authorization);
+
+static void check_each_is_named(struct arena *a, diagnoser of, const struct mistake *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct str found = of(a, at[i].make(a));
+        if (!says(found, at[i].words))
+            fail_msg("%s: %.*s", at[i].mistake, STR_ARG(found));
+    }
+}
+
+static void check_no_other_is_named(struct arena *a, diagnoser of, const struct mistake *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++) {
+            struct str found = of(a, at[j].make(a));
+            if (strcmp(at[i].words, at[j].words) != 0 && says(found, at[i].words))
+                fail_msg("%s is named in: %s", at[i].mistake, found.p);
+        }
+}
+
 static void test_each_mistake_is_named(void **state)
 {
-    for (size_t i = 0; i < ROWS; i++) {
-        struct str found = diagnosed(*state, rows[i].make(*state));
-        if (!says(found, rows[i].words))
-            fail_msg("%s: %.*s", rows[i].mistake, STR_ARG(found));
-    }
+    check_each_is_named(*state, diagnosed, rows, ROWS);
+    check_each_is_named(*state, diagnosed_stranger, strangers, STRANGERS);
 }
 
 static void test_no_mistake_is_named_where_it_is_absent(void **state)
 {
-    for (size_t i = 0; i < ROWS; i++)
-        for (size_t j = 0; j < ROWS; j++) {
-            struct str found = diagnosed(*state, rows[j].make(*state));
-            if (strcmp(rows[i].words, rows[j].words) != 0 && says(found, rows[i].words))
-                fail_msg("%s is named in: %s", rows[i].mistake, found.p);
-        }
+    check_no_other_is_named(*state, diagnosed, rows, ROWS);
+    check_no_other_is_named(*state, diagnosed_stranger, strangers, STRANGERS);
+    assert_text(diagnosed_stranger(*state, member(*state)), NULL);
+}
+
+/* Its lane has said that a token is no proof here, or that no challenge is open. */
+static void test_of_an_enrollment_without_keys_only_what_is_known_is_said(void **state)
+{
+    assert_text(held_against(*state, nobodys_key(*state), NULL, true, 2), NULL);
+    assert_true(says(held_against(*state, member(*state), NULL, true, 2), "has an enrollment of its own"));
+}
+
+static void test_groups_are_named_as_far_as_there_is_room(void **state)
+{
+    struct attest_suspect groups[GROUPS_MOST];
+    struct attest_suspects all = {.groups = groups};
+    const struct presented presented = {.authorization = nobodys_key(*state)};
+    const struct attest_claim claim = {.presented = &presented, .id_scope = STR(SCOPE), .registration_id = STR(ID)};
+    assert_text(attest_diagnose(*state, &claim, &all), "the instance has no enrollment group with symmetric keys");
+    for (size_t i = 0; i < GROUPS_MOST; i++)
+        groups[all.group_count++] =
+            (struct attest_suspect){arena_printf(*state, "group-of-hall-%zu", i), {hall(), hall()}};
+    struct str found = attest_diagnose(*state, &claim, &all);
+    assert_true(says(found, "\"group-of-hall-0\", \"group-of-hall-1\""));
+    assert_true(says(found, " and 92 more"));
+    assert_true(found.n < 300);
 }
 
 static void test_nothing_is_said_of_what_is_good_or_not_read(void **state)
@@ -218,20 +389,6 @@ static void test_what_a_device_sent_is_cut_and_made_plain(void **state)
     memset(long_id, 'x', sizeof long_id - 1);
     found = diagnosed(*state, token(*state, long_id, own(), NOW_S + 3600));
     assert_true(found.n < ERR_DETAIL_MAX);
-}
-
-static void test_a_stranger_is_told_whose_key_it_has(void **state)
-{
-    const struct attest_suspect group = {STR("the enrollment group \"g\" itself"), {own(), {nobodys, 1}}};
-    const struct str sent[] = {good_for(*state, own()), nobodys_key(*state), another_id(*state), STR("none")};
-    const char *const words[] = {"primary key of the enrollment group \"g\" itself", NULL, "names the registration id",
-                                 NULL};
-    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
-        const struct presented presented = {.authorization = sent[i]};
-        const struct attest_claim claim = {.presented = &presented, .id_scope = STR(SCOPE), .registration_id = STR(ID)};
-        struct str found = attest_diagnose_stranger(*state, &claim, &group, 1);
-        assert_true(words[i] ? says(found, words[i]) : !found.p);
-    }
 }
 
 /* SHA-256 of 32 zero bytes begins with 66687aad; no sentence holds a key. */
@@ -254,12 +411,13 @@ static void test_keys_of_a_row(void **state)
     assert_ok(key_ring_parse(STR("7:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"), NULL, &ring));
     struct attest_row row = {ring, {.id_scope = STR(SCOPE), .key = STR(ID)}};
     assert_false(attest_keys(*state, &row, &keys));
-    struct symmetric_key sent = {enc_base64(*state, own()), enc_base64(*state, (struct bytes){others, sizeof others})};
+    struct symmetric_key sent = {enc_base64(*state, own()),
+                                 enc_base64(*state, (struct bytes){others_key, sizeof others_key})};
     struct attestation in = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &sent};
     assert_ok(attest_seal(*state, &row, &in, &d, &row.stored));
     assert_true(attest_keys(*state, &row, &keys));
     assert_int_equal(keys.primary.n, OWN_BYTES);
-    assert_memory_equal(keys.secondary.p, others, sizeof others);
+    assert_memory_equal(keys.secondary.p, others_key, sizeof others_key);
     struct check_words words;
     assert_true(attest_check_words(*state, &row, &words));
     assert_true(str_same(words.secondary, keypair_check_word(*state, keys.secondary)));
@@ -276,7 +434,8 @@ int main(void)
         UNIT(test_no_mistake_is_named_where_it_is_absent),
         UNIT(test_nothing_is_said_of_what_is_good_or_not_read),
         UNIT(test_what_a_device_sent_is_cut_and_made_plain),
-        UNIT(test_a_stranger_is_told_whose_key_it_has),
+        UNIT(test_of_an_enrollment_without_keys_only_what_is_known_is_said),
+        UNIT(test_groups_are_named_as_far_as_there_is_room),
         UNIT(test_keys_are_told_by_check_words),
         UNIT(test_keys_of_a_row),
     };

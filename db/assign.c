@@ -10,7 +10,7 @@ DB_ROW(assign_found, struct db_assign_found, COL(n), COL_PRESENT(registered, "re
        COL(device_id), COL(target_hub), COL(target_device_id), COL(region), COL(pushed_version),
        COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL(evidence),
        COL_PRESENT(enrolled, "enrollment_version"), COL(enrollment_version), COL(enrollment_inputs), COL(enabled),
-       COL(wanted_device_id), ATTESTATION_COLS, COL(attestation.derived_from), EFFECT_COLS,
+       COL(wanted_device_id), COL(taken_by), ATTESTATION_COLS, COL(attestation.derived_from), EFFECT_COLS,
        COL_JSON(enrollment.initial_twin));
 
 DB_PARAMS(job_subject, struct db_job, COL(subject));

@@ -36,6 +36,7 @@ struct db_assign_found {
     int64_t enrollment_version, enrollment_inputs;
     bool enabled;
     struct str wanted_device_id; /* absent: the registration id */
+    struct str taken_by;         /* the other registration id that has it; absent: nobody */
     struct attest_stored attestation;
     struct enrollment enrollment; /* EFFECT_COLS of it, and initial_twin */
 };

@@ -11,10 +11,13 @@ SELECT s.inputs_version, i.allocation_policy AS policy, now()
   JOIN idscope.instance i ON i.id_scope = s.id_scope
  WHERE s.id_scope = $1 AND s.retired_at IS NULL;
 
+-- Whose is the identity? Asked where it is not the registration id of an enrollment, which no other may name.
 -- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
-       r.scope_inputs AS chosen_scope_inputs, CASE WHEN e.of_group THEN r.derived_from END AS derived_from, r.evidence, e.*, d.initial_twin
+       r.scope_inputs AS chosen_scope_inputs, CASE WHEN e.of_group THEN r.derived_from END AS derived_from, r.evidence, e.*, d.initial_twin,
+       CASE WHEN e.of_group OR lower(e.wanted_device_id COLLATE "C") <> u.registration_key
+            THEN idscope.identity_taken($1, u.registration_key, coalesce(e.wanted_device_id, r.registration_id)) END AS taken_by
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,

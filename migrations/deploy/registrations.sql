@@ -322,6 +322,19 @@ COMMENT ON FUNCTION idscope.device_id_taken(text, text, text) IS 'The other enro
 REVOKE ALL ON FUNCTION idscope.device_id_taken(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.device_id_taken(text, text, text) TO idscope_api;
 
+-- A device of a group has its registration id for a device id, which no enrollment list names: so what registrations stand on is asked as well, or are
+-- about to. Such a registration has the device id for its key.
+CREATE FUNCTION idscope.identity_taken(scope text, device text, identity text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN coalesce(idscope.device_id_taken(scope, device, identity),
+                    (SELECT registration_id
+                       FROM idscope.registration
+                      WHERE id_scope = scope AND registration_key = lower(identity COLLATE "C") AND registration_key <> device
+                        AND (device_id = identity OR target_device_id = identity)));
+COMMENT ON FUNCTION idscope.identity_taken(text, text, text) IS 'The other enrollment or registration of the ID scope whose is the device id that a device is to have on its hub; NULL: nobody''s. By ID scope and registration key';
+REVOKE ALL ON FUNCTION idscope.identity_taken(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.identity_taken(text, text, text), idscope.device_id_taken(text, text, text) TO idscope_worker;
+
 -- Two causes of one removal make one job that knows the registrations of both.
 CREATE FUNCTION idscope.keys_joined(standing jsonb, more jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE

@@ -5,6 +5,7 @@ BEGIN;
 
 DROP FUNCTION idscope.enrolled(text, text, text);
 DROP FUNCTION idscope.keys_joined(jsonb, jsonb);
+DROP FUNCTION idscope.identity_taken(text, text, text);
 DROP FUNCTION idscope.device_id_taken(text, text, text);
 DROP FUNCTION idscope.purge_retired_scopes(int);
 DROP TABLE idscope.tenant_job;

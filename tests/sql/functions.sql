@@ -48,6 +48,19 @@ SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT idscope.device_id_tak
                ('a', 'other', 'DEVICE-A', 'Device-a', 'and so does the other'),
                ('a', 'named', NULL, '', 'what nobody has')) AS f (scope, device, wanted, taken_by, what);
 
+-- identity_taken: and by what registrations stand on
+SELECT t.put('registration', '{"registration_key": "member", "registration_id": "Member", "status": "assigned", "substatus": "initialAssignment", "assigned_hub": "h", "device_id": "Member"}');
+SELECT t.put('registration', '{"registration_key": "coming", "registration_id": "Coming", "target_hub": "h", "target_device_id": "Coming"}');
+SELECT is(pg_temp.seen('idscope_worker', NULL, format('SELECT idscope.identity_taken(%L, %L, %L)', t.scope(scope), device, identity)), ARRAY[format('(%s)', taken_by)], what)
+  FROM (VALUES ('a', 'press', 'Press', 'Named', 'an identity that an enrollment names is its'),
+               ('a', 'press', 'press', '', 'identities know case'),
+               ('a', 'other', 'Member', 'Member', 'one that a registration stands on is its'),
+               ('a', 'other', 'member', '', 'in its spelling'),
+               ('a', 'member', 'Member', '', 'and not another''s than its own'),
+               ('a', 'other', 'Coming', 'Coming', 'so is one that it is about to stand on'),
+               ('b', 'other', 'Member', '', 'another instance has its own identities'),
+               ('a', 'other', 'Free', '', 'an identity that nobody has')) AS f (scope, device, identity, taken_by, what);
+
 -- gate_hub
 SELECT t.put('hub_policy', '{"key_name": "First", "key_name_key": "first", "position": 0, "rights": 1, "primary_sealed": "\\x0a", "secondary_sealed": "\\x0b"}');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT hub_id > 0, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed FROM idscope.gate_hub(''hub-a'')'),

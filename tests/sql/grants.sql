@@ -88,7 +88,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'in_time', 'keys_joined', 'name_take', 'note', 'owned_by_another', 'purge_retired_hubs',
+SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'identity_taken', 'in_time', 'keys_joined', 'name_take', 'note', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -102,7 +102,8 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.note(''hub'', ''x'', ''{}'') WHERE false', 'idscope_(api|admin)'),
         ('SELECT idscope.in_time(9000000000000000)', 'idscope_(api|worker|admin)'),
         ('SELECT * FROM idscope.enrolled(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),
-        ('SELECT idscope.device_id_taken(''x'', ''x'', ''x'')', 'idscope_api'),
+        ('SELECT idscope.device_id_taken(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),
+        ('SELECT idscope.identity_taken(''x'', ''x'', ''x'')', 'idscope_worker'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),

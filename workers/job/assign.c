@@ -85,6 +85,8 @@ static struct db_assign_end end_of(const struct assign_item *item)
      * it off. */
     if (item->called && !stands_on(f->assigned_hub, f->device_id, item->link->host, item->device_id))
         e.orphan = target_of(item);
+    if (item->identity_taken)
+        return e;
     if (item->step == ASSIGN_FAIL || item->step == ASSIGN_DISABLE || item->step == ASSIGN_STAYS)
         e.left = item->called ? e.orphan : earlier_target(item, STR(""), STR(""));
     return e;

@@ -50,10 +50,11 @@ struct assign_item {
     struct str device_id;
     const struct sha256 *input; /* of this choice, whatever came of it; NULL: the hub is kept */
     int64_t scope_inputs, enrollment_inputs;
-    bool unchanged; /* the hub is kept and holds these very keys already */
-    bool update;    /* the identity is thought to be there */
-    bool called;    /* a call for it was sent */
-    int flips;      /* between create and update */
+    bool unchanged;      /* the hub is kept and holds these very keys already */
+    bool update;         /* the identity is thought to be there */
+    bool called;         /* a call for it was sent */
+    bool identity_taken; /* by another: what stands under its name is left alone */
+    int flips;           /* between create and update */
 
     int error_code;
     struct str sentence;

@@ -5,7 +5,7 @@
 #include "core/alloc.h"
 #include "workers/job/assign.h"
 
-enum { CODE_NO_HUB = 400208, CODE_REFUSED = 400209, CODE_NO_GROUP = 404201 };
+enum { CODE_NO_HUB = 400208, CODE_REFUSED = 400209, CODE_NO_GROUP = 404201, CODE_TAKEN = 409001 };
 
 static const struct db_link *link_of(const struct assign_batch *b, struct str host)
 {
@@ -232,6 +232,13 @@ err_t assign_decide(struct assign_batch *b, struct assign_item *item)
         return NULL;
     }
     item->device_id = wanted_device_id(f);
+    if (f->taken_by.p) { /* decisions.md 28 */
+        item->identity_taken = true;
+        fail(item, CODE_TAKEN,
+             arena_printf(b->c->arena, "The device id %.*s is that of %.*s.", STR_ARG(item->device_id),
+                          STR_ARG(f->taken_by)));
+        return NULL;
+    }
     item->scope_inputs = b->rows->scope.inputs_version;
     item->enrollment_inputs = f->enrollment_inputs;
     bool by_custom = f->enrollment.allocation_policy == POLICY_CUSTOM; /* is asked for each time */

@@ -284,3 +284,76 @@ describe('members: what their checks cost others', () => {
     assert.equal(await counted(() => attempt(made, own, { authorization: expired })), 0, 'what no key makes good is not looked for');
   });
 });
+
+describe('members: one identity, one owner', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 1 });
+  let hall;
+  before(async () => { hall = await Group.make(made); });
+  const keyAt = async (id, at = made) => (await at.identity(made.hubs[0], id)).authentication.symmetricKey.primaryKey;
+  const taken = async (at, device, words) => {
+    const state = await at.register(device);
+    assert.deepEqual([state.status, state.errorCode, state.assignedHub], ['failed', 409001, undefined], JSON.stringify(state));
+    assert.match(state.errorMessage, words);
+    assert.equal((await stateOf(at, device.id)).errorCode, 409001);
+  };
+
+  test('a device whose id an enrollment names fails with 409001, each time, and leaves its identity alone; it is assigned when the id is free', async () => {
+    const device = hall.device(fresh('Press'));
+    const owner = await made.enroll({ deviceId: device.id });
+    await taken(made, device, new RegExp(`^The device id ${device.id} is that of ${owner.id}\\.$`));
+    assert.equal(await made.identity(made.hubs[0], device.id), undefined);
+    await register(made, owner);
+    for (let i = 0; i < 2; i++) await taken(made, device, /is that of/);
+    assert.equal(await keyAt(device.id), owner.key);
+    await made.change(owner, { deviceId: fresh('Elsewhere') });
+    await register(made, owner);
+    await register(made, device);
+    assert.equal(await keyAt(device.id), device.key);
+  });
+
+  test('an enrollment that names what a group\'s device stands on fails until that registration is gone', async () => {
+    const device = hall.device(fresh('Press'));
+    await register(made, device);
+    const late = await made.enroll({ deviceId: device.id });
+    await taken(made, late, new RegExp(`The device id ${device.id} is that of ${device.id}`));
+    assert.equal(await keyAt(device.id), device.key);
+    await taken(made, device, new RegExp(`is that of ${late.id}`));
+    assert.equal(await keyAt(device.id), device.key);
+    assert.equal((await idscope.service(made.instance, 'DELETE', `/registrations/${device.id}`)).status, 204);
+    await register(made, late);
+    assert.equal(await keyAt(device.id), late.key);
+  });
+
+  test('of two instances on one hub the first keeps the identity, whichever way the second comes by its id', async (t) => {
+    const two = await scene(t, { hubs: 0 });
+    await two.relink([Idscope.link(made.hubs[0])]);
+    await two.linkState(made.hubs[0].host, 'valid');
+    const theirs = await Group.make(two);
+    const device = hall.device(fresh('Press'));
+    await register(made, device);
+    const words = new RegExp(`${device.id} of ${made.hubs[0].host} belongs to another provisioning service`);
+    await taken(two, theirs.device(device.id), words);
+    await taken(two, await two.enroll({ deviceId: device.id }), words);
+    assert.equal(await keyAt(device.id), device.key);
+    assert.equal((await made.register(device)).status, 'assigned', 'nobody of another instance takes its id');
+  });
+
+  // The hub refuses until another has the identity.
+  test('an assignment that waits while its id is taken fails, and takes nothing off the hub', async (t) => {
+    const own = await scene(t, { hubs: 1 });
+    const [hub] = own.hubs;
+    const group = await Group.make(own);
+    const device = group.device(fresh('Press'));
+    await own.linkState(hub.host, 'valid');
+    await own.relink([Idscope.link({ ...hub, connectionString: hub.connectionString.replace(hub.key, sas.newKey()) })]);
+    await own.start(device);
+    const where = `id_scope = '${own.idScope.toLowerCase()}' and registration_key = '${device.id.toLowerCase()}'`;
+    await stack.sql(`update idscope.registration set target_hub = '${hub.host}', target_device_id = '${device.id}' where ${where}`);
+    expect('the identity', await idscope.hub(hub, 'PUT', `/devices/${device.id}`, { body: { deviceId: device.id } }), 200);
+    await own.enroll({ deviceId: device.id });
+    await own.relink([Idscope.link(hub)]);
+    await taken(own, device, /is that of/);
+    await until('no removal to be left', async () => (await stack.sql(`select count(*) from idscope.job where kind = 'hub_remove' and id_scope = '${own.idScope.toLowerCase()}'`)) === '0', { timeoutMs: 20000 });
+    assert.ok(await own.identity(hub, device.id));
+  });
+});

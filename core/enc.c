@@ -233,6 +233,15 @@ struct str enc_time_iso(struct arena *a, int64_t us)
                         t.tm_hour, t.tm_min, t.tm_sec, left);
 }
 
+struct str enc_time_http(struct arena *a, int64_t us)
+{
+    char text[40];
+    struct tm t;
+    (void)calendar(us, &t);
+    size_t n = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &t);
+    return arena_copy(a, text, n);
+}
+
 /* Takes `digits` digits and the character behind them (0: none) off the front. */
 static bool take_digits(struct str *in, size_t digits, char behind, int *ret)
 {

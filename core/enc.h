@@ -29,8 +29,10 @@ struct str enc_uuid(struct arena *a, const struct uuid *u); /* lower case, with 
 bool dec_uuid(struct str in, struct uuid *ret);             /* 8-4-4-4-12, any case */
 
 /* Times are microseconds since 1970-01-01 UTC (`_us`). */
-struct str enc_time_iso(struct arena *a, int64_t us); /* 2026-03-02T08:15:30.1234560Z: seven digits */
-/* The same with any digits of a second or none (beyond six they are cut), or the date alone; from year 1970 on. */
+struct str enc_time_iso(struct arena *a, int64_t us);  /* 2026-03-02T08:15:30.1234560Z: seven digits */
+struct str enc_time_http(struct arena *a, int64_t us); /* Mon, 02 Mar 2026 08:15:30 GMT (RFC 1123) */
+/* The first of these with any digits of a second or none (beyond six they are cut), or the date alone; from year 1970
+ * on. */
 bool dec_time_iso(struct str in, int64_t *ret);
 
 bool dec_i64(struct str in, int64_t min, int64_t max, int64_t *ret); /* decimal, optional '-', nothing else */

@@ -98,6 +98,11 @@ bool id_key_name_valid(struct str name)
     return made_of(name, KEY_NAME_MOST, "_@.-");
 }
 
+bool id_certificate_name_valid(struct str name)
+{
+    return made_of(name, CERTIFICATE_NAME_MOST, "-._");
+}
+
 static bool label_valid(struct str label)
 {
     return made_of(label, LABEL_MAX, "-") && label.p[0] != '-' && label.p[label.n - 1] != '-';

@@ -19,9 +19,10 @@ err_t id_device_check(struct str id, struct err_detail *d);
 bool id_service_name_valid(struct str name);
 bool id_service_name_reserved(struct str name); /* global management localhost dps hub, any case */
 bool id_resource_group_valid(struct str name);
-bool id_key_name_valid(struct str name); /* policy names: [A-Za-z0-9_@.-], 1…256 */
-bool id_host_valid(struct str host);     /* a DNS name, 1…253, labels 1…63, no port */
-bool id_scope_valid(struct str scope);   /* 0ne + 8 hex digits, any case */
+bool id_key_name_valid(struct str name);         /* policy names: [A-Za-z0-9_@.-], 1…256 */
+bool id_certificate_name_valid(struct str name); /* [A-Za-z0-9-._], 1…256 */
+bool id_host_valid(struct str host);             /* a DNS name, 1…253, labels 1…63, no port */
+bool id_scope_valid(struct str scope);           /* 0ne + 8 hex digits, any case */
 /* Random scope as issued: "0ne" and 8 upper-case hex digits. Keyed in lower case. */
 struct str id_scope_new(struct arena *a);
 /* ARM locations: "West Europe" → "westeurope". Letters, digits, blanks, hyphens; 1…64; else false. */

@@ -1,9 +1,8 @@
 /* x509.c: attestation with certificates: a device proves to the edge that it has the key of one of two stored
  * certificates, whoever signed them; or of one that a group's signing certificates vouch for. It must never tell a
  * device why it was refused, nor admit by who signed a certificate where the certificate itself is stored. */
-#include <openssl/x509v3.h>
-
 #include "core/attest/type.h"
+#include "core/attest/x509_ca.h"
 #include "core/attest/x509_cert.h"
 #include "core/attest/x509_chain.h"
 
@@ -105,12 +104,7 @@ static err_t fits(const struct attestation *in, bool of_group, struct err_detail
 static err_t read_sent(struct arena *a, const struct attestation *in, int place, struct str text, struct err_detail *d,
                        struct bytes *ret)
 {
-    const char *member = member_of(a, in, place);
-    TRY(x509_cert_read(a, text, member, d, ret));
-    X509 *x X509_CLEANUP = x509_cert_open(*ret);
-    if (is_signing(in) && !(x && X509_check_ca(x)))
-        return err_say(d, E(BAD_FIELD), "%s is not a CA's, so it can have signed none.", member);
-    return NULL;
+    return (is_signing(in) ? x509_ca_read : x509_cert_read)(a, text, member_of(a, in, place), d, ret);
 }
 
 static err_t pack(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,

@@ -183,9 +183,9 @@ struct str x509_cert_pem(struct arena *a, struct bytes der)
 
 /* --- what is checked ---------------------------------------------------------------------------------------------- */
 
-/* The value of the one CN; absent when there is none, or more than one. */
-static struct str common_name(struct arena *a, const X509_NAME *name)
+struct str x509_cert_cn(struct arena *a, const X509 *x)
 {
+    const X509_NAME *name = X509_get_subject_name(x);
     unsigned char *utf8 = NULL;
     int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
     if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
@@ -199,11 +199,10 @@ static struct str common_name(struct arena *a, const X509_NAME *name)
 
 err_t x509_cert_names(struct arena *a, X509 *x, struct str registration_id, struct err_detail *d)
 {
-    const X509_NAME *name = X509_get_subject_name(x);
-    struct str cn = common_name(a, name);
+    struct str cn = x509_cert_cn(a, x);
     if (cn.p && str_same_nocase(cn, registration_id))
         return NULL;
-    struct str subject = x509_name_text(a, name);
+    struct str subject = x509_name_text(a, X509_get_subject_name(x));
     return err_say(d, E(UNAUTHORIZED), "the subject of the certificate is %.*s; its CN must be the registration id",
                    STR_ARG(subject));
 }

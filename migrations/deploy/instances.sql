@@ -65,6 +65,30 @@ COMMENT ON TABLE idscope.instance_policy IS 'Shared access policies of an instan
 COMMENT ON COLUMN idscope.instance_policy.position IS 'Order in which clients set the policies and read them back';
 COMMENT ON COLUMN idscope.instance_policy.rights IS 'Bits: 1 ServiceConfig, 2 EnrollmentRead, 4 EnrollmentWrite, 8 DeviceConnect, 16 RegistrationStatusRead, 32 RegistrationStatusWrite';
 
+CREATE TABLE idscope.certificate (
+    tenant_id    uuid NOT NULL,
+    id_scope     text COLLATE "C" NOT NULL,
+    name_key     text COLLATE "C" NOT NULL,
+    name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 256)
+                 CONSTRAINT certificate_key_of_name CHECK (lower(name COLLATE "C") = name_key),
+    certificate  text NOT NULL CHECK (length(certificate) BETWEEN 1 AND 32768),
+    der          bytea NOT NULL,
+    is_verified  boolean NOT NULL DEFAULT false,
+    code         text,
+    code_until   timestamptz,
+    etag         uuid NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_scope, name_key),
+    FOREIGN KEY (tenant_id, id_scope) REFERENCES idscope.instance (tenant_id, id_scope) ON DELETE CASCADE,
+    CONSTRAINT certificate_code_ends CHECK ((code IS NULL) = (code_until IS NULL))
+);
+COMMENT ON TABLE idscope.certificate IS 'CA certificates of an instance, which enrollments may name';
+COMMENT ON COLUMN idscope.certificate.certificate IS 'The text that was uploaded, which clients are given back';
+COMMENT ON COLUMN idscope.certificate.der IS 'The certificate in it';
+COMMENT ON COLUMN idscope.certificate.is_verified IS 'Somebody vouched for it, or proved to have its key: it may be named';
+COMMENT ON COLUMN idscope.certificate.code IS 'CN of the certificate that is to prove it: the last one that was asked for; gone once it was used';
+
 CREATE TABLE idscope.linked_hub (
     tenant_id              uuid NOT NULL,
     id_scope               text COLLATE "C" NOT NULL,
@@ -173,15 +197,17 @@ CREATE INDEX link_latency_age ON idscope.link_latency (measured_at);
 
 ALTER TABLE idscope.instance        ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.instance_policy ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.certificate     ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.linked_hub      ENABLE ROW LEVEL SECURITY;
 CREATE POLICY instance_api        ON idscope.instance        TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_policy_api ON idscope.instance_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY certificate_api     ON idscope.certificate     TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY linked_hub_api      ON idscope.linked_hub      TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_admin        ON idscope.instance        TO idscope_admin USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_policy_admin ON idscope.instance_policy TO idscope_admin USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_worker     ON idscope.instance        TO idscope_worker USING (true);
 CREATE POLICY linked_hub_worker   ON idscope.linked_hub      TO idscope_worker USING (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.linked_hub TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.certificate, idscope.linked_hub TO idscope_api;
 -- No DELETE and no new name: a scope is issued once and for ever.
 GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at) ON idscope.scope TO idscope_api;
 -- An operator takes over an ID scope that devices already carry: it is issued with the instance, and never read back.

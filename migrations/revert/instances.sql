@@ -10,6 +10,7 @@ DROP FUNCTION idscope.gate_instance(text, text);
 DROP TABLE idscope.link_latency;
 DROP TABLE idscope.link_move;
 DROP TABLE idscope.linked_hub;
+DROP TABLE idscope.certificate;
 DROP TABLE idscope.instance_policy;
 DROP TABLE idscope.instance;
 DROP TABLE idscope.scope;

@@ -11,6 +11,8 @@ SELECT name_key, id_scope, id_scope_text, tenant_id, subscription_id, resource_g
   FROM idscope.instance WHERE false;
 SELECT tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM idscope.instance_policy WHERE false;
+SELECT tenant_id, id_scope, name_key, name, certificate, der, is_verified, code, code_until, etag, created_at, updated_at
+  FROM idscope.certificate WHERE false;
 SELECT tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
        secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy, state, reason, state_since,
        last_good_at, credential_version, slow_until, next_check_at, next_latency_at
@@ -27,6 +29,7 @@ BEGIN
       FROM (VALUES
         ('instance', 'instance_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('instance_policy', 'instance_policy_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
+        ('certificate', 'certificate_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('linked_hub', 'linked_hub_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('instance', 'instance_worker', 'idscope_worker', 'true'),
         ('linked_hub', 'linked_hub_worker', 'idscope_worker', 'true')
@@ -43,6 +46,7 @@ BEGIN
       FROM (VALUES
         ('idscope_api', 'instance', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'instance_policy', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'certificate', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'linked_hub', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'scope', 'SELECT INSERT'),
         ('idscope_api', 'link_latency', 'SELECT'),

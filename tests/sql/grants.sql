@@ -24,6 +24,7 @@ INSERT INTO expected VALUES
     ('scope',             'SI',   'S',    'SI'),
     ('instance',          'SIUD', 'S',    'I'),
     ('instance_policy',   'SIUD', '',     'I'),
+    ('certificate',       'SIUD', '',     ''),
     ('linked_hub',        'SIUD', 'S',    ''),
     ('link_latency',      'S',    'SIUD', ''),
     ('link_move',         'S',    '',     ''),

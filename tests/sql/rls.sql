@@ -12,7 +12,7 @@ SELECT t.put('scope');
 CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
     ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true), ('name_rest', true, false),
-    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('linked_hub', true, true),
+    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true),
     ('tenant_job', false, false), ('audit_event', true, false);
 
 SELECT set_eq('SELECT tab FROM guarded',
@@ -88,6 +88,8 @@ SELECT throws_ok(format('SELECT t.act(''idscope_api'', t.tenant(''a''), %L)', st
         ('INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
           VALUES (t.tenant(''a''), t.scope(''b''), ''p'', ''p'', 63, ''1'', ''2'', 9)', 'no policy of one''s own on another''s instance'),
         ('UPDATE idscope.instance_policy SET id_scope = t.scope(''b'')', 'no policy is moved to another''s instance'),
+        ('INSERT INTO idscope.certificate (tenant_id, id_scope, name_key, name, certificate, der, etag)
+          VALUES (t.tenant(''a''), t.scope(''b''), ''c'', ''c'', ''c'', ''c'', gen_random_uuid())', 'no certificate of one''s own in another''s instance'),
         ('INSERT INTO idscope.linked_hub (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, state)
           VALUES (t.tenant(''a''), t.scope(''b''), ''h'', ''h'', ''l'', 9, ''hub-a'', ''k'', ''pending'')', 'no hub of one''s own linked to another''s instance'),
         ('INSERT INTO idscope.resource_group (tenant_id, subscription_id, name_key, name, location)
@@ -109,7 +111,7 @@ SELECT results_eq($$SELECT count(*) FROM idscope.resource_group WHERE tenant_id 
                   'VALUES (1::bigint), (1), (1), (1), (1)', 'tenant b has what it had');
 -- Deleting one's own works. (In the order that foreign keys ask for.)
 SELECT is(t.act('idscope_api', t.tenant('a'), format('DELETE FROM idscope.%I', tab)), 2::bigint, format('%s: a tenant deletes its own rows, no others', tab))
-  FROM unnest(ARRAY['linked_hub', 'instance_policy', 'instance', 'hub_policy', 'hub', 'resource_group']) WITH ORDINALITY AS own (tab, n) ORDER BY n;
+  FROM unnest(ARRAY['linked_hub', 'certificate', 'instance_policy', 'instance', 'hub_policy', 'hub', 'resource_group']) WITH ORDINALITY AS own (tab, n) ORDER BY n;
 SELECT throws_ok($$SELECT t.act('idscope_api', NULL, 'SET idscope.tenant = ''x''; SELECT FROM idscope.hub')$$, '22P02', NULL,
                  'a tenant that is no uuid is an error, not a hole');
 

@@ -156,6 +156,8 @@ static void times(void **state)
     assert_text(enc_time_iso(*state, 1772439330123456), "2026-03-02T08:15:30.1234560Z");
     assert_text(enc_time_iso(*state, 0), "1970-01-01T00:00:00.0000000Z");
     assert_text(enc_time_iso(*state, -1), "1969-12-31T23:59:59.9999990Z");
+    assert_text(enc_time_http(*state, 1772439330123456), "Mon, 02 Mar 2026 08:15:30 GMT");
+    assert_text(enc_time_http(*state, -1), "Wed, 31 Dec 1969 23:59:59 GMT");
     assert_text(enc_time_iso(*state, 951782400000000), "2000-02-29T00:00:00.0000000Z");
 }
 

@@ -109,7 +109,8 @@ static void every_value_has_a_name(void **state)
 {
     static const char *const paths[] = {
         "/subscriptions/S/resourcegroups/G/providers/Microsoft.Devices/provisioningServices/N/keys/K/listkeys",
-        "/subscriptions/S/resourcegroups/G/providers/Microsoft.Devices/provisioningServices/N/linkedHubs/H"};
+        "/subscriptions/S/resourcegroups/G/providers/Microsoft.Devices/provisioningServices/N/linkedHubs/H",
+        "/subscriptions/S/resourcegroups/G/providers/Microsoft.Devices/provisioningServices/N/certificates/C"};
     struct call *r = request(*state, METHOD_POST, "localhost");
     assert_ok(resolve(r, arena_printf(*state, "%s?api-version=2021-10-01", paths[0])));
     assert_text(r->segments[SEGMENT_SUBSCRIPTION], "S");
@@ -121,6 +122,9 @@ static void every_value_has_a_name(void **state)
     assert_text(r->segments[SEGMENT_HOST], "H");
     assert_null(r->segments[SEGMENT_KEY].p);
     assert_null(r->segments[SEGMENT_SCOPE].p);
+    r = request(*state, METHOD_GET, "localhost");
+    assert_ok(resolve(r, arena_printf(*state, "%s?api-version=2021-10-01", paths[2])));
+    assert_text(r->segments[SEGMENT_CERTIFICATE], "C");
     r = request(*state, METHOD_GET, "localhost");
     assert_ok(resolve(r, STR("/0neAA/registrations/d1/operations/5.a.b?api-version=2019-03-31")));
     assert_text(r->segments[SEGMENT_SCOPE], "0neAA");

@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, until, VERSION } = require('../kit');
+const { make } = require('../../lib/certificates');
 
 // --- every row of every table -------------------------------------------------------------------------------------------------------
 
@@ -80,8 +81,8 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   }
 
   // What every management write is refused for. A write with a body: `good` is one that would be taken.
-  const management = (at, { method, good, version }) => {
-    const write = (client, options, where = at()) => () => client.arm(method, where, { body: good, version, ...options });
+  const management = (at, { method, good, version, headers }) => {
+    const write = (client, options, where = at()) => () => client.arm(method, where, { body: good, version, headers, ...options });
     return [
       [401, write(idscope, { bearer: null })],
       [401, write(idscope, { bearer: 'Bearer x' })],
@@ -151,6 +152,41 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [404, () => idscope.arm('DELETE', otherGroup(instanceAt))],
     [412, () => idscope.arm('DELETE', instanceAt(), { headers: { 'If-Match': '"stale"' } })],
   ]);
+
+  const root = make('Root', { ca: true });
+  const certificateAt = (name = 'there') => `${instanceAt()}/certificates/${name}`;
+  const any = { 'If-Match': '*' };
+  before(async () => {
+    assert.equal((await idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert } })).status, 200);
+    assert.equal((await idscope.arm('POST', `${certificateAt()}/generateVerificationCode`, { headers: any })).status, 200);
+  });
+  refuses('certificate_put', () => [
+    ...management(() => certificateAt('new'), { method: 'PUT', good: { certificate: root.cert } }),
+    ...management(certificateAt, { method: 'PUT', good: { properties: { certificate: root.cert, isVerified: true } } }),
+    ...['{', '[]', {}, { certificate: 'x' }, { certificate: 1 }, { certificate: make('leaf').cert }, { properties: {} }, { certificate: 'x'.repeat(40000) }].map((body) => [400, () => idscope.arm('PUT', certificateAt(), { body })]),
+    [400, () => idscope.arm('PUT', certificateAt('a%20b'), { body: { certificate: root.cert } })],
+    [400, () => idscope.arm('PUT', certificateAt('x'.repeat(257)), { body: { certificate: root.cert } })],
+    [404, () => idscope.arm('PUT', otherGroup(certificateAt), { body: { certificate: root.cert } })],
+    [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert, isVerified: true }, headers: { 'If-Match': 'stale' } })],
+    [413, () => idscope.arm('PUT', certificateAt(), { body: huge(70000) })],
+  ]);
+  const changes = (method, at, good) => [
+    ...management(at, { method, good, headers: any }),
+    [400, () => idscope.arm(method, at(), { body: good })],
+    [404, () => idscope.arm(method, otherGroup(at), { body: good, headers: any })],
+    [412, () => idscope.arm(method, at(), { body: good, headers: { 'If-Match': 'stale' } })],
+  ];
+  refuses('certificate_delete', () => changes('DELETE', certificateAt));
+  refuses('certificate_code', () => changes('POST', () => `${certificateAt()}/generateVerificationCode`));
+  refuses('certificate_verify', () => {
+    const at = () => `${certificateAt()}/verify`;
+    const leaf = { certificate: make('other', { by: root }).cert };
+    return [
+      ...changes('POST', at, leaf),
+      ...['{', '[]', {}, { certificate: 'x' }, leaf].map((body) => [400, () => idscope.arm('POST', at(), { body, headers: any })]),
+      [404, () => idscope.arm('POST', `${certificateAt('none')}/verify`, { body: leaf, headers: any })],
+    ];
+  });
 
   // --- service plane ----------------------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,8 @@ BEGIN
              'resource_group_key', 'group-' || who, 'location', 'westeurope', 'allocation_policy', 'hashed', 'etag', etag)
         WHEN 'instance_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'key_name_key', 'policy-' || own,
              'key_name', 'Policy-' || own, 'rights', 63, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
+        WHEN 'certificate' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'name_key', 'ca-' || own, 'name', 'CA-' || own,
+             'certificate', 'MII', 'der', '\x30', 'etag', etag)
         WHEN 'linked_hub' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'host', own || '.hub.example',
              'host_name', upper(own) || '.hub.example', 'location', 'westeurope', 'position', 1, 'hub_key', 'hub-' || who, 'key_name', 'iothubowner',
              'state', 'pending')
@@ -127,7 +129,7 @@ BEGIN
         END LOOP;
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
-        FOREACH tab IN ARRAY ARRAY['instance_policy', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
+        FOREACH tab IN ARRAY ARRAY['instance_policy', 'certificate', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
                                    'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;

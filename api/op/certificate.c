@@ -1,0 +1,332 @@
+/* certificate.c: CA certificates of an instance as resources of the management plane (wire.md 1.8; decisions.md 9):
+ * put, listed, deleted, and proved by whoever has the key. It must never take one for verified that nobody vouched for
+ * or proved, nor give back another text than was sent. */
+#include "db/certificate.h"
+
+#include "api/op/arm.h"
+#include "api/op/op.h"
+#include "api/op/resource_codec.h"
+#include "api/shared.h"
+#include "core/attest/x509_ca.h"
+#include "core/limits.h"
+
+enum { CODE_BYTES = 24 };
+/* A root's key may lie in a safe. */
+#define CODE_IS_GOOD_US (INT64_C(7) * 24 * 3600 * 1000000)
+
+/* --- on the wire -------------------------------------------------------------------------------------------------- */
+
+struct sent {
+    struct str certificate;
+    enum tri is_verified;
+};
+struct body { /* bare, or under `properties` */
+    struct sent bare;
+    struct sent *properties;
+};
+struct shown {
+    struct str subject, expiry, thumbprint, certificate, created, updated, code;
+    enum tri is_verified;
+};
+
+#define SENT_ROWS(type, of)                                                                                            \
+    CODEC_TEXT(type, of certificate, "certificate", CERTIFICATE_TEXT_MOST, 0),                                         \
+        CODEC_BOOL(type, of is_verified, "isVerified", 0)
+static const struct codec sent_codec[] = {SENT_ROWS(struct sent, ), CODEC_END};
+static const struct codec body_codec[] = {
+    SENT_ROWS(struct body, bare.),
+    CODEC_OBJECT(struct body, properties, "properties", sent_codec, struct sent, 0),
+    CODEC_END,
+};
+
+#define P_ struct shown
+static const struct codec properties_codec[] = {
+    CODEC_TEXT(P_, subject, "subject", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, expiry, "expiry", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, thumbprint, "thumbprint", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_BOOL(P_, is_verified, "isVerified", CODEC_OUT),
+    CODEC_TEXT(P_, certificate, "certificate", CERTIFICATE_TEXT_MOST, CODEC_OUT),
+    CODEC_TEXT(P_, created, "created", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, updated, "updated", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, code, "verificationCode", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+#undef P_
+
+static const struct codec resource_codec[] = {
+    RESOURCE_ROWS,
+    CODEC_TEXT(struct resource, etag, "etag", RESOURCE_TEXT_MAX, CODEC_OUT),
+    PROPERTIES_ROW,
+    CODEC_END,
+};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static struct shown shown_of(struct arena *a, const struct certificate_row *row)
+{
+    X509 *x X509_CLEANUP = x509_cert_open(row->der);
+    struct shown ret = {
+        .certificate = row->certificate,
+        .created = enc_time_http(a, row->created_us),
+        .updated = enc_time_http(a, row->updated_us),
+        .is_verified = row->is_verified ? TRI_TRUE : TRI_FALSE,
+    };
+    if (!x)
+        return ret;
+    const struct x509_info *info = x509_cert_info(a, x, row->der);
+    int64_t expiry_us;
+    ret.subject = info->subject;
+    ret.thumbprint = info->sha1;
+    if (dec_time_iso(info->not_after, &expiry_us))
+        ret.expiry = enc_time_http(a, expiry_us);
+    return ret;
+}
+
+/* The code is shown in the answer to who asked for it. */
+static void write_certificate(struct call *r, const struct arm_target *t, const struct certificate_row *row,
+                              struct str code, struct text *out)
+{
+    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group,
+                                    "Microsoft.Devices/provisioningServices", t->name);
+    struct shown shown = shown_of(r->arena, row);
+    shown.code = code;
+    const struct resource res = {
+        .id = arena_printf(r->arena, "%s/certificates/%.*s", of.p, STR_ARG(row->name)),
+        .name = row->name,
+        .type = STR("Microsoft.Devices/ProvisioningServices/Certificates"),
+        .etag = arm_etag(r->arena, &row->etag),
+        .properties = resource_join(r->arena, properties_codec, &shown, STR("{}")),
+    };
+    codec_encode(out, resource_codec, &res);
+}
+
+static err_t reply_certificate(struct call *r, const struct arm_target *t, const struct certificate_row *row,
+                               struct str code)
+{
+    struct text out;
+    text_init(&out, r->arena, 4096);
+    write_certificate(r, t, row, code, &out);
+    return call_reply(r, 200, text_str(&out));
+}
+
+static err_t no_such(struct call *r)
+{
+    return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no certificate of this name.");
+}
+
+static err_t find(struct call *r, struct str name_key, struct arm_target *ret_target, struct certificate_row **ret,
+                  size_t *ret_count)
+{
+    struct place_found found;
+    bool there;
+    TRY(arm_resource(r, ret_target));
+    TRY(db_certificate_find(r->db, r->arena, &ret_target->find, name_key, &found, &there, ret, ret_count));
+    TRY(arm_check_place(ret_target, &found));
+    return there ? NULL : E(RESOURCE_NOT_FOUND);
+}
+
+err_t op_certificate_list(struct call *r)
+{
+    struct arm_target t;
+    struct certificate_row *rows;
+    size_t count;
+    struct text out;
+    TRY(find(r, (struct str){NULL, 0}, &t, &rows, &count));
+    arm_list_begin(r, &out);
+    for (size_t i = 0; i < count; i++) {
+        arm_list_item(&out);
+        write_certificate(r, &t, &rows[i], (struct str){NULL, 0}, &out);
+    }
+    return arm_list_end(r, &out, (struct str){NULL, 0});
+}
+
+err_t op_certificate_get(struct call *r)
+{
+    struct arm_target t;
+    struct certificate_row *row;
+    size_t count;
+    TRY(find(r, arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]), &t, &row, &count));
+    if (!count)
+        return no_such(r);
+    TRY(arm_check_match(r, &row->etag));
+    return reply_certificate(r, &t, row, (struct str){NULL, 0});
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* A change of one certificate, in one transaction with what it is made of. */
+struct change {
+    struct call *r;
+    struct arm_target target;
+    struct certificate_key at;
+    struct sent sent;
+    struct bytes der;           /* of what was sent */
+    const char *member;         /* where it was sent */
+    bool there;                 /* there was one */
+    struct certificate_row row; /* as it stands: before the change, then behind it */
+    err_t (*work)(struct db *db, struct change *c);
+    bool touches; /* whom it vouches for is another thing now */
+};
+
+static err_t missing_place(struct db *db, const struct change *c)
+{
+    struct place_found found;
+    TRY(db_place(db, c->r->arena, &c->target.find.at, &found));
+    TRY(arm_check_place(&c->target, &found));
+    return E(RESOURCE_NOT_FOUND);
+}
+
+/* Writers of one instance go one after the other. */
+static err_t change_work(struct db *db, void *context)
+{
+    struct change *c = context;
+    struct arena *a = c->r->arena;
+    struct instance_locked instance = {0};
+    TRY(db_instance_lock(db, a, &c->target.find, &instance));
+    if (!instance.id_scope.p)
+        return missing_place(db, c);
+    c->at.tenant_id = c->target.find.at.tenant_id;
+    c->at.id_scope = instance.id_scope;
+    TRY(db_certificate_lock(db, a, &c->at, &c->there, &c->row));
+    TRY(c->work(db, c));
+    return c->touches ? db_scope_touch(db, a, c->at.id_scope, false) : NULL;
+}
+
+static err_t change(struct change *c)
+{
+    struct call *r = c->r;
+    c->at.name_key = arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]);
+    TRY(arm_resource(r, &c->target));
+    TRY(db_tx(r->db, change_work, c));
+    gate_forget_instance(r->shared->gate, c->at.id_scope, c->target.find.name_key);
+    return NULL;
+}
+
+/* wire.md 1.6 */
+static err_t require_match(struct call *r)
+{
+    return arm_if_match(r).p ? NULL
+                             : call_fail(r, E(BAD_REQUEST), "If-Match is required: the certificate's etag, or *.");
+}
+
+static err_t check_there(struct change *c)
+{
+    return c->there ? arm_check_match(c->r, &c->row.etag) : no_such(c->r);
+}
+
+/* The certificate of a body, in either shape. */
+static err_t read_body(struct change *c)
+{
+    struct body body = {0};
+    TRY(call_decode(c->r, body_codec, CODEC_NO_CASE, &body));
+    c->sent = body.properties ? *body.properties : body.bare;
+    c->member = body.properties ? "properties.certificate" : "certificate";
+    return c->sent.certificate.n ? NULL : call_fail(c->r, E(BAD_FIELD), "%s is required.", c->member);
+}
+
+static err_t create(struct db *db, struct change *c)
+{
+    struct call *r = c->r;
+    bool written;
+    c->row = (struct certificate_row){.name = r->segments[SEGMENT_CERTIFICATE],
+                                      .certificate = c->sent.certificate,
+                                      .der = c->der,
+                                      .is_verified = c->sent.is_verified == TRI_TRUE};
+    TRY(db_certificate_insert(db, r->arena, &c->at, &c->row, &written));
+    if (!written)
+        return call_fail(r, E(QUOTA_EXCEEDED), "The instance has %d certificates, as many as it may have.",
+                         CERTIFICATES_MOST);
+    return NULL;
+}
+
+/* What was proved of a certificate says nothing of another one in its place. */
+static err_t put_work(struct db *db, struct change *c)
+{
+    struct certificate_row *row = &c->row;
+    if (!c->there)
+        return create(db, c);
+    TRY(arm_check_match(c->r, &row->etag));
+    bool same = crypt_same(row->der, c->der);
+    row->is_verified = c->sent.is_verified == TRI_TRUE || (!c->sent.is_verified && same && row->is_verified);
+    row->certificate = c->sent.certificate;
+    row->der = c->der;
+    if (!same) {
+        row->code = (struct str){NULL, 0};
+        row->code_until_us = 0;
+    }
+    return db_certificate_update(db, c->r->arena, &c->at, "updated", row);
+}
+
+err_t op_certificate_put(struct call *r)
+{
+    struct change c = {.r = r, .work = put_work, .touches = true};
+    if (!id_certificate_name_valid(r->segments[SEGMENT_CERTIFICATE]))
+        return call_fail(
+            r, E(BAD_ID),
+            "name: the name of a certificate must have %d to %d letters, digits and characters of -._ (no blanks).",
+            CERTIFICATE_NAME_LEAST, CERTIFICATE_NAME_MOST);
+    TRY(read_body(&c));
+    TRY(x509_ca_read(r->arena, c.sent.certificate, c.member, &r->detail, &c.der));
+    TRY(change(&c));
+    return reply_certificate(r, &c.target, &c.row, (struct str){NULL, 0});
+}
+
+static err_t delete_work(struct db *db, struct change *c)
+{
+    c->touches = c->there;
+    if (!c->there)
+        return arm_delete_match(c->r).p ? E(PRECONDITION_FAILED) : NULL;
+    TRY(arm_check_match(c->r, &c->row.etag));
+    return db_certificate_delete(db, c->r->arena, &c->at);
+}
+
+err_t op_certificate_delete(struct call *r)
+{
+    struct change c = {.r = r, .work = delete_work};
+    TRY(require_match(r));
+    TRY(change(&c));
+    return call_reply_empty(r, 204);
+}
+
+static err_t code_work(struct db *db, struct change *c)
+{
+    uint8_t code[CODE_BYTES];
+    TRY(check_there(c));
+    crypt_random(code, sizeof code);
+    c->row.code = enc_hex(c->r->arena, (struct bytes){code, sizeof code}, true);
+    c->row.code_until_us = c->r->now_us + CODE_IS_GOOD_US;
+    return db_certificate_update(db, c->r->arena, &c->at, "code", &c->row);
+}
+
+err_t op_certificate_code(struct call *r)
+{
+    struct change c = {.r = r, .work = code_work};
+    TRY(require_match(r));
+    TRY(change(&c));
+    return reply_certificate(r, &c.target, &c.row, c.row.code);
+}
+
+static err_t verify_work(struct db *db, struct change *c)
+{
+    struct call *r = c->r;
+    struct certificate_row *row = &c->row;
+    TRY(check_there(c));
+    if (!row->code.p)
+        return call_fail(r, E(BAD_REQUEST), "There is no verification code to prove: generate one.");
+    if (row->code_until_us <= r->now_us)
+        return call_fail(r, E(BAD_REQUEST), "The verification code has expired: generate another one.");
+    TRY(x509_ca_proved(r->arena, row->der, row->code, c->sent.certificate, c->member, &r->detail));
+    row->is_verified = true;
+    row->code = (struct str){NULL, 0};
+    row->code_until_us = 0;
+    return db_certificate_update(db, r->arena, &c->at, "verified", row);
+}
+
+err_t op_certificate_verify(struct call *r)
+{
+    struct change c = {.r = r, .work = verify_work, .touches = true};
+    TRY(require_match(r));
+    TRY(read_body(&c));
+    TRY(change(&c));
+    return reply_certificate(r, &c.target, &c.row, (struct str){NULL, 0});
+}

@@ -1,0 +1,40 @@
+/* certificate.h: CA certificates of an instance as the management plane sees them (db/sql/certificate.sql). */
+#ifndef IDSCOPE_DB_CERTIFICATE_H
+#define IDSCOPE_DB_CERTIFICATE_H
+
+#include "db/instance.h"
+
+struct certificate_row {
+    struct str name, certificate; /* as they were sent */
+    struct bytes der;
+    bool is_verified;
+    struct str code; /* of the proof that is waited for; absent: none */
+    int64_t code_until_us;
+    struct uuid etag;
+    int64_t created_us, updated_us;
+};
+
+/* One certificate of an instance, or (name_key absent) all by name; *ret_there: is there such an instance? */
+err_t db_certificate_find(struct db *db, struct arena *a, const struct find *instance, struct str name_key,
+                          struct place_found *ret_found, bool *ret_there, struct certificate_row **ret,
+                          size_t *ret_count);
+
+/* --- inside of a transaction that has locked the instance --------------------------------------------------------- */
+
+struct certificate_key {
+    struct uuid tenant_id;
+    struct str id_scope, name_key;
+};
+/* *ret is zeroed when there is none. */
+err_t db_certificate_lock(struct db *db, struct arena *a, const struct certificate_key *at, bool *ret_there,
+                          struct certificate_row *ret);
+/* Out of name, certificate, der and is_verified; *ret_written is false when the instance has as many as it may. *row
+ * becomes what is stored. */
+err_t db_certificate_insert(struct db *db, struct arena *a, const struct certificate_key *at,
+                            struct certificate_row *row, bool *ret_written);
+/* The same of what is locked, with code and code_until_us; `what` is done to it, for the event. */
+err_t db_certificate_update(struct db *db, struct arena *a, const struct certificate_key *at, const char *what,
+                            struct certificate_row *row);
+err_t db_certificate_delete(struct db *db, struct arena *a, const struct certificate_key *at);
+
+#endif

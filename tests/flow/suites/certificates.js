@@ -1,0 +1,262 @@
+// certificates.js: CA certificates of an instance on the management plane: as clients send and read them, and who proves to have a CA's key. All
+// certificates are real ones, made by the openssl program.
+'use strict';
+
+const crypto = require('node:crypto');
+const { describe, test, before, after } = require('node:test');
+const { assert, admin, each, expect, fresh, idscope, Idscope, refusedArm, sharedScene, stack } = require('../kit');
+const { make } = require('../../lib/certificates');
+
+const ANY = { 'If-Match': '*' };
+const RFC1123 = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/;
+const bare = (ca, more) => ({ certificate: ca.cert, ...more });
+
+// The certificates of a scene's instance.
+const of = (made) => {
+  const at = (name, rest = '') => `${idscope.instancePath(made.group, made.instance.name)}/certificates${name === undefined ? '' : `/${encodeURIComponent(name)}`}${rest}`;
+  const post = (name, what, body, headers = ANY) => idscope.arm('POST', at(name, `/${what}`), { body, headers });
+  return {
+    at,
+    put: (name, body, headers) => idscope.arm('PUT', at(name), { body, headers }),
+    get: async (name) => expect(`get ${name}`, await idscope.arm('GET', at(name)), 200),
+    list: async () => expect('list', await idscope.arm('GET', at()), 200).value,
+    erase: (name, headers = ANY) => idscope.arm('DELETE', at(name), { headers }),
+    code: async (name, headers) => expect(`code of ${name}`, await post(name, 'generateVerificationCode', undefined, headers), 200),
+    askCode: (name, headers) => post(name, 'generateVerificationCode', undefined, headers),
+    verify: (name, leaf, headers) => post(name, 'verify', bare(leaf), headers),
+  };
+};
+
+describe('certificates: as resources', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 0 });
+  const elsewhere = sharedScene({ before, after }, { hubs: 0 });
+  const ca = make('Plant Root A', { ca: true });
+  const der = ca.der.toString('base64');
+  const { at, put, get, list, erase } = of({ get group() { return made.group; }, get instance() { return made.instance; } });
+
+  test('an instance without any has an empty list', async () => {
+    const theirs = await of(elsewhere).list();
+    assert.deepEqual(theirs, []);
+  });
+
+  // What az, newer SDKs, portals and people send.
+  const BODIES = {
+    'bare, base64 of PEM': [{ certificate: Buffer.from(ca.cert).toString('base64') }],
+    'under properties, PEM': [{ properties: { certificate: ca.cert, isVerified: false } }],
+    'bare, base64 of DER': [{ certificate: der }],
+    'bare, PEM, in capitals': [{ Certificate: ca.cert, IsVerified: false }],
+    'under properties, with what a read gave': [{ name: 'x', etag: 'x', properties: { subject: 'x', expiry: 'x', certificate: ca.cert, isVerified: null } }],
+  };
+  for (const [what, [body]] of Object.entries(BODIES)) {
+    test(`${what}: it is stored, and its text comes back as it was sent`, async () => {
+      const name = fresh('Ca');
+      const written = expect('put', await put(name, body), 200);
+      const { id, properties, ...rest } = written;
+      assert.equal(id.toLowerCase(), at(name).toLowerCase());
+      assert.deepEqual(rest, { name, type: 'Microsoft.Devices/ProvisioningServices/Certificates', etag: rest.etag });
+      const { expiry, created, updated, certificate, ...plain } = properties;
+      assert.equal(certificate, body.properties?.certificate ?? body.certificate ?? body.Certificate);
+      assert.deepEqual(plain, { subject: 'CN=Plant Root A', thumbprint: crypto.createHash('sha1').update(ca.der).digest('hex').toUpperCase(), isVerified: false });
+      for (const time of [expiry, created, updated]) assert.match(time, RFC1123);
+      assert.equal(Date.parse(expiry), Date.parse(new crypto.X509Certificate(ca.cert).validTo));
+      assert.deepEqual(await get(name.toUpperCase()), written);
+      assert.deepEqual((await list()).find((one) => one.name === name), written);
+    });
+  }
+
+  test('who sends isVerified vouches for it; another certificate in its place is vouched for by nobody', async () => {
+    const name = fresh('ca');
+    const state = async (body) => expect('put', await put(name, body), 200).properties.isVerified;
+    assert.equal(await state(bare(ca, { isVerified: true })), true);
+    assert.equal(await state(bare(ca)), true);
+    assert.equal(await state({ certificate: der }), true);
+    assert.equal(await state(bare(make('Another', { ca: true }))), false);
+    assert.equal(await state(bare(ca)), false);
+    assert.equal(await state({ properties: bare(ca, { isVerified: true }) }), true);
+    assert.equal(await state(bare(ca, { isVerified: false })), false);
+  });
+
+  test('If-Match: an etag of the present passes in quotes or without, an old one is 412; a new certificate asks for none', async () => {
+    const name = fresh('ca');
+    const first = expect('put', await put(name, bare(ca), { 'If-Match': 'whatever' }), 200).etag;
+    const second = expect('put', await put(name, bare(ca), { 'If-Match': first }), 200).etag;
+    assert.notEqual(second, first);
+    refusedArm(await put(name, bare(ca), { 'If-Match': first }), 412, 'PreconditionFailed');
+    refusedArm(await idscope.arm('GET', at(name), { headers: { 'If-Match': first } }), 412, 'PreconditionFailed');
+    expect('get', await idscope.arm('GET', at(name), { headers: { 'If-Match': second } }), 200);
+    expect('last writer', await put(name, bare(ca)), 200);
+    refusedArm(await erase(name, {}), 400, 'InvalidRequestContent', /If-Match is required/);
+    refusedArm(await erase(name, { 'If-Match': second }), 412, 'PreconditionFailed');
+    const { etag } = await get(name);
+    assert.equal((await erase(name, { 'If-Match': `"${etag}"` })).status, 204);
+    refusedArm(await idscope.arm('GET', at(name)), 404, 'ResourceNotFound', /no certificate of this name/);
+    assert.equal((await erase(name)).status, 204);
+    refusedArm(await erase(name, { 'If-Match': etag }), 412, 'PreconditionFailed');
+  });
+
+  test('query parameters that clients send for nothing are ignored', async () => {
+    const name = fresh('ca');
+    expect('put', await put(name, bare(ca)), 200);
+    assert.equal((await idscope.arm('DELETE', `${at(name)}?certificate.name=x&certificate.isVerified=true&certificate.nonce=y`, { headers: ANY })).status, 204);
+  });
+
+  const REFUSED = {
+    'no certificate': [{}, /^certificate is required/],
+    'none under properties': [{ properties: {} }, /^properties\.certificate is required/],
+    'a text that is none': [{ certificate: 'none' }, /^certificate is no X\.509 certificate/],
+    'two certificates': [{ certificate: ca.cert + ca.cert }, /must hold one certificate/],
+    'a key': [{ properties: { certificate: ca.key } }, /^properties\.certificate is PEM of something else/],
+    "a device's certificate": [bare(make('unit')), /^certificate is not a CA's/],
+    'a word for isVerified': [bare(ca, { isVerified: 'yes' }), /isVerified/],
+    'a text that is too long': [{ certificate: 'A'.repeat(32769) }, /certificate.*32768/],
+  };
+  for (const [what, [body, words]] of Object.entries(REFUSED)) {
+    test(`${what}: refused by name`, async () => {
+      const name = fresh('bad');
+      refusedArm(await put(name, body), 400, 'InvalidRequestContent', words);
+      refusedArm(await idscope.arm('GET', at(name)), 404, 'ResourceNotFound');
+    });
+  }
+
+  test('names: letters, digits and -._, up to 256, whatever the case', async () => {
+    for (const name of ['a b', 'a/b', 'ä', 'x'.repeat(257)]) refusedArm(await put(name, bare(ca)), 400, 'InvalidResourceName', /name/);
+    const long = `Long-._${fresh('')}`.padEnd(256, 'x');
+    expect('put', await put(long, bare(ca)), 200);
+    expect('put', await put(long.toUpperCase(), bare(ca)), 200);
+    assert.equal((await list()).filter(({ name }) => name.toLowerCase() === long.toLowerCase()).length, 1);
+    assert.equal((await erase(long.toLowerCase())).status, 204);
+  });
+
+  test('a reader reads and writes nothing; another tenant sees no certificate', async () => {
+    const name = fresh('ca');
+    const { etag } = expect('put', await put(name, bare(ca)), 200);
+    const tenant = await admin('create-tenant', fresh('other'));
+    const as = async (ids, role) => new Idscope({ ...idscope.env, ...ids, ...await admin('create-service-principal', ids.IDSCOPE_TENANT_ID, role, role) });
+    const reader = await as(idscope.env, 'reader');
+    const stranger = await as({ ...tenant, ...await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'other') }, 'owner');
+    const writes = [['PUT', at(name), bare(ca)], ['DELETE', at(name)], ['POST', at(name, '/generateVerificationCode')], ['POST', at(name, '/verify'), bare(ca)]];
+    for (const [method, path, body] of writes) {
+      refusedArm(await reader.arm(method, path, { body, headers: ANY }), 403, 'AuthorizationFailed');
+      refusedArm(await stranger.arm(method, path, { body, headers: ANY }), 404, 'SubscriptionNotFound');
+    }
+    for (const path of [at(), at(name)]) {
+      expect('reader', await reader.arm('GET', path), 200);
+      refusedArm(await stranger.arm('GET', path), 404, 'SubscriptionNotFound');
+    }
+    assert.equal((await get(name)).etag, etag);
+  });
+
+  test('each change leaves one event, which says what was done', async () => {
+    const name = fresh('ca');
+    expect('put', await put(name, bare(ca)), 200);
+    const { properties } = await of(made).code(name);
+    expect('verify', await of(made).verify(name, make(properties.verificationCode, { by: ca })), 200);
+    expect('put', await put(name, bare(ca)), 200);
+    assert.equal((await erase(name)).status, 204);
+    const key = `${made.idScope.toLowerCase()}/${name}`;
+    assert.deepEqual((await stack.sql(`SELECT detail ->> 'change' FROM idscope.audit_event WHERE kind = 'certificate' AND key = '${key}' ORDER BY id`)).split('\n'),
+      ['created', 'code', 'verified', 'updated', 'deleted']);
+  });
+});
+
+describe('certificates: how many', () => {
+  const made = sharedScene({ before, after }, { hubs: 0 });
+
+  test('at most twenty-five to an instance, also at once; they go with it', async () => {
+    const ca = make('Plant Root A', { ca: true });
+    const { put, erase, list } = of(made);
+    const answers = await each(Array.from({ length: 30 }, (_, i) => `ca${i}`), 10, (name) => put(name, bare(ca)));
+    const full = answers.filter(({ status }) => status !== 200);
+    assert.equal(full.length, 5);
+    for (const answer of full) refusedArm(answer, 409, 'QuotaExceeded', /has 25 certificates/);
+    const [{ name }] = await list();
+    expect('changed', await put(name, bare(ca, { isVerified: true })), 200);
+    assert.equal((await erase(name)).status, 204);
+    expect('another', await put('another', bare(ca)), 200);
+    assert.equal((await list()).length, 25);
+    expect('gone', await idscope.arm('DELETE', idscope.instancePath(made.group, made.instance.name)), 204);
+    assert.equal(await stack.sql(`SELECT count(*) FROM idscope.certificate WHERE id_scope = '${made.idScope.toLowerCase()}'`), '0');
+  });
+});
+
+describe('certificates: proof of possession', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 0 });
+  const root = make('Plant Root', { ca: true });
+  const twin = make('Plant Root', { ca: true }); // of the same name, with another key
+  const started = async () => {
+    const name = fresh('ca');
+    const { put, code } = of(made);
+    const { etag } = expect('put', await put(name, bare(root)), 200);
+    const given = await code(name, { 'If-Match': etag });
+    assert.notEqual(given.etag, etag);
+    return { name, etag: given.etag, code: given.properties.verificationCode };
+  };
+  const isVerified = async (name) => (await of(made).get(name)).properties.isVerified;
+
+  test('the code in a certificate that the CA signed proves it, once; the code is told to who asked for it alone', async () => {
+    const { name, etag, code } = await started();
+    assert.match(code, /^[0-9A-F]{48}$/);
+    const { get, verify } = of(made);
+    assert.equal((await get(name)).properties.verificationCode, undefined);
+    const proof = make(code, { by: root });
+    const proved = expect('verify', await verify(name, proof, { 'If-Match': etag }), 200);
+    assert.equal(proved.properties.isVerified, true);
+    assert.equal(proved.properties.verificationCode, undefined);
+    assert.notEqual(proved.etag, etag);
+    assert.deepEqual(await get(name), proved);
+    refusedArm(await verify(name, proof), 400, 'InvalidRequestContent', /no verification code to prove/);
+  });
+
+  test('base64 of DER under properties proves as well; a CA that is verified stays so while it is proved again', async () => {
+    const { name, code } = await started();
+    const { at, code: ask } = of(made);
+    const body = (cn) => ({ properties: { certificate: make(cn, { by: root }).der.toString('base64') } });
+    const post = (cn) => idscope.arm('POST', at(name, '/verify'), { body: body(cn), headers: ANY });
+    assert.equal(expect('verify', await post(code), 200).properties.isVerified, true);
+    const again = await ask(name);
+    assert.equal(again.properties.isVerified, true);
+    expect('verify', await post(again.properties.verificationCode), 200);
+  });
+
+  const WRONG = {
+    'a certificate of another CA': [(code) => make(code, { by: make('Other Root', { ca: true }) }), /^certificate is not signed with the key/],
+    'a certificate of a CA of the same name': [(code) => make(code, { by: twin }), /^certificate is not signed with the key/],
+    'a self-signed certificate': [(code) => make(code), /^certificate is not signed with the key/],
+    'another CN': [(code) => make(`${code.slice(0, -1)}G`, { by: root }), /^certificate must have the verification code as its CN/],
+    'the CA itself': [() => root, /^certificate must have the verification code as its CN/],
+    'what is no certificate': [() => ({ cert: 'x' }), /^certificate /],
+  };
+  for (const [what, [proof, words]] of Object.entries(WRONG)) {
+    test(`${what} proves nothing; the right one then does`, async () => {
+      const { name, code } = await started();
+      refusedArm(await of(made).verify(name, proof(code)), 400, 'InvalidRequestContent', words);
+      assert.equal(await isVerified(name), false);
+      assert.equal(expect('verify', await of(made).verify(name, make(code, { by: root })), 200).properties.isVerified, true);
+    });
+  }
+
+  test('without a code, by one that was replaced, of another certificate, or too late nothing is proved', async () => {
+    const { name, code } = await started();
+    const { put, verify, code: ask, askCode } = of(made);
+    const first = make(code, { by: root });
+    const { properties: { verificationCode } } = await ask(name);
+    refusedArm(await verify(name, first), 400, 'InvalidRequestContent', /code as its CN/);
+    await stack.sql(`UPDATE idscope.certificate SET code_until = now() WHERE id_scope = '${made.idScope.toLowerCase()}' AND name_key = '${name}'`);
+    refusedArm(await verify(name, make(verificationCode, { by: root })), 400, 'InvalidRequestContent', /has expired/);
+    const last = (await ask(name)).properties.verificationCode;
+    expect('another CA', await put(name, bare(twin)), 200);
+    refusedArm(await verify(name, make(last, { by: twin })), 400, 'InvalidRequestContent', /no verification code/);
+    assert.equal(await isVerified(name), false);
+    refusedArm(await askCode('none'), 404, 'ResourceNotFound');
+    refusedArm(await verify('none', first), 404, 'ResourceNotFound');
+  });
+
+  test('If-Match is required, and holds', async () => {
+    const { name, code } = await started();
+    const { verify, askCode } = of(made);
+    const proof = make(code, { by: root });
+    for (const answer of [await verify(name, proof, {}), await askCode(name, {})]) refusedArm(answer, 400, 'InvalidRequestContent', /If-Match is required/);
+    for (const answer of [await verify(name, proof, { 'If-Match': 'stale' }), await askCode(name, { 'If-Match': 'stale' })]) refusedArm(answer, 412, 'PreconditionFailed');
+    assert.equal(await isVerified(name), false);
+  });
+});

@@ -88,7 +88,17 @@ struct route {
     int right;
     size_t body_max;
     bool api_version; /* api-version is required */
+    bool pieces;      /* body and reply may be of any length: see struct call_pieces */
     bool body_proves; /* what the body says may be the credential */
+};
+
+/* A body that comes piece by piece, or a reply that goes so (routes with PIECES): the operation runs once for each, and
+ * leaves what it wants to find again in `state`. Nobody holds a lane while the client is slow. */
+struct call_pieces {
+    bool last;       /* of a body: there is no more than r->body, which also holds what was left of it before */
+    struct str rest; /* the operation's word: what it left of r->body, for the next time; with an answer: nothing */
+    bool more;       /* the operation's word: there is another piece of the reply */
+    void *state;     /* in the call's arena; NULL at first */
 };
 
 /* Where a call stands with the lanes, and who wants it back. */
@@ -149,6 +159,7 @@ struct call {
     struct str api_version;
     unsigned versions; /* the rows of versions.def that it is of: VERSION_… */
     struct str body;
+    struct call_pieces pieces;
     struct presented presented;
     struct call_options options;
     struct str client_request_id; /* x-ms-client-request-id, echoed when x-ms-return-client-request-id is true */
@@ -185,7 +196,8 @@ void calls_metrics(struct text *out);
  * a lane runs `c`: it reads what no operation changes. */
 struct call *call_stand_in(const struct call *c);
 
-/* Doors give the body, whole, by this: a byte order mark at its start is no part of it (decisions.md 29). */
+/* Doors give the body, whole or its next piece, by this: a byte order mark at its start is no part of it (decisions.md
+ * 29). */
 void call_take_body(struct call *c, struct str body);
 
 /* The value of a query parameter (names ignore case), decoded; absent when it is not there. */

@@ -9,7 +9,7 @@
 #include "api/op/op.h"
 #include "api/plane.h"
 
-enum { KIB = 1024, PATH_SEGMENTS_MAX = 12 };
+enum { KIB = 1024, MIB = 1024 * KIB, PATH_SEGMENTS_MAX = 12 };
 
 #define RUN_OP(name_) .op = op_##name_
 #define RUN_INLINE(name_) .op = op_##name_

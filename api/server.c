@@ -2,7 +2,8 @@
  * and sends the reply when a lane has made it. Order matters: reserve (no place is an answer at once), suspend (the
  * lane may be quicker than our return), push; and a lane touches nothing of libmicrohttpd but the resume. Everything of
  * a request lives in its arena, from the first line until the reply is sent, so an idle connection costs its buffer and
- * no more. It must never know what an operation does.
+ * no more. A body of any length is given to its operation piece by piece: while a lane has one, the client waits. A
+ * reply of any length is asked for in the same way. It must never know what an operation does.
  *
  * The event loop is ours (serve). The library's own, in version 0.9.75, takes events 128 at a time and waits for more
  * before it looks at those it has: 128 clients that send at the same moment stop it for ever. Called without blocking,
@@ -34,6 +35,8 @@ enum {
     EDGE_POOL = 56 * 1024, /* a request's head with a client's chain in it */
     PLAIN_POOL = 4 * 1024, /* what an idle connection costs */
     IDLE_TIMEOUT_S = 120,
+    PIECE_BYTES = 256 * 1024, /* of a body that comes piece by piece: what one run of its operation gets, and holds */
+    REPLY_BLOCK = 32 * 1024,
     DISCARD_MAX = 16 * 1024 * 1024, /* of a body that nobody wants, before the connection is cut */
     TARGET_MAX = 8 * 1024,
     PARAMETERS_MAX = 100, /* in the query */
@@ -84,10 +87,13 @@ struct exchange {
     struct exchange *older, *newer; /* while `arriving` */
     bool arriving;
     struct call *call; /* NULL between requests, and the lanes' while IN_LANE */
-    enum { AT_HEAD, AT_BODY, IN_LANE } state;
+    enum { AT_HEAD, AT_BODY, PIECE_IN_LANE, IN_LANE } state;
     struct str target;
     struct text body;
-    unsigned share; /* of the listener's budget for bodies */
+    uint64_t received; /* of the body */
+    size_t sent;       /* of r->reply, where there is more than that */
+    int64_t since_us;  /* while `arriving` (monotonic) */
+    unsigned share;    /* of the listener's budget for bodies */
     size_t discarded;
     bool close; /* the connection cannot be used again */
 };
@@ -98,6 +104,7 @@ static void begin_arrival(struct exchange *x)
 {
     struct listener *l = x->listener;
     x->arriving = true;
+    x->since_us = clock_span_us();
     x->older = l->newest;
     *(l->newest ? &l->newest->newer : &l->oldest) = x;
     l->newest = x;
@@ -121,11 +128,53 @@ static void add_header(void *context, const char *name, struct str value)
     (void)MHD_add_response_header(context, name, value.p);
 }
 
+/* The reply, or a piece, is complete, on whatever thread. */
+static void on_done(struct call *r)
+{
+    struct exchange *x = r->door;
+    struct listener *l = x->listener;
+    const uint64_t one = 1;
+    x->call = r;
+    MHD_resume_connection(x->connection); /* from here on the exchange may be gone */
+    if (!atomic_exchange(&l->woken, true))
+        crypt_must(write(l->wake_fd, &one, sizeof one) == sizeof one, "waking a listener");
+}
+
+/* libmicrohttpd wants more of the reply; the lanes are asked for it when all that there is was sent. */
+static ssize_t next_of_reply(void *exchange, uint64_t at, char *ret, size_t most)
+{
+    (void)at;
+    struct exchange *x = exchange;
+    struct call *r = x->call;
+    size_t left = r->reply.n - x->sent;
+    if (r->error)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (!left && !r->pieces.more)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (!left) {
+        x->sent = 0;
+        MHD_suspend_connection(x->connection);
+        lanes_submit(x->listener->server->lanes, r, on_done);
+        return 0;
+    }
+    size_t n = left < most ? left : most;
+    memcpy(ret, r->reply.p + x->sent, n);
+    x->sent += n;
+    return (ssize_t)n;
+}
+
+static struct MHD_Response *response_of(struct exchange *x)
+{
+    const struct call *r = x->call;
+    if (r->pieces.more && !r->error)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, REPLY_BLOCK, next_of_reply, x, NULL);
+    return MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result send_reply(struct exchange *x)
 {
     struct call *r = x->call;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(r->reply.n, (void *)(uintptr_t)r->reply.p, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = response_of(x);
     if (!response)
         return MHD_NO;
     reply_headers(r, add_header, response);
@@ -182,7 +231,7 @@ static void answer_and_cut(struct exchange *x)
 static void cut_those_that_are_slow(struct listener *l)
 {
     int64_t begun_us = clock_span_us() - l->server->shared->cfg->body_timeout_ms * 1000;
-    while (l->oldest && l->oldest->call->begun_us <= begun_us) {
+    while (l->oldest && l->oldest->since_us <= begun_us) {
         struct exchange *x = l->oldest;
         end_arrival(x);
         if (!x->call->error)
@@ -328,49 +377,62 @@ static enum MHD_Result take_head(struct exchange *x, const char *method)
 
 /* --- the body ----------------------------------------------------------------------------------------------------- */
 
+/* The connection waits until it is given back. */
+static void give_to_lanes(struct exchange *x, bool last)
+{
+    struct call *r = x->call;
+    call_take_body(r, x->body.n ? text_str(&x->body) : (struct str){NULL, 0});
+    r->pieces.last = last;
+    end_arrival(x);
+    x->state = last ? IN_LANE : PIECE_IN_LANE;
+    MHD_suspend_connection(x->connection);
+    lanes_submit(x->listener->server->lanes, r, on_done);
+}
+
+/* What the operation left of the piece comes before the next one. A call that was given up is still its lane's. */
+static void piece_taken(struct exchange *x)
+{
+    const struct call *r = x->call;
+    size_t left = r->error ? 0 : r->pieces.rest.n;
+    budget_give(x->listener->bodies, x->share, x->body.n - left);
+    if (r->error)
+        x->body = (struct text){.n = 0};
+    else
+        memmove(x->body.p, r->pieces.rest.p, left);
+    x->body.n = left;
+    x->state = AT_BODY;
+    begin_arrival(x);
+}
+
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *size)
 {
     struct call *r = x->call;
     size_t n = *size;
     *size = 0;
-    if (!r->error && x->body.n + n > r->route->body_max)
+    x->received += n;
+    if (!r->error && x->received > r->route->body_max)
         r->error = too_large(r);
     if (!r->error && !budget_take(x->listener->bodies, x->share, n))
         r->error = call_refuse(r, E(OVERLOADED), "too many bytes of bodies are held, in all or of this address");
     if (r->error) {
         x->discarded += n;
-        return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+        return x->discarded > DISCARD_MAX && !r->pieces.state ? MHD_NO : MHD_YES;
     }
     if (!x->body.arena)
         text_init(&x->body, r->arena, n);
     text_add(&x->body, (struct str){data, n});
+    if (r->route->pieces && x->body.n >= PIECE_BYTES)
+        give_to_lanes(x, false);
     return MHD_YES;
-}
-
-/* The reply is complete, on whatever thread. */
-static void on_done(struct call *r)
-{
-    struct exchange *x = r->door;
-    struct listener *l = x->listener;
-    const uint64_t one = 1;
-    x->call = r;
-    MHD_resume_connection(x->connection); /* from here on the exchange may be gone */
-    if (!atomic_exchange(&l->woken, true))
-        crypt_must(write(l->wake_fd, &one, sizeof one) == sizeof one, "waking a listener");
 }
 
 static enum MHD_Result body_complete(struct exchange *x)
 {
     struct call *r = x->call;
-    if (x->body.n)
-        call_take_body(r, text_str(&x->body));
-    end_arrival(x);
     r->now_us = clock_wall_us();
     if (r->error)
         return send_error(x);
-    x->state = IN_LANE;
-    MHD_suspend_connection(x->connection);
-    lanes_submit(x->listener->server->lanes, r, on_done);
+    give_to_lanes(x, true);
     return MHD_YES;
 }
 
@@ -497,6 +559,14 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     }
 }
 
+/* libmicrohttpd may come with the next chunk of a body that it was told to wait with: it comes again. */
+static bool is_suspended(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
+    return info && info->suspended == MHD_YES;
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *data, size_t *size, void **request)
 {
@@ -504,11 +574,16 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct exchange *x = *request;
     if (!x || !x->call)
         return MHD_NO;
+    if (is_suspended(connection))
+        return MHD_YES;
+    if (x->state == PIECE_IN_LANE)
+        piece_taken(x);
     switch (x->state) {
     case AT_HEAD:
         return take_head(x, method);
     case AT_BODY:
         return *size ? take_body(x, data, size) : body_complete(x);
+    case PIECE_IN_LANE:
     case IN_LANE:
         break;
     }

@@ -288,8 +288,9 @@ static bool send_prepares(struct db *db)
 {
     bool sent = PQenterPipelineMode(db->conn);
     for (int i = 0; sent && i < SQL_COUNT; i++)
-        sent = PQsendPrepare(db->conn, sql_texts[i].name, sql_texts[i].text, 0, NULL) &&
-               PQsendDescribePrepared(db->conn, sql_texts[i].name);
+        sent = sql_texts[i].copies ||
+               (PQsendPrepare(db->conn, sql_texts[i].name, sql_texts[i].text, 0, NULL) &&
+                PQsendDescribePrepared(db->conn, sql_texts[i].name));
     return sent && PQpipelineSync(db->conn);
 }
 
@@ -380,6 +381,8 @@ static err_t take_described(struct db *db, int statement, struct err_detail *d)
 static err_t take_all_prepared(struct db *db, struct err_detail *d)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
+        if (sql_texts[i].copies)
+            continue;
         TRY(take_parsed(db, i, d));
         TRY(take_described(db, i, d));
     }

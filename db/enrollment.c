@@ -4,16 +4,16 @@
 
 #include "core/limits.h"
 
-/* What a write says of it. */
-#define WRITTEN_COLS                                                                                                   \
-    COL_AS(enrollment.id, "registration_id"), COL(enrollment.device_id),                                               \
-        COL_WORD(attestation.type, attestation_type_words), COL(attestation.sealed),                                   \
-        COL_WORD(enrollment.provisioning_status, provisioning_status_words), EFFECT_COLS,                              \
-        COL_JSON(enrollment.initial_twin), COL_JSON(enrollment.optional_device_information), COL(webhook_sealed)
+/* Before a write of an entry goes what locks its name. */
+enum {
+    LOCKS = 2,
+#define WAIT(name, ms, sentence) WAIT_##name##_MS = (ms),
+#include "core/jobs.def"
+};
 
 DB_PARAMS(guard, struct enrollment_guard, COL(of.id_scope), COL(scope_version), COL(tenant_id), COL(of.key));
-DB_PARAMS(written, struct enrollment_row, WRITTEN_COLS);
-DB_ROW(enrollment, struct enrollment_row, WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key),
+DB_PARAMS(written, struct enrollment_row, ENROLLMENT_WRITTEN_COLS);
+DB_ROW(enrollment, struct enrollment_row, ENROLLMENT_WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key),
        COL(attestation.of_group), COL(etag), COL_TIME(enrollment.created_us, "created_at"),
        COL_TIME(enrollment.updated_us, "updated_at"), REGISTRATION_COLS(registration., "state_"));
 DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked), COL(retyped),
@@ -62,6 +62,7 @@ static struct str name_of(struct arena *a, const struct enrollment_guard *g, con
 
 static void add_lock(struct pipeline *p, struct str id_scope, const struct str *names, size_t count)
 {
+    pipeline_add(p, DB_CALL(SQL_ENROLLMENT_TURN, db_text(id_scope), db_i64(WAIT_import_turn_MS)));
     pipeline_add(p, DB_CALL(SQL_ENROLLMENT_NAMES_LOCK, db_text(id_scope), db_texts(names, count)));
 }
 
@@ -80,14 +81,14 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
                         struct enrollment_row *ret)
 {
     const struct str name = name_of(a, g, e);
-    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, 3);
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, LOCKS + 2);
     add_lock(&p, g->of.id_scope, &name, 1);
     add_write(&p, g, e, update);
     pipeline_add(&p, FIND(&g->of));
     TRY(pipeline_run(db, &p, DB_ONCE));
-    (void)rows_first(p.rows[1], a, ret_outcome, sizeof *ret_outcome);
+    (void)rows_first(p.rows[LOCKS], a, ret_outcome, sizeof *ret_outcome);
     if (ret_outcome->written)
-        (void)rows_first(p.rows[2], a, ret, sizeof *ret);
+        (void)rows_first(p.rows[LOCKS + 1], a, ret, sizeof *ret);
     return NULL;
 }
 
@@ -104,14 +105,14 @@ static err_t run_changes(struct db *db, struct pipeline *p, size_t first, size_t
 err_t db_enrollment_put_all(struct db *db, struct arena *a, struct enrollment_change *changes, size_t count,
                             bool update)
 {
-    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, 1 + count);
+    struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, LOCKS + count);
     struct str *names = ARENA_NEW_ARRAY(a, count, struct str);
     for (size_t i = 0; i < count; i++)
         names[i] = name_of(a, &changes[i].guard, &changes[i].row);
     add_lock(&p, changes->guard.of.id_scope, names, count);
     for (size_t i = 0; i < count; i++)
         add_write(&p, &changes[i].guard, &changes[i].row, update);
-    return run_changes(db, &p, 1, 1, changes, count);
+    return run_changes(db, &p, LOCKS, 1, changes, count);
 }
 
 /* Of a device it goes behind what became of it; what became of a group's devices stays. */

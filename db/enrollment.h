@@ -17,9 +17,16 @@
         COL(enrollment.reprovision_policy.update_hub_assignment),                                                      \
         COL(enrollment.reprovision_policy.migrate_device_data), COL(enrollment.capabilities.iot_edge)
 
+/* What a write says of an entry. */
+#define ENROLLMENT_WRITTEN_COLS                                                                                        \
+    COL_AS(enrollment.id, "registration_id"), COL(enrollment.device_id),                                               \
+        COL_WORD(attestation.type, attestation_type_words), COL(attestation.sealed),                                   \
+        COL_WORD(enrollment.provisioning_status, provisioning_status_words), EFFECT_COLS,                              \
+        COL_JSON(enrollment.initial_twin), COL_JSON(enrollment.optional_device_information), COL(webhook_sealed)
+
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
-    struct enrollment enrollment; /* without attestation, custom allocation, etag and registration state */
+    struct enrollment enrollment;     /* without attestation, custom allocation, etag and registration state */
     struct attest_stored attestation; /* sealed.p NULL in an update: as it is */
     struct bytes webhook_sealed;      /* customAllocationDefinition (core/webhook.h); p NULL: there is none */
     struct uuid etag;

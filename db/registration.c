@@ -23,6 +23,13 @@ err_t db_registration_list(struct db *db, struct arena *a, const struct registra
                   DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
+err_t db_registration_list_all(struct db *db, struct arena *a, struct str id_scope, struct str from, int64_t limit,
+                               struct registration_row **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_REGISTRATION_LIST_ALL, db_text(id_scope), db_text(from), db_i64(limit)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,
                              struct registration_outcome *ret)
 {

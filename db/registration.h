@@ -35,6 +35,10 @@ struct registration_stretch {
 err_t db_registration_list(struct db *db, struct arena *a, const struct registration_stretch *s,
                            struct registration_row **ret, size_t *ret_count);
 
+/* Of an instance, in the order of their keys, from behind one. */
+err_t db_registration_list_all(struct db *db, struct arena *a, struct str id_scope, struct str from, int64_t limit,
+                               struct registration_row **ret, size_t *ret_count);
+
 /* What a delete is checked against. */
 struct registration_guard {
     struct str id_scope;

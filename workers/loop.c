@@ -113,6 +113,19 @@ static void note_error(const struct job_context *c, const char *kind, struct str
                   L_CSTR("message", db_message(c->db)));
 }
 
+err_t job_bite_failed(struct job_context *c, const struct db_job *job, err_t why)
+{
+    const struct db_job_back back = {
+        .job = *job,
+        .delay_ms = job_backoff_ms(c->kind, job->attempt),
+        .failed = true,
+        .error = arena_str(c->arena, str_of(db_message(c->db))),
+    };
+    c->parts->counts.claimed = c->parts->counts.retried = 1;
+    TRY(db_job_put_back(c->db, c->arena, &c->parts->of, job_kind_name(c->kind), &back, 1));
+    return why;
+}
+
 void job_note_error(const struct job_context *c, const struct job_part *part, err_t e)
 {
     note_error(c, job_kind_name(c->kind).p, part->name, e);

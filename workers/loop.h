@@ -77,6 +77,9 @@ int64_t job_deadline_ms(const struct worker *w, int64_t claimed_ms);
 
 /* Says what went wrong with a part of the turn. */
 void job_note_error(const struct job_context *c, const struct job_part *part, err_t e);
+/* A bite of a job that goes on and on failed, of the only part of the turn: another attempt begins where this one did;
+ * if even that cannot be written, when the lease ends. Returns why. */
+err_t job_bite_failed(struct job_context *c, const struct db_job *job, err_t why);
 /* What the part has claimed is written, as its counts say; at the end of its function this is taken for granted. While
  * calls for others still run it leaves the turn, so that nobody's silence keeps its new work waiting. */
 void job_part_over(struct job_context *c, struct job_part *part);

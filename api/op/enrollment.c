@@ -9,8 +9,7 @@
 
 /* --- showing ------------------------------------------------------------------------------------------------------ */
 
-/* What is stored and does not open is nothing that the client did: the operator has to know. */
-static err_t unopened(err_t e)
+err_t enrollment_unopened(err_t e)
 {
     return e == E(SEAL_BROKEN) ? E(ATTESTATION_BROKEN) : e;
 }
@@ -34,12 +33,18 @@ err_t enrollment_open_webhook(struct call *r, struct arena *a, struct enrollment
     return NULL;
 }
 
+struct bytes enrollment_seal_webhook(struct call *r, const struct enrollment_key *of, const struct enrollment *e)
+{
+    const struct webhook_row row = {r->shared->ring, of->id_scope, of->key, of->of_group};
+    return e->custom_allocation ? webhook_seal(r->arena, &row, e->custom_allocation) : (struct bytes){NULL, 0};
+}
+
 /* The attestation with its keys in clear, or with `secret` without them. */
 static err_t show_attestation(struct call *r, const struct enrollment_row *row, bool secret, struct attestation **ret)
 {
     const struct attest_row stored = {r->shared->ring, row->attestation};
     *ret = ARENA_NEW(r->arena, struct attestation);
-    TRY(unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret)));
+    TRY(enrollment_unopened((secret ? attest_mask : attest_show)(r->arena, &stored, &r->log_detail, *ret)));
     enrollment_extend(r, r->arena, &stored, *ret);
     return NULL;
 }
@@ -153,7 +158,7 @@ static err_t seal_attestation(struct call *r, struct enrollment_write *w, struct
     }
     if (kept != ATTEST_KEEPS_NOTHING)
         TRY(find_kept(r, w, &row.stored));
-    return unopened(attest_seal(r->arena, &row, in, &r->detail, ret));
+    return enrollment_unopened(attest_seal(r->arena, &row, in, &r->detail, ret));
 }
 
 err_t enrollment_make_row(struct call *r, struct enrollment_write *w, struct enrollment_row *ret)
@@ -161,11 +166,7 @@ err_t enrollment_make_row(struct call *r, struct enrollment_write *w, struct enr
     enrollment_set_guard(r, w);
     *ret = (struct enrollment_row){.enrollment = w->body};
     TRY(seal_attestation(r, w, &ret->attestation));
-    if (w->body.custom_allocation) {
-        const struct enrollment_key *of = &w->guard.of;
-        const struct webhook_row row = {r->shared->ring, of->id_scope, of->key, of->of_group};
-        ret->webhook_sealed = webhook_seal(r->arena, &row, w->body.custom_allocation);
-    }
+    ret->webhook_sealed = enrollment_seal_webhook(r, &w->guard.of, &w->body);
     return NULL;
 }
 

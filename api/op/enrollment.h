@@ -15,6 +15,8 @@ struct enrollment_kind {
     err_t missing, exists; /* what is said of an entry */
 };
 
+extern const struct enrollment_kind kind_enrollment, kind_enrollment_group;
+
 /* The operations, for either kind. */
 err_t enrollment_get(struct call *r, const struct enrollment_kind *kind);
 err_t enrollment_attestation(struct call *r, const struct enrollment_kind *kind);
@@ -22,9 +24,12 @@ err_t enrollment_put(struct call *r, const struct enrollment_kind *kind);
 err_t enrollment_delete(struct call *r, const struct enrollment_kind *kind);
 err_t enrollment_bulk(struct call *r, const struct enrollment_kind *kind);
 
+/* What is stored and does not open is nothing that the client did: the operator has to know. */
+err_t enrollment_unopened(err_t e);
 /* Adds members of our own, which tell the keys that are stored without showing them, for who asked for such. */
 void enrollment_extend(struct call *r, struct arena *a, const struct attest_row *stored, struct attestation *shown);
 /* Opens the definition of its custom allocation, where it has one. SEAL_BROKEN. */
+struct bytes enrollment_seal_webhook(struct call *r, const struct enrollment_key *of, const struct enrollment *e);
 err_t enrollment_open_webhook(struct call *r, struct arena *a, struct enrollment_row *row);
 /* The row as clients see it, its attestation as the caller has set it, with what became of its device. */
 const struct enrollment *enrollment_shown(struct call *r, struct arena *a, struct enrollment_row *row);

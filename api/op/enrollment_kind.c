@@ -4,14 +4,14 @@
 #include "api/op/enrollment.h"
 #include "api/op/op.h"
 
-static const struct enrollment_kind enrollment = {
+const struct enrollment_kind kind_enrollment = {
     .codec = enrollment_codec,
     .id = "registrationId",
     .all = "enrollments",
     .missing = E(ENROLLMENT_NOT_FOUND),
     .exists = E(ENROLLMENT_EXISTS),
 };
-static const struct enrollment_kind enrollment_group = {
+const struct enrollment_kind kind_enrollment_group = {
     .of_group = true,
     .codec = enrollment_group_codec,
     .id = "enrollmentGroupId",
@@ -23,7 +23,7 @@ static const struct enrollment_kind enrollment_group = {
 #define OPERATION(kind, what)                                                                                          \
     err_t op_##kind##_##what(struct call *r)                                                                           \
     {                                                                                                                  \
-        return enrollment_##what(r, &kind);                                                                            \
+        return enrollment_##what(r, &kind_##kind);                                                                     \
     }
 #define OPERATIONS(kind)                                                                                               \
     OPERATION(kind, get)                                                                                               \

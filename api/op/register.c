@@ -227,7 +227,7 @@ static struct db_register_row row_of(const struct group *g, struct call *lead, i
         .old_revision = f->revision,
         .status = status,
         .region = lead->cfg->region,
-        .keep_inputs = str_same(f->region, lead->cfg->region),
+        .keep_inputs = !f->region.n || str_same(f->region, lead->cfg->region), /* none: imported, not registered */
         .evidence = f->evidence,
     };
 }

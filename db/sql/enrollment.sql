@@ -11,6 +11,10 @@ SELECT * FROM idscope.enrollment_shown WHERE id_scope = $1 AND of_group = $3 AND
 SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
   FROM (SELECT DISTINCT name FROM unnest($2::text[]) AS u (name) ORDER BY name) n;
 
+-- What an import writes at once, single writes wait for, $2 milliseconds at most, and go before it in turn: to be taken before the names.
+-- name: enrollment_turn
+SELECT set_config('lock_timeout', $2::bigint::text, true), pg_advisory_xact_lock_shared(hashtextextended($1::text || '/', 0)), set_config('lock_timeout', '0', true);
+
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
 -- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,

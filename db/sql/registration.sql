@@ -17,6 +17,15 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
  ORDER BY registration_key
  LIMIT $5;
 
+-- All of an instance, in the order of their keys: $1 ID scope, $2 the key behind which it begins, $3 how many at most.
+-- name: registration_list_all -> registration
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
+       CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
+  FROM idscope.registration
+ WHERE id_scope = $1 AND registration_key > $2
+ ORDER BY registration_key
+ LIMIT $3;
+
 -- name: registration_delete -> registration_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
 -- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this

@@ -49,7 +49,7 @@ class Https {
 
 function answer(response, text) {
   const ret = { status: response.statusCode, headers: response.headers, text, json: undefined };
-  if (text !== '' && /json/.test(response.headers['content-type'] || '')) ret.json = JSON.parse(text);
+  if (text !== '' && /\/json/.test(response.headers['content-type'] || '')) ret.json = JSON.parse(text);
   return ret;
 }
 

@@ -125,6 +125,8 @@ INSERT INTO silent VALUES
     ('linked_jobs',           '{instance_insert,instance_update}', 'links that the PUT changed are looked at'),
     ('scope_touch',           '{instance_update}',                 'what was checked against the instance before its PUT is stale'),
     ('admin_token_key_prune', '{admin_token_key_insert}',          'a new key for tokens takes the place of an old one'),
+    ('import_receive',        '{import_begin,import_cancel}',      'what was received is no change yet: the worker notes each row that it writes'),
+    ('import_refuse',         '{import_begin}',                    'nor is what was refused'),
     ('register_write',        '{}',                                'devices are not audited one by one'),
     ('challenge_open',        '{}',                                'a challenge is part of a device''s register'),
     ('challenge_meet',        '{}',                                'so is what meets it'),

@@ -270,6 +270,14 @@ INSERT INTO bad_row VALUES
     ('job_fence_check', 'tenant_job', '{"fence": -1}'),
     ('job_attempt_check', 'tenant_job', '{"attempt": -1}'),
     ('job_waits_for_check', 'tenant_job', '{"waits_for": []}'),
+    -- imports
+    ('import_pkey', 'import', jsonb_build_object('import_id', md5('a')::uuid)),
+    ('import_kind_check', 'import', '{"kind": "twin"}'),
+    ('import_state_check', 'import', '{"state": "paused"}'),
+    ('import_error_pkey', 'import_error', jsonb_build_object('line', ascii('a'))),
+    ('import_error_line_check', 'import_error', '{"line": 0}'),
+    ('import_enrollment_pkey', 'import_enrollment', jsonb_build_object('line', ascii('a'), 'registration_key', 'device-a')),
+    ('import_registration_pkey', 'import_registration', jsonb_build_object('line', ascii('a'), 'registration_key', 'device-a')),
     -- schema version
     ('schema_version_pkey', 'schema_version', '{}'),
     ('schema_version_only_row_check', 'schema_version', '{"only_row": false}'),
@@ -319,7 +327,11 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.scope_inputs', 'registration.alloc_input', 'registration.checked_at', 'registration.evidence',
           'challenge.open_sealed', 'challenge.open_until', 'challenge.met_sealed', 'challenge.met_root', 'challenge.met_until',
           'job.payload', 'job.last_error', 'job.waits_for',
-          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id'],
+          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id',
+          'import.message', 'import_error.id',
+          'import_enrollment.device_id', 'import_enrollment.allocation_policy', 'import_enrollment.iot_hubs', 'import_enrollment.iot_hub_host_name',
+          'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',
+          'import_registration.enrollment_group', 'import_registration.created_at', 'import_registration.updated_at'],
     'no other column may be NULL');
 
 -- What hangs on what when it is deleted.

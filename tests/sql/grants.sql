@@ -38,6 +38,10 @@ INSERT INTO expected VALUES
     ('job',               'SIUD', 'SIUD', ''),
     ('tenant_job',        '',     'SIUD', ''),
     ('audit_event',       'S',    '',     ''),
+    ('import',            'SIU',  '',     ''),
+    ('import_error',      'SI',   '',     ''),
+    ('import_enrollment', 'I',    '',     ''),
+    ('import_registration', 'I',  '',     ''),
     ('schema_version',    'S',    'S',    'S');
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
 INSERT INTO expected_columns VALUES
@@ -89,7 +93,8 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'identity_taken', 'in_time', 'keys_joined', 'name_take', 'note', 'owned_by_another', 'purge_retired_hubs',
+SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
+                                      'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_take', 'note', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -106,6 +111,13 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.device_id_taken(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),
         ('SELECT idscope.identity_taken(''x'', ''x'', ''x'')', 'idscope_worker'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
+        ('SELECT idscope.import_step(''x'', gen_random_uuid(), 1, 1, 1, 1, 1, 1)', 'idscope_worker'),
+        ('SELECT idscope.hub_unlinked(''x'', NULL)', 'nobody'),
+        ('SELECT idscope.import_device_id_taken(NULL, ''x'', ''x'', 1)', 'nobody'),
+        ('SELECT * FROM idscope.import_bite(NULL, 1, true, 1, 1)', 'nobody'),
+        ('SELECT * FROM idscope.import_enrollments(NULL, 1, true, 1, 1)', 'nobody'),
+        ('SELECT * FROM idscope.import_registrations(NULL, 1, true, 1)', 'nobody'),
+        ('SELECT idscope.import_clear(NULL, 1, 1)', 'nobody'),
         ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),
         ('SELECT idscope.purge_retired_scopes(1)', 'idscope_worker')) AS f (call, allowed)

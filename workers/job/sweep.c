@@ -164,20 +164,6 @@ static err_t sweep_clear_inputs(struct bite *b)
 
 /* --- turns -------------------------------------------------------------------------------------------------------- */
 
-/* Another attempt goes on where this one began; if even this cannot be written, when the lease ends. */
-static err_t put_back(struct job_context *c, const struct db_job *job, err_t why)
-{
-    const struct db_job_back back = {
-        .job = *job,
-        .delay_ms = job_backoff_ms(c->kind, job->attempt),
-        .failed = true,
-        .error = arena_str(c->arena, str_of(db_message(c->db))),
-    };
-    c->parts->counts.claimed = c->parts->counts.retried = 1;
-    TRY(db_job_put_back(c->db, c->arena, &c->parts->of, job_kind_name(c->kind), &back, 1));
-    return why;
-}
-
 /* A bite that finds nothing to do is not told: it does so every second. */
 static err_t go_on(struct job_context *c, struct db_job *job, const struct bite *b)
 {
@@ -197,7 +183,7 @@ err_t job_sweep(struct job_context *c)
     struct bite b = {.db = c->db, .arena = c->arena, .cfg = c->worker->cfg, .at = jobs.at->payload};
     err_t e = sweeps[c->kind].bite(&b);
     KILL_POINT("sweep_bitten");
-    return e ? put_back(c, jobs.at, e) : go_on(c, jobs.at, &b);
+    return e ? job_bite_failed(c, jobs.at, e) : go_on(c, jobs.at, &b);
 }
 
 err_t job_sweeps_begin(struct db *db, struct arena *a)

@@ -224,6 +224,13 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     ...[{}, { 'If-Match': '*' }, { 'If-Match': '"stale"' }].map((headers) => [404, () => idscope.service(made.instance, 'DELETE', enrollmentAt(stranger), { headers })]),
     [404, () => idscope.service(made.instance, 'DELETE', enrollmentAt(fresh('none')))],
   ]);
+  for (const [name, list] of [['enrollment', 'enrollments'], ['enrollment_group', 'enrollmentGroups'], ['registration', 'registrations']]) {
+    const none = `/${list}/imports/00000000-0000-4000-8000-000000000000`;
+    const line = JSON.stringify({ ...Idscope.enrollment(fresh('none')), enrollmentGroupId: fresh('none') });
+    refuses(`${name}_import`, () => [...service('POST', `/${list}/import`, { body: line }),
+      ...['mode=some', 'dryRun=maybe'].map((query) => [400, () => idscope.service(made.instance, 'POST', `/${list}/import?${query}`, { body: line })])]);
+    refuses(`${name}_import_cancel`, () => [...service('DELETE', none), ...[none, `/${list}/imports/none`].map((at) => [404, () => idscope.service(made.instance, 'DELETE', at)])]);
+  }
   refuses('enrollment_bulk', () => {
     const bulk = (mode, enrollments) => () => idscope.service(made.instance, 'POST', '/enrollments', { body: { mode, enrollments } });
     const changed = { ...Idscope.enrollment(device.id), provisioningStatus: 'disabled' };

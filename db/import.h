@@ -1,0 +1,90 @@
+/* import.h: lists on their way in (db/sql/import.sql). */
+#ifndef IDSCOPE_DB_IMPORT_H
+#define IDSCOPE_DB_IMPORT_H
+
+#include "db/enrollment.h"
+
+enum import_kind { IMPORT_KIND_ABSENT, IMPORT_ENROLLMENTS, IMPORT_GROUPS, IMPORT_REGISTRATIONS };
+enum import_state {
+    IMPORT_STATE_ABSENT,
+    IMPORT_RECEIVING,
+    IMPORT_RUNNING,
+    IMPORT_SUCCEEDED,
+    IMPORT_FAILED,
+    IMPORT_CANCELLED
+};
+
+struct import_key {
+    struct str id_scope;
+    struct uuid import_id;
+};
+
+/* What was asked for. */
+struct import_wish {
+    struct import_key at;
+    int64_t scope_version;
+    int kind; /* enum import_kind */
+    bool whole, dry;
+    int64_t body_ms; /* it is over when its body does not go on for so long */
+};
+struct import_begun {
+    bool live;  /* false: the instance is not what it was checked against */
+    bool begun; /* false: it has as many imports as it may */
+};
+err_t db_import_begin(struct db *db, struct arena *a, const struct import_wish *wish, struct import_begun *ret);
+
+/* A row that waits to be written: an enrollment or a group, sealed for its entry; or a registration. */
+struct import_row {
+    struct import_key at;
+    int64_t line;
+    bool of_group;
+    struct str key;
+    struct enrollment enrollment;
+    struct attest_stored attestation;
+    struct bytes webhook_sealed;
+    struct registration_state state;
+};
+/* A line that was refused. */
+struct import_error {
+    int64_t line;
+    struct str id;
+    int code;
+    struct str message;
+};
+/* What came of one piece of the body. */
+struct import_piece {
+    struct import_key at;
+    int kind;
+    struct import_row *rows;
+    struct import_error *errors;
+    size_t row_count, error_count;
+    bool last;
+};
+/* One commit. *ret_alive false: it was cancelled, and nothing is written. */
+err_t db_import_receive(struct db *db, struct arena *a, const struct import_piece *piece, bool *ret_alive);
+
+struct import {
+    struct uuid import_id;
+    int kind, state;
+    bool whole, dry;
+    int64_t received, looked, written, refused;
+    struct str message;
+    int64_t created_us, updated_us;
+};
+err_t db_import_find(struct db *db, struct arena *a, const struct import_key *at, bool *ret_found, struct import *ret);
+/* The first ones, by line. */
+err_t db_import_errors(struct db *db, struct arena *a, const struct import_key *at, struct import_error **ret,
+                       size_t *ret_count);
+/* False: it had ended. */
+err_t db_import_cancel(struct db *db, struct arena *a, const struct import_key *at, bool *ret_cancelled);
+
+/* For the worker: one bounded step of the import that a job names. *ret_next_ms: when the next is due; negative: it is
+ * gone. */
+struct import_step {
+    struct str id_scope, subject;
+    int at_most;
+    int64_t body_ms, keep_ms;
+};
+err_t db_import_step(struct db *db, struct arena *a, const struct import_step *step, int64_t *ret_next_ms);
+
+#endif

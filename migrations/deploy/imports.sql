@@ -1,0 +1,341 @@
+-- Deploy idscope:imports to pg
+-- requires: audit
+-- Lists on their way in: rows of an import wait here, checked and sealed by the api, until a worker has written them, bite by bite.
+
+BEGIN;
+SET LOCAL ROLE idscope_owner;
+
+CREATE TABLE idscope.import (
+    id_scope    text COLLATE "C" NOT NULL,
+    import_id   uuid NOT NULL,
+    kind        text COLLATE "C" NOT NULL CHECK (kind IN ('enrollment', 'enrollmentGroup', 'registration')),
+    whole       boolean NOT NULL,
+    dry         boolean NOT NULL,
+    state       text COLLATE "C" NOT NULL DEFAULT 'receiving' CHECK (state IN ('receiving', 'running', 'succeeded', 'failed', 'cancelled')),
+    received    bigint NOT NULL DEFAULT 0,
+    looked      bigint NOT NULL DEFAULT 0,
+    written     bigint NOT NULL DEFAULT 0,
+    refused     bigint NOT NULL DEFAULT 0,
+    at_key      text COLLATE "C" NOT NULL DEFAULT '',
+    at_line     bigint NOT NULL DEFAULT 0,
+    message     text,
+    actor_kind  text NOT NULL,
+    actor_id    text NOT NULL,
+    operation   text NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_scope, import_id)
+);
+COMMENT ON TABLE idscope.import IS 'Lists that are or were imported, and how far they have come; the job of kind import, of which each has one, takes them further and at last away';
+COMMENT ON COLUMN idscope.import.import_id IS 'The tracking id of the request that sent the list';
+COMMENT ON COLUMN idscope.import.whole IS 'All rows are written, in one transaction, or none; false: each by itself';
+COMMENT ON COLUMN idscope.import.dry IS 'Rows are checked, and none is written';
+COMMENT ON COLUMN idscope.import.received IS 'Lines that held a row, good or not';
+COMMENT ON COLUMN idscope.import.looked IS 'Staged rows that were looked at, in the order of their keys; the last of them is at_key and at_line';
+COMMENT ON COLUMN idscope.import.actor_id IS 'Who sent it, with actor_kind and operation: on whose behalf its rows are written (idscope.note)';
+
+CREATE TABLE idscope.import_error (
+    id_scope    text COLLATE "C" NOT NULL,
+    import_id   uuid NOT NULL,
+    line        bigint NOT NULL CHECK (line > 0),
+    id          text,
+    code        int NOT NULL,
+    message     text NOT NULL,
+    PRIMARY KEY (id_scope, import_id, line)
+);
+COMMENT ON TABLE idscope.import_error IS 'The first rows of an import that were refused, by their lines, each with the field and the rule; bounded (IMPORT_ERRORS in core/limits.def)';
+
+CREATE TABLE idscope.import_enrollment (
+    id_scope             text COLLATE "C" NOT NULL,
+    import_id            uuid NOT NULL,
+    line                 bigint NOT NULL,
+    of_group             boolean NOT NULL,
+    registration_key     text COLLATE "C" NOT NULL,
+    registration_id      text NOT NULL,
+    device_id            text COLLATE "C",
+    attestation_type     text COLLATE "C" NOT NULL,
+    attestation_sealed   bytea NOT NULL,
+    provisioning_status  text NOT NULL,
+    allocation_policy    text COLLATE "C",
+    iot_hubs             text[],
+    iot_hub_host_name    text,
+    update_hub_assignment boolean NOT NULL,
+    migrate_device_data  boolean NOT NULL,
+    iot_edge             boolean NOT NULL,
+    initial_twin         json,
+    optional_device_information json,
+    webhook_sealed       bytea,
+    PRIMARY KEY (id_scope, import_id, registration_key, line)
+);
+COMMENT ON TABLE idscope.import_enrollment IS 'Rows of imports of enrollments and of groups that wait to be written: what enrollment_insert is given, keys sealed for the entry that they will be';
+-- Which other line wants the device id?
+CREATE INDEX import_enrollment_by_name ON idscope.import_enrollment (id_scope, import_id, (lower(device_id COLLATE "C"))) WHERE device_id IS NOT NULL;
+
+CREATE TABLE idscope.import_registration (
+    id_scope             text COLLATE "C" NOT NULL,
+    import_id            uuid NOT NULL,
+    line                 bigint NOT NULL,
+    registration_key     text COLLATE "C" NOT NULL,
+    registration_id      text NOT NULL,
+    assigned_hub         text NOT NULL,
+    device_id            text NOT NULL,
+    enrollment_group     text COLLATE "C",
+    substatus            text NOT NULL,
+    created_at           timestamptz,
+    updated_at           timestamptz,
+    PRIMARY KEY (id_scope, import_id, registration_key, line)
+);
+COMMENT ON TABLE idscope.import_registration IS 'Rows of imports of registrations that wait to be written';
+
+CREATE FUNCTION idscope.hub_unlinked(scope text, names text[]) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    SELECT lower(w.name COLLATE "C")
+      FROM unnest(names) WITH ORDINALITY AS w (name, position)
+     WHERE w.name IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM idscope.linked_hub l WHERE l.id_scope = scope AND l.host = lower(w.name COLLATE "C"))
+     ORDER BY position
+     LIMIT 1;
+    END;
+COMMENT ON FUNCTION idscope.hub_unlinked(text, text[]) IS 'The first of the names that is no linked hub of the instance, in lower case; NULL: all are';
+REVOKE ALL ON FUNCTION idscope.hub_unlinked(text, text[]) FROM PUBLIC;
+
+-- In the form of idscope.device_id_taken, among the lines before one of its own import.
+CREATE FUNCTION idscope.import_device_id_taken(i idscope.import, device text, wanted text, before bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    (SELECT line
+       FROM idscope.import_enrollment
+      WHERE id_scope = (i).id_scope AND import_id = (i).import_id AND lower(device_id COLLATE "C") = lower(coalesce(wanted, device) COLLATE "C")
+        AND device_id IS NOT NULL AND registration_key <> device AND (wanted IS NULL OR device_id = wanted) AND line < before
+      LIMIT 1)
+     UNION ALL
+    (SELECT line
+       FROM idscope.import_enrollment
+      WHERE id_scope = (i).id_scope AND import_id = (i).import_id AND registration_key = lower(wanted COLLATE "C")
+        AND registration_key <> device AND device_id IS NULL AND line < before
+      LIMIT 1)
+     LIMIT 1;
+    END;
+COMMENT ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint) IS 'The earlier line of an import whose device has the device id that a row of it wants (NULL: its registration id); NULL: none';
+REVOKE ALL ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint) FROM PUBLIC;
+
+-- The rules of enrollment_insert, for many rows. Behind the lock that single writes share, so that none of them passes by.
+CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes boolean, groups_most bigint, errors_most bigint)
+    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
+    LANGUAGE sql VOLATILE
+    AS $$
+    WITH bite AS MATERIALIZED (
+        SELECT *
+          FROM idscope.import_enrollment
+         WHERE id_scope = i.id_scope AND import_id = i.import_id AND (registration_key, line) > (i.at_key, i.at_line)
+         ORDER BY registration_key, line
+         LIMIT at_most),
+         placed AS MATERIALIZED (
+        SELECT b.*, CASE WHEN of_group THEN 'enrollmentGroupId' ELSE 'registrationId' END AS member,
+               CASE WHEN NOT of_group THEN idscope.device_id_taken(id_scope, registration_key, device_id) END AS taken_by,
+               CASE WHEN NOT of_group THEN idscope.import_device_id_taken(i, registration_key, device_id, line) END AS taken_in,
+               (SELECT min(line) FROM idscope.import_enrollment e
+                 WHERE e.id_scope = b.id_scope AND e.import_id = b.import_id AND e.registration_key = b.registration_key AND e.line < b.line) AS stands_in,
+               EXISTS (SELECT 1 FROM idscope.enrollment e
+                        WHERE e.id_scope = b.id_scope AND e.of_group = b.of_group AND e.registration_key = b.registration_key) AS is_there,
+               CASE WHEN iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL THEN idscope.hub_unlinked(id_scope, array_append(iot_hubs, iot_hub_host_name)) END AS unlinked,
+               CASE WHEN of_group
+                    THEN (SELECT count(*) FROM idscope.enrollment e WHERE e.id_scope = b.id_scope AND e.of_group AND e.attestation_type = b.attestation_type)
+                         + row_number() OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most END AS is_crowded
+          FROM bite b),
+         judged AS MATERIALIZED (
+        SELECT p.*, gen_random_uuid() AS etag, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version,
+               CASE WHEN stands_in IS NOT NULL THEN format('%s: line %s has it already.', member, stands_in)
+                    WHEN is_there THEN format('%s: there is one of this id.', member)
+                    WHEN unlinked IS NOT NULL
+                    THEN format('%s: %s is not a linked hub of this instance.', CASE WHEN iot_hubs IS NULL THEN 'iotHubHostName' ELSE 'iotHubs' END, unlinked)
+                    WHEN taken_by IS NOT NULL THEN format('deviceId: %s is the device id of the enrollment %s.', coalesce(device_id, registration_id), taken_by)
+                    WHEN taken_in IS NOT NULL THEN format('deviceId: %s is the device id of line %s.', coalesce(device_id, registration_id), taken_in)
+                    WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.'
+                END AS message,
+               CASE WHEN stands_in IS NULL AND is_there THEN 409001 WHEN is_crowded THEN 403001 ELSE 400004 END AS code
+          FROM placed p),
+         inserted AS (
+        INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
+                                        attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
+                                        update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version)
+        SELECT id_scope, of_group, registration_key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status = 'enabled',
+               allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, version, version
+          FROM judged
+         WHERE writes AND message IS NULL
+         ORDER BY registration_key
+        RETURNING id_scope, of_group, registration_key),
+         detailed AS (
+        INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
+        SELECT id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed
+          FROM judged
+         WHERE writes AND message IS NULL AND num_nonnulls(initial_twin, optional_device_information, webhook_sealed) > 0),
+         noted AS (
+        SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'imported'))
+          FROM inserted),
+         told AS (
+        INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
+        SELECT id_scope, import_id, line, registration_id, code, left(message, 400)
+          FROM judged
+         WHERE message IS NOT NULL
+         LIMIT greatest(0, errors_most - i.refused))
+    SELECT count(*), (SELECT count(*) FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
+           (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
+      FROM judged
+    $$;
+COMMENT ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint, bigint) IS 'Looks at the next rows of an import, and writes those that are good';
+REVOKE ALL ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint, bigint) FROM PUBLIC;
+
+-- A device that is told of here has its hub: it registers as one that was assigned by the present inputs, whose hub is to be asked (no version of
+-- its credentials is known there), from a region that nobody knows yet.
+CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writes boolean, errors_most bigint)
+    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
+    LANGUAGE sql VOLATILE
+    AS $$
+    WITH bite AS MATERIALIZED (
+        SELECT *
+          FROM idscope.import_registration
+         WHERE id_scope = i.id_scope AND import_id = i.import_id AND (registration_key, line) > (i.at_key, i.at_line)
+         ORDER BY registration_key, line
+         LIMIT at_most),
+         placed AS MATERIALIZED (
+        SELECT b.*, e.of_group, e.enrollment_inputs, s.inputs_version, idscope.hub_unlinked(b.id_scope, ARRAY[b.assigned_hub]) AS unlinked,
+               (SELECT min(line) FROM idscope.import_registration r
+                 WHERE r.id_scope = b.id_scope AND r.import_id = b.import_id AND r.registration_key = b.registration_key AND r.line < b.line) AS stands_in,
+               EXISTS (SELECT 1 FROM idscope.registration r WHERE r.id_scope = b.id_scope AND r.registration_key = b.registration_key) AS is_there
+          FROM bite b
+         CROSS JOIN LATERAL (SELECT inputs_version FROM idscope.scope WHERE id_scope = b.id_scope LIMIT 1) s
+          LEFT JOIN LATERAL idscope.enrolled(b.id_scope, b.registration_key, lower(b.enrollment_group)) e ON true),
+         judged AS MATERIALIZED (
+        SELECT p.*, gen_random_uuid() AS operation_id, now() AS moment,
+               CASE WHEN stands_in IS NOT NULL THEN format('registrationId: line %s has it already.', stands_in)
+                    WHEN is_there THEN 'registrationId: there is a registration of this id.'
+                    WHEN of_group IS NULL AND enrollment_group IS NULL THEN 'registrationId: there is no enrollment of this id, and enrollmentGroupId names none.'
+                    WHEN of_group IS NULL THEN format('enrollmentGroupId: there is no enrollment group %s.', enrollment_group)
+                    WHEN unlinked IS NOT NULL THEN format('assignedHub: %s is not a linked hub of this instance.', unlinked)
+                END AS message,
+               CASE WHEN stands_in IS NULL AND is_there THEN 409001 ELSE 400004 END AS code
+          FROM placed p),
+         inserted AS (
+        INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id,
+                                          region, enrollment_group, derived_from, enrollment_inputs, scope_inputs, operation_at, created_at, updated_at)
+        SELECT id_scope, registration_key, registration_id, operation_id, 'assigned', substatus, assigned_hub, device_id, '',
+               CASE WHEN of_group THEN enrollment_group END, CASE WHEN of_group THEN registration_id END, enrollment_inputs, inputs_version,
+               moment, coalesce(created_at, moment), coalesce(updated_at, created_at, moment)
+          FROM judged
+         WHERE writes AND message IS NULL
+         ORDER BY registration_key
+        RETURNING id_scope, registration_key),
+         noted AS (
+        SELECT idscope.note('registration', id_scope || '/' || registration_key, jsonb_build_object('change', 'imported')) FROM inserted),
+         told AS (
+        INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
+        SELECT id_scope, import_id, line, registration_id, code, left(message, 400)
+          FROM judged
+         WHERE message IS NOT NULL
+         LIMIT greatest(0, errors_most - i.refused))
+    SELECT count(*), (SELECT count(*) FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
+           (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
+      FROM judged
+    $$;
+COMMENT ON FUNCTION idscope.import_registrations(idscope.import, int, boolean, bigint) IS 'The same of registrations: of devices that have a hub';
+REVOKE ALL ON FUNCTION idscope.import_registrations(idscope.import, int, boolean, bigint) FROM PUBLIC;
+
+-- The next bite, of whatever kind.
+CREATE FUNCTION idscope.import_bite(i idscope.import, at_most int, writes boolean, groups_most bigint, errors_most bigint)
+    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+    BEGIN
+        IF i.kind = 'registration' THEN
+            RETURN QUERY SELECT * FROM idscope.import_registrations(i, at_most, writes, errors_most);
+        ELSE
+            PERFORM pg_advisory_xact_lock(hashtextextended(i.id_scope || '/', 0));
+            RETURN QUERY SELECT * FROM idscope.import_enrollments(i, at_most, writes, groups_most, errors_most);
+        END IF;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint) IS 'import_enrollments or import_registrations; single writes of enrollments wait meanwhile';
+REVOKE ALL ON FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint) FROM PUBLIC;
+
+-- What an import that has ended left behind goes bite by bite; then it is kept for a while, for those who ask how it went.
+CREATE FUNCTION idscope.import_clear(i idscope.import, at_most int, keep_ms bigint) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+    DECLARE
+        tab text;
+        bite bigint;
+        gone bigint := 0;
+        late CONSTANT boolean := i.updated_at < now() - keep_ms * interval '1 millisecond';
+    BEGIN
+        FOREACH tab IN ARRAY ARRAY['import_enrollment', 'import_registration'] || CASE WHEN late THEN ARRAY['import_error'] ELSE '{}' END LOOP
+            EXECUTE format('DELETE FROM idscope.%I WHERE ctid = ANY (ARRAY(SELECT ctid FROM idscope.%1$I WHERE id_scope = $1 AND import_id = $2 LIMIT $3))', tab)
+              USING i.id_scope, i.import_id, at_most;
+            GET DIAGNOSTICS bite = ROW_COUNT;
+            gone := gone + bite;
+        END LOOP;
+        IF gone > 0 OR NOT late THEN
+            RETURN CASE WHEN gone > 0 THEN 0 ELSE keep_ms END;
+        END IF;
+        DELETE FROM idscope.import WHERE id_scope = i.id_scope AND import_id = i.import_id;
+        RETURN -1;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.import_clear(idscope.import, int, bigint) IS 'Deletes up to so many rows that an ended import left, at last the import; answers as import_step';
+REVOKE ALL ON FUNCTION idscope.import_clear(idscope.import, int, bigint) FROM PUBLIC;
+
+-- One step of an import. The worker may ask for it and has no right on what it writes. All or nothing is a bite of all rows, looked at first
+-- and written only if none was refused.
+CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, whole_most int, groups_most bigint, errors_most bigint, body_ms bigint, keep_ms bigint)
+    RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        i idscope.import;
+        b record;
+        moment CONSTANT timestamptz := now();
+    BEGIN
+        SELECT * INTO i FROM idscope.import WHERE id_scope = scope AND import_id = wanted FOR UPDATE;
+        IF i.id_scope IS NULL OR NOT EXISTS (SELECT 1 FROM idscope.scope s WHERE s.id_scope = scope AND s.retired_at IS NULL) THEN
+            RETURN -1;
+        END IF;
+        IF i.state = 'receiving' THEN
+            IF i.updated_at > moment - body_ms * interval '1 millisecond' THEN
+                RETURN body_ms;
+            END IF;
+            UPDATE idscope.import SET state = 'failed', message = 'The body did not arrive whole.', updated_at = moment WHERE id_scope = scope AND import_id = wanted;
+            RETURN 0;
+        END IF;
+        IF i.state <> 'running' THEN
+            RETURN idscope.import_clear(i, at_most, keep_ms);
+        END IF;
+        PERFORM set_config('idscope.tenant', s.issued_to::text, true), set_config('idscope.actor_kind', i.actor_kind, true),
+                set_config('idscope.actor_id', i.actor_id, true), set_config('idscope.tracking_id', i.import_id::text, true),
+                set_config('idscope.operation', i.operation, true)
+           FROM idscope.scope s WHERE s.id_scope = scope;
+        SELECT * INTO b FROM idscope.import_bite(i, CASE WHEN i.whole THEN whole_most ELSE at_most END, NOT i.dry AND NOT i.whole, groups_most, errors_most);
+        IF i.whole AND NOT i.dry AND b.refused = 0 AND i.refused = 0 THEN
+            SELECT * INTO b FROM idscope.import_bite(i, whole_most, true, groups_most, errors_most);
+            IF b.refused > 0 THEN
+                RAISE EXCEPTION 'what was looked at changed meanwhile' USING ERRCODE = 'serialization_failure';
+            END IF;
+        END IF;
+        UPDATE idscope.import
+           SET looked = i.looked + b.looked, written = i.written + b.written, refused = i.refused + b.refused,
+               at_key = coalesce(b.to_key, i.at_key), at_line = coalesce(b.to_line, i.at_line), updated_at = moment,
+               state = CASE WHEN b.looked > 0 AND NOT i.whole THEN 'running' WHEN i.whole AND i.refused + b.refused > 0 THEN 'failed' ELSE 'succeeded' END,
+               message = CASE WHEN i.whole AND i.refused + b.refused > 0 THEN 'Rows were refused, so none was written.' END
+         WHERE id_scope = scope AND import_id = wanted;
+        RETURN 0;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint) IS 'Takes an import one bounded step further; answers in how many milliseconds the next one is due, -1: it is gone';
+REVOKE ALL ON FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint) TO idscope_worker;
+
+GRANT SELECT, INSERT, UPDATE ON idscope.import TO idscope_api;
+GRANT SELECT, INSERT ON idscope.import_error TO idscope_api;
+GRANT INSERT ON idscope.import_enrollment, idscope.import_registration TO idscope_api;
+
+COMMIT;

@@ -1,0 +1,15 @@
+-- Revert idscope:imports from pg
+-- What was on its way in is lost; what was written stays.
+
+BEGIN;
+
+DROP FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint);
+DROP FUNCTION idscope.import_clear(idscope.import, int, bigint);
+DROP FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint);
+DROP FUNCTION idscope.import_registrations(idscope.import, int, boolean, bigint);
+DROP FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint, bigint);
+DROP FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint);
+DROP FUNCTION idscope.hub_unlinked(text, text[]);
+DROP TABLE idscope.import_registration, idscope.import_enrollment, idscope.import_error, idscope.import;
+
+COMMIT;

@@ -1,0 +1,120 @@
+-- Lists on their way in: which rows a step writes and which it refuses and why, by the rules of single writes; all or nothing; what is only
+-- looked at; what is cancelled, abandoned, cleared away. The steps are run as the worker runs them, the rest as the api does.
+\set ON_ERROR_STOP 1
+\set QUIET 1
+BEGIN;
+SELECT no_plan();
+SELECT t.world();
+DELETE FROM idscope.import; DELETE FROM idscope.import_enrollment; DELETE FROM idscope.import_registration; DELETE FROM idscope.import_error;
+
+CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS $$ SELECT md5(name)::uuid $$;
+CREATE FUNCTION pg_temp.begin(name text, kind text, more jsonb DEFAULT '{}') RETURNS void LANGUAGE sql AS $$
+    SELECT t.put('import', jsonb_build_object('import_id', pg_temp.id(name), 'kind', kind, 'state', 'running') || more) $$;
+CREATE FUNCTION pg_temp.stage(name text, line int, id text, more jsonb DEFAULT '{}', tab text DEFAULT 'import_enrollment') RETURNS void LANGUAGE sql AS $$
+    SELECT t.put(tab, jsonb_build_object('import_id', pg_temp.id(name), 'line', line, 'registration_key', lower(id), 'registration_id', id) || more) $$;
+CREATE FUNCTION pg_temp.step(name text, at_most int DEFAULT 100, keep_ms bigint DEFAULT 1000000) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    next_ms bigint;
+BEGIN
+    SET LOCAL ROLE idscope_worker;
+    next_ms := idscope.import_step(t.scope('a'), pg_temp.id(name), at_most, 50, 3, 10, 60000, keep_ms);
+    RESET ROLE;
+    RETURN next_ms;
+END
+$$;
+CREATE FUNCTION pg_temp.says(name text) RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s %s/%s/%s', state, looked, written, refused) FROM idscope.import WHERE import_id = pg_temp.id(name) $$;
+CREATE FUNCTION pg_temp.errors(name text) RETURNS text[] LANGUAGE sql AS $$
+    SELECT array(SELECT format('%s %s %s', line, code, message) FROM idscope.import_error WHERE import_id = pg_temp.id(name) ORDER BY line) $$;
+CREATE FUNCTION pg_temp.there(of text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM idscope.enrollment WHERE id_scope = t.scope('a') AND registration_key ~ of $$;
+
+-- Row by row: the rules of single writes.
+SELECT pg_temp.begin('rows', 'enrollment');
+SELECT pg_temp.stage('rows', 1, 'New-1', '{"device_id": "Pump", "initial_twin": {"tags": {"a": 0.10}}, "iot_hubs": ["A.hub.example"]}'),
+       pg_temp.stage('rows', 2, 'new-1'), pg_temp.stage('rows', 3, 'DEVICE-A'), pg_temp.stage('rows', 4, 'new-4', '{"iot_hubs": ["a.hub.example", "None.example"]}'),
+       pg_temp.stage('rows', 5, 'new-5', '{"iot_hub_host_name": "none.example"}'), pg_temp.stage('rows', 6, 'new-6', '{"device_id": "device-a"}'),
+       pg_temp.stage('rows', 7, 'a-7', '{"device_id": "Pump"}'), pg_temp.stage('rows', 8, 'new-8', '{"device_id": "pump", "provisioning_status": "disabled"}');
+SELECT is(pg_temp.step('rows', 3), 0::bigint, 'there is more to do');
+SELECT is(pg_temp.says('rows'), 'running 3/1/2', 'a bite was looked at');
+SELECT is(pg_temp.step('rows'), 0::bigint);
+SELECT is(pg_temp.step('rows'), 0::bigint);
+SELECT is(pg_temp.says('rows'), 'succeeded 8/2/6', 'row by row: those that are good are there');
+SELECT is(pg_temp.errors('rows'), ARRAY['2 400004 registrationId: line 1 has it already.', '3 409001 registrationId: there is one of this id.',
+    '4 400004 iotHubs: none.example is not a linked hub of this instance.', '5 400004 iotHubHostName: none.example is not a linked hub of this instance.',
+    '6 400004 deviceId: device-a is the device id of the enrollment Device-a.', '7 400004 deviceId: Pump is the device id of line 1.'], 'the others, by line, each with its field and its rule');
+SELECT is((SELECT array_agg(format('%s %s %s %s', registration_id, device_id, enabled, inputs_version = version) ORDER BY registration_key) FROM idscope.enrollment WHERE registration_key ~ '^new'),
+          ARRAY['New-1 Pump t t', 'new-8 pump f t'], 'what was written is what was staged');
+SELECT is((SELECT initial_twin::text FROM idscope.enrollment_detail WHERE registration_key = 'new-1'), '{"tags": {"a": 0.10}}', 'with its details');
+SELECT is((SELECT array_agg(format('%s %s %s %s %s', actor_kind, actor_id, operation, key, tracking_id = pg_temp.id('rows')::text) ORDER BY key) FROM idscope.audit_event WHERE detail ->> 'change' = 'imported'),
+          ARRAY['client x enrollment_import 0ne0000000a/new-1 t', 'client x enrollment_import 0ne0000000a/new-8 t'], 'each is noted, on behalf of who sent the list');
+
+-- All or nothing.
+SELECT pg_temp.begin('whole', 'enrollment', '{"whole": true}');
+SELECT pg_temp.stage('whole', 1, 'whole-1'), pg_temp.stage('whole', 2, 'device-a');
+SELECT pg_temp.step('whole', 1);
+SELECT is(pg_temp.says('whole'), 'failed 2/0/1', 'all or nothing: one was refused');
+SELECT is(pg_temp.there('^whole'), 0::bigint, '… so none is there');
+SELECT pg_temp.begin('good', 'enrollment', '{"whole": true}');
+SELECT pg_temp.stage('good', n, 'whole-' || n) FROM generate_series(1, 20) n;
+SELECT pg_temp.step('good', 1);
+SELECT is(pg_temp.says('good'), 'succeeded 20/20/0', 'all are good, and written in one step');
+SELECT pg_temp.begin('parsed', 'enrollment', '{"whole": true, "refused": 1}');
+SELECT pg_temp.stage('parsed', 1, 'parsed-1');
+SELECT pg_temp.step('parsed');
+SELECT is(pg_temp.says('parsed') || pg_temp.there('^parsed'), 'failed 1/0/10', 'nor is any when one was refused as it came');
+
+-- Only looked at.
+SELECT pg_temp.begin('dry', 'enrollment', '{"dry": true}');
+SELECT pg_temp.stage('dry', 1, 'dry-1'), pg_temp.stage('dry', 2, 'dry-2', '{"device_id": "Pump"}');
+SELECT pg_temp.step('dry'), pg_temp.step('dry');
+SELECT is(pg_temp.says('dry') || pg_temp.there('^dry'), 'succeeded 2/0/10', 'a dry run finds what is wrong and writes nothing');
+SELECT is(pg_temp.errors('dry'), ARRAY['2 400004 deviceId: Pump is the device id of the enrollment New-1.']);
+
+-- Groups are as many as there may be.
+SELECT pg_temp.begin('groups', 'enrollmentGroup');
+SELECT pg_temp.stage('groups', n, 'hall-' || n, '{"of_group": true}') FROM generate_series(1, 5) n;
+SELECT pg_temp.step('groups', 2), pg_temp.step('groups', 2), pg_temp.step('groups', 2);
+SELECT is(pg_temp.says('groups'), 'running 5/3/2', 'no more groups than an instance may have');
+SELECT is((SELECT count(*) FROM idscope.import_error WHERE import_id = pg_temp.id('groups') AND code = 403001), 2::bigint);
+
+-- Registrations: of devices that have a hub.
+SELECT t.put('enrollment', '{"of_group": true, "registration_key": "hall", "registration_id": "Hall", "inputs_version": 7}');
+SELECT t.put('enrollment', '{"registration_key": "own", "registration_id": "own", "inputs_version": 5}');
+SELECT pg_temp.begin('states', 'registration');
+SELECT pg_temp.stage('states', 1, 'Own', '{"enrollment_group": "Hall"}', 'import_registration'),
+       pg_temp.stage('states', 2, 'of-group', '{"enrollment_group": "Hall", "created_at": "2025-01-01", "updated_at": "2025-02-01"}', 'import_registration'),
+       pg_temp.stage('states', 3, 'stranger', '{}', 'import_registration'), pg_temp.stage('states', 4, 'lost', '{"enrollment_group": "none"}', 'import_registration'),
+       pg_temp.stage('states', 5, 'own-too', '{"enrollment_group": "Hall", "assigned_hub": "none.example"}', 'import_registration'),
+       pg_temp.stage('states', 6, 'device-a', '{}', 'import_registration'), pg_temp.stage('states', 7, 'own', '{}', 'import_registration');
+SELECT pg_temp.step('states'), pg_temp.step('states');
+SELECT is(pg_temp.says('states'), 'succeeded 7/2/5', 'registrations');
+SELECT is(pg_temp.errors('states'), ARRAY['3 400004 registrationId: there is no enrollment of this id, and enrollmentGroupId names none.', '4 400004 enrollmentGroupId: there is no enrollment group none.',
+    '5 400004 assignedHub: none.example is not a linked hub of this instance.', '6 409001 registrationId: there is a registration of this id.', '7 400004 registrationId: line 1 has it already.']);
+SELECT results_eq($$SELECT registration_id, status, assigned_hub, region, enrollment_group, enrollment_inputs, scope_inputs, enrollment_version, created_at < '2025-01-02' FROM idscope.registration WHERE registration_key IN ('own', 'of-group') ORDER BY registration_key$$,
+                  $$VALUES ('of-group', 'assigned', 'a.hub.example', '', 'Hall' COLLATE "C", 7::bigint, 1::bigint, NULL::bigint, true), ('Own', 'assigned', 'a.hub.example', '', NULL, 5, 1, NULL, false)$$,
+                  'they stand where the list says, by the inputs of today, with credentials that no hub is known to hold');
+
+-- Cancelled, abandoned, cleared away.
+SELECT pg_temp.begin('halt', 'enrollment');
+SELECT pg_temp.stage('halt', 1, 'halt-1'), pg_temp.stage('halt', 2, 'halt-2');
+SELECT pg_temp.step('halt', 1);
+SELECT t.put('job', jsonb_build_object('kind', 'import', 'subject', pg_temp.id('halt')::text, 'due_at', 'infinity'));
+SELECT t.run('import_cancel', format('%L, %L', t.scope('a'), pg_temp.id('halt')));
+SELECT is((SELECT due_at <= now() AND fence > 0 FROM idscope.job WHERE subject = pg_temp.id('halt')::text), true, '… and its job due, whoever has it');
+SELECT pg_temp.step('halt', 1);
+SELECT is(pg_temp.says('halt') || pg_temp.there('^halt'), 'cancelled 1/1/01', 'what was written stays, and nothing more is');
+SELECT pg_temp.begin('gone', 'enrollment', jsonb_build_object('state', 'receiving', 'updated_at', now() - interval '2 minutes'));
+SELECT is(pg_temp.step('gone'), 0::bigint);
+SELECT is((SELECT state || ': ' || message FROM idscope.import WHERE import_id = pg_temp.id('gone')), 'failed: The body did not arrive whole.', 'a body that does not go on ends it');
+SELECT pg_temp.begin('slow', 'enrollment', '{"state": "receiving"}');
+SELECT is(pg_temp.step('slow'), 60000::bigint, '… one that does is waited for');
+SELECT is(pg_temp.step('good'), 0::bigint, 'what an import that has ended left behind goes');
+SELECT is(pg_temp.step('good'), 1000000::bigint, '… then it is kept for who asks');
+UPDATE idscope.import SET updated_at = now() - interval '1 hour' WHERE import_id = pg_temp.id('good');
+SELECT is(pg_temp.step('good'), -1::bigint, '… and then forgotten');
+SELECT is((SELECT count(*) FROM idscope.import WHERE import_id = pg_temp.id('good')) + (SELECT count(*) FROM idscope.import_enrollment WHERE import_id = pg_temp.id('good')), 0::bigint);
+SELECT is(pg_temp.step('good'), -1::bigint, 'one that is gone is no work');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -231,9 +231,16 @@ static const struct codec tpm_handed_codec[] = {
     CODEC_END,
 };
 
+static const struct codec admitted_by_codec[] = {
+    CODEC_TEXT(struct admitted_by, enrollment_group_id, "enrollmentGroupId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
+    CODEC_END,
+};
+
 #define R_ struct registration_state
 const struct codec registration_state_codec[] = {
     CODEC_OBJECT(R_, tpm, "tpm", tpm_handed_codec, struct tpm_handed, 0),
+    CODEC_OBJECT(R_, x509, "x509", admitted_by_codec, struct admitted_by, 0),
+    CODEC_OBJECT(R_, symmetric_key, "symmetricKey", admitted_by_codec, struct admitted_by, 0),
     CODEC_TEXT(R_, registration_id, "registrationId", REGISTRATION_ID_MOST, CODEC_ANY_CASE),
     CODEC_TIME(R_, created_us, "createdDateTimeUtc"),
     CODEC_TEXT(R_, assigned_hub, "assignedHub", HOST_MOST, CODEC_ANY_CASE),

@@ -163,9 +163,16 @@ struct tpm_handed {
     struct str authentication_key;
 };
 
+/* By what a device was admitted: the word for it is the member's. */
+struct admitted_by {
+    struct str enrollment_group_id; /* absent: by an enrollment of its own */
+};
+
 /* The device's view and the service's view of a registration. */
 struct registration_state {
-    struct tpm_handed *tpm; /* told to the device alone */
+    /* Told to the device alone. */
+    struct tpm_handed *tpm;
+    struct admitted_by *x509, *symmetric_key;
     struct str registration_id;
     int64_t created_us;
     struct str assigned_hub, device_id;

@@ -27,8 +27,9 @@ DB_ROW(register_written, struct register_written, COL(device.id_scope), COL(devi
 DB_ROW(poll_found, struct db_poll_found, COL(n), ATTESTATION_COLS, COL_PRESENT(registered, "operation_id"),
        COL_AS(operation, "operation_id"), COL(registration_id), COL(revision),
        COL_WORD(status, registration_status_words), COL_WORD(substatus, registration_substatus_words),
-       COL(assigned_hub), COL(device_id), COL(error_code), COL(error_message), COL_TIME(operation_us, "operation_at"),
-       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL_TIME(now_us, "now"));
+       COL(assigned_hub), COL(device_id), COL(error_code), COL(error_message), COL(enrollment_group),
+       COL_TIME(operation_us, "operation_at"), COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"),
+       COL_TIME(now_us, "now"));
 
 DB_PARAMS(register, struct db_register_row, COL(device.id_scope), COL(device.registration_key), COL(registration_id),
           COL(scope_version), COL(enrollment_version), COL(enabled), COL(old_operation), COL(old_revision),

@@ -79,7 +79,8 @@ struct db_poll_found {
     struct uuid operation;
     int64_t revision;
     struct str registration_id, assigned_hub, device_id, error_message;
-    int status, substatus; /* enum registration_status, registration_substatus */
+    struct str enrollment_group; /* as above */
+    int status, substatus;       /* enum registration_status, registration_substatus */
     struct opt_i64 error_code;
     int64_t operation_us, created_us, updated_us;
 };

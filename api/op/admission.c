@@ -5,8 +5,12 @@
  * whether an id is enrolled, nor admit by a group a device that has an enrollment of its own. */
 #include "api/op/admission.h"
 
+#include <string.h>
+
 #include "api/shared.h"
 #include "core/limits.h"
+
+enum { TOLD_MAX = ERR_DETAIL_MAX - 32 }; /* bytes of the reasons of groups, before what tells how many more there are */
 
 static struct attest_claim claim_of(const struct admission *m)
 {
@@ -98,21 +102,56 @@ static void try_keys(struct admission *m, const struct db_group_found *const *gr
             return;
 }
 
+/* The reasons of so many groups as there is room for, the nearest first. */
+static void say_tried(struct arena *a, const struct db_group_found *const *groups, size_t count, size_t nearest,
+                      const struct err_detail *reasons, struct err_detail *d)
+{
+    struct text t;
+    size_t told = 1;
+    text_init(&t, a, sizeof d->text);
+    text_printf(&t, "the enrollment group \"%.*s\": %s", STR_ARG(groups[nearest]->id), d->text);
+    for (size_t i = 0; i < count && t.n + groups[i]->id.n + strlen(reasons[i].text) < TOLD_MAX; i++) {
+        if (i == nearest)
+            continue;
+        text_printf(&t, "; \"%.*s\": %s", STR_ARG(groups[i]->id), reasons[i].text);
+        told++;
+    }
+    if (told < count)
+        text_printf(&t, "; and %zu groups more", count - told);
+    err_say(d, NULL, "%.*s", STR_ARG(text_str(&t)));
+}
+
 /* By the nearest CA of a group; what it says is the reason of a refusal. */
 static void try_chain(struct admission *m, const struct db_group_found *const *groups, size_t count)
 {
     struct call *r = m->call;
     const struct attest_claim claim = claim_of(m);
     struct attest_row *rows = ARENA_NEW_ARRAY(r->arena, count, struct attest_row);
-    struct err_detail d = {.text = ""};
+    struct err_detail d = {.text = ""}, *reasons = ARENA_NEW_ARRAY(r->arena, count, struct err_detail);
     size_t nearest;
     for (size_t i = 0; i < count; i++)
         rows[i] = (struct attest_row){r->shared->ring, groups[i]->attestation};
-    err_t e = attest_nearest(r->arena, rows, count, &claim, &d, &nearest);
-    if (!e)
+    err_t e = attest_nearest(r->arena, rows, count, &claim, &d, reasons, &nearest);
+    if (!e) {
         (void)admit(m, groups[nearest], arena_lower(r->arena, claim.registration_id));
-    else if (!has_own(m))
+        return;
+    }
+    if (nearest < count)
+        say_tried(r->arena, groups, count, nearest, reasons, &d);
+    if (!has_own(m))
         r->log_detail = d;
+}
+
+static void say_no_group(struct admission *m)
+{
+    struct call *r = m->call;
+    struct sha256 hash = crypt_sha256(r->presented.leaf);
+    struct str thumbprint = enc_hex(r->arena, (struct bytes){hash.b, sizeof hash.b}, true);
+    if (!has_own(m))
+        err_say(&r->log_detail, NULL,
+                "the device showed the certificate with the SHA-256 thumbprint %s, and no enrollment group trusts "
+                "certificates",
+                thumbprint.p);
 }
 
 /* A device with an enrollment of its own is tried like a stranger, and refused whatever comes out: else the time would
@@ -122,6 +161,8 @@ static void search(struct admission *m, int type, const struct groups *all)
     struct call *r = m->call;
     const struct db_group_found **groups = ARENA_NEW_ARRAY(r->arena, all->count, const struct db_group_found *);
     size_t count = find_own_groups(m, all, groups);
+    if (!count && type == ATTEST_X509)
+        say_no_group(m);
     if (!count)
         return;
     if (!is_dear_lane(r))

@@ -36,6 +36,7 @@ static struct registration_state state_of(struct call *r, const struct db_poll_f
         s.assigned_hub = f->assigned_hub;
         s.device_id = f->device_id;
         s.substatus = substatus_for(r, f->substatus);
+        attest_tell(r->arena, &f->attestation, f->enrollment_group, &s);
     } else if (f->status == REG_FAILED) {
         s.error_code = f->error_code;
         s.error_message = f->error_message;
@@ -115,6 +116,8 @@ static err_t read_met(struct batch *b, struct polls *s, const struct db_device *
 static void take_poll(struct call *r, const struct admission *m, struct db_poll_found *f)
 {
     f->attestation = *admission_stored(m);
+    if (m->group)
+        f->enrollment_group = m->group->id;
     if (f->status == REG_ASSIGNED && assigned_hub_is_gone(r, f->assigned_hub, f->updated_us))
         f->status = REG_UNASSIGNED;
 }

@@ -234,6 +234,17 @@ struct bytes attest_evidence(struct arena *a, const struct attest_stored *stored
     return type && type->evidence ? type->evidence(a, presented) : (struct bytes){NULL, 0};
 }
 
+void attest_tell(struct arena *a, const struct attest_stored *stored, struct str group, struct registration_state *to)
+{
+    const struct attest_type *type = type_of(stored->type);
+    struct admitted_by **at = type && type->told ? type->told(stored, to) : NULL;
+    if (!at)
+        return;
+    *at = ARENA_NEW(a, struct admitted_by);
+    if (stored->of_group)
+        (*at)->enrollment_group_id = group;
+}
+
 /* --- a device is handed keys -------------------------------------------------------------------------------------- */
 
 bool attest_is_handed(const struct attest_stored *stored)

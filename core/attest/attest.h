@@ -81,9 +81,9 @@ bool attest_may_be_signed(struct arena *a, const struct attest_claim *claim);
 
 /* Of an instance's groups that trust certificates, the one whose CA stands nearest to the leaf that was presented
  * decides: *ret is its place. UNAUTHORIZED, with the reason in `d`, when it refuses or there is none; of groups that do
- * not open none decides. */
+ * not open none decides. Then *ret is whose reason that is (`count`: nobody's), and ret_reasons has that of each. */
 err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
-                     struct err_detail *d, size_t *ret);
+                     struct err_detail *d, struct err_detail *ret_reasons, size_t *ret);
 
 /* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and
  * `d` names it, for the device. */
@@ -103,6 +103,11 @@ enum attest_cost attest_cost(const struct attest_stored *stored);
 /* What a good check leaves for the hub's identity that the row does not say: which of the certificates it was, as its
  * SHA-256. The registration keeps it; p NULL: the row says all. */
 struct bytes attest_evidence(struct arena *a, const struct attest_stored *stored, const struct presented *presented);
+
+/* What an assigned device is told of that by which it was admitted; `group` is the enrollment group's id, if it was
+ * one.
+ */
+void attest_tell(struct arena *a, const struct attest_stored *stored, struct str group, struct registration_state *to);
 
 /* Are its devices handed keys that only they can take in? */
 bool attest_is_handed(const struct attest_stored *stored);

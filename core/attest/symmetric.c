@@ -143,11 +143,25 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
         TRY(open_keys(a, row, d, &keys));
     else
         seal_nobodys(a, row);
+    if (enrolled && !c->presented->authorization.n)
+        return err_say(d, E(UNAUTHORIZED), "the device sent no token; the enrollment has symmetric keys");
     TRY(attest_check_token(a, c, &keys, d));
     if (!enrolled)
         return err_say(d, E(UNAUTHORIZED), "there is no enrollment of this registration id");
     return NULL;
 }
 
-const struct attest_type attest_symmetric = {
-    .for_groups = true, .kept = kept, .pack = pack, .show = show, .mask = mask, .check = check, .hub = hub};
+/* Clients know the member beside groups alone. */
+static struct admitted_by **told(const struct attest_stored *stored, struct registration_state *to)
+{
+    return stored->of_group ? &to->symmetric_key : NULL;
+}
+
+const struct attest_type attest_symmetric = {.for_groups = true,
+                                             .kept = kept,
+                                             .pack = pack,
+                                             .show = show,
+                                             .mask = mask,
+                                             .check = check,
+                                             .hub = hub,
+                                             .told = told};

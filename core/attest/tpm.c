@@ -89,15 +89,20 @@ static err_t pack(struct arena *a, const struct attestation *in, const struct at
 
 /* --- shown -------------------------------------------------------------------------------------------------------- */
 
-/* A public area as clients know it: a TPM2B_PUBLIC, in base64. */
-static struct str public_text(struct arena *a, struct bytes area)
+/* A public area as clients know it: a TPM2B_PUBLIC. */
+static struct bytes public_bytes(struct arena *a, struct bytes area)
 {
     struct text t;
     text_init(&t, a, 2 + area.n);
     text_add_char(&t, (char)(area.n >> 8));
     text_add_char(&t, (char)(area.n & 0xff));
     text_add(&t, (struct str){(const char *)area.p, area.n});
-    return enc_base64(a, (struct bytes){(const uint8_t *)t.p, t.n});
+    return (struct bytes){(const uint8_t *)t.p, t.n};
+}
+
+static struct str public_text(struct arena *a, struct bytes area)
+{
+    return enc_base64(a, public_bytes(a, area));
 }
 
 /* Both are public, and the keys for the hub are shown to nobody. */
@@ -125,14 +130,23 @@ static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evi
 
 /* --- checked ------------------------------------------------------------------------------------------------------ */
 
+/* Both are told by the check words of what clients know, which can be made of it with any tool. */
+static err_t refuse_key(struct arena *a, const char *which, struct bytes shown, struct bytes stored,
+                        struct err_detail *d)
+{
+    return err_say(d, E(UNAUTHORIZED),
+                   "the %s key is not the enrollment's: its check word is %s, that of the enrollment's is %s", which,
+                   keypair_check_word(a, public_bytes(a, shown)).p, keypair_check_word(a, public_bytes(a, stored)).p);
+}
+
 /* A storage root key belongs to its TPM only as long as nobody clears that; so it counts when the enrollment names one.
  */
-static err_t check_shown(const struct presented *p, const struct stored *s, struct err_detail *d)
+static err_t check_shown(struct arena *a, const struct presented *p, const struct stored *s, struct err_detail *d)
 {
     if (!crypt_same(p->tpm_endorsement, s->endorsement))
-        return err_say(d, E(UNAUTHORIZED), "the endorsement key is not the enrollment's");
+        return refuse_key(a, "endorsement", p->tpm_endorsement, s->endorsement, d);
     if (s->root.n && p->tpm_root.n && !crypt_same(p->tpm_root, s->root))
-        return err_say(d, E(UNAUTHORIZED), "the storage root key is not the enrollment's");
+        return refuse_key(a, "storage root", p->tpm_root, s->root, d);
     if (!s->root.n && !p->tpm_root.n)
         return err_say(d, E(UNAUTHORIZED), "the device sent no storage root key, and the enrollment has none");
     return NULL;
@@ -142,7 +156,20 @@ static err_t refuse(struct arena *a, const struct attest_row *row, const struct 
 {
     struct stored s = NOTHING;
     TRY(open_stored(a, row, d, &s));
-    return c->presented->tpm_endorsement.p ? check_shown(c->presented, &s, d) : NULL;
+    return c->presented->tpm_endorsement.p ? check_shown(a, c->presented, &s, d) : NULL;
+}
+
+static err_t check_nonce(struct arena *a, const struct attest_claim *c, struct err_detail *d)
+{
+    static const struct keypair none = {{NULL, 0}, {NULL, 0}};
+    const struct keypair *nonce = c->handed ? c->handed : &none;
+    err_t e = attest_check_token(a, c, nonce, d);
+    if (e && nonce->primary.n && attest_may_be_signed(a, c))
+        err_say(d, e, "the device signed with another key than the one that its TPM was handed");
+    else if (e && attest_may_be_signed(a, c))
+        err_say(d, e,
+                "the device signed, and no challenge is open: the last one was met, is over, or was never asked for");
+    return e;
 }
 
 /* A token is a proof only with a key that this device's TPM was handed; polls bear the token alone. */
@@ -151,13 +178,12 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
     struct stored s = NOTHING;
     TRY(open_stored(a, row, d, &s));
     if (c->presented->tpm_endorsement.p)
-        TRY(check_shown(c->presented, &s, d));
+        TRY(check_shown(a, c->presented, &s, d));
     else if (!c->presented->authorization.n)
         return err_say(d, E(UNAUTHORIZED), "the enrollment has a TPM, and the device sent none and no token");
     if (!c->presented->authorization.n)
         return E(CHALLENGE);
-    static const struct keypair none = {{NULL, 0}, {NULL, 0}};
-    return attest_check_token(a, c, c->handed ? c->handed : &none, d);
+    return check_nonce(a, c, d);
 }
 
 /* --- handed to its TPM -------------------------------------------------------------------------------------------- */

@@ -41,6 +41,8 @@ struct attest_type {
     /* The part of a dear check that is cheap and refuses strangers; NULL: there is none. */
     err_t (*refuse)(struct arena *a, const struct attest_row *row, const struct attest_claim *claim,
                     struct err_detail *d);
+    /* Where its devices are told by what they were admitted; NULL, or gives NULL: nowhere. */
+    struct admitted_by **(*told)(const struct attest_stored *stored, struct registration_state *to);
     /* Of types whose devices are handed keys; NULL for others. `key` p NULL: that for the hub. */
     err_t (*device)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct sha256 *ret);
     err_t (*hand)(struct arena *a, const struct attest_row *row, struct bytes root, struct bytes key,

@@ -164,8 +164,9 @@ static err_t show(struct arena *a, const struct attest_row *row, struct err_deta
 
 /* --- checked ------------------------------------------------------------------------------------------------------ */
 
-static err_t check_leaf(struct arena *a, const struct attest_claim *c, const struct bytes stored[PARTS],
-                        struct err_detail *d)
+/* Is it one of the two that are stored? */
+static err_t check_which(struct arena *a, const struct attest_claim *c, const struct bytes stored[PARTS],
+                         struct err_detail *d)
 {
     struct bytes leaf = c->presented->leaf;
     if (!leaf.n)
@@ -174,7 +175,14 @@ static err_t check_leaf(struct arena *a, const struct attest_claim *c, const str
         return err_say(d, E(UNAUTHORIZED),
                        "the certificate with the SHA-256 thumbprint %s is neither of those that are stored: %s, %s",
                        thumbprint(a, leaf).p, thumbprint(a, stored[PRIMARY]).p, thumbprint(a, stored[SECONDARY]).p);
-    X509 *x X509_CLEANUP = x509_cert_open(leaf);
+    return NULL;
+}
+
+static err_t check_leaf(struct arena *a, const struct attest_claim *c, const struct bytes stored[PARTS],
+                        struct err_detail *d)
+{
+    TRY(check_which(a, c, stored, d));
+    X509 *x X509_CLEANUP = x509_cert_open(c->presented->leaf);
     if (!x)
         return err_say(d, E(UNAUTHORIZED), "the certificate cannot be read");
     TRY(x509_cert_dates(a, x, c->now_us, d));
@@ -190,6 +198,16 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
     return check_leaf(a, c, stored, d);
 }
 
+/* Whoever shows another certificate is refused as fast as an id that is not enrolled. */
+static err_t refuse(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
+{
+    struct bytes stored[PARTS];
+    if (row->stored.of_group)
+        return NULL;
+    TRY(open_certificates(a, row, d, stored));
+    return check_which(a, c, stored, d);
+}
+
 /* What the group trusts; nothing, with the reason in `d`, where that does not open. */
 static struct x509_trust trust_of(struct arena *a, const struct attest_row *row, struct err_detail *d)
 {
@@ -199,12 +217,12 @@ static struct x509_trust trust_of(struct arena *a, const struct attest_row *row,
 }
 
 err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
-                     struct err_detail *d, size_t *ret)
+                     struct err_detail *d, struct err_detail *ret_reasons, size_t *ret)
 {
     struct x509_trust *trusts = ARENA_NEW_ARRAY(a, count, struct x509_trust);
     for (size_t i = 0; i < count; i++)
         trusts[i] = trust_of(a, &groups[i], d);
-    return x509_chain_check(a, claim, trusts, count, d, ret);
+    return x509_chain_check(a, claim, trusts, count, d, ret_reasons, ret);
 }
 
 /* --- at the hub --------------------------------------------------------------------------------------------------- */
@@ -229,6 +247,12 @@ static err_t hub(struct arena *a, const struct attest_row *row, struct bytes evi
     return NULL;
 }
 
+static struct admitted_by **told(const struct attest_stored *stored, struct registration_state *to)
+{
+    (void)stored;
+    return &to->x509;
+}
+
 const struct attest_type attest_x509 = {.for_groups = true,
                                         .fits = fits,
                                         .kept = kept,
@@ -236,5 +260,7 @@ const struct attest_type attest_x509 = {.for_groups = true,
                                         .show = show,
                                         .mask = mask,
                                         .check = check,
+                                        .refuse = refuse,
                                         .evidence = evidence,
-                                        .hub = hub};
+                                        .hub = hub,
+                                        .told = told};

@@ -262,15 +262,18 @@ static bool is_better(const struct path *p, const struct path *than)
 }
 
 err_t x509_chain_check(struct arena *a, const struct attest_claim *claim, const struct x509_trust *trusts, size_t count,
-                       struct err_detail *d, size_t *ret)
+                       struct err_detail *d, struct err_detail *ret_reasons, size_t *ret)
 {
     struct shown shown SHOWN_CLEANUP = {NULL, NULL};
     struct path best = {.trusted = false};
+    *ret = count;
     TRY(read_shown(claim->presented, &shown, d));
     err_say(&best.reason, NULL, "there is nobody who trusts certificates");
     for (size_t i = 0; i < count; i++) {
         struct path p = {.trust = &trusts[i], .claim = claim, .shown = &shown, .arena = a};
         build(&p);
+        if (ret_reasons)
+            ret_reasons[i] = p.reason;
         if (i && !is_better(&p, &best))
             continue;
         best = p;

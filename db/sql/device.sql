@@ -35,7 +35,7 @@ SELECT g.id_scope, g.key, true AS of_group, g.attestation_type, g.attestation_se
 -- name: poll_lookup -> poll_found reads
 SELECT u.n, e.id_scope, e.key, e.of_group, e.attestation_type, e.attestation_sealed,
        r.registration_id, r.operation_id, r.revision, r.status, r.substatus, r.assigned_hub, r.device_id,
-       r.error_code, r.error_message, r.operation_at, r.created_at, r.updated_at, now()
+       r.error_code, r.error_message, r.enrollment_group, r.operation_at, r.created_at, r.updated_at, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group,

@@ -57,7 +57,7 @@ static void leads_nowhere(struct arena *a, struct bytes in)
     const struct x509_trust trust = {.anchors = &ca, .anchor_count = 1};
     struct err_detail d = {""};
     size_t who;
-    HOLDS(x509_chain_check(a, &claim, &trust, 1, &d, &who) == E(UNAUTHORIZED) && *d.text);
+    HOLDS(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who) == E(UNAUTHORIZED) && *d.text);
 }
 
 static void admits_by_itself_alone(struct arena *a, struct bytes in)

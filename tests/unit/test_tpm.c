@@ -289,7 +289,9 @@ static void its_own_endorsement_key_is_challenged_and_no_other(void **state)
     assert_err(check(*state, &rooted, (struct shown){&ours, true, {NULL, 0}}, NULL, &d), CHALLENGE);
     assert_err(check(*state, &row, (struct shown){&cleared, false, {NULL, 0}}, NULL, &d), CHALLENGE);
     assert_err(check(*state, &row, (struct shown){&strangers, false, {NULL, 0}}, NULL, &d), UNAUTHORIZED);
-    assert_says(d, "endorsement key is not the enrollment's");
+    assert_says(d, "endorsement key is not the enrollment's: its check word is ");
+    assert_says(d, keypair_check_word(*state, strangers.endorsement_public).p);
+    assert_says(d, keypair_check_word(*state, ours.endorsement_public).p);
     assert_err(check(*state, &rooted, (struct shown){&cleared, false, {NULL, 0}}, NULL, &d), UNAUTHORIZED);
     assert_says(d, "storage root key is not the enrollment's");
     assert_err(check(*state, &row, (struct shown){&ours, true, {NULL, 0}}, NULL, &d), UNAUTHORIZED);
@@ -309,7 +311,11 @@ static void a_nonce_that_it_was_handed_admits_and_nothing_else(void **state)
     assert_ok(check(*state, &row, (struct shown){NULL, false, nonce}, &both, &d));
     assert_err(check(*state, &row, (struct shown){&strangers, false, nonce}, &both, &d), UNAUTHORIZED);
     assert_err(check(*state, &row, (struct shown){&ours, false, nonce}, &one, &d), UNAUTHORIZED);
+    assert_err(check(*state, &row, (struct shown){&ours, false, older}, &(struct keypair){nonce, {NULL, 0}}, &d),
+               UNAUTHORIZED);
+    assert_says(d, "signed with another key than the one that its TPM was handed");
     assert_err(check(*state, &row, (struct shown){&ours, false, nonce}, NULL, &d), UNAUTHORIZED);
+    assert_says(d, "no challenge is open");
     assert_err(check(*state, &row, (struct shown){&ours, false, hub}, &both, &d), UNAUTHORIZED);
     assert_err(check(*state, &row, (struct shown){&ours, false, {(const uint8_t *)"", 0}}, &one, &d), UNAUTHORIZED);
 }

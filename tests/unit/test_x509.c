@@ -358,12 +358,12 @@ static void of_groups_the_nearest_decides(void **state)
     struct err_detail d = {""};
     size_t who = 9;
     groups[0].stored.key = STR("another row");
-    assert_ok(attest_nearest(a, groups, 3, &claim, &d, &who));
+    assert_ok(attest_nearest(a, groups, 3, &claim, &d, NULL, &who));
     assert_int_equal(who, 2);
     groups[2].stored.type = ATTEST_SYMMETRIC_KEY;
-    assert_ok(attest_nearest(a, groups, 3, &claim, &d, &who));
+    assert_ok(attest_nearest(a, groups, 3, &claim, &d, NULL, &who));
     assert_int_equal(who, 1);
-    assert_err(attest_nearest(a, groups, 1, &claim, &d, &who), UNAUTHORIZED);
+    assert_err(attest_nearest(a, groups, 1, &claim, &d, NULL, &who), UNAUTHORIZED);
     assert_err(attest_check(a, &groups[1], &claim, &d), UNAUTHORIZED);
     assert_says(d, "the nearest decides");
     assert_int_equal(attest_group_type(a, &claim), ATTEST_X509);
@@ -449,7 +449,10 @@ static void another_credential_is_refused(void **state)
     assert_err(check(a, &row, twin, ID, MADE_AT_US, &d), UNAUTHORIZED); /* the key does not stand for the certificate */
     assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
     assert_says(d, "showed no certificate");
+    presented.leaf = made_der(a, second);
+    assert_err(attest_refuse(a, &row, &claim, &d), UNAUTHORIZED); /* and without a look into it */
     presented.leaf = made_der(a, first);
+    assert_ok(attest_refuse(a, &row, &claim, &d));
     assert_ok(attest_check(a, &row, &claim, &d));
     presented.tpm_sent = true;
     assert_err(attest_body(&row.stored, &presented, &d), BAD_FIELD);

@@ -121,7 +121,7 @@ describe('device: answers', { concurrency: 4 }, () => {
     assert.equal(done.json.status, 'assigned');
     const state = done.json.registrationState;
     for (const member of ['registrationId', 'createdDateTimeUtc', 'lastUpdatedDateTimeUtc', 'assignedHub', 'deviceId', 'status', 'substatus', 'etag']) assert.ok(state[member], member);
-    for (const member of ['payload', 'errorCode', 'errorMessage']) assert.equal(state[member], undefined, member);
+    for (const member of ['payload', 'errorCode', 'errorMessage', 'tpm', 'x509', 'symmetricKey']) assert.equal(state[member], undefined, member);
     assert.deepEqual([state.assignedHub, state.deviceId, state.status, state.substatus], [made.hubs[0].host, device.id, 'assigned', 'initialAssignment']);
     assert.match(Buffer.from(state.etag, 'base64').toString(), /^".*"$/);
   });

@@ -4,6 +4,7 @@
 
 const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
@@ -11,6 +12,7 @@ const tls = require('node:tls');
 const { execFileSync, spawn } = require('node:child_process');
 const { describe, test } = require('node:test');
 const { assert, stack, idscope, second, expect, fresh, sas, atRest, scene, Idscope, sleep, until } = require('../kit');
+const { make } = require('../../lib/certificates');
 const { SoftTpm } = require('../../lib/tpm');
 
 const PLAIN = 8080; // as run.sh says
@@ -232,13 +234,15 @@ describe('doors: bodies', () => {
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
 
-// Asks on one kept connection of the second deployment; gives the time, the status and the words.
-function asker(t) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+// Asks on one kept connection of the second deployment; gives the time, the status and the words. `shown`: through the edge, with that certificate.
+function asker(t, shown) {
+  const client = shown ? https : http;
+  const agent = new client.Agent({ keepAlive: true, maxSockets: 1, ...(shown && { ca: fs.readFileSync(second.idscope.env.IDSCOPE_CA), cert: shown.cert, key: shown.key }) });
+  const to = shown ? { host: '127.0.0.2', port: 443, servername: 'global.dps.second.test' } : { host: '127.0.0.1', port: SECOND };
   t.after(() => agent.destroy());
   return ({ method, host, target, authorization, body = '' }) => new Promise((resolve, reject) => {
     const begun = process.hrtime.bigint();
-    const request = http.request({ method, agent, host: '127.0.0.1', port: SECOND, path: target,
+    const request = client.request({ method, agent, ...to, path: target,
       headers: { Host: host, ...(authorization && { Authorization: authorization }), 'Content-Type': 'application/json', 'Content-Length': body.length } });
     request.on('error', reject);
     request.on('response', (response) => {
@@ -316,6 +320,24 @@ describe('doors: strangers', () => {
     const before = await dear();
     await refusedAlike(t, 'TPM', ask, { wrongKey: () => call(id), unknownId: (i) => call(`nobody-${i}`) });
     assert.equal(await dear(), before);
+  });
+
+  test('a wrong certificate is refused like an unknown registration id and like one with keys, in words and time, also where CAs of groups are asked', async (t) => {
+    const made = await scene(t, { hubs: 1 }, second.idscope);
+    const [foreign, keyed, id] = [make('Foreign CA', { ca: true }), await made.enroll(), fresh('unit')];
+    const put = async (at, body) => expect(at, await second.idscope.service(made.instance, 'PUT', at, { body }), 200);
+    await put(`/enrollments/${id}`, { registrationId: id, attestation: { type: 'x509', x509: { clientCertificates: { primary: { certificate: make(id).cert } } } } });
+    const leaf = make(id, { by: foreign });
+    const ask = asker(t, { ...leaf, cert: leaf.cert + foreign.cert });
+    const call = ([method, rest], whom) => ({ method, host: 'global.dps.second.test', target: `/${made.idScope}/registrations/${whom}${rest}?api-version=2021-10-01`, body: method === 'GET' ? '' : '{}' });
+    const strangers = (asked) => ({ wrongKey: () => call(asked, keyed.id), wrongCertificate: () => call(asked, id), unknownId: (i) => call(asked, `nobody-${i}`) });
+    const dear = async () => (await second.stack.metrics('api1'))['idscope_lane_calls_total{lane="device-dear"}'];
+    const before = await dear();
+    await refusedAlike(t, 'certificate', ask, strangers(ASKED.register));
+    assert.equal(await dear(), before, 'they cost no look at a public key');
+    for (let n = 0; n < 5; n++)
+      await put(`/enrollmentGroups/line-${n}`, { enrollmentGroupId: `line-${n}`, attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate: make(`CA ${n}`, { ca: true }).cert } } } } });
+    for (const [what, asked] of Object.entries(ASKED)) await refusedAlike(t, `${what}, certificate among groups`, ask, strangers(asked));
   });
 
   test('where there are enrollment groups, an unknown registration id is looked for as long as one whose key is wrong', async (t) => {

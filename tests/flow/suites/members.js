@@ -66,8 +66,8 @@ describe('members: with the client packages', () => {
     for (const [n, id] of ids.entries()) {
       const key = derive(n % 2 ? keys.secondaryKey : keys.primaryKey, id);
       const client = ProvisioningDeviceClient.create('localhost', made.idScope, new Http(), new SymmetricKeySecurityClient(id, key));
-      const { assignedHub, deviceId } = await client.register();
-      assert.equal(deviceId, id);
+      const { assignedHub, deviceId, symmetricKey } = await client.register();
+      assert.deepEqual([deviceId, symmetricKey], [id, { enrollmentGroupId: entry.enrollmentGroupId }]);
       const { authentication } = await made.identity(made.hubAt(assignedHub), id);
       assert.deepEqual(authentication.symmetricKey, { primaryKey: derive(keys.primaryKey, id), secondaryKey: derive(keys.secondaryKey, id) });
       const state = (await service.getDeviceRegistrationState(id)).responseBody;

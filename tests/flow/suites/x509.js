@@ -62,7 +62,7 @@ describe('x509: with the client packages as they are', () => {
 
   test('it registers with the self-signed one; its hub knows the thumbprint', async () => {
     const result = await withSdk(first);
-    assert.deepEqual([result.status, result.deviceId, result.assignedHub], ['assigned', id, made.hubs[0].host]);
+    assert.deepEqual([result.status, result.deviceId, result.assignedHub, result.x509], ['assigned', id, made.hubs[0].host, {}]);
     assert.deepEqual(await identity(), { symmetricKey: {}, x509Thumbprint: { primaryThumbprint: first.thumbprint, secondaryThumbprint: null }, type: 'selfSigned' });
   });
 
@@ -265,7 +265,7 @@ describe('x509: enrollment groups', { concurrency: 4 }, () => {
     const id = fresh('member');
     const one = device(id);
     const result = await ProvisioningDeviceClient.create(HOST, made.idScope, new Http(), new X509Security(id, { cert: one.cert, key: one.key })).register();
-    assert.deepEqual([result.status, result.deviceId, result.substatus], ['assigned', id, 'initialAssignment']);
+    assert.deepEqual([result.status, result.deviceId, result.substatus, result.x509], ['assigned', id, 'initialAssignment', { enrollmentGroupId: regions }]);
     const { authentication } = await made.identity(made.hubs[0], id);
     assert.deepEqual([authentication.type, authentication.x509Thumbprint.primaryThumbprint], ['selfSigned', one.thumbprint]);
     assert.equal((await service.getDeviceRegistrationState(id)).responseBody.enrollmentGroupId, regions);

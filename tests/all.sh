@@ -21,6 +21,7 @@ flow       | flow                                 | ^(ℹ|#) (tests|pass|fail|ca
 crash      | crash CRASH_DEVICES=5000             | ^crash: 
 fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z]+: 
 tsan       | tsan                                 | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: |^tsan: 
+large      | bench-large-smoke                    | ^bench-large: 
 bench      | bench-smoke                          | ^bench[a-z-]*: |^Aims?|measurements in 
 TABLE
 }

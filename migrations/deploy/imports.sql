@@ -120,7 +120,8 @@ CREATE FUNCTION idscope.import_device_id_taken(i idscope.import, device text, wa
 COMMENT ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint) IS 'The earlier line of an import whose device has the device id that a row of it wants (NULL: its registration id); NULL: none';
 REVOKE ALL ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint) FROM PUBLIC;
 
--- The rules of enrollment_insert, for many rows. Behind the lock that single writes share, so that none of them passes by.
+-- The rules of enrollment_insert, for many rows, each found by one look in an index (LIMIT 1: never by a hash of all that there is). Whose a device
+-- id is the functions say; most ids are nobody's, which costs no call. Behind the lock that single writes share, so that none of them passes by.
 CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes boolean, groups_most bigint, errors_most bigint)
     RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
     LANGUAGE sql VOLATILE
@@ -133,19 +134,29 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
          LIMIT at_most),
          placed AS MATERIALIZED (
         SELECT b.*, CASE WHEN of_group THEN 'enrollmentGroupId' ELSE 'registrationId' END AS member,
-               CASE WHEN NOT of_group THEN idscope.device_id_taken(id_scope, registration_key, device_id) END AS taken_by,
-               CASE WHEN NOT of_group THEN idscope.import_device_id_taken(i, registration_key, device_id, line) END AS taken_in,
-               (SELECT min(line) FROM idscope.import_enrollment e
-                 WHERE e.id_scope = b.id_scope AND e.import_id = b.import_id AND e.registration_key = b.registration_key AND e.line < b.line) AS stands_in,
-               EXISTS (SELECT 1 FROM idscope.enrollment e
-                        WHERE e.id_scope = b.id_scope AND e.of_group = b.of_group AND e.registration_key = b.registration_key) AS is_there,
+               CASE WHEN NOT of_group AND (device_id IS NOT NULL OR named.here) THEN idscope.device_id_taken(id_scope, registration_key, device_id) END AS taken_by,
+               CASE WHEN NOT of_group AND (device_id IS NOT NULL OR named.beside) THEN idscope.import_device_id_taken(i, registration_key, device_id, line) END AS taken_in,
+               (SELECT line FROM idscope.import_enrollment e
+                 WHERE e.id_scope = b.id_scope AND e.import_id = b.import_id AND e.registration_key = b.registration_key AND e.line < b.line
+                 ORDER BY line
+                 LIMIT 1) AS stands_in,
+               (SELECT true FROM idscope.enrollment e
+                 WHERE e.id_scope = b.id_scope AND e.of_group = b.of_group AND e.registration_key = b.registration_key
+                 LIMIT 1) AS is_there,
                CASE WHEN iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL THEN idscope.hub_unlinked(id_scope, array_append(iot_hubs, iot_hub_host_name)) END AS unlinked,
                CASE WHEN of_group
                     THEN (SELECT count(*) FROM idscope.enrollment e WHERE e.id_scope = b.id_scope AND e.of_group AND e.attestation_type = b.attestation_type)
                          + row_number() OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most END AS is_crowded
-          FROM bite b),
+          FROM bite b
+         CROSS JOIN LATERAL (
+                SELECT (SELECT true FROM idscope.enrollment e
+                         WHERE e.id_scope = b.id_scope AND lower(e.device_id COLLATE "C") = b.registration_key AND e.device_id IS NOT NULL
+                         LIMIT 1) AS here,
+                       (SELECT true FROM idscope.import_enrollment e
+                         WHERE e.id_scope = b.id_scope AND e.import_id = b.import_id AND lower(e.device_id COLLATE "C") = b.registration_key AND e.device_id IS NOT NULL
+                         LIMIT 1) AS beside) named),
          judged AS MATERIALIZED (
-        SELECT p.*, gen_random_uuid() AS etag, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version,
+        SELECT p.*, gen_random_uuid() AS etag, clock.version,
                CASE WHEN stands_in IS NOT NULL THEN format('%s: line %s has it already.', member, stands_in)
                     WHEN is_there THEN format('%s: there is one of this id.', member)
                     WHEN unlinked IS NOT NULL
@@ -155,7 +166,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                     WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.'
                 END AS message,
                CASE WHEN stands_in IS NULL AND is_there THEN 409001 WHEN is_crowded THEN 403001 ELSE 400004 END AS code
-          FROM placed p),
+          FROM placed p CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version OFFSET 0) clock),
          inserted AS (
         INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                         attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
@@ -172,15 +183,16 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
           FROM judged
          WHERE writes AND message IS NULL AND num_nonnulls(initial_twin, optional_device_information, webhook_sealed) > 0),
          noted AS (
-        SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'imported'))
-          FROM inserted),
+        SELECT idscope.notes(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, array_agg(id_scope || '/' || registration_key), jsonb_build_object('change', 'imported')) AS count
+          FROM inserted
+         GROUP BY of_group),
          told AS (
         INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
         SELECT id_scope, import_id, line, registration_id, code, left(message, 400)
           FROM judged
          WHERE message IS NOT NULL
          LIMIT greatest(0, errors_most - i.refused))
-    SELECT count(*), (SELECT count(*) FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
+    SELECT count(*), (SELECT coalesce(sum(count), 0)::bigint FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
            (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
       FROM judged
     $$;
@@ -201,9 +213,11 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
          LIMIT at_most),
          placed AS MATERIALIZED (
         SELECT b.*, e.of_group, e.enrollment_inputs, s.inputs_version, idscope.hub_unlinked(b.id_scope, ARRAY[b.assigned_hub]) AS unlinked,
-               (SELECT min(line) FROM idscope.import_registration r
-                 WHERE r.id_scope = b.id_scope AND r.import_id = b.import_id AND r.registration_key = b.registration_key AND r.line < b.line) AS stands_in,
-               EXISTS (SELECT 1 FROM idscope.registration r WHERE r.id_scope = b.id_scope AND r.registration_key = b.registration_key) AS is_there
+               (SELECT line FROM idscope.import_registration r
+                 WHERE r.id_scope = b.id_scope AND r.import_id = b.import_id AND r.registration_key = b.registration_key AND r.line < b.line
+                 ORDER BY line
+                 LIMIT 1) AS stands_in,
+               (SELECT true FROM idscope.registration r WHERE r.id_scope = b.id_scope AND r.registration_key = b.registration_key LIMIT 1) AS is_there
           FROM bite b
          CROSS JOIN LATERAL (SELECT inputs_version FROM idscope.scope WHERE id_scope = b.id_scope LIMIT 1) s
           LEFT JOIN LATERAL idscope.enrolled(b.id_scope, b.registration_key, lower(b.enrollment_group)) e ON true),
@@ -228,14 +242,14 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
          ORDER BY registration_key
         RETURNING id_scope, registration_key),
          noted AS (
-        SELECT idscope.note('registration', id_scope || '/' || registration_key, jsonb_build_object('change', 'imported')) FROM inserted),
+        SELECT idscope.notes('registration', array_agg(id_scope || '/' || registration_key), jsonb_build_object('change', 'imported')) AS count FROM inserted),
          told AS (
         INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
         SELECT id_scope, import_id, line, registration_id, code, left(message, 400)
           FROM judged
          WHERE message IS NOT NULL
          LIMIT greatest(0, errors_most - i.refused))
-    SELECT count(*), (SELECT count(*) FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
+    SELECT count(*), (SELECT coalesce(sum(count), 0)::bigint FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
            (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
       FROM judged
     $$;

@@ -3,6 +3,7 @@
 
 BEGIN;
 
+DROP FUNCTION idscope.notes(text, text[], jsonb);
 DROP FUNCTION idscope.note(text, text, jsonb);
 DROP TABLE idscope.audit_event;
 

@@ -10,7 +10,7 @@ $(LOAD_PROGRAMS):
 
 -include $(wildcard $(OUT)/tests/load/*.d)
 
-.PHONY: bench bench-smoke bench-pairs bench-programs
+.PHONY: bench bench-smoke bench-large bench-large-smoke bench-pairs bench-programs
 bench-programs:
 	@$(MAKE) --no-print-directory build FLAVOR=release
 	@$(MAKE) --no-print-directory $(patsubst $(OUT)/%,build/release/%,$(LOAD_PROGRAMS)) FLAVOR=release
@@ -23,3 +23,9 @@ bench-smoke: bench-programs ## the same with small numbers: does it run, does it
 
 bench-pairs: deps ## the main rows beside another commit's: median of alternating pairs (BASE=HEAD~1 PAIRS=5)
 	@node tests/load/pairs.js
+
+bench-large: deps bench-programs ## a list of a million enrollments: imported, asked, registered with; no time box
+	@node tests/load/large.js
+
+bench-large-smoke: bench-programs ## the same with small numbers
+	@BENCH_SMOKE=1 node tests/load/large.js

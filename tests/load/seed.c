@@ -4,7 +4,8 @@
  *
  *     seed RING-FILE SCOPES-FILE FLEET-SIZE | psql -c "$(seed copy)"
  *
- * Every scope gets the whole fleet. `seed copy` prints the COPY statement that fits the rows. */
+ * Every scope gets the whole fleet. `seed copy` prints the COPY statement that fits the rows. `seed ndjson FLEET-SIZE`
+ * prints the fleet as POST /enrollments/import takes it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,11 +35,16 @@ static struct key_ring *ring_of(struct arena *a, const char *path)
     return ring;
 }
 
+static struct symmetric_key keys_of(struct arena *a, uint64_t number)
+{
+    return (struct symmetric_key){enc_base64(a, fleet_key(a, number, "primary")),
+                                  enc_base64(a, fleet_key(a, number, "secondary"))};
+}
+
 static struct str sealed_hex(struct arena *a, const struct key_ring *ring, struct str scope, struct str id,
                              uint64_t number)
 {
-    struct symmetric_key keys = {enc_base64(a, fleet_key(a, number, "primary")),
-                                 enc_base64(a, fleet_key(a, number, "secondary"))};
+    struct symmetric_key keys = keys_of(a, number);
     const struct attestation sent = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &keys};
     const struct attest_row row = {ring, {.id_scope = scope, .key = id}};
     struct attest_stored stored;
@@ -55,15 +61,37 @@ static void put_row(struct arena *a, const struct key_ring *ring, struct str sco
            enc_uuid(a, &etag).p);
 }
 
+static void put_line(struct arena *a, uint64_t number)
+{
+    struct symmetric_key keys = keys_of(a, number);
+    printf("{\"registrationId\":\"%s\",\"attestation\":{\"type\":\"symmetricKey\",\"symmetricKey\":{"
+           "\"primaryKey\":\"%s\",\"secondaryKey\":\"%s\"}}}\n",
+           fleet_id(a, number).p, keys.primary.p, keys.secondary.p);
+}
+
+static int put_lines(int64_t size)
+{
+    ARENA_CLEANUP struct arena *row = arena_new();
+    setvbuf(stdout, NULL, _IOFBF, 1 << 20);
+    for (int64_t n = 0; n < size; n++) {
+        put_line(row, (uint64_t)n);
+        arena_reset(row);
+    }
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
+    int64_t lines = 0;
+    if (argc == 3 && strcmp(argv[1], "ndjson") == 0 && dec_i64(str_of(argv[2]), 1, FLEET_SIZE_MAX, &lines))
+        return put_lines(lines);
     if (argc == 2 && strcmp(argv[1], "copy") == 0) {
         puts(copy_statement);
         return 0;
     }
     int64_t size = 0;
     if (argc != 4 || !dec_i64(str_of(argv[3]), 1, FLEET_SIZE_MAX, &size)) {
-        fprintf(stderr, "usage: seed RING-FILE SCOPES-FILE FLEET-SIZE | seed copy\n");
+        fprintf(stderr, "usage: seed RING-FILE SCOPES-FILE FLEET-SIZE | seed copy | seed ndjson FLEET-SIZE\n");
         return 2;
     }
     ARENA_CLEANUP struct arena *a = arena_new();

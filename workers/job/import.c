@@ -5,7 +5,7 @@
 #include "db/import.h"
 #include "workers/loop.h"
 
-enum { ROWS_AT_ONCE = 1000 };
+enum { ROWS_AT_ONCE = 2000 };
 
 static err_t go_on(struct job_context *c, const struct db_job *job, int64_t next_ms)
 {

@@ -1,10 +1,13 @@
 /* registration.c: registrations as the service plane sees them. It must never change what a registration says, only
  * forget one. */
-#include "db/registration.h"
+#include "db/enrollment.h"
 
 DB_ROW(registration, struct registration_row, REGISTRATION_COLS(, ""));
 DB_ROW(registration_outcome, struct registration_outcome, COL(live), COL(gone));
-DB_ROW(block_outcome, struct block_outcome, COL(live), COL(found));
+DB_PARAMS(block, struct registration_block, COL(blocked), COL(registration_id), COL(keys_sealed));
+DB_ROW(block_outcome, struct block_outcome, COL(live), COL(found), COL(written));
+DB_ROW(registration_member, struct registration_member, COL(registration_id), ATTESTATION_COLS,
+       COL(attestation.derived_from), COL(evidence));
 DB_ROW(registration_input, struct registration_input, COL(registration_id), COL(hash), COL(input));
 
 err_t db_registration_find(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
@@ -40,12 +43,19 @@ err_t db_registration_delete(struct db *db, struct arena *a, const struct regist
                   DB_ONCE, ret, sizeof *ret);
 }
 
-err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g, bool blocked,
-                            struct block_outcome *ret)
+err_t db_registration_member(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                             bool *ret_found, struct registration_member *ret)
+{
+    return db_first(db, a, DB_CALL(SQL_REGISTRATION_MEMBER, db_text(id_scope), db_text(registration_key)),
+                    DB_REPEATABLE, ret_found, ret, sizeof *ret);
+}
+
+err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g,
+                            const struct registration_block *b, struct block_outcome *ret)
 {
     return db_one(db, a,
                   DB_CALL(SQL_REGISTRATION_BLOCK, db_text(g->id_scope), db_i64(g->scope_version),
-                          db_text(g->registration_key), db_bool(blocked)),
+                          db_text(g->registration_key), DB_MEMBERS(block, b)),
                   DB_ONCE, ret, sizeof *ret);
 }
 

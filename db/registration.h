@@ -2,7 +2,7 @@
 #ifndef IDSCOPE_DB_REGISTRATION_H
 #define IDSCOPE_DB_REGISTRATION_H
 
-#include "core/model.h"
+#include "core/attest/attest.h"
 #include "db/db.h"
 
 /* A registration with what its etag is made from. */
@@ -55,13 +55,28 @@ struct registration_outcome {
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,
                              struct registration_outcome *ret);
 
-/* Blocks a device, or ends that. */
-struct block_outcome {
-    bool live;  /* false: the instance is not what it was checked against */
-    bool found; /* there is an enrollment */
+/* A device that registered, and the enrollment that admits it, nothing when that is gone. */
+struct registration_member {
+    struct str registration_id;
+    struct attest_stored attestation;
+    struct bytes evidence;
 };
-err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g, bool blocked,
-                            struct block_outcome *ret);
+err_t db_registration_member(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,
+                             bool *ret_found, struct registration_member *ret);
+
+/* Blocks a device, or ends that. */
+struct registration_block {
+    bool blocked;
+    struct str registration_id; /* of an enrollment that is added for a group's device, with its sealed keys; absent: */
+    struct bytes keys_sealed;   /* none is */
+};
+struct block_outcome {
+    bool live;    /* false: the instance is not what it was checked against */
+    bool found;   /* there was an enrollment of its own */
+    bool written; /* its, or the one that was added */
+};
+err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g,
+                            const struct registration_block *b, struct block_outcome *ret);
 
 /* The inputs of the last choice: their hash and canonical text; absent while there was none. */
 struct registration_input {

@@ -4,6 +4,7 @@
 #include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/op/stale.h"
+#include "api/shared.h"
 #include "db/enrollment.h"
 
 err_t op_registration_get(struct call *r)
@@ -87,6 +88,39 @@ err_t op_registration_delete(struct call *r)
     return stale_retry(r, delete_work, &key);
 }
 
+/* What an enrollment that keeps a group's device out holds: the keys that the device derives, so that it is told that
+ * it is disabled; any keys when it shows a certificate, or nothing of its group opens. */
+static err_t seal_keys(struct call *r, const struct registration_member *m, struct str key, struct bytes *ret)
+{
+    const struct attest_row member = {r->shared->ring, m->attestation};
+    const struct attest_row own = {r->shared->ring, {.id_scope = r->instance->id_scope, .key = key}};
+    struct hub_authentication derived = {.symmetric_key = NULL};
+    struct symmetric_key any = {.primary = {NULL, 0}};
+    struct attest_stored stored;
+    if (m->attestation.sealed.p && attest_hub_identity(r->arena, &member, m->evidence, &r->log_detail, &derived))
+        derived.symmetric_key = NULL;
+    const struct attestation in = {.type = ATTEST_SYMMETRIC_KEY,
+                                   .symmetric_key = derived.symmetric_key ? derived.symmetric_key : &any};
+    TRY(attest_seal(r->arena, &own, &in, &r->detail, &stored));
+    *ret = stored.sealed;
+    return NULL;
+}
+
+/* A group's device gets an enrollment of its own, whose place is before the group's. */
+static err_t block_member(struct call *r, const struct registration_guard *g, struct block_outcome *ret)
+{
+    struct registration_member m;
+    bool found;
+    TRY(db_registration_member(r->db, r->arena, g->id_scope, g->registration_key, &found, &m));
+    if (!found)
+        return E(ENROLLMENT_NOT_FOUND);
+    if (m.attestation.sealed.p && !m.attestation.of_group)
+        return E(STALE);
+    struct registration_block b = {.blocked = true, .registration_id = m.registration_id};
+    TRY(seal_keys(r, &m, g->registration_key, &b.keys_sealed));
+    return db_registration_block(r->db, r->arena, g, &b, ret);
+}
+
 struct block {
     struct str key;
     bool blocked;
@@ -97,11 +131,14 @@ static err_t block_work(struct call *r, void *context)
     const struct block *b = context;
     const struct registration_guard guard = {
         .id_scope = r->instance->id_scope, .scope_version = r->instance->version, .registration_key = b->key};
+    const struct registration_block own = {.blocked = b->blocked};
     struct block_outcome outcome;
-    TRY(db_registration_block(r->db, r->arena, &guard, b->blocked, &outcome));
-    if (!outcome.live)
-        return E(STALE);
-    return outcome.found ? call_reply_empty(r, 204) : E(ENROLLMENT_NOT_FOUND);
+    TRY(db_registration_block(r->db, r->arena, &guard, &own, &outcome));
+    if (outcome.live && !outcome.found && b->blocked)
+        TRY(block_member(r, &guard, &outcome));
+    if (outcome.written)
+        return call_reply_empty(r, 204);
+    return outcome.live && !outcome.found && !b->blocked ? E(ENROLLMENT_NOT_FOUND) : E(STALE);
 }
 
 static err_t block(struct call *r, bool blocked)

@@ -84,7 +84,7 @@ WITH live AS (
        SET registration_id = $5, device_id = $6, attestation_type = $7,
            attestation_sealed = coalesce($8, e.attestation_sealed), enabled = $9::text = 'enabled', allocation_policy = $10,
            iot_hubs = $11, iot_hub_host_name = $12, update_hub_assignment = $13, migrate_device_data = $14, iot_edge = $15,
-           etag = before.new_etag, version = e.version + 1,
+           by_block = false, etag = before.new_etag, version = e.version + 1,
            inputs_version = e.inputs_version
                             + CASE WHEN (e.allocation_policy, e.iot_hubs, e.iot_hub_host_name) IS DISTINCT FROM ($10, $11, $12)
                                    THEN 1 ELSE 0 END,

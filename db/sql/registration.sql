@@ -63,26 +63,64 @@ WITH live AS (
     SELECT idscope.note('registration', id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted')) FROM gone WHERE NOT $4)
 SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM gone) AND (SELECT count(*) FROM noted) <= 1 AS gone;
 
+-- name: registration_member -> registration_member
+-- $1 ID scope, $2 registration key: a device that registered, and the enrollment that admits it.
+SELECT r.registration_id, e.id_scope, e.key, e.of_group, e.attestation_type, e.attestation_sealed, r.derived_from, r.evidence
+  FROM idscope.registration r
+  LEFT JOIN LATERAL idscope.enrolled(r.id_scope, r.registration_key, lower(r.enrollment_group)) e ON true
+ WHERE r.id_scope = $1 AND r.registration_key = $2;
+
 -- name: registration_block -> block_outcome as actor
--- $1 ID scope, $2 its version, $3 registration key, $4 blocked from now on, or no more. The enrollment says so at once; the job takes it to the
--- identities that the device has or that are being made for it.
+-- $1 ID scope, $2 its version, $3 registration key, $4 blocked from now on, or no more; $5 the registration id of a group's device and $6 the sealed
+-- keys of the enrollment that is added for it, or NULL. The enrollment says so at once; the job takes it to the identities that the device has or that
+-- are being made for it. An assignment that runs begins again, so that none that began before ends behind this.
 WITH live AS (
-    SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
+    SELECT id_scope, gen_random_uuid() AS etag, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version
+      FROM idscope.scope
+     WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      before AS (
-    SELECT gen_random_uuid() AS new_etag, now() AS moment
+    SELECT by_block AND NOT $4::boolean AS goes, now() AS moment
       FROM idscope.enrollment
      WHERE id_scope = $1 AND NOT of_group AND registration_key = $3
        FOR UPDATE),
      written AS (
     UPDATE idscope.enrollment e
-       SET enabled = NOT $4::boolean, etag = before.new_etag, version = e.version + 1, updated_at = before.moment
+       SET enabled = NOT $4::boolean, etag = live.etag, version = e.version + 1, updated_at = before.moment
       FROM live, before
-     WHERE e.id_scope = $1 AND NOT e.of_group AND e.registration_key = $3
+     WHERE e.id_scope = $1 AND NOT e.of_group AND e.registration_key = $3 AND NOT before.goes
     RETURNING e.id_scope, e.registration_key),
+     removed AS (
+    DELETE FROM idscope.enrollment e
+     USING live, before
+     WHERE e.id_scope = $1 AND NOT e.of_group AND e.registration_key = $3 AND before.goes
+    RETURNING e.id_scope, e.registration_key),
+     added AS (
+    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, attestation_sealed, enabled, by_block, etag, version, inputs_version)
+    SELECT id_scope, $3, $5, 'symmetricKey', $6, false, true, etag, version, version
+      FROM live
+     WHERE $6::bytea IS NOT NULL AND NOT EXISTS (SELECT 1 FROM before)
+        ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
+    RETURNING id_scope, registration_key),
+     changed AS (
+    SELECT id_scope, registration_key FROM written
+     UNION ALL
+    SELECT id_scope, registration_key FROM removed
+     UNION ALL
+    SELECT id_scope, registration_key FROM added),
+     halted AS (
+    UPDATE idscope.registration r
+       SET revision = r.revision + 1
+      FROM changed c
+     WHERE r.id_scope = c.id_scope AND r.registration_key = c.registration_key AND r.status = 'assigning' AND $4
+    RETURNING r.id_scope, r.registration_key),
+     begun AS (
+    INSERT INTO idscope.job AS j (id_scope, kind, subject, due_at)
+    SELECT id_scope, 'assign', registration_key, now() FROM halted
+        ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE SET due_at = excluded.due_at, fence = j.fence + 1, attempt = 0),
      told AS (
     INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at)
     SELECT DISTINCT w.id_scope, 'hub_status', i.device_id, lower(i.host COLLATE "C"), jsonb_build_array(w.registration_key), now()
-      FROM written w
+      FROM changed w
      CROSS JOIN LATERAL (
             SELECT assigned_hub, device_id, target_hub, target_device_id
               FROM idscope.registration
@@ -94,8 +132,8 @@ WITH live AS (
        SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL, payload = excluded.payload),
      noted AS (
     SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', CASE WHEN $4 THEN 'blocked' ELSE 'unblocked' END))
-      FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM before) AND (SELECT count(*) FROM noted) <= 1 AS found;
+      FROM changed)
+SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM before) AS found, (SELECT count(*) FROM noted) > 0 AS written;
 
 -- name: registration_input -> registration_input
 -- $1 ID scope, $2 registration key: the inputs of the last choice

@@ -21,13 +21,15 @@ CREATE TABLE idscope.enrollment (
     update_hub_assignment boolean NOT NULL DEFAULT true,
     migrate_device_data  boolean NOT NULL DEFAULT true,
     iot_edge             boolean NOT NULL DEFAULT false,
+    by_block             boolean NOT NULL DEFAULT false,
     etag                 uuid NOT NULL,
     version              bigint NOT NULL DEFAULT 1,
     inputs_version       bigint NOT NULL DEFAULT 1,
     created_at           timestamptz NOT NULL DEFAULT now(),
     updated_at           timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id_scope, of_group, registration_key),
-    CONSTRAINT enrollment_group_names_no_device CHECK (NOT (of_group AND device_id IS NOT NULL))
+    CONSTRAINT enrollment_group_names_no_device CHECK (NOT (of_group AND device_id IS NOT NULL)),
+    CONSTRAINT enrollment_by_block_is_disabled CHECK (NOT (by_block AND (enabled OR of_group)))
 );
 COMMENT ON TABLE idscope.enrollment IS 'The enrollment list, of single devices and of groups: how devices prove who they are and what they get. Narrow: twins stand in enrollment_detail';
 COMMENT ON COLUMN idscope.enrollment.of_group IS 'An enrollment group, admitting every device whose key derives from its own; false: an individual enrollment';
@@ -36,6 +38,7 @@ COMMENT ON COLUMN idscope.enrollment.registration_id IS 'The same as the client 
 COMMENT ON COLUMN idscope.enrollment.device_id IS 'Wanted device id on the hub; NULL: the registration id';
 COMMENT ON COLUMN idscope.enrollment.attestation_type IS 'How the device proves who it is; says how attestation_sealed is to be read';
 COMMENT ON COLUMN idscope.enrollment.attestation_sealed IS 'Keys or certificates as one value, sealed under the key ring for this row and this type (core/attest)';
+COMMENT ON COLUMN idscope.enrollment.by_block IS 'Added to block a group''s device, and nobody changed it since: goes when the device is blocked no more';
 COMMENT ON COLUMN idscope.enrollment.version IS 'Rises with each change; a register names the version its credential was checked against';
 COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation policy or named hubs change';
 

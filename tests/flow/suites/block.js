@@ -1,6 +1,7 @@
 // block.js: POST /registrations/{id}/block and …/unblock: one call that keeps a device out of the service and off its hub, whatever it does.
 'use strict';
 
+const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
 const { assert, stack, idscope, Idscope, expect, sas, fresh, refused, sharedScene, scene, until } = require('../kit');
 
@@ -69,7 +70,8 @@ describe('block', { concurrency: 4 }, () => {
     const set = (status, substatus) => stack.sql(`update idscope.registration set status = '${status}', substatus = ${substatus} where ${where}`);
     const fence = async () => Number(await stack.sql(`select coalesce(max(fence), 0) from idscope.job where kind = 'hub_status' and subject = '${device.id}'`));
     await set('assigning', 'NULL');
-    await done(made, device, 'block');
+    await stack.sql(`update idscope.enrollment set enabled = false, version = version + 1 where ${where} and not of_group`);
+    await stack.sql(`insert into idscope.job (id_scope, kind, subject, hub, payload, due_at) values ('${made.idScope.toLowerCase()}', 'hub_status', '${device.id}', '${hubOf().host}', '["${device.id}"]', now())`);
     for (let turn = 0; turn < 2; turn++) {
       const last = await fence();
       await until('another look', async () => (await fence()) > last, { timeoutMs: 30000 });
@@ -131,4 +133,118 @@ describe('block', { concurrency: 4 }, () => {
     const identity = await own.identity(hub, late.id);
     assert.ok(!identity || identity.status === 'disabled', JSON.stringify(identity));
   });
+});
+
+describe('block: devices of groups', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after });
+  const derive = (key, id) => crypto.createHmac('sha256', Buffer.from(key, 'base64')).update(id).digest('base64');
+  let group;
+  before(async () => {
+    const body = { enrollmentGroupId: fresh('hall'), attestation: { type: 'symmetricKey' } };
+    group = expect('group', await idscope.service(made.instance, 'PUT', `/enrollmentGroups/${body.enrollmentGroupId}`, { body }), 200);
+  });
+  const deviceOf = (id = fresh('Member')) => ({ id, key: derive(group.attestation.symmetricKey.primaryKey, id) });
+  const member = async () => {
+    const device = deviceOf();
+    device.state = await made.register(device);
+    assert.equal(device.state.status, 'assigned');
+    return device;
+  };
+  const hub = () => made.hubs[0];
+  const missing = async (device) => refused(await idscope.service(made.instance, 'GET', `/enrollments/${device.id}`), 404, /./, 404201);
+
+  test('one gets a disabled enrollment of its own, stays disabled here and on its hub through every registration, and is its group\'s again when it is unblocked', async () => {
+    const device = await member();
+    await done(made, device, 'block');
+    const entry = await enrolled(made, device);
+    assert.deepEqual([entry.registrationId, entry.provisioningStatus, entry.attestation.type], [device.id, 'disabled', 'symmetricKey']);
+    assert.equal((await becomes(made, hub(), device, 'disabled')).statusReason, REASON);
+    for (let i = 0; i < 2; i++) assert.equal((await made.register(device)).status, 'disabled', 'its own key tells it so');
+    await done(made, device, 'block'); // again is as once
+    await settled(made);
+    assert.equal((await made.identity(hub(), device.id)).status, 'disabled');
+    await done(made, device, 'unblock');
+    await missing(device);
+    assert.equal((await becomes(made, hub(), device, 'enabled')).statusReason, null);
+    assert.equal((await made.register(device)).status, 'assigned');
+    assert.equal((await idscope.registration(made.instance, device.id)).enrollmentGroupId, group.enrollmentGroupId);
+    assert.equal((await made.identity(hub(), device.id)).authentication.symmetricKey.primaryKey, device.key);
+    const noted = await stack.sql(`select string_agg(detail->>'change', ' ' order by id) from idscope.audit_event where kind = 'enrollment' and key = '${made.idScope.toLowerCase()}/${device.id.toLowerCase()}'`);
+    assert.equal(noted, 'blocked blocked unblocked');
+    refused(await ask(made, device, 'unblock'), 404, /enrollment/, 404201);
+  });
+
+  test('one that never registered is nobody\'s; others of its group are not touched', async () => {
+    const [other, device] = [await member(), deviceOf()];
+    refused(await ask(made, device, 'block'), 404, /enrollment/, 404201);
+    await done(made, await member(), 'block');
+    await settled(made);
+    assert.equal((await made.register(other)).status, 'assigned');
+    assert.equal((await made.register(device)).status, 'assigned');
+  });
+
+  test('an enrollment that somebody wrote since stays, and is enabled by unblock', async () => {
+    const device = await member();
+    await done(made, device, 'block');
+    const body = { registrationId: device.id, attestation: { type: 'symmetricKey' }, provisioningStatus: 'disabled', iotHubs: [hub().host] };
+    expect('written', await idscope.service(made.instance, 'PUT', `/enrollments/${device.id}`, { body, headers: { 'If-Match': '*' } }), 200);
+    await done(made, device, 'unblock');
+    assert.equal((await enrolled(made, device)).provisioningStatus, 'enabled');
+    assert.equal((await made.register(device)).status, 'assigned', 'by the keys that its enrollment was given');
+  });
+
+  test('its group may be gone, or another\'s at the next registration', async (t) => {
+    const own = await scene(t, { hubs: 1 });
+    const id = fresh('gone');
+    const made1 = expect('group', await idscope.service(own.instance, 'PUT', `/enrollmentGroups/${id}`, { body: { enrollmentGroupId: id, attestation: { type: 'symmetricKey' } } }), 200);
+    const device = { id: fresh('Member') };
+    device.key = derive(made1.attestation.symmetricKey.primaryKey, device.id);
+    device.state = await own.register(device);
+    assert.equal((await idscope.service(own.instance, 'DELETE', `/enrollmentGroups/${id}`)).status, 204);
+    await done(own, device, 'block');
+    await becomes(own, own.hubs[0], device, 'disabled');
+    await done(own, device, 'unblock');
+    await becomes(own, own.hubs[0], device, 'enabled');
+  });
+});
+
+describe('block: a registration under way', () => {
+  // The worker has looked at the enrollment and waits to store its choice; the block comes in between.
+  for (const [what, prepare] of [
+    ['a device of its own enrollment', async (own) => ({ device: await own.enroll() })],
+    ['a group\'s device', async (own) => {
+      const id = fresh('hall');
+      const { attestation } = expect('group', await idscope.service(own.instance, 'PUT', `/enrollmentGroups/${id}`, { body: { enrollmentGroupId: id, attestation: { type: 'symmetricKey' } } }), 200);
+      const device = { id: fresh('member') };
+      device.key = crypto.createHmac('sha256', Buffer.from(attestation.symmetricKey.primaryKey, 'base64')).update(device.id).digest('base64');
+      return { device };
+    }]]) {
+    test(`${what} that is blocked while the worker is at it is told that it is disabled, and keeps no identity that is enabled`, async (t) => {
+      const own = await scene(t, { hubs: 1 });
+      await own.linkState(own.hubs[0].host, 'valid');
+      const { device } = await prepare(own);
+      const scope = own.idScope.toLowerCase();
+      const where = `id_scope = '${scope}' and registration_key = '${device.id}'`;
+      const waiting = (words) => `exists (select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%${words}%')`;
+      const link = await stack.sql(`select host from idscope.linked_hub where id_scope = '${scope}'`);
+      assert.equal(link, own.hubs[0].host);
+      await stack.sql(`update idscope.linked_hub set slow_until = now() + interval '1 hour' where id_scope = '${scope}'`);
+      await own.start(device);
+      await until('the registration', async () => (await stack.sql(`select count(*) from idscope.registration where ${where} and waiting_for is not null`)) === '1');
+      const holder = stack.sql(`do $$ begin perform 1 from idscope.registration where ${where} for update;
+        for i in 1..200 loop perform pg_stat_clear_snapshot(), pg_sleep(0.02);
+          exit when ${waiting('removal_kind')} and ${waiting('by_block AND NOT')}; end loop; end $$`);
+      await until('the row to be held', async () => (await stack.sql(`select count(*) from (select 1 from idscope.registration where ${where} for update skip locked) r`)) === '0');
+      await stack.sql(`update idscope.linked_hub set slow_until = null where id_scope = '${scope}'`);
+      await stack.sql(`update idscope.job set due_at = now() where id_scope = '${scope}' and kind = 'assign'`);
+      await until('the worker to wait for it', async () => (await stack.sql(`select ${waiting('removal_kind')}`)) === 't');
+      const blocked = done(own, device, 'block');
+      await holder;
+      await blocked;
+      await until('the end', async () => (await idscope.registration(own.instance, device.id)).status === 'disabled', { timeoutMs: 30000 });
+      await until('no work to be left', async () => (await stack.sql(`select count(*) from idscope.job where id_scope = '${scope}' and kind <> 'link_validate' and kind <> 'latency_measure'`)) === '0', { timeoutMs: 60000 });
+      const identity = await own.identity(own.hubs[0], device.id);
+      assert.ok(!identity || identity.status === 'disabled', JSON.stringify(identity));
+    });
+  }
 });

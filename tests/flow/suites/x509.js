@@ -360,4 +360,21 @@ describe('x509: enrollment groups', { concurrency: 4 }, () => {
       refused(await idscope.service(made.instance, 'GET', groupAt(id)), 404, /./, 404201);
     });
   }
+
+  test('one that is blocked is refused whatever it shows, its identity disabled, until it is unblocked', async () => {
+    const id = fresh('blocked');
+    const one = device(id);
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+    const what = async (word) => assert.equal((await idscope.service(made.instance, 'POST', `/registrations/${id}/${word}`)).status, 204);
+    const becomes = (status) => until(`the identity to be ${status}`, async () => (await made.identity(made.hubs[0], id)).status === status, { timeoutMs: 30000 });
+    await what('block');
+    await becomes('disabled');
+    refused(await register(made.idScope, id, one), 401, /^Unauthorized$/, 401002);
+    refused(await register(made.idScope, id, device(id)), 401, /^Unauthorized$/, 401002);
+    assert.equal((await made.identity(made.hubs[0], id)).status, 'disabled');
+    await what('unblock');
+    await becomes('enabled');
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+    assert.equal((await stateOf(id)).enrollmentGroupId, regions);
+  });
 });

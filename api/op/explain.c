@@ -1,12 +1,16 @@
 /* explain.c: what became of a registration id and why (decisions.md 24): the choice of its hub, the enrollment that it
- * is held against, its last refused attempts, and the ids that it may have been meant for. It must never explain a
- * choice from anything but what was stored at it, nor show a key. */
+ * is held against, the groups that may admit it, its last refused attempts, and the ids that it may have been meant
+ * for. It must never explain a choice from anything but what was stored at it, nor show a key. */
+#include <ctype.h>
+
 #include "api/op/attempt.h"
 #include "api/op/op.h"
 #include "api/op/service.h"
 #include "api/shared.h"
 #include "core/alloc.h"
 #include "core/attest/diagnose.h"
+#include "core/limits.h"
+#include "db/device.h"
 
 enum { ATTEMPTS_SHOWN = 10, NEAREST_SHOWN = 5 };
 
@@ -33,12 +37,16 @@ static err_t add_choice(struct call *r, struct str key, struct text *out)
     return NULL;
 }
 
-/* --- the enrollment, or those that are near ----------------------------------------------------------------------- */
+/* --- the enrollment ----------------------------------------------------------------------------------------------- */
 
-static void add_check_words(struct call *r, const struct enrollment_near *e, struct text *out)
+/* What is known of an entry of the enrollment list, behind the member that names it. */
+static void add_entry(struct call *r, const struct attest_stored *stored, bool enabled, struct text *out)
 {
-    const struct attest_row row = {r->shared->ring, e->attestation};
+    const struct attest_row row = {r->shared->ring, *stored};
     struct check_words words;
+    json_member_text(out, "provisioningStatus", enabled ? STR("enabled") : STR("disabled"));
+    if (stored->type)
+        json_member_text(out, "attestationType", str_of(attestation_type_words[stored->type - 1]));
     if (!attest_check_words(r->arena, &row, &words))
         return;
     json_member(out, "checkWords");
@@ -54,43 +62,89 @@ static void add_enrollment(struct call *r, const struct enrollment_near *e, stru
     }
     text_add_char(out, '{');
     json_member_text(out, "registrationId", e->registration_id);
-    json_member_text(out, "provisioningStatus", e->enabled ? STR("enabled") : STR("disabled"));
-    if (e->attestation.type)
-        json_member_text(out, "attestationType", str_of(attestation_type_words[e->attestation.type - 1]));
-    add_check_words(r, e, out);
+    add_entry(r, &e->attestation, e->enabled, out);
     text_add_char(out, '}');
 }
 
-static size_t alike(struct str a, struct str b)
+/* --- groups that may admit it ------------------------------------------------------------------------------------- */
+
+/* With the check words of the keys that derive for this very id. */
+static void add_group(struct call *r, const struct db_group_found *g, struct text *out)
+{
+    struct attest_stored of_device = g->attestation;
+    of_device.derived_from = r->segments[SEGMENT_ID];
+    text_add_char(out, '{');
+    json_member_text(out, "enrollmentGroupId", g->id);
+    add_entry(r, &of_device, g->enabled, out);
+    text_add_char(out, '}');
+}
+
+static err_t add_groups(struct call *r, struct text *out)
+{
+    static const int types[] = {ATTEST_SYMMETRIC_KEY, ATTEST_X509};
+    const char *comma = "";
+    json_member(out, "groups");
+    text_add_char(out, '[');
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        struct db_group_found *groups;
+        size_t count;
+        TRY(db_group_lookup(r->db, r->arena, &r->instance->id_scope, 1, types[t], GROUPS_MOST, &groups, &count));
+        for (size_t i = 0; i < count; i++, comma = ",") {
+            text_add(out, str_of(comma));
+            add_group(r, &groups[i], out);
+        }
+    }
+    text_add_char(out, ']');
+    return NULL;
+}
+
+/* --- ids that are near -------------------------------------------------------------------------------------------- */
+
+static size_t alike(struct str id, struct str key)
 {
     size_t n = 0;
-    while (n < a.n && n < b.n && a.p[n] == b.p[n])
+    while (n < id.n && n < key.n && tolower((unsigned char)id.p[n]) == key.p[n])
         n++;
     return n;
 }
 
-/* The one that begins most like the key, of those that were not told (without an id) yet; NULL: none. */
-static struct enrollment_near *find_nearest(struct enrollment_near *near, size_t count, struct str key)
+/* The one that begins most like the key; NULL: none is left. */
+static struct str *find_nearest(struct str_list ids, struct str key)
 {
-    struct enrollment_near *best = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (near[i].registration_id.p &&
-            (!best || alike(near[i].attestation.key, key) > alike(best->attestation.key, key)))
-            best = &near[i];
+    struct str *best = NULL;
+    for (size_t i = 0; i < ids.n; i++)
+        if (ids.at[i].p && (!best || alike(ids.at[i], key) > alike(*best, key)))
+            best = &ids.at[i];
     return best;
 }
 
-static void add_nearest(struct enrollment_near *near, size_t count, struct str key, struct text *out)
+/* It is told once, though it may have an enrollment and a registration. */
+static void forget(struct str_list ids, struct str told)
 {
-    struct enrollment_near *next;
+    for (size_t i = 0; i < ids.n; i++)
+        if (str_same_nocase(ids.at[i], told))
+            ids.at[i] = (struct str){NULL, 0};
+}
+
+static err_t add_nearest(struct call *r, const struct enrollment_near *near, size_t count, struct str key,
+                         struct text *out)
+{
+    struct str_list registered, ids;
+    struct str *next;
+    TRY(db_registration_near(r->db, r->arena, r->instance->id_scope, key, &registered));
+    ids = (struct str_list){ARENA_NEW_ARRAY(r->arena, count + registered.n, struct str), count + registered.n, true};
+    for (size_t i = 0; i < ids.n; i++)
+        ids.at[i] = i < count ? near[i].registration_id : registered.at[i - count];
     json_member(out, "nearest");
     text_add_char(out, '[');
-    for (size_t n = 0; n < NEAREST_SHOWN && (next = find_nearest(near, count, key)); n++) {
+    for (size_t n = 0; n < NEAREST_SHOWN && (next = find_nearest(ids, key)); n++) {
+        struct str id = *next;
         text_add(out, n ? STR(",") : STR(""));
-        json_text(out, next->registration_id);
-        next->registration_id.p = NULL;
+        json_text(out, id);
+        forget(ids, id);
     }
     text_add_char(out, ']');
+    return NULL;
 }
 
 static err_t add_enrollments(struct call *r, struct str key, struct text *out)
@@ -102,9 +156,10 @@ static err_t add_enrollments(struct call *r, struct str key, struct text *out)
         if (str_same(near[i].attestation.key, key))
             own = &near[i];
     add_enrollment(r, own, out);
-    if (!own)
-        add_nearest(near, count, key, out);
-    return NULL;
+    if (own)
+        return NULL;
+    TRY(add_groups(r, out));
+    return add_nearest(r, near, count, key, out);
 }
 
 /* --- attempts ----------------------------------------------------------------------------------------------------- */

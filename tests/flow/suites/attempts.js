@@ -7,7 +7,8 @@ const { describe, test, before, after } = require('node:test');
 const { ProvisioningDeviceClient } = require('azure-iot-provisioning-device');
 const { Http } = require('azure-iot-provisioning-device-http');
 const { SymmetricKeySecurityClient } = require('azure-iot-security-symmetric-key');
-const { assert, idscope, stack, expect, each, fresh, sas, refused, sharedScene, sleep, until } = require('../kit');
+const { make } = require('../../lib/certificates');
+const { assert, idscope, stack, expect, each, fresh, sas, refused, scene, sharedScene, sleep, until } = require('../kit');
 
 const read = (made, query = '', options = {}) => idscope.service(made.instance, 'GET', `/attempts${query}`, options);
 const listed = async (made, query) => expect('attempts', await read(made, query), 200);
@@ -17,6 +18,7 @@ const ask = (made, id, authorization, { method = 'PUT', rest = '/register', ...o
   idscope.device(method, made.idScope, `${id}${rest}`, { body: method === 'GET' ? undefined : {}, authorization, ...options });
 const refusal = async (made, id, authorization, options) => refused(await ask(made, id, authorization, options), 401, /./, 401002);
 
+const hmac = (key, text) => crypto.createHmac('sha256', Buffer.from(key, 'base64')).update(text).digest('base64');
 const wordOf = (key) => crypto.createHash('sha256').update(Buffer.from(key, 'base64')).digest('hex').slice(0, 8);
 
 // One test after the other: they share the five entries of a second.
@@ -88,7 +90,29 @@ describe('attempts', () => {
     assert.deepEqual(unknown.nearest.slice(0, 3).sort(), ids.slice(0, 3), 'those that begin like it stand first');
     assert.ok(unknown.nearest.length <= 5);
     assert.deepEqual(unknown.attempts, []);
+    assert.equal(told.groups, undefined, 'no group admits whoever has an enrollment');
     refused(await idscope.service(made.instance, 'GET', '/registrations/a%20b/explain'), 400);
+  });
+
+  test('an explanation of an id that is in no list names the groups that may admit it, with the check words of its own keys there, and ids that registered', async (t) => {
+    const here = await scene(t, { hubs: 0 });
+    const put = async (id, body) => expect('group', await idscope.service(here.instance, 'PUT', `/enrollmentGroups/${id}`, { body: { enrollmentGroupId: id, ...body } }), 200);
+    const { attestation: { symmetricKey: keys } } = await put('Hall', { attestation: { type: 'symmetricKey' } });
+    await put('Yard', { attestation: { type: 'symmetricKey' }, provisioningStatus: 'disabled' });
+    await put('Coast', { attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate: make('Coast CA', { ca: true }).cert } } } } });
+    const member = 'Press-1';
+    expect('register', await ask(here, member, sas.forDevice(here.idScope, member, hmac(keys.primaryKey, member))), 202);
+    await here.enroll({}, 'press-22');
+    const why = async (id) => expect('explain', await idscope.explain(here.instance, id), 200);
+    const { enrollment, groups, nearest } = await why('Press-2');
+    assert.equal(enrollment, null);
+    assert.deepEqual(groups.map(({ enrollmentGroupId, provisioningStatus, attestationType }) => [enrollmentGroupId, provisioningStatus, attestationType]),
+      [['Hall', 'enabled', 'symmetricKey'], ['Yard', 'disabled', 'symmetricKey'], ['Coast', 'enabled', 'x509']]);
+    assert.deepEqual(groups[0].checkWords, { primaryKey: wordOf(hmac(keys.primaryKey, 'Press-2')), secondaryKey: wordOf(hmac(keys.secondaryKey, 'Press-2')) });
+    assert.notDeepEqual(groups[1].checkWords, groups[0].checkWords);
+    assert.equal(groups[2].checkWords, undefined);
+    assert.deepEqual(nearest, ['press-22', member], 'enrolled or registered, that which begins most like it first');
+    assert.deepEqual((await why(member)).nearest, ['press-22'], 'itself is not near');
   });
 
   test('check words stand beside the keys, and in their stead, for whoever asks for members of our own', async () => {

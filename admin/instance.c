@@ -1,7 +1,7 @@
 /* instance.c: an instance on an ID scope that devices already carry, for whoever moves a fleet in (decisions.md 6). The
- * operator's alone, since an ID scope is the deployment's: a tenant could take one before its owner comes. Names, places
- * and the first policy follow the rules of the management plane's PUT, by which the instance is configured from here
- * on; what a tenant may hold is not asked. It must never take a scope that was issued here before. */
+ * operator's alone, since an ID scope is the deployment's: a tenant could take one before its owner comes. Names,
+ * places and the first policy follow the rules of the management plane's PUT, by which the instance is configured from
+ * here on; what a tenant may hold is not asked. It must never take a scope that was issued here before. */
 #include "admin/run.h"
 #include "core/id.h"
 #include "core/keypair.h"

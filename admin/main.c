@@ -1,6 +1,6 @@
-/* main.c: idscope-admin, the one-shot commands of an operator: key rings, signing keys, tenants and who may sign in; and
- * the table of all commands. Results go to standard output as lines that a shell can read, everything else to standard error. It must never print
- * a stored secret: a client secret is shown once, when it is made. */
+/* main.c: idscope-admin, the one-shot commands of an operator: key rings, signing keys, tenants and who may sign in;
+ * and the table of all commands. Results go to standard output as lines that a shell can read, everything else to
+ * standard error. It must never print a stored secret: a client secret is shown once, when it is made. */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-/* admin.c: the statements of db/sql/admin.sql as typed calls. It must not make ids, keys or secrets: idscope-admin does.
+/* admin.c: the statements of db/sql/admin.sql as typed calls. It must not make ids, keys or secrets: idscope-admin
+ * does.
  */
 #include "db/admin.h"
 

@@ -194,6 +194,11 @@ static const struct command {
      "add a client with a new secret; ROLE is owner, contributor or reader"},
     {"instance create", " --id-scope=0ne… --tenant=ID --subscription=ID --group=NAME --name=NAME --location=NAME", 0,
      NEEDS_DATABASE, run_instance_create, "add an instance on an ID scope that devices already carry"},
+    {"pull", " --from-file=FILE --into-file=FILE [--from=STRING] [--into=STRING] [--dry-run=yes]", 0, NEEDS_NOTHING,
+     run_pull,
+     "bring the groups, enrollments and registrations of a service into an instance; each side's connection string "
+     "stands in a file "
+     "or in IDSCOPE_PULL_FROM and IDSCOPE_PULL_INTO; begun again, it goes on where it ended"},
     {"check", "", 0, NEEDS_DATABASE, check, "connect, check the schema and open a sealed value"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -32,5 +32,6 @@ void run_act(struct run *run, const struct uuid *tenant);
 
 /* The commands that have a file of their own. */
 err_t run_instance_create(struct run *run);
+err_t run_pull(struct run *run);
 
 #endif

@@ -1,4 +1,4 @@
-/* hub_client.c: HTTPS calls to hubs by libcurl. The only file that calls libcurl. It must never log, follow a redirect,
+/* hub_client.c: HTTPS calls to hubs by libcurl. It must never log, follow a redirect,
  * use a proxy, or connect to an address that outgoing.h refuses. */
 #include "workers/hub_client.h"
 

@@ -78,7 +78,7 @@ const HOMES = [
   [/\b(?:malloc|calloc|realloc|free|strdup|strndup|asprintf|vasprintf)\s*\(/, /^core\/arena\.c$/, 'memory is core/arena.c\'s'],
   [/\bPQ[a-z]\w*\s*\(/, /^db\//, 'libpq is db/\'s'],
   [/\bMHD_\w+\s*\(/, /^api\/(server|peer)\.c$|^core\/process\/health\.c$/, 'libmicrohttpd is api/server.c\'s and core/process/health.c\'s'],
-  [/\bcurl_\w+\s*\(/, /^workers\/hub_client\.c$/, 'libcurl is workers/hub_client.c\'s'],
+  [/\bcurl_\w+\s*\(/, /^(workers\/hub_client|admin\/service)\.c$/, 'libcurl is workers/hub_client.c\'s and admin/service.c\'s'],
   [/\bjwt_(?:new|decode|encode|add|set|get|free|del)\w*\s*\(/, /^core\/jwt\.c$/, 'libjwt is core/jwt.c\'s'],
   [/\b(?:clock_gettime|gettimeofday|time|socket|connect|bind|listen|accept|poll|epoll_wait|recv|send|getaddrinfo|nanosleep|usleep|sleep)\s*\(/, /^(db|api|workers|admin|core\/process)\/|^core\/killpoint\.c$/, 'core has no clock and no sockets'],
 ];

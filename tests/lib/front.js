@@ -1,0 +1,61 @@
+// front.js: a front before a service: passes each request on to where the service is, counts it, and answers in its stead, or cuts the line, as told.
+//
+// Responsible for: HTTPS on a loopback address of its own with the certificate that it is given; every request that came, with its time, in order.
+// Must never change what it passes on. Who does not know the service's names meets it there by them (/etc/hosts).
+'use strict';
+
+const http = require('node:http');
+const https = require('node:https');
+
+class Front {
+  // pem: certificate and key. ca, target: of the service behind. `instead(request, n)` is asked for each request, the n-th from 0: undefined passes it
+  // on, {status, headers, body} is answered, 'cut' breaks off before the service is asked, 'lost' after it has answered.
+  constructor(address, pem, ca, target, instead = () => undefined) {
+    Object.assign(this, { address, target, instead, requests: [] });
+    this.agent = new https.Agent({ keepAlive: true, ca });
+    this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
+    this.sockets = new Set();
+    this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
+  }
+
+  start() {
+    return new Promise((resolve, reject) => this.server.once('error', reject).listen(443, this.address, resolve));
+  }
+
+  stop() {
+    this.agent.destroy();
+    for (const socket of this.sockets) socket.destroy();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  take(request, response) {
+    const parts = [];
+    const one = { method: request.method, path: request.url.split('?')[0], at: Date.now(), status: undefined };
+    const said = this.instead(one, this.requests.push(one) - 1);
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => {
+      if (said === 'cut') request.socket.destroy();
+      else if (said && said !== 'lost') this.say(one, response, said);
+      else this.pass(one, request, Buffer.concat(parts), response, said === 'lost');
+    });
+  }
+
+  say(one, response, { status, headers = {}, body = { errorCode: status * 1000 + 1, message: http.STATUS_CODES[status] } }) {
+    one.status = status;
+    response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(body));
+  }
+
+  pass(one, request, body, response, lost) {
+    const { method, url: path, headers } = request;
+    const onward = https.request({ host: this.target, port: 443, servername: headers.host, method, path, headers, agent: this.agent }, (answer) => {
+      one.status = answer.statusCode;
+      if (lost) return request.socket.destroy();
+      response.writeHead(answer.statusCode, answer.headers);
+      return answer.pipe(response);
+    });
+    onward.on('error', () => request.socket.destroy());
+    onward.end(body);
+  }
+}
+
+module.exports = { Front };

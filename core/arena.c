@@ -23,7 +23,7 @@ enum { RED_ZONE = 16 }; /* poisoned bytes behind each piece, so that ASan sees a
 enum { RED_ZONE = 0 };
 #endif
 
-enum { ALIGN = alignof(max_align_t), BLOCK_FIRST = 4096 - 64, BLOCK_MAX = 65536, PRINTF_ROOM = 63 };
+enum { ALIGN = alignof(max_align_t), BLOCK_FIRST = 8192 - 64, BLOCK_MAX = 65536, PRINTF_ROOM = 63 };
 
 struct block {
     struct block *older;
@@ -106,7 +106,8 @@ void arena_cleanup(struct arena **a)
     arena_free(*a);
 }
 
-/* Blocks double up to BLOCK_MAX; a larger piece gets a block of its own size. */
+/* Blocks double up to BLOCK_MAX; a larger piece gets a block of its own size. The first is what a register takes, whole:
+ * a second would be fetched in the lane's thread and given back in another. */
 static struct block *block_for(struct arena *a, size_t bytes)
 {
     struct block *b = a->newest;

@@ -10,12 +10,15 @@ int db_device_compare(const struct db_device *a, const struct db_device *b)
 
 DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
 
-DB_ROW(register_found, struct db_register_found, COL(n), ATTESTATION_COLS, COL(enrollment_version),
-       COL(enrollment_inputs), COL(enabled), COL(enrollment_group), COL(derived_from),
-       COL_PRESENT(registered, "operation_id"), COL_AS(operation, "operation_id"), COL(revision),
-       COL_WORD(status, registration_status_words), COL(region), COL(pushed_version), COL(chosen_enrollment_inputs),
-       COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"), COL_TIME(created_us, "created_at"),
-       COL_TIME(updated_us, "updated_at"), COL(evidence), COL_TIME(now_us, "now"));
+/* Of the attestation: the rest of its row's name is known, so that it is not read for each device. */
+#define FOUND_COLS                                                                                                     \
+    COL_AS(attestation.key, "group_key"), COL_WORD(attestation.type, attestation_type_words), COL(attestation.sealed)
+
+DB_ROW(register_found, struct db_register_found, COL(n), FOUND_COLS, COL(enrollment_version), COL(enrollment_inputs),
+       COL(enabled), COL(enrollment_group), COL(derived_from), COL_PRESENT(registered, "operation_id"),
+       COL_AS(operation, "operation_id"), COL(revision), COL_WORD(status, registration_status_words), COL(region),
+       COL(pushed_version), COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"),
+       COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL(evidence), COL_TIME(now_us, "now"));
 
 struct register_written {
     struct db_device device;
@@ -24,7 +27,7 @@ struct register_written {
 DB_ROW(register_written, struct register_written, COL(device.id_scope), COL(device.registration_key),
        COL_TIME(created_us, "created_at"));
 
-DB_ROW(poll_found, struct db_poll_found, COL(n), ATTESTATION_COLS, COL_PRESENT(registered, "operation_id"),
+DB_ROW(poll_found, struct db_poll_found, COL(n), FOUND_COLS, COL_PRESENT(registered, "operation_id"),
        COL_AS(operation, "operation_id"), COL(registration_id), COL(revision),
        COL_WORD(status, registration_status_words), COL_WORD(substatus, registration_substatus_words),
        COL(assigned_hub), COL(device_id), COL(error_code), COL(error_message), COL(enrollment_group),
@@ -39,18 +42,34 @@ DB_PARAMS(register, struct db_register_row, COL(device.id_scope), COL(device.reg
 DB_ROW(group_found, struct db_group_found, ATTESTATION_COLS, COL(id), COL(enrollment_version), COL(enrollment_inputs),
        COL(enabled));
 
+/* By a key told it is a group's, else the device's own. */
+static void name_row(struct attest_stored *attestation, const struct db_device *device)
+{
+    if (!attestation->sealed.p)
+        return;
+    attestation->id_scope = device->id_scope;
+    attestation->of_group = attestation->key.p != NULL;
+    if (!attestation->of_group)
+        attestation->key = device->registration_key;
+}
+
 err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                          struct db_register_found *ret)
 {
-    return db_each(db, a, DB_CALL(SQL_REGISTER_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
-                   count);
+    TRY(db_each(db, a, DB_CALL(SQL_REGISTER_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
+                count));
+    for (size_t i = 0; i < count; i++)
+        name_row(&ret[i].attestation, &at[i]);
+    return NULL;
 }
 
 err_t db_poll_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
                      struct db_poll_found *ret)
 {
-    return db_each(db, a, DB_CALL(SQL_POLL_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
-                   count);
+    TRY(db_each(db, a, DB_CALL(SQL_POLL_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret, count));
+    for (size_t i = 0; i < count; i++)
+        name_row(&ret[i].attestation, &at[i]);
+    return NULL;
 }
 
 err_t db_group_lookup(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, int type,

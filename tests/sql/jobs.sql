@@ -83,7 +83,7 @@ SELECT t.put('registration', '{"registration_key": "device-b", "registration_id"
 SELECT pg_temp.call_as('idscope_api', 'registration_delete', t.scope('a'), '1', 'device-b', 'false', NULL, NULL, NULL, '45000');
 SELECT is(pg_temp.removals(), '{"Device A on here.example for [\"device-a\", \"device-b\"], fence 0"}', 'one removal for one identity, for whomever it was made');
 SELECT pg_temp.call('job_claim', t.scope('a'), 'hub_remove', '5', '1000');
-SELECT is((SELECT fence FROM idscope.job), 0::bigint, 'it waits for the lease of whoever may still be making it');
+SELECT is((SELECT fence::bigint FROM idscope.job), 0::bigint, 'it waits for the lease of whoever may still be making it');
 UPDATE idscope.job SET due_at = now();
 INSERT INTO idscope.job (id_scope, kind, subject, hub, payload, due_at) VALUES (t.scope('a'), 'hub_remove', 'Device A', 'there.example', '[]', now());
 SELECT pg_temp.call('job_claim', t.scope('a'), 'hub_remove', '5', '1000');
@@ -111,7 +111,7 @@ SELECT is(pg_temp.sweeps(), '{"one later ","three ","two "}', 'who has not its f
 SELECT pg_temp.call('tenant_job_put_back', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'one', '{one}', '{""}', format('{%s}', fence), '{0}', '{t}', '{no}') FROM idscope.tenant_job WHERE kind = 'one';
 SELECT pg_temp.call('tenant_job_go_on', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'one', 'one', '', fence::text, '0', '{"at": 1}') FROM idscope.tenant_job WHERE kind = 'one';
 SELECT is(pg_temp.sweeps(), '{"one {\"at\": 1}","three ","two "}', 'who has, does');
-SELECT is((SELECT row(attempt, last_error) FROM idscope.tenant_job WHERE kind = 'one'), row(0, NULL::text), 'and what went well has failed no more');
+SELECT is((SELECT row(attempt::int, last_error::text) FROM idscope.tenant_job WHERE kind = 'one'), row(0, NULL::text), 'and what went well has failed no more');
 SELECT is((SELECT due_at FROM idscope.tenant_job WHERE kind = 'seal' AND tenant_id = t.tenant('a')), '2026-01-02T03:04:05Z'::timestamptz, 'a tenant''s job is another''s business');
 
 -- Jobs of a tenant, by the same statements: found, claimed, tried again, dead, done; another tenant's stay.

@@ -5,9 +5,9 @@
 BEGIN;
 SELECT no_plan();
 
--- Those of tenant_job are those of job, under the same names.
+-- Of tables and of domains.
 CREATE TEMP VIEW rule AS
-SELECT DISTINCT conname::text AS name, pg_get_constraintdef(oid) AS rule
+SELECT conname::text AS name, pg_get_constraintdef(oid) AS rule
   FROM pg_constraint
  WHERE connamespace = 'idscope'::regnamespace AND contype = 'c';
 -- The words of the CHECKs that are lists of them.

@@ -59,10 +59,11 @@ END
 $$;
 
 -- What is wrong with the accesses to a table: each must go through an index (a bitmap of one look-up is one) by a condition that compares
--- the whole key. A claim names one scope and one kind and goes by what is due; the search for a scope with due work goes on behind the last.
+-- the whole key (a column of a domain is compared as the text that it is). A claim names one scope and one kind and goes by what is due; the search for a scope with due work goes on behind the last.
 CREATE FUNCTION pg_temp.faults(called text, who text, tab text) RETURNS text[] LANGUAGE sql AS $$
     WITH scan AS (
-        SELECT n ->> 'Node Type' AS kind, coalesce(n ->> 'Index Cond', n ->> 'Recheck Cond', '') AS cond
+        SELECT n ->> 'Node Type' AS kind,
+               regexp_replace(coalesce(n ->> 'Index Cond', n ->> 'Recheck Cond', ''), '\((\w+)\)::text', '\1', 'g') AS cond
           FROM pg_temp.nodes(called, who) n
          WHERE n ->> 'Relation Name' = tab AND n ->> 'Node Type' LIKE '%Scan')
     SELECT CASE WHEN NOT EXISTS (SELECT FROM scan) THEN ARRAY['no access at all']

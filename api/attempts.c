@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #include "api/diagnosis.h"
 #include "api/shared.h"
@@ -16,13 +15,11 @@
 #include "db/attempt.h"
 
 enum {
-    ROUND_US = 1000000, /* what is noted is written once a second */
-    LOOK_US = 100000,
-    RING_MAX = 5,                  /* notes of a ring in a round, */
-    NOTES_MAX = 512,               /* and of all together, */
-    NOTES_EVEN = NOTES_MAX / 2,    /* of which the last are for rings that have none yet */
-    DIAGNOSED_MAX = 5,             /* of a scope in a round, */
-    DIAGNOSING_US = ROUND_US / 100 /* and of all what takes so long, of this thread's own time */
+    RING_MAX = 5,                           /* notes of a ring in a round, */
+    NOTES_MAX = 512,                        /* and of all together, */
+    NOTES_EVEN = NOTES_MAX / 2,             /* of which the last are for rings that have none yet */
+    DIAGNOSED_MAX = 5,                      /* of a scope in a round, */
+    DIAGNOSING_US = ATTEMPTS_ROUND_US / 100 /* and of all what takes so long, of this thread's own time */
 };
 
 /* What was noted in one round. */
@@ -39,13 +36,16 @@ struct attempts {
     struct arena *arena;
     pthread_mutex_t lock;
     struct notes *noted; /* by lanes, under the lock */
+    struct notes *kept;  /* what could not be written; NULL: nothing */
     uint64_t secret;
     _Atomic uint64_t written, dropped;
+};
+
+/* Who writes, and with what. */
+struct writer {
+    struct attempts *attempts;
     const struct shared *shared;
     struct db *db;
-    pthread_t thread;
-    bool runs;
-    _Atomic bool stopping;
 };
 
 static struct notes *notes_new(void)
@@ -71,6 +71,8 @@ void attempts_free(struct attempts *t)
     if (!t)
         return;
     pthread_mutex_destroy(&t->lock);
+    if (t->kept)
+        arena_free(t->kept->arena);
     arena_free(t->noted->arena);
     arena_free(t->arena);
 }
@@ -164,10 +166,10 @@ static struct notes *take_noted(struct attempts *t)
 }
 
 /* A diagnosis takes the place of the lane's own words. */
-static void diagnose(struct attempts *t, struct notes *n, size_t i)
+static void diagnose(const struct writer *w, struct notes *n, size_t i)
 {
     struct attempt_row *at = &n->at[i];
-    struct str found = diagnosis_of(n->arena, t->shared, t->db, at, n->authorizations[i]);
+    struct str found = diagnosis_of(n->arena, w->shared, w->db, at, n->authorizations[i]);
     if (found.p)
         at->reason = plain(n->arena, at->enrolled ? found : of_stranger(n->arena, found), ATTEMPT_REASON_MOST);
 }
@@ -182,85 +184,42 @@ static bool is_due(const struct notes *n, size_t i)
 }
 
 /* Strangers get what the others leave. */
-static void diagnose_all(struct attempts *t, struct notes *n)
+static void diagnose_all(const struct writer *w, struct notes *n)
 {
     int64_t until_us = clock_us(CLOCK_THREAD_CPUTIME_ID) + DIAGNOSING_US;
     for (int strangers = 0; strangers < 2; strangers++)
         for (size_t i = 0; i < n->count; i++) {
             if (n->at[i].enrolled == strangers || !is_due(n, i) || clock_us(CLOCK_THREAD_CPUTIME_ID) >= until_us)
                 continue;
-            diagnose(t, n, i);
+            diagnose(w, n, i);
             n->looked_into[i] = true;
         }
 }
 
 /* True: the database is away, and the notes are to be kept until it is back. */
-static bool write_notes(struct attempts *t, struct notes *n)
+static bool write_notes(const struct writer *w, struct notes *n)
 {
-    err_t e = db_attempt_write(t->db, n->arena, n->at, n->count);
+    struct attempts *t = w->attempts;
+    err_t e = db_attempt_write(w->db, n->arena, n->at, n->count);
     if (e == E(DATABASE_UNAVAILABLE))
         return true;
     if (e)
-        log_event(LOG_WARN, "attemptsLost", L_CSTR("error", e->name), L_CSTR("detail", db_message(t->db)),
+        log_event(LOG_WARN, "attemptsLost", L_CSTR("error", e->name), L_CSTR("detail", db_message(w->db)),
                   L_NUM("count", (int64_t)n->count));
     atomic_fetch_add_explicit(e ? &t->dropped : &t->written, n->count, memory_order_relaxed);
     return false;
 }
 
-/* Writes what was kept, or else what was noted since; *kept is what could not be written. */
-static void write_round(struct attempts *t, struct notes **kept)
+/* What was kept, or else what was noted since. */
+void attempts_write(struct attempts *t, const struct shared *shared, struct db *db)
 {
-    if (!*kept && (*kept = take_noted(t)))
-        diagnose_all(t, *kept);
-    if (!*kept || write_notes(t, *kept))
+    const struct writer w = {t, shared, db};
+    if (!t->kept && (t->kept = take_noted(t)))
+        diagnose_all(&w, t->kept);
+    if (!t->kept || write_notes(&w, t->kept))
         return;
-    arena_free((*kept)->arena);
-    *kept = NULL;
-}
-
-static void *run(void *context)
-{
-    struct attempts *t = context;
-    struct notes *kept = NULL;
-    int64_t next_us = 0;
-    while (!t->stopping) {
-        usleep(LOOK_US);
-        if (clock_span_us() < next_us)
-            continue;
-        write_round(t, &kept);
-        next_us = clock_span_us() + ROUND_US;
-    }
-    write_round(t, &kept);
-    if (kept)
-        arena_free(kept->arena);
-    return NULL;
-}
-
-err_t attempts_open(struct attempts *t, const struct shared *shared, struct err_detail *d)
-{
-    t->shared = shared;
-    return db_open(shared->cfg->database_url.p, "idscope-api attempts", DB_USE_GENERAL, d, &t->db);
-}
-
-void attempts_close(struct attempts *t)
-{
-    db_close(t->db);
-    t->db = NULL;
-}
-
-void attempts_start(struct attempts *t)
-{
-    crypt_must(pthread_create(&t->thread, NULL, run, t) == 0, "starting the thread of refused attempts");
-    pthread_setname_np(t->thread, "attempts");
-    t->runs = true;
-}
-
-void attempts_stop(struct attempts *t)
-{
-    t->stopping = true;
-    if (t->runs)
-        pthread_join(t->thread, NULL);
-    t->runs = false;
+    arena_free(t->kept->arena);
+    t->kept = NULL;
 }
 
 void attempts_metrics(const struct attempts *t, struct text *out)

@@ -12,11 +12,9 @@ struct attempts; /* made with what all share: api/shared.h */
  * refused for, and waits for nobody but others who note. */
 void attempts_note(struct attempts *t, const struct call *r);
 
-/* The thread that writes. Stopping it writes what was noted last. */
-err_t attempts_open(struct attempts *t, const struct shared *shared, struct err_detail *d);
-void attempts_close(struct attempts *t);
-void attempts_start(struct attempts *t);
-void attempts_stop(struct attempts *t);
+/* Writes what was noted since the last time, which is meant to be so long ago. For one thread alone (chores.h). */
+enum { ATTEMPTS_ROUND_US = 1000000 };
+void attempts_write(struct attempts *t, const struct shared *shared, struct db *db);
 
 void attempts_metrics(const struct attempts *t, struct text *out);
 

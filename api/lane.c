@@ -406,13 +406,11 @@ static void run(struct lane *lane, struct queue_item **items, size_t count)
     db_until(lane->db, 0);
 }
 
-/* Between two calls: is the database there, which token keys are there? So a lane also comes back to a database. */
+/* Between two calls: is the database there? So a lane also comes back to a database. */
 static void look_around(struct lane *lane, bool idle)
 {
     if (idle)
         (void)db_gate_ping(lane->db);
-    if (lane->class == LANE_MANAGEMENT && db_is_up(lane->db))
-        token_keys_refresh(lane->lanes->shared->tokens, lane->db, clock_wall_us());
     lane->up = db_is_up(lane->db);
 }
 
@@ -502,7 +500,7 @@ err_t lanes_open(const struct shared *shared, struct err_detail *d, struct lanes
             }
         }
     }
-    look_around(&l->lanes[l->count - 1], false); /* one of the management plane's, so the first to ask finds keys */
+    token_keys_refresh(shared->tokens, l->lanes[l->count - 1].db, clock_wall_us()); /* so the first to ask finds keys */
     *ret = l;
     return NULL;
 }

@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include "api/attempts.h"
+#include "api/chores.h"
 #include "api/metrics.h"
 #include "api/server.h"
 #include "core/log.h"
@@ -20,6 +21,7 @@ struct api {
     struct shared shared;
     struct server *server;
     struct lanes *lanes;
+    struct chores *chores;
 };
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
@@ -91,16 +93,16 @@ static void free_lanes(void *self)
     lanes_free(api->lanes);
 }
 
-static err_t open_attempts(void *self, struct err_detail *d)
+static err_t open_chores(void *self, struct err_detail *d)
 {
     struct api *api = self;
-    return attempts_open(api->shared.attempts, &api->shared, d);
+    return chores_open(&api->shared, d, &api->chores);
 }
 
-static void close_attempts(void *self)
+static void free_chores(void *self)
 {
     struct api *api = self;
-    attempts_close(api->shared.attempts);
+    chores_free(api->chores);
 }
 
 static err_t start_server(void *self, struct err_detail *d)
@@ -118,18 +120,18 @@ static void stop_server(void *self)
     server_stop(api->server);
 }
 
-static err_t start_attempts(void *self, struct err_detail *d)
+static err_t start_chores(void *self, struct err_detail *d)
 {
     (void)d;
     struct api *api = self;
-    attempts_start(api->shared.attempts);
+    chores_start(api->chores);
     return NULL;
 }
 
-static void stop_attempts(void *self)
+static void stop_chores(void *self)
 {
     struct api *api = self;
-    attempts_stop(api->shared.attempts);
+    chores_stop(api->chores);
 }
 
 static err_t start_lanes(void *self, struct err_detail *d)
@@ -147,7 +149,8 @@ static void stop_lanes(void *self)
 }
 
 /* What needs root, or finds a bad setting, comes before the database is waited for. Lanes end before the server does: a
- * request that still waits gets its answer; and before the log of refused attempts does, which gets their last. */
+ * request that still waits gets its answer; and before the chores do, whose last is to write what those were refused
+ * for. */
 static const struct start_step steps[] = {
     {.start = tune_memory},
     {.start = program_load_keys, .stop = program_free_keys},
@@ -158,9 +161,9 @@ static const struct start_step steps[] = {
     {.start = program_drop_root},
     {.start = program_start_health},
     {.start = open_lanes, .stop = free_lanes},
-    {.start = open_attempts, .stop = close_attempts},
+    {.start = open_chores, .stop = free_chores},
     {.start = start_server, .stop = stop_server},
-    {.start = start_attempts, .stop = stop_attempts},
+    {.start = start_chores, .stop = stop_chores},
     {.start = start_lanes, .stop = stop_lanes},
 };
 

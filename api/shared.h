@@ -9,8 +9,8 @@
 #include "core/jwt.h"
 #include "core/operation.h"
 
-/* The keys that sign and check access tokens: the process's view of token_key, which lanes keep fresh (a rotation needs
- * no restart). */
+/* The keys that sign and check access tokens: the process's view of token_key, which the chores keep fresh (a rotation
+ * needs no restart). */
 struct token_keys;
 /* Refused calls of devices, on their way to the log (api/attempts.h). */
 struct attempts;
@@ -30,8 +30,7 @@ void attempts_free(struct attempts *t); /* NULL is allowed */
 
 struct token_keys *token_keys_new(const struct key_ring *ring);
 void token_keys_free(struct token_keys *t);
-/* Reads the table unless the view is younger than ten seconds; failing that, the view stays. For lanes, between two
- * calls. */
+/* Reads the table unless the view is younger than ten seconds; failing that, the view stays. For the chores. */
 void token_keys_refresh(struct token_keys *t, struct db *db, int64_t now_us);
 /* The view, whatever its age and without a look at the database; NULL: the table was never read. */
 const struct jwt_keys *token_keys_view(struct token_keys *t);

@@ -8,8 +8,8 @@
 #include "core/cache.h"
 #include "db/gate.h"
 
-/* How old the view may be. REFRESH_S is for lanes that look between two calls, so a new key is seen so much later, and
- * as long as all of them are held; the others are for who cannot do with less. */
+/* How old the view may be. REFRESH_S is for the chores, so a new key is seen so much later; the others are for who
+ * cannot do with less. */
 enum { REFRESH_S = 10, FRESH_S = 60, DOUBT_S = 2 };
 enum { VERIFIED_MAX = 1000, VERIFIED_S = 3600 };
 

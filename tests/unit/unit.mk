@@ -34,6 +34,8 @@ $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 # What is wrapped is asked of the test instead: what the gate and the database know, and each hash, to count them.
 $(OUT)/tests/unit/test_auth:   $(call objs,$(API_C)) $(OUT)/libdb.a
 $(OUT)/tests/unit/test_auth:   LDFLAGS += -Wl,--wrap=gate_instance_by_name,--wrap=gate_hub_by_name,--wrap=crypt_hmac_sha256
+$(OUT)/tests/unit/test_attempts: $(call objs,$(API_C)) $(OUT)/libdb.a
+$(OUT)/tests/unit/test_attempts: LDFLAGS += -Wl,--wrap=db_attempt_write,--wrap=diagnosis_of
 $(OUT)/tests/unit/test_attest: LDFLAGS += -Wl,--wrap=crypt_hmac_sha256,--wrap=seal,--wrap=unseal
 $(OUT)/tests/unit/test_resource: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(OUT)/tests/unit/test_resource: LDFLAGS += -Wl,--wrap=db_tx,--wrap=db_group_hold,--wrap=db_place,--wrap=db_name_take

@@ -120,7 +120,7 @@ describe('frozen: token keys', () => {
     await door.end();
   });
 });
-const PUBLISHED_MS = 13000; // lanes look every ten seconds
+const PUBLISHED_MS = 13000; // each process looks every ten seconds
 
 describe('frozen: PostgreSQL is stopped', () => {
   test('every plane answers 503 in time, api and worker are not ready, what was refused is not done later, and all is well again', async (t) => {

@@ -1,6 +1,7 @@
 /* sweep.c: the statements of db/sql/sweep.sql as typed calls. It must not decide when they run. */
 #include "db/sweep.h"
 
+DB_VALUE(count_more, bool, more);
 DB_VALUE(gone, int64_t, gone);
 DB_VALUE(hub_id, int64_t, hub_id);
 DB_VALUE(came_to, struct str, came_to);
@@ -74,4 +75,12 @@ err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inpu
         db, a,
         DB_CALL(SQL_SWEEP_INPUTS_CLEAR, db_text(s->id_scope), db_text(s->began), db_i64(at_most), db_i64(old_ms)),
         DB_ONCE, ret_gone);
+}
+
+err_t db_sweep_count_registrations(struct db *db, struct arena *a, int at_most, bool *ret_more)
+{
+    bool begun;
+    TRY(db_first(db, a, DB_CALL(SQL_SWEEP_COUNT_REGISTRATIONS, db_i64(at_most)), DB_ONCE, &begun, ret_more,
+                 sizeof *ret_more));
+    return begun ? NULL : db_do(db, NULL, (struct db_call){.statement = SQL_SWEEP_COUNT_BEGIN}, DB_REPEATABLE);
 }

@@ -273,6 +273,9 @@ INSERT INTO bad_row VALUES
     ('job_fence_check', 'tenant_job', '{"fence": -1}'),
     ('job_attempt_check', 'tenant_job', '{"attempt": -1}'),
     ('job_waits_for_check', 'tenant_job', '{"waits_for": []}'),
+    -- counts
+    ('registration_count_pkey', 'registration_count', '{"hub": "a"}'),
+    ('count_round_pkey', 'count_round', '{"name": "a"}'),
     -- imports
     ('import_pkey', 'import', jsonb_build_object('import_id', md5('a')::uuid)),
     ('import_kind_check', 'import', '{"kind": "twin"}'),
@@ -338,7 +341,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'challenge.open_sealed', 'challenge.open_until', 'challenge.met_sealed', 'challenge.met_root', 'challenge.met_until',
           'job.payload', 'job.last_error', 'job.waits_for',
           'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id',
-          'import.message', 'import_error.id',
+          'count_round.counted_at', 'import.message', 'import_error.id',
           'import_enrollment.device_id', 'import_enrollment.allocation_policy', 'import_enrollment.iot_hubs', 'import_enrollment.iot_hub_host_name',
           'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',
           'import_registration.enrollment_group', 'import_registration.created_at', 'import_registration.updated_at'],

@@ -38,6 +38,8 @@ INSERT INTO expected VALUES
     ('job',               'SIUD', 'SIUD', ''),
     ('tenant_job',        '',     'SIUD', ''),
     ('audit_event',       'S',    '',     ''),
+    ('registration_count', 'S',   'SIU',  ''),
+    ('count_round',       'S',    'SIU',  ''),
     ('import',            'SIU',  '',     ''),
     ('import_error',      'SI',   '',     ''),
     ('import_enrollment', 'I',    '',     ''),

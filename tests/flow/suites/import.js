@@ -242,5 +242,14 @@ describe('import: registrations', () => {
     assert.equal((await idscope.registry(second)).size, 0, 'and nothing was made where a new device would go');
     const stranger = await made.registered();
     assert.equal(stranger.state.assignedHub, second.host, 'a device that was not told of goes there');
+    const counts = await until('the registrations to be counted', async () => {
+      const { json } = await of.service('GET', '/statistics/registrations');
+      return json.totalRegistrationCount === 9 && json.hubs.length === 2 && json;
+    });
+    const { countedDateTimeUtc, ...numbers } = counts;
+    assert.deepEqual(numbers, { totalRegistrationCount: 9, statuses: [{ status: 'assigned', registrationCount: 9 }],
+      hubs: [first, second].map(({ host }, i) => ({ assignedHub: host.toLowerCase(), registrationCount: [8, 1][i] })).sort((a, b) => byId(a.assignedHub, b.assignedHub)),
+      enrollmentGroups: [{ enrollmentGroupId: 'hall', registrationCount: 2 }] });
+    assert.ok(Date.now() - Date.parse(countedDateTimeUtc) < 60000, countedDateTimeUtc);
   });
 });

@@ -1,7 +1,9 @@
-/* certificate.h: CA certificates of an instance as the management plane sees them (db/sql/certificate.sql). */
+/* certificate.h: CA certificates of an instance as the management plane sees them, and as devices are held against them
+ * (db/sql/certificate.sql). */
 #ifndef IDSCOPE_DB_CERTIFICATE_H
 #define IDSCOPE_DB_CERTIFICATE_H
 
+#include "core/attest/attest.h"
 #include "db/instance.h"
 
 struct certificate_row {
@@ -19,6 +21,14 @@ err_t db_certificate_find(struct db *db, struct arena *a, const struct find *ins
                           struct place_found *ret_found, bool *ret_there, struct certificate_row **ret,
                           size_t *ret_count);
 
+/* Those of many instances, whosever they are. */
+struct certificate_found {
+    struct str id_scope;
+    struct attest_ca ca;
+};
+err_t db_certificates_of(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
+                         struct certificate_found **ret, size_t *ret_count);
+
 /* --- inside of a transaction that has locked the instance --------------------------------------------------------- */
 
 struct certificate_key {
@@ -35,6 +45,13 @@ err_t db_certificate_insert(struct db *db, struct arena *a, const struct certifi
 /* The same of what is locked, with code and code_until_us; `what` is done to it, for the event. */
 err_t db_certificate_update(struct db *db, struct arena *a, const struct certificate_key *at, const char *what,
                             struct certificate_row *row);
+/* Of what is locked: an enrollment that names it; absent: none does. */
+struct certificate_named_by {
+    struct str registration_id;
+    bool of_group;
+};
+err_t db_certificate_named_by(struct db *db, struct arena *a, const struct certificate_key *at,
+                              struct certificate_named_by *ret);
 err_t db_certificate_delete(struct db *db, struct arena *a, const struct certificate_key *at);
 
 #endif

@@ -13,11 +13,12 @@ enum {
 
 DB_PARAMS(guard, struct enrollment_guard, COL(of.id_scope), COL(scope_version), COL(tenant_id), COL(of.key));
 DB_PARAMS(written, struct enrollment_row, ENROLLMENT_WRITTEN_COLS);
+DB_PARAMS(named, struct enrollment_row, ENROLLMENT_NAMED_COLS);
 DB_ROW(enrollment, struct enrollment_row, ENROLLMENT_WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key),
        COL(attestation.of_group), COL(etag), COL_TIME(enrollment.created_us, "created_at"),
        COL_TIME(enrollment.updated_us, "updated_at"), REGISTRATION_COLS(registration., "state_"));
 DB_ROW(enrollment_outcome, struct enrollment_outcome, COL(live), COL(found), COL(matches), COL(unlinked), COL(retyped),
-       COL(crowded), COL(taken_by), COL(written));
+       COL(crowded), COL(taken_by), COL(unproved), COL(written));
 
 #define FIND(at) DB_CALL(SQL_ENROLLMENT_FIND, db_text((at)->id_scope), db_text((at)->key), db_bool((at)->of_group))
 
@@ -70,10 +71,10 @@ static void add_write(struct pipeline *p, const struct enrollment_guard *g, cons
 {
     if (update)
         pipeline_add(p, DB_CALL(SQL_ENROLLMENT_UPDATE, DB_MEMBERS(guard, g), DB_MEMBERS(written, e),
-                                db_bool(g->of.of_group), db_uuid(g->etag)));
+                                db_bool(g->of.of_group), db_uuid(g->etag), DB_MEMBERS(named, e)));
     else
         pipeline_add(p, DB_CALL(SQL_ENROLLMENT_INSERT, DB_MEMBERS(guard, g), DB_MEMBERS(written, e),
-                                db_bool(g->of.of_group), db_i64(GROUPS_MOST)));
+                                db_bool(g->of.of_group), db_i64(GROUPS_MOST), DB_MEMBERS(named, e)));
 }
 
 err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,

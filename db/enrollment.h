@@ -24,6 +24,10 @@
         COL_WORD(enrollment.provisioning_status, provisioning_status_words), EFFECT_COLS,                              \
         COL_JSON(enrollment.initial_twin), COL_JSON(enrollment.optional_device_information), COL(webhook_sealed)
 
+/* … and of what it names. */
+#define ENROLLMENT_NAMED_COLS                                                                                          \
+    COL_AS(attestation.ca.primary, "ca_primary"), COL_AS(attestation.ca.secondary, "ca_secondary")
+
 /* An enrollment as it is stored: keys sealed, everything else as the service plane names it. */
 struct enrollment_row {
     struct enrollment enrollment;     /* without attestation, custom allocation, etag and registration state */
@@ -80,6 +84,7 @@ struct enrollment_outcome {
     bool found, matches; /* there is an enrollment, with the etag */
     struct str unlinked; /* a named hub that is not linked; absent: none */
     struct str taken_by; /* the enrollment whose device has the device id already; absent: none */
+    struct str unproved; /* a CA certificate that it names, and that is not there or not verified; absent: none */
     bool retyped;        /* what is stored is of another type than what was to be kept */
     bool crowded;        /* the instance has as many groups of this type as it may */
     bool written;

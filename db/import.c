@@ -13,7 +13,8 @@ DB_ROW(import_error, struct import_error, COL(line), COL(id), COL(code), COL(mes
 
 /* In the order of the statements' columns. */
 #define STAGED_COLS COL(at.id_scope), COL(at.import_id), COL(line)
-DB_PARAMS(staged_enrollment, struct import_row, STAGED_COLS, COL(of_group), COL(key), ENROLLMENT_WRITTEN_COLS);
+DB_PARAMS(staged_enrollment, struct import_row, STAGED_COLS, COL(of_group), COL(key), ENROLLMENT_WRITTEN_COLS,
+          ENROLLMENT_NAMED_COLS);
 DB_PARAMS(staged_registration, struct import_row, STAGED_COLS, COL(key), COL(state.registration_id),
           COL(state.assigned_hub), COL(state.device_id), COL(state.enrollment_group_id),
           COL_WORD(state.substatus, registration_substatus_words), COL_TIME(state.created_us, "created_at"),

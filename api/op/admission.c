@@ -9,13 +9,19 @@
 
 #include "api/shared.h"
 #include "core/limits.h"
+#include "db/certificate.h"
 
 enum { TOLD_MAX = ERR_DETAIL_MAX - 32 }; /* bytes of the reasons of groups, before what tells how many more there are */
 
 static struct attest_claim claim_of(const struct admission *m)
 {
     const struct call *r = m->call;
-    return (struct attest_claim){&r->presented, r->instance->id_scope, r->segments[SEGMENT_ID], r->now_us, m->handed};
+    return (struct attest_claim){.presented = &r->presented,
+                                 .id_scope = r->instance->id_scope,
+                                 .registration_id = r->segments[SEGMENT_ID],
+                                 .now_us = r->now_us,
+                                 .handed = m->handed,
+                                 .cas = &m->cas};
 }
 
 static bool is_dear_lane(const struct call *r)
@@ -44,6 +50,57 @@ static err_t check_known(struct admission *m)
     if (!is_dear_lane(r) && attest_cost(&m->stored) == ATTEST_DEAR)
         return leave_to_dear(r, &row, &claim);
     return attest_admit(r->arena, &row, &claim, &r->log_detail, &m->derived_from);
+}
+
+static bool is_among(const struct str *at, size_t count, struct str wanted)
+{
+    size_t i = 0;
+    while (i < count && !str_same(at[i], wanted))
+        i++;
+    return i < count;
+}
+
+/* Each of the instances once. */
+static size_t scopes_of(struct arena *a, struct admission *const *at, size_t count, struct str **ret)
+{
+    size_t n = 0;
+    *ret = ARENA_NEW_ARRAY(a, count, struct str);
+    for (size_t i = 0; i < count; i++)
+        if (!is_among(*ret, n, at[i]->id_scope))
+            (*ret)[n++] = at[i]->id_scope;
+    return n;
+}
+
+/* --- the CA certificates of an instance --------------------------------------------------------------------------- */
+
+/* Those of its instance. */
+static void take_cas(struct arena *a, const struct certificate_found *all, size_t count, struct admission *to)
+{
+    struct attest_ca *at = ARENA_NEW_ARRAY(a, count, struct attest_ca);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (str_same(all[i].id_scope, to->id_scope))
+            at[n++] = all[i].ca;
+    to->cas = (struct attest_cas){at, n};
+}
+
+/* For whoever shows a certificate. */
+static err_t read_cas(struct arena *a, struct db *db, struct admission *const *at, size_t count)
+{
+    struct admission **showing = ARENA_NEW_ARRAY(a, count, struct admission *);
+    struct certificate_found *all;
+    struct str *scopes;
+    size_t n = 0, all_count;
+    for (size_t i = 0; i < count; i++)
+        if (at[i]->call->presented.leaf.n)
+            showing[n++] = at[i];
+    if (!n)
+        return NULL;
+    size_t scope_count = scopes_of(a, showing, n, &scopes);
+    TRY(db_certificates_of(db, a, scopes, scope_count, &all, &all_count));
+    for (size_t i = 0; i < n; i++)
+        take_cas(a, all, all_count, showing[i]);
+    return NULL;
 }
 
 /* --- the groups of an instance ------------------------------------------------------------------------------------ */
@@ -155,7 +212,8 @@ static void say_no_group(struct admission *m)
 }
 
 /* A device with an enrollment of its own is tried like a stranger, and refused whatever comes out: else the time would
- * tell which ids have one. */
+ * tell which ids have one. So would the lane, where an enrollment names a CA: what shows a certificate is judged in one
+ * for such checks wherever there may be such an enrollment. */
 static void search(struct admission *m, int type, const struct groups *all)
 {
     struct call *r = m->call;
@@ -163,33 +221,20 @@ static void search(struct admission *m, int type, const struct groups *all)
     size_t count = find_own_groups(m, all, groups);
     if (!count && type == ATTEST_X509)
         say_no_group(m);
-    if (!count)
-        return;
-    if (!is_dear_lane(r))
+    if (!is_dear_lane(r) && (count || m->cas.count))
         r->error = E(DEAR_CHECK);
-    else if (type == ATTEST_X509)
+    else if (count && type == ATTEST_X509)
         try_chain(m, groups, count);
-    else
+    else if (count)
         try_keys(m, groups, count);
-}
-
-static bool is_among(const struct str *at, size_t count, struct str wanted)
-{
-    size_t i = 0;
-    while (i < count && !str_same(at[i], wanted))
-        i++;
-    return i < count;
 }
 
 /* In the first lanes it is enough to know whether there are any. */
 static err_t read_groups(struct arena *a, struct db *db, int type, struct admission *const *at, size_t count,
                          struct groups *ret)
 {
-    struct str *scopes = ARENA_NEW_ARRAY(a, count, struct str);
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!is_among(scopes, n, at[i]->id_scope))
-            scopes[n++] = at[i]->id_scope;
+    struct str *scopes;
+    size_t n = scopes_of(a, at, count, &scopes);
     return db_group_lookup(db, a, scopes, n, type, is_dear_lane(at[0]->call) ? GROUPS_MOST : 1, &ret->at, &ret->count);
 }
 
@@ -197,6 +242,8 @@ static void search_all(struct arena *a, struct db *db, int type, struct admissio
 {
     struct groups groups;
     err_t e = read_groups(a, db, type, at, count, &groups);
+    if (!e && type == ATTEST_X509 && !is_dear_lane(at[0]->call))
+        e = read_cas(a, db, at, count);
     for (size_t i = 0; i < count; i++) {
         if (e)
             at[i]->call->error = e;
@@ -225,8 +272,9 @@ static void search_refused(struct arena *a, struct db *db, int type, struct admi
 
 void admission_check(struct arena *a, struct db *db, struct admission *const *at, size_t count)
 {
+    err_t e = count && is_dear_lane(at[0]->call) ? read_cas(a, db, at, count) : NULL;
     for (size_t i = 0; i < count; i++)
-        at[i]->call->error = check_known(at[i]);
+        at[i]->call->error = e ? e : check_known(at[i]);
     search_refused(a, db, ATTEST_SYMMETRIC_KEY, at, count);
     search_refused(a, db, ATTEST_X509, at, count);
 }

@@ -11,6 +11,7 @@ struct admission {
     /* Of its own enrollment, or of the group that its registration remembers; nothing: there is neither. */
     struct attest_stored stored;
     const struct keypair *handed; /* what its TPM may sign with; NULL: nothing */
+    struct attest_cas cas;        /* of its instance; set by admission_check where they count */
 
     /* Out: the group whose key or CA fitted; NULL: `stored` admits it. */
     const struct db_group_found *group;

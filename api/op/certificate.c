@@ -271,12 +271,24 @@ err_t op_certificate_put(struct call *r)
     return reply_certificate(r, &c.target, &c.row, (struct str){NULL, 0});
 }
 
+/* Its devices would be strangers. */
+static err_t check_unnamed(struct db *db, struct change *c)
+{
+    struct certificate_named_by by = {0};
+    TRY(db_certificate_named_by(db, c->r->arena, &c->at, &by));
+    if (!by.registration_id.p)
+        return NULL;
+    return call_fail(c->r, E(CERTIFICATE_IN_USE), "The certificate is named by the enrollment%s \"%.*s\".",
+                     by.of_group ? " group" : "", STR_ARG(by.registration_id));
+}
+
 static err_t delete_work(struct db *db, struct change *c)
 {
     c->touches = c->there;
     if (!c->there)
         return arm_delete_match(c->r).p ? E(PRECONDITION_FAILED) : NULL;
     TRY(arm_check_match(c->r, &c->row.etag));
+    TRY(check_unnamed(db, c));
     return db_certificate_delete(db, c->r->arena, &c->at);
 }
 

@@ -111,6 +111,10 @@ err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struc
     if (o->taken_by.p)
         return call_fail(r, E(BAD_FIELD), "deviceId: %.*s is the device id of the enrollment %.*s.",
                          STR_ARG(w->body.device_id.p ? w->body.device_id : w->body.id), STR_ARG(o->taken_by));
+    if (o->unproved.p)
+        return call_fail(r, E(BAD_FIELD),
+                         "attestation.x509.caReferences: \"%.*s\" is no verified certificate of this instance.",
+                         STR_ARG(o->unproved));
     if (o->crowded)
         return E(GROUPS_EXCEEDED);
     w->retyped = o->retyped;

@@ -155,10 +155,11 @@ err_t attest_seal(struct arena *a, const struct attest_row *row, const struct at
 {
     struct bytes packed;
     bool has_old = row->stored.sealed.p && row->stored.type == in->type;
-    err_t e = types[in->type]->pack(a, in, has_old ? row : NULL, d, &packed);
-    if (!e)
-        *ret = attest_sealed(a, row, in->type, packed);
-    return e;
+    TRY(types[in->type]->pack(a, in, has_old ? row : NULL, d, &packed));
+    *ret = attest_sealed(a, row, in->type, packed);
+    if (types[in->type]->named)
+        ret->ca = types[in->type]->named(a, packed);
+    return NULL;
 }
 
 err_t attest_show(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret)

@@ -16,6 +16,8 @@ struct attest_stored {
                                  row's own keys */
     int type;                 /* enum attestation_type; ATTEST_ABSENT: a word that this program does not know */
     struct bytes sealed;      /* its canonical bytes, sealed for the row and the type; p NULL: there is none */
+    struct x509_references ca; /* of one that is to be written: the CA certificates of its instance that it names, in
+                                  lower case; absent: none */
 };
 
 /* The same with what opens it. */
@@ -52,6 +54,17 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 
 /* --- a device registers ------------------------------------------------------------------------------------------- */
 
+/* The CA certificates of an instance, which its enrollments may name. */
+struct attest_ca {
+    struct str name_key; /* in lower case */
+    bool is_verified;    /* others are nobody's anchors */
+    struct bytes der;
+};
+struct attest_cas {
+    const struct attest_ca *at;
+    size_t count;
+};
+
 /* What a device says of itself, and when. */
 struct keypair;
 struct attest_claim {
@@ -59,6 +72,7 @@ struct attest_claim {
     struct str id_scope, registration_id; /* as they were sent */
     int64_t now_us;
     const struct keypair *handed; /* keys that its TPM was handed and may sign with (nonces); NULL: none */
+    const struct attest_cas *cas; /* of its instance; NULL: none */
 };
 
 /* Does what the device presented prove that it is the enrollment's? UNAUTHORIZED otherwise, for whatever reason; the

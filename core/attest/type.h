@@ -30,6 +30,8 @@ struct attest_type {
     /* `old`: where secrets that were left out are taken from; NULL: they are made new. */
     err_t (*pack)(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,
                   struct bytes *ret_packed);
+    /* Of types that name CA certificates: those that the bytes name; NULL for others. */
+    struct x509_references (*named)(struct arena *a, struct bytes packed);
     err_t (*show)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
     err_t (*mask)(struct arena *a, const struct attest_row *row, struct err_detail *d, struct attestation *ret);
     /* When the row stores nothing: the same work, then UNAUTHORIZED. */

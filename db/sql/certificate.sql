@@ -1,4 +1,4 @@
--- certificate.sql: CA certificates of an instance, as the management plane sees them. Writers hold the instance's row (instance_lock).
+-- certificate.sql: CA certificates of an instance, as the management plane sees them and as devices are held against them. Writers hold the instance's row (instance_lock).
 
 -- name: certificate_find -> certificate as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 certificate in lower case (NULL: all)
@@ -10,11 +10,24 @@ SELECT c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.etag
  ORDER BY c.name_key;
 
 -- name: certificate_lock -> certificate as actor
--- $1 tenant, $2 ID scope, $3 certificate in lower case. Until the transaction ends, nothing comes to name it.
+-- $1 tenant, $2 ID scope, $3 certificate in lower case. Until the transaction ends, nothing comes to name it: behind
+-- enrollment_turn no import either.
 SELECT name, certificate, der, is_verified, code, code_until, etag, created_at, updated_at
   FROM idscope.certificate
  WHERE tenant_id = $1 AND id_scope = $2 AND name_key = $3
    FOR UPDATE;
+
+-- name: certificate_named_by -> certificate_named_by
+-- $1 ID scope, $2 certificate in lower case: an enrollment that names it. Asked behind certificate_lock, it sees whoever came first.
+(SELECT registration_id, of_group FROM idscope.enrollment WHERE id_scope = $1 AND ca_primary = $2::text LIMIT 1)
+ UNION ALL
+(SELECT registration_id, of_group FROM idscope.enrollment WHERE id_scope = $1 AND ca_secondary = $2::text LIMIT 1)
+ LIMIT 1;
+
+-- What devices' certificates are held against, which name no tenant.
+-- name: certificates_of -> certificate_found
+-- $1 ID scopes
+SELECT id_scope, name_key, is_verified, der FROM idscope.certificates_of($1::text[]);
 
 -- name: certificate_insert -> certificate as actor
 -- $1 tenant, $2 ID scope, $3 name, $4 text, $5 DER, $6 whether somebody vouches for it, $7 how many an instance may have. No row: it has them.

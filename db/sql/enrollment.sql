@@ -18,7 +18,8 @@ SELECT set_config('lock_timeout', $2::bigint::text, true), pg_advisory_xact_lock
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
 -- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,
--- $17 device information, $18 the sealed webhook, $19 whether it is a group, $20 how many groups of one type of attestation an instance may have.
+-- $17 device information, $18 the sealed webhook, $19 whether it is a group, $20 how many groups of one type of attestation an instance may have, $21 and
+-- $22 the CA certificates that it names, which stay while it is written.
 -- Within a transaction that has locked the device id, or the groups.
 -- An entry that is made anew has no version that one of its id had before: registrations of a group outlive it.
 WITH live AS (
@@ -35,15 +36,21 @@ WITH live AS (
      ORDER BY position
      LIMIT 1),
      taken AS MATERIALIZED (SELECT CASE WHEN NOT $19::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
+     proved AS MATERIALIZED (
+    SELECT name_key FROM idscope.certificate
+     WHERE tenant_id = $3 AND id_scope = $1 AND is_verified AND name_key IN ($21::text, $22::text)
+       FOR KEY SHARE),
+     unproved AS (
+    SELECT name FROM unnest(ARRAY[$21::text, $22::text]) AS w (name) WHERE name IS NOT NULL AND name NOT IN (SELECT name_key FROM proved) LIMIT 1),
      room AS (
     SELECT NOT $19::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $7) < $20::bigint AS is_left),
      written AS (
     INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                     attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
-                                    update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version)
-    SELECT id_scope, $19, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag, version, version
+                                    update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version, ca_primary, ca_secondary)
+    SELECT id_scope, $19, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag, version, version, $21, $22
       FROM live, room
-     WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL
+     WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL AND NOT EXISTS (SELECT 1 FROM unproved)
         ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
     RETURNING id_scope, of_group, registration_key),
      detailed AS (
@@ -54,13 +61,13 @@ WITH live AS (
      noted AS (
     SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'created'))
       FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
+SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, (SELECT name FROM unproved) AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $19 AND registration_key = $4) AS found, true AS matches, false AS retyped,
        NOT is_left AS crowded
   FROM room;
 
 -- name: enrollment_update -> enrollment_outcome as actor
--- As enrollment_insert but for the last, and $20 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
+-- As enrollment_insert, but $20 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
 -- is of the type.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
@@ -74,6 +81,12 @@ WITH live AS (
      ORDER BY position
      LIMIT 1),
      taken AS MATERIALIZED (SELECT CASE WHEN NOT $19::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
+     proved AS MATERIALIZED (
+    SELECT name_key FROM idscope.certificate
+     WHERE tenant_id = $3 AND id_scope = $1 AND is_verified AND name_key IN ($21::text, $22::text)
+       FOR KEY SHARE),
+     unproved AS (
+    SELECT name FROM unnest(ARRAY[$21::text, $22::text]) AS w (name) WHERE name IS NOT NULL AND name NOT IN (SELECT name_key FROM proved) LIMIT 1),
      before AS (
     SELECT $20::uuid IS NULL OR etag = $20 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
@@ -88,10 +101,11 @@ WITH live AS (
            inputs_version = e.inputs_version
                             + CASE WHEN (e.allocation_policy, e.iot_hubs, e.iot_hub_host_name) IS DISTINCT FROM ($10, $11, $12)
                                    THEN 1 ELSE 0 END,
-           updated_at = before.moment
+           updated_at = before.moment,
+           ca_primary = CASE WHEN $8::bytea IS NULL THEN e.ca_primary ELSE $21 END, ca_secondary = CASE WHEN $8::bytea IS NULL THEN e.ca_secondary ELSE $22 END
       FROM live, before
      WHERE e.id_scope = $1 AND e.of_group = $19 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
-       AND (SELECT taken_by FROM taken) IS NULL
+       AND (SELECT taken_by FROM taken) IS NULL AND NOT EXISTS (SELECT 1 FROM unproved)
     RETURNING e.id_scope, e.of_group, e.registration_key),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
@@ -108,7 +122,7 @@ WITH live AS (
      noted AS (
     SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'updated'))
       FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
+SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, (SELECT name FROM unproved) AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches,
        coalesce((SELECT retyped FROM before), false) AS retyped, false AS crowded;
 
@@ -130,7 +144,7 @@ WITH live AS (
      noted AS (
     SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted'))
       FROM written)
-SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, NULL::text AS taken_by, EXISTS (SELECT 1 FROM noted) AS written,
+SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, NULL::text AS taken_by, NULL::text AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches, false AS retyped, false AS crowded;
 
 -- Lists (core/query): the enrollments of a span of one member's values, in the order of that member and then of the key, from behind a

@@ -28,7 +28,7 @@ SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM noted) AS begu
 -- name: import_enrollment_rows copy
 COPY idscope.import_enrollment (id_scope, import_id, line, of_group, registration_key, registration_id, device_id, attestation_type, attestation_sealed,
                                 provisioning_status, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data,
-                                iot_edge, initial_twin, optional_device_information, webhook_sealed)
+                                iot_edge, initial_twin, optional_device_information, webhook_sealed, ca_primary, ca_secondary)
 FROM STDIN (FORMAT binary);
 
 -- name: import_registration_rows copy

@@ -55,6 +55,8 @@ CREATE TABLE idscope.import_enrollment (
     device_id            text COLLATE "C",
     attestation_type     text COLLATE "C" NOT NULL,
     attestation_sealed   bytea NOT NULL,
+    ca_primary           text COLLATE "C",
+    ca_secondary         text COLLATE "C",
     provisioning_status  text NOT NULL,
     allocation_policy    text COLLATE "C",
     iot_hubs             text[],
@@ -100,6 +102,17 @@ CREATE FUNCTION idscope.hub_unlinked(scope text, names text[]) RETURNS text
 COMMENT ON FUNCTION idscope.hub_unlinked(text, text[]) IS 'The first of the names that is no linked hub of the instance, in lower case; NULL: all are';
 REVOKE ALL ON FUNCTION idscope.hub_unlinked(text, text[]) FROM PUBLIC;
 
+CREATE FUNCTION idscope.certificate_unproved(scope text, names text[]) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    SELECT name
+      FROM unnest(names) AS w (name)
+     WHERE name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM idscope.certificate c WHERE c.id_scope = scope AND c.name_key = w.name AND c.is_verified)
+     LIMIT 1;
+    END;
+COMMENT ON FUNCTION idscope.certificate_unproved(text, text[]) IS 'One of the names, in lower case, that is no verified certificate of the instance; NULL: all are';
+REVOKE ALL ON FUNCTION idscope.certificate_unproved(text, text[]) FROM PUBLIC;
+
 -- In the form of idscope.device_id_taken, among the lines before one of its own import.
 CREATE FUNCTION idscope.import_device_id_taken(i idscope.import, device text, wanted text, before bigint) RETURNS bigint
     LANGUAGE sql STABLE
@@ -144,6 +157,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                  WHERE e.id_scope = b.id_scope AND e.of_group = b.of_group AND e.registration_key = b.registration_key
                  LIMIT 1) AS is_there,
                CASE WHEN iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL THEN idscope.hub_unlinked(id_scope, array_append(iot_hubs, iot_hub_host_name)) END AS unlinked,
+               CASE WHEN ca_primary IS NOT NULL OR ca_secondary IS NOT NULL THEN idscope.certificate_unproved(id_scope, ARRAY[ca_primary, ca_secondary]) END AS unproved,
                CASE WHEN of_group
                     THEN (SELECT count(*) FROM idscope.enrollment e WHERE e.id_scope = b.id_scope AND e.of_group AND e.attestation_type = b.attestation_type)
                          + row_number() OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most END AS is_crowded
@@ -163,6 +177,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                     THEN format('%s: %s is not a linked hub of this instance.', CASE WHEN iot_hubs IS NULL THEN 'iotHubHostName' ELSE 'iotHubs' END, unlinked)
                     WHEN taken_by IS NOT NULL THEN format('deviceId: %s is the device id of the enrollment %s.', coalesce(device_id, registration_id), taken_by)
                     WHEN taken_in IS NOT NULL THEN format('deviceId: %s is the device id of line %s.', coalesce(device_id, registration_id), taken_in)
+                    WHEN unproved IS NOT NULL THEN format('attestation.x509.caReferences: "%s" is no verified certificate of this instance.', unproved)
                     WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.'
                 END AS message,
                CASE WHEN stands_in IS NULL AND is_there THEN 409001 WHEN is_crowded THEN 403001 ELSE 400004 END AS code
@@ -170,9 +185,9 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
          inserted AS (
         INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                         attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
-                                        update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version)
+                                        update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version, ca_primary, ca_secondary)
         SELECT id_scope, of_group, registration_key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status = 'enabled',
-               allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, version, version
+               allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, version, version, ca_primary, ca_secondary
           FROM judged
          WHERE writes AND message IS NULL
          ORDER BY registration_key

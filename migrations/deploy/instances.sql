@@ -278,6 +278,19 @@ COMMENT ON FUNCTION idscope.gate_instances(text[]) IS 'The live instances of ID 
 REVOKE ALL ON FUNCTION idscope.gate_instances(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.gate_instances(text[]) TO idscope_api;
 
+-- The CA certificates of instances, for devices' certificates that they may vouch for: before the tenant is known.
+CREATE FUNCTION idscope.certificates_of(scopes text[])
+    RETURNS TABLE (id_scope text, name_key text, is_verified boolean, der bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT u.id_scope, c.name_key, c.is_verified, c.der
+          FROM unnest(scopes) AS u (id_scope)
+         CROSS JOIN LATERAL (SELECT name_key, is_verified, der FROM idscope.certificate WHERE id_scope = u.id_scope) c
+    $$;
+COMMENT ON FUNCTION idscope.certificates_of(text[]) IS 'The CA certificates of ID scopes (in lower case), whatever their tenants';
+REVOKE ALL ON FUNCTION idscope.certificates_of(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.certificates_of(text[]) TO idscope_api;
+
 -- A deleted hub makes every link to it invalid at once, by resource id (`wanted`) or by connection string (`wanted_host`, its name in this
 -- deployment), also the links of other tenants, which the api may not see. It is out of their sets of links: what was chosen with it is
 -- chosen anew. The hub of another tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the

@@ -14,6 +14,8 @@ CREATE TABLE idscope.enrollment (
     device_id            text COLLATE "C" CHECK (length(device_id) BETWEEN 1 AND 128),
     attestation_type     text COLLATE "C" NOT NULL CHECK (attestation_type IN ('symmetricKey', 'x509', 'tpm')),
     attestation_sealed   bytea NOT NULL,
+    ca_primary           text COLLATE "C",
+    ca_secondary         text COLLATE "C",
     enabled              boolean NOT NULL DEFAULT true,
     allocation_policy    text COLLATE "C" CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static', 'custom')),
     iot_hubs             text[] CHECK (cardinality(iot_hubs) <= 50),
@@ -39,6 +41,7 @@ COMMENT ON COLUMN idscope.enrollment.device_id IS 'Wanted device id on the hub; 
 COMMENT ON COLUMN idscope.enrollment.attestation_type IS 'How the device proves who it is; says how attestation_sealed is to be read';
 COMMENT ON COLUMN idscope.enrollment.attestation_sealed IS 'Keys or certificates as one value, sealed under the key ring for this row and this type (core/attest)';
 COMMENT ON COLUMN idscope.enrollment.by_block IS 'Added to block a group''s device, and nobody changed it since: goes when the device is blocked no more';
+COMMENT ON COLUMN idscope.enrollment.ca_primary IS 'The CA certificate that attestation_sealed names (certificate.name_key): none that is named is deleted';
 COMMENT ON COLUMN idscope.enrollment.version IS 'Rises with each change; a register names the version its credential was checked against';
 COMMENT ON COLUMN idscope.enrollment.inputs_version IS 'Rises when allocation policy or named hubs change';
 
@@ -49,8 +52,10 @@ CREATE INDEX enrollment_by_updated ON idscope.enrollment (id_scope, of_group, up
 CREATE INDEX enrollment_by_status ON idscope.enrollment (id_scope, of_group, (CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END COLLATE "C"), registration_key);
 CREATE INDEX enrollment_by_policy ON idscope.enrollment (id_scope, of_group, allocation_policy, registration_key) WHERE allocation_policy IS NOT NULL;
 CREATE INDEX enrollment_by_attestation ON idscope.enrollment (id_scope, of_group, attestation_type, registration_key);
--- For writes: whose device id is it (idscope.device_id_taken)?
+-- For writes: whose device id is it (idscope.device_id_taken), who names a CA certificate?
 CREATE INDEX enrollment_by_name ON idscope.enrollment (id_scope, (lower(device_id COLLATE "C"))) WHERE device_id IS NOT NULL;
+CREATE INDEX enrollment_by_ca_primary ON idscope.enrollment (id_scope, ca_primary) WHERE ca_primary IS NOT NULL;
+CREATE INDEX enrollment_by_ca_secondary ON idscope.enrollment (id_scope, ca_secondary) WHERE ca_secondary IS NOT NULL;
 
 CREATE TABLE idscope.enrollment_detail (
     id_scope             text COLLATE "C" NOT NULL,

@@ -9,6 +9,7 @@ DROP FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint);
 DROP FUNCTION idscope.import_registrations(idscope.import, int, boolean, bigint);
 DROP FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint, bigint);
 DROP FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint);
+DROP FUNCTION idscope.certificate_unproved(text, text[]);
 DROP FUNCTION idscope.hub_unlinked(text, text[]);
 DROP TABLE idscope.import_registration, idscope.import_enrollment, idscope.import_error, idscope.import;
 

@@ -10,11 +10,12 @@ SELECT id_scope, import_id, kind, whole, dry, state, received, looked, written, 
 SELECT id_scope, import_id, line, id, code, message FROM idscope.import_error WHERE false;
 SELECT id_scope, import_id, line, of_group, registration_key, registration_id, device_id, attestation_type, attestation_sealed, provisioning_status,
        allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, initial_twin, optional_device_information,
-       webhook_sealed
+       webhook_sealed, ca_primary, ca_secondary
   FROM idscope.import_enrollment WHERE false;
 SELECT id_scope, import_id, line, registration_key, registration_id, assigned_hub, device_id, enrollment_group, substatus, created_at, updated_at
   FROM idscope.import_registration WHERE false;
 SELECT 'idscope.hub_unlinked(text, text[])'::regprocedure;
+SELECT 'idscope.certificate_unproved(text, text[])'::regprocedure;
 
 DO $$
 DECLARE

@@ -4,7 +4,7 @@
 BEGIN;
 SET LOCAL ROLE idscope_owner;
 
-SELECT id_scope, of_group, registration_key, registration_id, device_id, attestation_type, attestation_sealed,
+SELECT id_scope, of_group, registration_key, registration_id, device_id, attestation_type, attestation_sealed, ca_primary, ca_secondary,
        enabled, allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, by_block,
        etag, version, inputs_version, created_at, updated_at
   FROM idscope.enrollment WHERE false;

@@ -24,7 +24,7 @@ static bool admits(struct arena *a, const struct attest_row *row)
 {
     struct str token = sas_make(a, STR("0ne1/registrations/d"), (struct str){NULL, 0}, fuzz_unknown_key(), 1893456000);
     const struct presented presented = {.authorization = token};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR("d"), 0, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("d"), 0, NULL, NULL};
     return !attest_check(a, row, &claim, NULL);
 }
 

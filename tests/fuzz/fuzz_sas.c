@@ -10,7 +10,7 @@
 static void is_refused(struct arena *a, struct str header, const struct sas *s)
 {
     const struct presented presented = {.authorization = header};
-    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL, NULL};
     struct str key = enc_base64(a, fuzz_unknown_key());
     struct symmetric_key keys = {key, key};
     const struct attestation sent = {.type = ATTEST_SYMMETRIC_KEY, .symmetric_key = &keys};

@@ -53,7 +53,8 @@ static void leads_nowhere(struct arena *a, struct bytes in)
     struct bytes rest = in, ca = unknown_ca();
     X509 *leaf X509_CLEANUP = x509_cert_take(&rest);
     const struct presented presented = {.leaf = {in.p, in.n - (leaf ? rest.n : 0)}, .chain = rest};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
+                                       NULL,       NULL};
     const struct x509_trust trust = {.anchors = &ca, .anchor_count = 1};
     struct err_detail d = {""};
     size_t who;
@@ -66,7 +67,8 @@ static void admits_by_itself_alone(struct arena *a, struct bytes in)
     struct attest_row row = {fuzz_ring(), {.id_scope = STR("0ne1"), .key = STR("line7-unit042")}};
     row.stored = attest_sealed(a, &row, ATTEST_X509, attest_pack(a, parts, 2));
     struct presented presented = {.leaf = in};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
+                                       NULL,       NULL};
     struct attestation shown;
     struct err_detail d = {""};
     X509 *x X509_CLEANUP = x509_cert_open(in);

@@ -56,17 +56,24 @@ SELECT results_eq($$SELECT detail ->> 'change' FROM idscope.audit_event WHERE ki
 SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', 'stale'$$), 0::bigint, 'an instance with another etag stays');
 SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', NULL$$), 1::bigint, 'an instance deleted');
 
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100'), 1::bigint, 'a new enrollment');
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100'), 0::bigint, 'one that is there is not made again');
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(99, 'other') || ', 100'), 0::bigint, 'nor behind a version that is gone');
-SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || ', NULL'), 1::bigint, 'an enrollment changed');
-SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || format(', %L', gen_random_uuid())), 0::bigint, 'not with another etag');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100, NULL, NULL'), 1::bigint, 'a new enrollment');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100, NULL, NULL'), 0::bigint, 'one that is there is not made again');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(99, 'other') || ', 100, NULL, NULL'), 0::bigint, 'nor behind a version that is gone');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || ', NULL, NULL, NULL'), 1::bigint, 'an enrollment changed');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new') || format(', %L, NULL, NULL', gen_random_uuid())), 0::bigint, 'not with another etag');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'naming') || ', 100, ''ca-a'', NULL'), 0::bigint, 'nor one that names a certificate that is not verified');
+UPDATE idscope.certificate SET is_verified = true WHERE id_scope = t.scope('a');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'naming') || ', 100, ''ca-a'', ''ca-b'''), 0::bigint, 'nor of another tenant');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'naming') || ', 100, ''ca-a'', NULL'), 1::bigint, 'but one of its own that is');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'naming') || ', NULL, NULL, ''ca-x'''), 0::bigint, 'it names no other one later on');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'naming') || ', NULL, NULL, ''ca-a'''), 1::bigint, 'but the same one');
+SELECT is((SELECT concat_ws('/', coalesce(ca_primary, '-'), ca_secondary) FROM idscope.enrollment WHERE registration_key = 'naming'), '-/ca-a', 'in another place');
 SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', %L, false$$, t.scope('a'), gen_random_uuid())), 0::bigint, 'nor deleted with another etag');
 SELECT is(pg_temp.notes('registration_delete', format($$%L, 1, 'device-a', true, NULL, 0, NULL, 1$$, t.scope('a'))), 0::bigint,
           'what is forgotten behind its enrollment is no event of its own');
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new', true) || ', 0'), 0::bigint, 'a group that is one too many');
-SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new', true) || ', 1'), 1::bigint, 'a new group, named as a device is');
-SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new', true) || ', NULL'), 1::bigint, 'a group changed');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new', true) || ', 0, NULL, NULL'), 0::bigint, 'a group that is one too many');
+SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new', true) || ', 1, NULL, NULL'), 1::bigint, 'a new group, named as a device is');
+SELECT is(pg_temp.notes('enrollment_update', pg_temp.enrollment(1, 'new', true) || ', NULL, NULL, NULL'), 1::bigint, 'a group changed');
 SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL, false$$, t.scope('a'))), 1::bigint, 'an enrollment deleted');
 SELECT is(pg_temp.notes('enrollment_delete', format($$%L, 1, 'new', NULL, true$$, t.scope('a'))), 1::bigint, 'a group deleted, which stood beside it');
 SELECT results_eq($$SELECT kind, detail ->> 'change' FROM idscope.audit_event WHERE key = t.scope('a') || '/new' ORDER BY id$$,

@@ -332,7 +332,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'linked_hub.allocation_weight', 'linked_hub.apply_allocation_policy', 'linked_hub.reason', 'linked_hub.last_good_at',
           'linked_hub.slow_until',
           'link_latency.tls_us', 'link_latency.http_us',
-          'enrollment.device_id', 'enrollment.allocation_policy', 'enrollment.iot_hubs', 'enrollment.iot_hub_host_name',
+          'enrollment.ca_primary', 'enrollment.ca_secondary', 'enrollment.device_id', 'enrollment.allocation_policy', 'enrollment.iot_hubs', 'enrollment.iot_hub_host_name',
           'enrollment_detail.initial_twin', 'enrollment_detail.optional_device_information', 'enrollment_detail.webhook_sealed',
           'registration.substatus', 'registration.assigned_hub', 'registration.device_id', 'registration.target_hub',
           'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
@@ -343,7 +343,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id',
           'count_round.counted_at', 'import.message', 'import_error.id',
           'import_enrollment.device_id', 'import_enrollment.allocation_policy', 'import_enrollment.iot_hubs', 'import_enrollment.iot_hub_host_name',
-          'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',
+          'import_enrollment.ca_primary', 'import_enrollment.ca_secondary', 'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',
           'import_registration.enrollment_group', 'import_registration.created_at', 'import_registration.updated_at'],
     'no other column may be NULL');
 

@@ -95,7 +95,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
+SELECT functions_are('idscope', ARRAY['certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
                                       'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_take', 'note', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
@@ -104,6 +104,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.gate_client(gen_random_uuid())', 'idscope_api'),
         ('SELECT * FROM idscope.gate_hub(''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
+        ('SELECT * FROM idscope.certificates_of(ARRAY[''x''])', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instances(ARRAY[''x''])', 'idscope_api'),
         ('SELECT idscope.hub_deleted(''x'', ''x'')', 'idscope_api'),
         ('SELECT idscope.name_take(''hub'', ''x'')', 'idscope_(api|admin)'),
@@ -116,6 +117,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.import_step(''x'', gen_random_uuid(), 1, 1, 1, 1, 1, 1)', 'idscope_worker'),
         ('SELECT idscope.notes(''hub'', NULL, ''{}'')', 'nobody'),
         ('SELECT idscope.hub_unlinked(''x'', NULL)', 'nobody'),
+        ('SELECT idscope.certificate_unproved(''x'', NULL)', 'nobody'),
         ('SELECT idscope.import_device_id_taken(NULL, ''x'', ''x'', 1)', 'nobody'),
         ('SELECT * FROM idscope.import_bite(NULL, 1, true, 1, 1)', 'nobody'),
         ('SELECT * FROM idscope.import_enrollments(NULL, 1, true, 1, 1)', 'nobody'),

@@ -16,7 +16,7 @@ SELECT has_pk('idscope', tablename, tablename || ' has a primary key') FROM pg_t
 -- Hot tables: updates stay heap-only, so there is no index on what an update changes, and room in each page; no foreign keys.
 SELECT indexes_are('idscope', 'registration', ARRAY['registration_pkey', 'registration_by_group'], 'a group lists its devices; others stand in no index but the key');
 SELECT indexes_are('idscope', 'enrollment', ARRAY['enrollment_pkey', 'enrollment_by_device', 'enrollment_by_created', 'enrollment_by_updated', 'enrollment_by_status',
-                                                  'enrollment_by_policy', 'enrollment_by_attestation', 'enrollment_by_name'],
+                                                  'enrollment_by_policy', 'enrollment_by_attestation', 'enrollment_by_name', 'enrollment_by_ca_primary', 'enrollment_by_ca_secondary'],
                    'an enrollment is written by operators alone: lists have their orders, and names are looked up');
 SELECT indexes_are('idscope', 'hub_device', ARRAY['hub_device_pkey']);
 SELECT indexes_are('idscope', 'job', ARRAY['job_pkey', 'job_due']);

@@ -86,7 +86,7 @@ enrolls() { # NAME KEY [DEVICE]: locks and writes; the answer is live, unlinked,
     if [ -n "${3:-}" ]; then device="'$3'"; fi
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('enrollment_names_lock', 'enrollment_insert') AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
 BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE enrollment_names_lock (t.scope('a'), '{${3:-$2}}');
-EXECUTE enrollment_insert (t.scope('a'), 1, t.tenant('a'), '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, false, 100);"
+EXECUTE enrollment_insert (t.scope('a'), 1, t.tenant('a'), '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, false, 100, NULL, NULL);"
 }
 enrolls one first shared; like "$(heard one)" '^t\|\|\|t' 'an enrollment takes a device id'
 enrolls two second shared

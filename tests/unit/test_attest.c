@@ -176,7 +176,7 @@ static void is_broken(struct arena *a, const struct attest_row *row, const char 
     struct attestation out, part = sent(a, SERVICE_KEY, NULL);
     struct hub_authentication identity;
     struct presented presented = {.authorization = STR(UPPER)};
-    struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
+    struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL, NULL};
     struct attest_stored again;
     struct err_detail d = {""};
     assert_err(attest_show(a, row, &d, &out), SEAL_BROKEN);
@@ -287,7 +287,7 @@ static err_t attest_as(void **state, const char *header, const char *scope, cons
                        const char *secondary, int64_t now_us, struct err_detail *d)
 {
     const struct presented presented = {.authorization = str_of(header)};
-    const struct attest_claim claim = {&presented, str_of(scope), str_of(id), now_us, NULL};
+    const struct attest_claim claim = {&presented, str_of(scope), str_of(id), now_us, NULL, NULL};
     struct attest_row row = stored(*state, scope, arena_lower(*state, str_of(id)).p, primary, secondary);
     return attest_check(*state, &row, &claim, d);
 }
@@ -325,7 +325,7 @@ static void an_empty_key_admits_nobody(void **state)
     struct str token =
         sas_make(*state, STR("0ne0000BEEF/registrations/d"), str_of(NULL), (struct bytes){NULL, 0}, 1893456000);
     const struct presented presented = {.authorization = token};
-    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), STR("d"), 0, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), STR("d"), 0, NULL, NULL};
     const struct bytes empty[2] = {{NULL, 0}, {NULL, 0}};
     struct attest_row row = nothing_stored("0ne0000BEEF", "d");
     struct bytes identity = seal_row(*state, "enrollment", STR("0ne0000BEEF"), STR("d"), "symmetricKey");
@@ -343,10 +343,10 @@ static void an_id_that_is_not_enrolled_is_never_admitted(void **state)
     const struct presented presented = {.authorization = token}, strangers = {.authorization = STR(UPPER)};
     struct attest_row row = nothing_stored("0ne1", "d");
     struct err_detail d;
-    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("0ne1"), STR("d"), 0, NULL}, &d),
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&presented, STR("0ne1"), STR("d"), 0, NULL, NULL}, &d),
                UNAUTHORIZED);
     assert_says(d, "no enrollment");
-    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("0ne1"), STR("d"), 0, NULL}, &d),
+    assert_err(attest_check(*state, &row, &(struct attest_claim){&strangers, STR("0ne1"), STR("d"), 0, NULL, NULL}, &d),
                UNAUTHORIZED);
 }
 
@@ -386,7 +386,7 @@ err_t __wrap_unseal(struct arena *a, const struct key_ring *r, struct bytes row,
 static void an_id_that_is_not_enrolled_costs_what_a_wrong_key_costs(void **state)
 {
     const struct presented presented = {.authorization = STR(UPPER)};
-    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL, NULL};
     struct attest_row enrolled = stored(*state, "0ne0000beef", "line7-unit042", NULL, NULL);
     struct attest_row nobody = nothing_stored("0ne0000beef", "line7-unit042");
     struct err_detail d;
@@ -404,7 +404,7 @@ static void a_tpm_does_not_fit_symmetric_keys(void **state)
 {
     const struct presented without = {.authorization = STR(UPPER)},
                            with = {.authorization = STR(UPPER), .tpm_sent = true};
-    const struct attest_claim claim = {&with, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL};
+    const struct attest_claim claim = {&with, STR("0ne0000beef"), STR("line7-unit042"), 0, NULL, NULL};
     struct attest_row row = stored(*state, "0ne0000beef", "line7-unit042", DEVICE_KEY, GROUP_KEY);
     struct err_detail d;
     assert_ok(attest_check(*state, &row, &claim, &d));
@@ -454,7 +454,7 @@ static err_t admit(struct arena *a, const struct attest_row *group, const char *
                    struct str *ret_derived_from)
 {
     const struct presented presented = {.authorization = str_of(header)};
-    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), str_of(id), 0, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne0000BEEF"), str_of(id), 0, NULL, NULL};
     return attest_admit(a, group, &claim, NULL, ret_derived_from);
 }
 
@@ -524,14 +524,14 @@ static void the_hub_is_told_what_the_devices_keys_derive_to(void **state)
 static void a_token_that_no_key_makes_good_is_known_as_such(void **state)
 {
     const struct presented good = {.authorization = STR(UPPER)}, none = {.authorization = {NULL, 0}};
-    assert_true(
-        attest_may_be_signed(*state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit042"), 0, NULL}));
-    assert_false(
-        attest_may_be_signed(*state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit043"), 0, NULL}));
+    assert_true(attest_may_be_signed(
+        *state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit042"), 0, NULL, NULL}));
     assert_false(attest_may_be_signed(
-        *state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit042"), EXPIRY_US * 2, NULL}));
-    assert_false(
-        attest_may_be_signed(*state, &(struct attest_claim){&none, STR("0ne0000BEEF"), STR("line7-unit042"), 0, NULL}));
+        *state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit043"), 0, NULL, NULL}));
+    assert_false(attest_may_be_signed(
+        *state, &(struct attest_claim){&good, STR("0ne0000BEEF"), STR("line7-unit042"), EXPIRY_US * 2, NULL, NULL}));
+    assert_false(attest_may_be_signed(
+        *state, &(struct attest_claim){&none, STR("0ne0000BEEF"), STR("line7-unit042"), 0, NULL, NULL}));
 }
 
 int main(void)

@@ -276,7 +276,7 @@ static err_t check(struct arena *a, const struct attest_row *row, struct shown s
         p.tpm_root = area_of(s.tpm->root_public);
     if (s.key.p)
         p.authorization = sas_make(a, STR("0ne1/registrations/d"), STR("registration"), s.key, 1893456000);
-    const struct attest_claim claim = {&p, STR("0ne1"), STR("d"), 0, handed};
+    const struct attest_claim claim = {&p, STR("0ne1"), STR("d"), 0, handed, NULL};
     return attest_check(a, row, &claim, d);
 }
 

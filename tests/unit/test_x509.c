@@ -259,7 +259,9 @@ static void what_cannot_be_stored_is_named(void **state)
     struct x509_references named = {.primary = STR("plant-ca")};
     is_refused(a, &(struct attestation){.type = ATTEST_X509}, "attestation.x509 is required where nothing");
     in.x509->client->primary = NULL;
-    is_refused(a, &in, "attestation.x509.clientCertificates must have a primary or a secondary certificate.");
+    is_refused(
+        a, &in,
+        "attestation.x509.clientCertificates must have a primary or a secondary certificate, or caReferences a name.");
     in = sent(a, by_info(a, NULL), NULL);
     is_refused(a, &in, CLIENT "primary.certificate is required, since no certificate is stored that it could keep.");
     in = sent(a, NULL, by_info(a, first));
@@ -273,7 +275,10 @@ static void what_cannot_be_stored_is_named(void **state)
     is_refused(a, &in, "attestation.x509.signingCertificates belong to enrollment groups.");
     in.x509->signing = NULL;
     in.x509->ca = &named;
-    is_refused(a, &in, "attestation.x509.caReferences come in a later version.");
+    is_refused(a, &in, "attestation.x509 must have clientCertificates or caReferences, not both.");
+    in.x509->client = NULL;
+    named.secondary = STR("a b");
+    is_refused(a, &in, "attestation.x509.caReferences.secondary must be the name of a CA certificate of the instance.");
 }
 
 /* What is left out and what is null, as clients write them, is no member. */
@@ -354,7 +359,7 @@ static void of_groups_the_nearest_decides(void **state)
     struct attest_row groups[] = {group_of(a, "broken", plant, NULL), group_of(a, "all", root, NULL),
                                   group_of(a, "hall", plant, NULL)};
     const struct presented presented = {.leaf = made_der(a, leaf), .chain = made_der(a, plant)};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
     struct err_detail d = {""};
     size_t who = 9;
     groups[0].stored.key = STR("another row");
@@ -371,13 +376,75 @@ static void of_groups_the_nearest_decides(void **state)
     assert_int_equal(attest_group_type(a, &(struct attest_claim){.presented = &none}), ATTEST_ABSENT);
 }
 
+/* --- CA certificates of the instance ------------------------------------------------------------------------------ */
+
+static struct attest_row naming(struct arena *a, const char *key, bool of_group, const char *primary,
+                                const char *secondary)
+{
+    struct x509_references ca = {str_of(primary), secondary ? str_of(secondary) : (struct str){NULL, 0}};
+    struct x509_attestation x = {.ca = &ca};
+    const struct attestation in = {.type = ATTEST_X509, .x509 = &x};
+    struct attest_row row = {ring, {.id_scope = STR("0ne1"), .key = str_of(key), .of_group = of_group}};
+    struct err_detail d = {""};
+    assert_ok(attest_form(a, &in, &d));
+    assert_ok(attest_fits(&in, of_group, &d));
+    assert_ok(attest_seal(a, &row, &in, &d, &row.stored));
+    return row;
+}
+
+/* What is sealed knows them as they were sent; what stands beside it, in lower case. */
+static void names_are_stored_and_shown(void **state)
+{
+    struct attest_row row = naming(*state, ID, false, "Plant-CA", NULL), both = naming(*state, "g", true, "A", "B");
+    struct attestation shown;
+    struct err_detail d;
+    assert_text(row.stored.ca.primary, "plant-ca");
+    assert_null(row.stored.ca.secondary.p);
+    assert_text(both.stored.ca.secondary, "b");
+    for (int i = 0; i < 2; i++) {
+        assert_ok((i ? attest_mask : attest_show)(*state, &row, &d, &shown));
+        assert_text(shown.x509->ca->primary, "Plant-CA");
+        assert_null(shown.x509->ca->secondary.p);
+        assert_true(!shown.x509->client && !shown.x509->signing);
+    }
+    assert_null(stored(*state, first, second).stored.ca.primary.p);
+}
+
+/* A device below one of them is admitted, while that one is there and verified. */
+static void a_device_below_a_named_ca_is_admitted(void **state)
+{
+    struct arena *a = *state;
+    const struct made *root = make((struct wish){.cn = "Root", .ca = true}),
+                      *other = make((struct wish){.cn = "Other", .ca = true});
+    struct attest_ca at[] = {{STR("root"), true, made_der(a, root)}, {STR("other"), true, made_der(a, other)}};
+    const struct attest_cas cas = {at, 2};
+    struct presented presented = {.leaf = made_der(a, make((struct wish){.cn = ID, .by = root}))};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, &cas};
+    const struct attest_row row = naming(a, ID, false, "none", "ROOT"), wrong = naming(a, ID, false, "other", NULL);
+    const struct attest_row groups[] = {naming(a, "wrong", true, "Other", NULL),
+                                        naming(a, "right", true, "Root", NULL)};
+    struct err_detail d = {""};
+    size_t who;
+    assert_ok(attest_check(a, &row, &claim, &d));
+    assert_err(attest_check(a, &wrong, &claim, &d), UNAUTHORIZED);
+    assert_ok(attest_nearest(a, groups, 2, &claim, &d, NULL, &who));
+    assert_int_equal(who, 1);
+    assert_err(attest_nearest(a, groups, 1, &claim, &d, NULL, &who), UNAUTHORIZED);
+    at[0].is_verified = false;
+    assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
+    assert_says(d, "the CA certificates that the enrollment names are not there, or not verified");
+    assert_err(attest_nearest(a, groups, 2, &claim, &d, NULL, &who), UNAUTHORIZED);
+    at[0] = (struct attest_ca){STR("root"), true, made_der(a, other)};
+    assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
+}
+
 /* --- a device registers ------------------------------------------------------------------------------------------- */
 
 static err_t check(struct arena *a, const struct attest_row *row, const struct made *shown, const char *id,
                    int64_t now_us, struct err_detail *d)
 {
     const struct presented presented = {.leaf = shown ? made_der(a, shown) : NOTHING};
-    const struct attest_claim claim = {&presented, STR("0ne1"), str_of(id), now_us, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), str_of(id), now_us, NULL, NULL};
     return attest_check(a, row, &claim, d);
 }
 
@@ -440,7 +507,7 @@ static void another_credential_is_refused(void **state)
     struct attest_row row = stored(a, first, NULL);
     const struct made *twin = make((struct wish){.cn = ID, .key = first});
     struct presented presented = {.authorization = STR("SharedAccessSignature sr=a&sig=b&se=1893456000")};
-    struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
+    struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
     struct err_detail d = {""};
     assert_err(check(a, &row, second, ID, MADE_AT_US, &d), UNAUTHORIZED);
     assert_says(d, thumbprint(a, second).p);
@@ -497,6 +564,8 @@ int main(void)
         UNIT(a_stored_value_without_certificates_is_broken),
         UNIT(a_group_has_signing_certificates),
         UNIT(of_groups_the_nearest_decides),
+        UNIT(names_are_stored_and_shown),
+        UNIT(a_device_below_a_named_ca_is_admitted),
         UNIT(either_certificate_admits),
         UNIT(each_flaw_refuses_with_its_reason),
         UNIT(dates_count_to_the_second),

@@ -100,7 +100,7 @@ static err_t check(struct arena *a, const struct situation *s, struct err_detail
 {
     struct pki p = make_pki(s);
     const struct presented presented = {.leaf = made_der(a, p.leaf), .chain = chain_of(a, s, &p)};
-    const struct attest_claim claim = {&presented, STR("0ne1"), str_of(s->id ? s->id : ID), MADE_AT_US, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), str_of(s->id ? s->id : ID), MADE_AT_US, NULL, NULL};
     struct x509_trust trust = trust_of(a, s->trusted ? s->trusted : "R", &p);
     struct bytes crl;
     size_t who = 7;
@@ -298,7 +298,7 @@ static err_t choose(struct arena *a, const struct groups *g, size_t count, struc
 {
     const struct presented presented = {.leaf = made_der(a, g->pki.leaf),
                                         .chain = chain_of(a, &(struct situation){.sent = "21R"}, &g->pki)};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
     return x509_chain_check(a, &claim, g->trusts, count, d, NULL, ret);
 }
 
@@ -341,7 +341,7 @@ static void of_many_reasons_the_nearest_miss_is_told(void **state)
     struct x509_trust trusts[] = {trust_of(*state, "L", &p), trust_of(*state, "S", &p), trust_of(*state, "L", &p)};
     const struct presented presented = {.leaf = made_der(*state, p.leaf),
                                         .chain = chain_of(*state, &(struct situation){.sent = NULL}, &p)};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
     struct err_detail d = {""}, each[3] = {{""}};
     size_t who;
     assert_err(x509_chain_check(*state, &claim, trusts, 3, &d, each, &who), UNAUTHORIZED);
@@ -356,7 +356,7 @@ static void without_groups_or_a_certificate_nobody_comes_in(void **state)
 {
     struct groups g = make_groups(*state, "R", "1", "2");
     const struct presented none = {.chain = chain_of(*state, &(struct situation){.sent = NULL}, &g.pki)};
-    const struct attest_claim claim = {&none, STR("0ne1"), STR(ID), MADE_AT_US, NULL};
+    const struct attest_claim claim = {&none, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
     struct err_detail d = {""};
     size_t who;
     assert_err(choose(*state, &g, 0, &d, &who), UNAUTHORIZED);

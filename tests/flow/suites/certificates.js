@@ -4,8 +4,9 @@
 
 const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
-const { assert, admin, each, expect, fresh, idscope, Idscope, refusedArm, sharedScene, stack } = require('../kit');
+const { assert, admin, each, expect, fresh, idscope, Idscope, refused, refusedArm, sharedScene, stack, until } = require('../kit');
 const { make } = require('../../lib/certificates');
+const { register, registered } = require('../certified');
 
 const ANY = { 'If-Match': '*' };
 const RFC1123 = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/;
@@ -258,5 +259,127 @@ describe('certificates: proof of possession', { concurrency: 4 }, () => {
     for (const answer of [await verify(name, proof, {}), await askCode(name, {})]) refusedArm(answer, 400, 'InvalidRequestContent', /If-Match is required/);
     for (const answer of [await verify(name, proof, { 'If-Match': 'stale' }), await askCode(name, { 'If-Match': 'stale' })]) refusedArm(answer, 412, 'PreconditionFailed');
     assert.equal(await isVerified(name), false);
+  });
+});
+
+describe('certificates: named by enrollments', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 1 });
+  const elsewhere = sharedScene({ before, after }, { hubs: 0 });
+  // CAs of one test alone, since groups of others would admit what is below them: two roots, and one below the first.
+  const plant = () => {
+    const [root, other] = [make(fresh('Root'), { ca: true }), make(fresh('Other'), { ca: true })];
+    return { root, other, hall: make(fresh('Hall'), { ca: true, by: root }) };
+  };
+  const device = (id, by, above = [by]) => {
+    const one = make(id, { by });
+    return { ...one, cert: [one, ...above].map(({ cert }) => cert).join('') };
+  };
+  const naming = (primary, secondary) => ({ type: 'x509', x509: { caReferences: { primary, ...(secondary && { secondary }) } } });
+  const groupAt = (id) => `/enrollmentGroups/${id}`;
+  const enroll = (path, member, id, attestation, match, more) => idscope.service(made.instance, 'PUT', path, { body: { [member]: id, attestation, ...more }, headers: match && { 'If-Match': match } });
+  const group = (id, attestation, match, more) => enroll(groupAt(id), 'enrollmentGroupId', id, attestation, match, more);
+  const own = (id, attestation, match, more) => enroll(`/enrollments/${id}`, 'registrationId', id, attestation, match, more);
+  const verified = async (ca, to = made, name = fresh('Ca')) => {
+    expect('put', await of(to).put(name, bare(ca, { isVerified: true })), 200);
+    return name;
+  };
+  const why = (trackingId) => until('the refusal to be logged', () => stack.events('api').find((event) => event.trackingId === trackingId)).then((event) => event.detail);
+  const isRefused = async (id, certificate, words) => assert.match(await why(refused(await register(made.idScope, id, certificate), 401, /^Unauthorized$/, 401002).json.trackingId), words);
+
+  test('a group admits below either of the CAs that it names, which are read as they were sent', async () => {
+    const { root, other, hall } = plant();
+    const [first, second] = [await verified(root), await verified(other)];
+    const id = fresh('Named');
+    const attestation = naming(first.toUpperCase(), second);
+    assert.deepEqual(expect('put', await group(id, attestation), 200).attestation, attestation);
+    assert.deepEqual(expect('get', await idscope.service(made.instance, 'GET', groupAt(id)), 200).attestation, attestation);
+    assert.deepEqual(expect('mechanism', await idscope.service(made.instance, 'POST', `${groupAt(id)}/attestationmechanism`), 200), attestation);
+    for (const by of [hall, other]) {
+      const who = fresh('member');
+      assert.equal((await registered(made.idScope, who, device(who, by))).status, 'assigned');
+      assert.equal((await idscope.registration(made.instance, who)).enrollmentGroupId, id);
+    }
+    expect('one alone', await group(id, naming(second), '*'), 200);
+    const late = fresh('late');
+    await isRefused(late, device(late, hall), /another CA's than those|not presented and is not stored/);
+    expect('delete', await idscope.service(made.instance, 'DELETE', groupAt(id)), 204);
+  });
+
+  test('an enrollment of a device of its own admits below the CA that it names, by whichever certificate; an update keeps that', async () => {
+    const { root, other, hall } = plant();
+    const name = await verified(root);
+    const id = fresh('own');
+    expect('put', await own(id, naming(name)), 200);
+    assert.equal((await registered(made.idScope, id, device(id, hall))).status, 'assigned');
+    assert.equal((await registered(made.idScope, id, device(id, hall))).status, 'assigned');
+    await isRefused(id, make(id, { by: other }), /not presented and is not stored/);
+    await isRefused(id, device(fresh('another'), hall), /its CN must be the registration id/);
+    expect('kept', await own(id, { type: 'x509' }, '*', { capabilities: { iotEdge: true } }), 200);
+    assert.deepEqual(expect('get', await idscope.service(made.instance, 'GET', `/enrollments/${id}`), 200).attestation, naming(name));
+    refusedArm(await of(made).erase(name), 409, 'Conflict', /named by the enrollment "own/);
+    const leaf = make(id, { by: other });
+    expect('a certificate in its place', await own(id, { type: 'x509', x509: { clientCertificates: { primary: { certificate: leaf.cert } } } }, '*'), 200);
+    await isRefused(id, device(id, hall), /neither of those that are stored/);
+    assert.equal((await registered(made.idScope, id, leaf)).status, 'assigned');
+    assert.equal((await of(made).erase(name)).status, 204);
+  });
+
+  test('what is named must be there, verified, and of this instance', async () => {
+    const { root } = plant();
+    const unproved = fresh('ca');
+    expect('put', await of(made).put(unproved, bare(root)), 200);
+    const theirs = await verified(root, elsewhere);
+    const there = await verified(root);
+    for (const put of [group, own]) {
+      for (const names of [[unproved], [theirs], ['none'], [there, unproved], [undefined, theirs]]) {
+        const id = fresh('bad');
+        refused(await put(id, naming(...names)), 400, /caReferences: "\S+" is no verified certificate of this instance/, 400004);
+        refused(await idscope.service(made.instance, 'GET', put === group ? groupAt(id) : `/enrollments/${id}`), 404);
+      }
+      refused(await put(fresh('bad'), naming('a b')), 400, /caReferences\.primary must be the name of a CA certificate/, 400004);
+    }
+    const id = fresh('good');
+    expect('put', await group(id, naming(there)), 200);
+    refused(await group(id, naming(there, unproved), '*'), 400, /is no verified certificate/, 400004);
+    refused(await group(id, { type: 'x509', x509: { ...naming(there).x509, signingCertificates: { primary: { certificate: root.cert } } } }, '*'), 400, /signingCertificates or caReferences, not both/, 400004);
+    expect('delete', await idscope.service(made.instance, 'DELETE', groupAt(id)), 204);
+  });
+
+  test('an import is held to the same: what names a verified certificate is written and keeps it, what does not is refused by its line', async () => {
+    const { root, hall } = plant();
+    const name = await verified(root);
+    const [good, bad] = [fresh('imported'), fresh('imported')];
+    const rows = [[good, name], [bad, 'none']].map(([registrationId, ca]) => JSON.stringify({ registrationId, attestation: naming(ca) })).join('\n');
+    const answer = await idscope.service(made.instance, 'POST', '/enrollments/import', { body: rows, headers: { 'Content-Type': 'application/x-ndjson' } });
+    expect('import', answer, 202);
+    const { pathname } = new URL(answer.headers['operation-location']);
+    const done = await until('the import to end', async () => {
+      const now = expect('how it fares', await idscope.service(made.instance, 'GET', pathname), 200);
+      return !['receiving', 'running'].includes(now.status) && now;
+    });
+    assert.deepEqual([done.written, done.refused], [1, 1]);
+    assert.match(JSON.stringify(done.errors), /\\"none\\" is no verified certificate of this instance/);
+    assert.equal((await registered(made.idScope, good, device(good, hall))).status, 'assigned');
+    refusedArm(await of(made).erase(name), 409, 'Conflict', new RegExp(`named by the enrollment "${good}"`));
+  });
+
+  test('a certificate that a group names cannot be deleted; another one in its place admits nobody before it is verified', async () => {
+    const { root, other, hall } = plant();
+    const name = await verified(root);
+    const id = fresh('group');
+    const { put, erase } = of(made);
+    expect('group', await group(id, naming(name)), 200);
+    refusedArm(await erase(name), 409, 'Conflict', new RegExp(`named by the enrollment group "${id}"`));
+    const mine = fresh('member');
+    assert.equal((await registered(made.idScope, mine, device(mine, hall))).status, 'assigned');
+    expect('another', await put(name, bare(other)), 200);
+    const [below, late] = [fresh('below'), fresh('late')];
+    const members = [[below, device(below, other)], [late, device(late, hall)]];
+    for (const [who, certificate] of members) await isRefused(who, certificate, /./);
+    expect('vouched for', await put(name, bare(other, { isVerified: true })), 200);
+    assert.equal((await registered(made.idScope, ...members[0])).status, 'assigned');
+    await isRefused(...members[1], /not presented and is not stored|another CA's/);
+    expect('delete', await idscope.service(made.instance, 'DELETE', groupAt(id)), 204);
+    assert.equal((await erase(name)).status, 204);
   });
 });

@@ -168,10 +168,15 @@ static struct notes *take_noted(struct attempts *t)
 /* A diagnosis takes the place of the lane's own words. */
 static void diagnose(const struct writer *w, struct notes *n, size_t i)
 {
+    struct arena *a = n->arena;
     struct attempt_row *at = &n->at[i];
-    struct str found = diagnosis_of(n->arena, w->shared, w->db, at, n->authorizations[i]);
-    if (found.p)
-        at->reason = plain(n->arena, at->enrolled ? found : of_stranger(n->arena, found), ATTEMPT_REASON_MOST);
+    struct diagnosis found = diagnosis_of(a, w->shared, w->db, at, n->authorizations[i]);
+    struct str reason = at->reason;
+    if (found.mistake.p)
+        reason = at->enrolled ? found.mistake : of_stranger(a, found.mistake);
+    if (found.nearest.p)
+        reason = arena_printf(a, "%s (near it: %.*s)%s", UNKNOWN.p, STR_ARG(found.nearest), reason.p + UNKNOWN.n);
+    at->reason = plain(a, reason, ATTEMPT_REASON_MOST);
 }
 
 /* Does its scope have a diagnosis left? Both rings of a scope have hashes that differ in the last bit. */
@@ -180,7 +185,7 @@ static bool is_due(const struct notes *n, size_t i)
     size_t same = 0;
     for (size_t j = 0; j < n->count; j++)
         same += n->looked_into[j] && n->rings[j] >> 1 == n->rings[i] >> 1;
-    return n->authorizations[i].n && same < DIAGNOSED_MAX;
+    return (n->authorizations[i].n || !n->at[i].enrolled) && same < DIAGNOSED_MAX;
 }
 
 /* Strangers get what the others leave. */

@@ -5,8 +5,11 @@
 #include "api/gate.h"
 #include "core/attest/diagnose.h"
 #include "core/limits.h"
+#include "core/nearest.h"
 #include "core/process/clock.h"
 #include "db/device.h"
+
+enum { NEAREST_TOLD = 3 };
 
 /* What is read of the database. */
 struct held_against {
@@ -60,12 +63,11 @@ static void add_own(struct arena *a, const struct attest_row *row, struct keypai
         to->others[to->other_count++] = (struct attest_suspect){STR("the device at its hub"), *keys};
 }
 
-/* Another device's keys, or by its id what another one was given. */
+/* Another device's keys. */
 static void add_neighbour(struct arena *a, const struct enrollment_near *e, const struct attest_row *row,
                           struct attest_suspects *to)
 {
     struct keypair keys;
-    to->ids.at[to->ids.n++] = e->registration_id;
     if (attest_keys(a, row, &keys))
         to->others[to->other_count++] =
             (struct attest_suspect){arena_printf(a, "the enrollment \"%.*s\"", STR_ARG(e->registration_id)), keys};
@@ -84,6 +86,17 @@ static void add_enrollments(struct arena *a, const struct shared *shared, const 
     }
 }
 
+static struct str_list ids_of(struct arena *a, const struct attempt_row *attempt, const struct held_against *h)
+{
+    struct str_list ids = {ARENA_NEW_ARRAY(a, h->near_count + h->registered.n, struct str), 0, true};
+    for (size_t i = 0; i < h->near_count; i++)
+        if (!str_same(h->near[i].attestation.key, attempt->registration_key))
+            ids.at[ids.n++] = h->near[i].registration_id;
+    for (size_t i = 0; i < h->registered.n; i++)
+        ids.at[ids.n++] = h->registered.at[i];
+    return ids;
+}
+
 static struct str diagnose(struct arena *a, const struct shared *shared, const struct gate_instance *instance,
                            const struct held_against *h, const struct attempt_row *attempt, struct str authorization)
 {
@@ -92,27 +105,39 @@ static struct str diagnose(struct arena *a, const struct shared *shared, const s
                                        .id_scope = attempt->id_scope,
                                        .registration_id = attempt->registration_id,
                                        .now_us = attempt->at_us};
-    struct attest_suspects all = {.enrolled = attempt->enrolled};
+    struct attest_suspects all = {.enrolled = attempt->enrolled, .ids = ids_of(a, attempt, h)};
     all.others = ARENA_NEW_ARRAY(a, h->near_count + instance->policies.key_names.n, struct attest_suspect);
     all.groups = ARENA_NEW_ARRAY(a, h->group_count, struct attest_suspect);
-    all.ids.at = ARENA_NEW_ARRAY(a, h->near_count + h->registered.n, struct str);
     add_policies(a, &instance->policies, &all);
     add_groups(a, shared, h, &all);
     add_enrollments(a, shared, attempt, h, &all);
-    for (size_t i = 0; i < h->registered.n; i++)
-        all.ids.at[all.ids.n++] = h->registered.at[i];
     return attest_diagnose(a, &claim, &all);
 }
 
-struct str diagnosis_of(struct arena *a, const struct shared *shared, struct db *db, const struct attempt_row *attempt,
-                        struct str authorization)
+static struct str nearest_of(struct arena *a, const struct attempt_row *attempt, const struct held_against *h)
+{
+    struct str_list ids = ids_of(a, attempt, h);
+    struct str next;
+    struct text t;
+    text_init(&t, a, 64);
+    for (size_t n = 0; n < NEAREST_TOLD && (next = nearest_take(ids, attempt->registration_key)).p; n++)
+        text_printf(&t, "%s\"%.*s\"", n ? ", " : "", STR_ARG(next));
+    return t.n ? text_str(&t) : (struct str){NULL, 0};
+}
+
+struct diagnosis diagnosis_of(struct arena *a, const struct shared *shared, struct db *db,
+                              const struct attempt_row *attempt, struct str authorization)
 {
     const struct gate_instance *instance;
     struct held_against h;
-    if (read_all(a, db, attempt, &h) || is_by_certificate(&h, attempt) ||
+    struct diagnosis found = {.mistake = {NULL, 0}};
+    if (read_all(a, db, attempt, &h) ||
         gate_instance_by_scope(shared->gate, db, attempt->id_scope, clock_wall_us(), &instance))
-        return (struct str){NULL, 0};
-    struct str found = diagnose(a, shared, instance, &h, attempt, authorization);
+        return found;
+    if (authorization.n && !is_by_certificate(&h, attempt))
+        found.mistake = diagnose(a, shared, instance, &h, attempt, authorization);
+    if (!attempt->enrolled)
+        found.nearest = nearest_of(a, attempt, &h);
     gate_release(instance);
     return found;
 }

@@ -5,10 +5,15 @@
 #include "api/shared.h"
 #include "db/attempt.h"
 
-/* Which mistake the device of an attempt made whose enrollment has symmetric keys, or which has none of its own;
- * absent: it is not known. Reads the enrollment, those whose ids are nearest, the groups and the instance's policies as
- * they are now; not for lanes. */
-struct str diagnosis_of(struct arena *a, const struct shared *shared, struct db *db, const struct attempt_row *attempt,
-                        struct str authorization);
+struct diagnosis {
+    struct str mistake; /* that the device made with its token; absent: it is not known */
+    struct str
+        nearest; /* ids that one without an enrollment may have been meant for, as a list; absent: there are none */
+};
+
+/* Of the device of an attempt; `authorization`: what came with it. Reads the enrollment, those whose ids are nearest,
+ * the groups and the instance's policies as they are now; not for lanes. */
+struct diagnosis diagnosis_of(struct arena *a, const struct shared *shared, struct db *db,
+                              const struct attempt_row *attempt, struct str authorization);
 
 #endif

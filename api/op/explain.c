@@ -1,8 +1,6 @@
 /* explain.c: what became of a registration id and why (decisions.md 24): the choice of its hub, the enrollment that it
  * is held against, the groups that may admit it, its last refused attempts, and the ids that it may have been meant
  * for. It must never explain a choice from anything but what was stored at it, nor show a key. */
-#include <ctype.h>
-
 #include "api/op/attempt.h"
 #include "api/op/op.h"
 #include "api/op/service.h"
@@ -10,6 +8,7 @@
 #include "core/alloc.h"
 #include "core/attest/diagnose.h"
 #include "core/limits.h"
+#include "core/nearest.h"
 #include "db/device.h"
 
 enum { ATTEMPTS_SHOWN = 10, NEAREST_SHOWN = 5 };
@@ -100,48 +99,20 @@ static err_t add_groups(struct call *r, struct text *out)
 
 /* --- ids that are near -------------------------------------------------------------------------------------------- */
 
-static size_t alike(struct str id, struct str key)
-{
-    size_t n = 0;
-    while (n < id.n && n < key.n && tolower((unsigned char)id.p[n]) == key.p[n])
-        n++;
-    return n;
-}
-
-/* The one that begins most like the key; NULL: none is left. */
-static struct str *find_nearest(struct str_list ids, struct str key)
-{
-    struct str *best = NULL;
-    for (size_t i = 0; i < ids.n; i++)
-        if (ids.at[i].p && (!best || alike(ids.at[i], key) > alike(*best, key)))
-            best = &ids.at[i];
-    return best;
-}
-
-/* It is told once, though it may have an enrollment and a registration. */
-static void forget(struct str_list ids, struct str told)
-{
-    for (size_t i = 0; i < ids.n; i++)
-        if (str_same_nocase(ids.at[i], told))
-            ids.at[i] = (struct str){NULL, 0};
-}
-
 static err_t add_nearest(struct call *r, const struct enrollment_near *near, size_t count, struct str key,
                          struct text *out)
 {
     struct str_list registered, ids;
-    struct str *next;
+    struct str next;
     TRY(db_registration_near(r->db, r->arena, r->instance->id_scope, key, &registered));
     ids = (struct str_list){ARENA_NEW_ARRAY(r->arena, count + registered.n, struct str), count + registered.n, true};
     for (size_t i = 0; i < ids.n; i++)
         ids.at[i] = i < count ? near[i].registration_id : registered.at[i - count];
     json_member(out, "nearest");
     text_add_char(out, '[');
-    for (size_t n = 0; n < NEAREST_SHOWN && (next = find_nearest(ids, key)); n++) {
-        struct str id = *next;
+    for (size_t n = 0; n < NEAREST_SHOWN && (next = nearest_take(ids, key)).p; n++) {
         text_add(out, n ? STR(",") : STR(""));
-        json_text(out, id);
-        forget(ids, id);
+        json_text(out, next);
     }
     text_add_char(out, ']');
     return NULL;

@@ -67,7 +67,7 @@ describe('diagnosis: the log names the mistake that a device made', () => {
   });
 
   const ofDevice = (key, options) => signed(all.device.id, key, options);
-  const ofStranger = (make_key, options) => { const id = fresh('member'); return signed(id, make_key(id), options); };
+  const ofStranger = (keyOf, options) => { const id = fresh('member'); return signed(id, keyOf(id), options); };
   // An enrollment with a certificate, and what the device shows in its stead.
   const certified = async (enrolled, shown = enrolled, id = fresh('unit')) => {
     const one = enrolled(id);
@@ -109,6 +109,8 @@ describe('diagnosis: the log names the mistake that a device made', () => {
     ['derived from the text of the group\'s key', () => ofStranger((id) => hmac(raw(all.hall.secondaryKey), id)), /derives from the text of the secondary key/],
     ['the derived key not decoded', () => ofStranger((id) => raw(hmac(all.hall.secondaryKey, id))), /signed with the text of the key that derives from the secondary key/],
     ['the derived key derived once more', () => ofStranger((id) => hmac(hmac(all.hall.secondaryKey, id), id)), /with a key derived from the key that derives from the secondary key/],
+    ['a mistyped id', () => signed(`${all.device.id}x`, all.device.key),
+      /no enrollment of this registration id \(near it: "pump-1-[^"]+", "pump-2-[^"]+"\), and no group admits it \(signed with the primary key of the enrollment "pump-1-/],
     ['a key of no group', () => ofStranger(() => sas.newKey()), /no enrollment of this registration id.+derives from none of the enrollment groups "hall", "yard"/],
     // certificates
     ['another certificate than the enrolled one', () => certified(make, (id) => make(id)), /SHA-256 thumbprint ([0-9A-F]{64}) is neither of those that are stored: ([0-9A-F]{64}), none/],

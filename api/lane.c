@@ -58,7 +58,7 @@ struct lanes {
     const struct shared *shared;
     struct queue *queues[LANE_CLASSES];
     struct turn turns[LANE_CLASSES];
-    _Atomic uint64_t answered[LANE_CLASSES];
+    _Atomic uint64_t answered[LANE_CLASSES], waited_us[LANE_CLASSES];
     int bands[ROUTE_COUNT];
     struct lane *lanes;
     size_t count, started;
@@ -118,9 +118,10 @@ void lanes_submit(struct lanes *l, struct call *c, void (*done)(struct call *c))
 /* What a batch does is done for all its calls, so it has to end before the first of them is given up. */
 static void hold(struct lane *lane, struct call **calls, size_t count)
 {
-    int64_t wall_us = clock_wall_us(), span_us = clock_span_us(), until_us = INT64_MAX;
+    int64_t wall_us = clock_wall_us(), span_us = clock_span_us(), until_us = INT64_MAX, waited_us = 0;
     pthread_mutex_lock(&lane->lock);
     for (size_t i = 0; i < count; i++) {
+        waited_us += span_us - calls[i]->work.submitted_us;
         if (calls[i]->work.item.until_us < until_us)
             until_us = calls[i]->work.item.until_us;
         calls[i]->work.begun_us = span_us;
@@ -130,6 +131,7 @@ static void hold(struct lane *lane, struct call **calls, size_t count)
     }
     lane->held_count = count;
     pthread_mutex_unlock(&lane->lock);
+    atomic_fetch_add_explicit(&lane->lanes->waited_us[lane->class], (uint64_t)waited_us, memory_order_relaxed);
     db_until(lane->db, until_us / 1000);
 }
 
@@ -565,4 +567,8 @@ void lanes_metrics(const struct lanes *l, struct text *out)
                      METRIC_COUNTER);
     for (int class = 0; class < LANE_CLASSES; class ++)
         metric_count(&m, l->answered[class], METRIC_LABELS({"lane", class_words[class]}));
+    m = metric_begin(out, "idscope_lane_wait_seconds_total", "What those calls waited for a lane, together.",
+                     METRIC_COUNTER);
+    for (int class = 0; class < LANE_CLASSES; class ++)
+        metric_number(&m, (double)l->waited_us[class] / 1e6, METRIC_LABELS({"lane", class_words[class]}));
 }

@@ -10,8 +10,9 @@
 const fs = require('node:fs');
 const os = require('node:os');
 const { Site } = require('./site');
-const { Rows } = require('./rows');
+const { Rows, CERTIFIED } = require('./rows');
 const { Report } = require('./report');
+const { Storm } = require('./storm');
 
 const smoke = process.env.BENCH_SMOKE === '1';
 const pair = process.env.BENCH_PAIR;
@@ -21,8 +22,8 @@ const MAIN_ROWS = /^(pgbench.* 16 clients|register, (one scope|[0-9]+ scopes|TLS
 const SIZES = pair
   ? { fleet: 60000, small: 400, scopes: 50, perScope: 400, shared: 50, assign: 4000, hubs: [2, 10, 11], held: 300, seconds: 2 }
   : smoke
-  ? { fleet: 60000, small: 400, scopes: 20, perScope: 200, shared: 10, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1 }
-  : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, shared: 50, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3 };
+  ? { fleet: 60000, small: 400, scopes: 20, perScope: 200, shared: 10, assign: 300, hubs: [2, 3, 4], held: 300, seconds: 1, groups: true }
+  : { fleet: 1000000, small: 10000, scopes: 1000, perScope: 150, shared: 50, assign: 10000, hubs: [2, 10, 50], held: 9000, seconds: 3, groups: true };
 const began = Date.now();
 const elapsed = () => (Date.now() - began) / 1000;
 
@@ -97,6 +98,10 @@ async function main() {
     report.connections = SIZES.held;
     const header = await conditions(site);
     await rounds(rows, report);
+    if (!pair) {
+      say('storms of devices whose check is dear');
+      report.storms = await new Storm(rows).run(report.rate(CERTIFIED) / 2);
+    }
     if (pair) fs.writeFileSync(pair, JSON.stringify(Object.fromEntries([...report.rounds].filter(([, of]) => of.length).map(([row, [of]]) => [row, of.rate]))));
     else console.log(`${header}\n${report.table()}\n\n${report.aims()}\n`);
     if (smoke) safe(report);

@@ -7,11 +7,15 @@
  *       ask=register|poll|file   what is asked (poll needs load=; file: GET /answer, of a foreign server)
  *       port=N  [address=127.0.0.1] [host=NAME] [ca=PEM-FILE: TLS]
  *       scopes=FILE size=N       the fleet: every scope holds devices 0…N-1
+ *       chain=PEM-FILE           devices prove themselves by a certificate of this authority (leaf.h) and no token; new
+ * connections only derive=BASE64            their keys derive from this one, a group's, and not from their numbers
  *       first=K count=M          the walk through the fleet: steps K…K+M-1, scope by scope in turn
  *       connections=C            requests under way at a time
- *       connection=kept|new|held kept alive; a new one per request; a new one per request that then stays open till
- * stdin ends seconds=S                sends nothing after so many seconds (0: until all M are sent) cycle=1 begins
- * again with the first request when all M were sent save=FILE load=FILE      operation ids by step */
+ *       connection=kept|new|held kept alive; a new one per request; a new one per request, open till stdin ends
+ *       seconds=S                sends nothing after so many seconds (0: until all M are sent)
+ *       rate=N                   at most so many requests begin in a second, evenly (0: whenever one was answered)
+ *       cycle=1                  begins again with the first request when all M were sent
+ *       save=FILE load=FILE      operation ids by step */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,12 +30,19 @@
 #include "core/sas.h"
 #include "fleet.h"
 
-enum { EVENTS = 256, TOKEN_LIFE_S = 86400, FINE_US = 262144, COARSE_MS = 65536, OPERATION_MAX = 96 };
+enum {
+    EVENTS = 256,
+    SILENCE_US = 60000000,
+    TOKEN_LIFE_S = 86400,
+    FINE_US = 262144,
+    COARSE_MS = 65536,
+    OPERATION_MAX = 96
+};
 enum connection { KEPT, NEW, HELD };
 
 struct options {
-    struct str ask, address, host, ca, scopes, save, load, connection;
-    int64_t port, size, first, count, connections, seconds, cycle;
+    struct str ask, address, host, ca, scopes, save, load, connection, chain, derive;
+    int64_t port, size, first, count, connections, seconds, rate, cycle;
 };
 
 struct run {
@@ -39,9 +50,14 @@ struct run {
     struct options o;
     enum connection kind;
     struct target target;
+    struct authority authority;
+    struct bytes group_key; /* derive=; n 0: devices have keys of their own */
     struct str *scopes;
     size_t scope_count;
     struct str *requests;
+    X509 **leaves;      /* by step; NULL: tokens are sent */
+    struct slot **idle; /* places whose next request is not due yet */
+    size_t idle_count;
     char (*operations)[OPERATION_MAX]; /* by step, of the last answer */
     uint64_t next, sent, broken, statuses[600];
     int64_t begun_us, ends_us, used_us;
@@ -85,9 +101,10 @@ static bool set_text(struct options *o, struct str name, struct str value)
         struct str name;
         struct str *to;
     } texts[] = {
-        {STR("ask"), &o->ask},   {STR("address"), &o->address},       {STR("host"), &o->host},
-        {STR("ca"), &o->ca},     {STR("scopes"), &o->scopes},         {STR("save"), &o->save},
-        {STR("load"), &o->load}, {STR("connection"), &o->connection},
+        {STR("ask"), &o->ask},       {STR("address"), &o->address},       {STR("host"), &o->host},
+        {STR("ca"), &o->ca},         {STR("scopes"), &o->scopes},         {STR("save"), &o->save},
+        {STR("load"), &o->load},     {STR("connection"), &o->connection}, {STR("chain"), &o->chain},
+        {STR("derive"), &o->derive},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (str_same(name, texts[i].name)) {
@@ -110,6 +127,7 @@ static bool set_number(struct options *o, struct str name, struct str value)
         {STR("count"), &o->count, 1, 4000000},
         {STR("connections"), &o->connections, 1, 20000},
         {STR("seconds"), &o->seconds, 0, 3600},
+        {STR("rate"), &o->rate, 0, 1000000},
         {STR("cycle"), &o->cycle, 0, 1},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -137,14 +155,32 @@ static void read_options(struct run *r, char **argv)
     r->kind = str_same(r->o.connection, STR("new")) ? NEW : str_same(r->o.connection, STR("held")) ? HELD : KEPT;
     if (!r->o.port || !r->o.scopes.n)
         fail("port= and scopes= are needed");
+    if (r->o.chain.n && (r->kind == KEPT || !r->o.ca.n))
+        fail("chain= needs ca= and a connection per request");
+    if (r->o.derive.n && !dec_base64(r->arena, r->o.derive, &r->group_key))
+        fail("derive= is not base64");
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-static struct str authorization(struct arena *a, struct str scope, struct str id, uint64_t number, int64_t expiry_s)
+static struct bytes key_of(const struct run *r, struct arena *a, struct str id, uint64_t number)
 {
+    if (!r->group_key.n)
+        return fleet_key(a, number, "primary");
+    struct sha256 *derived = ARENA_NEW(a, struct sha256);
+    *derived = crypt_hmac_sha256(r->group_key, (struct bytes){(const uint8_t *)id.p, id.n});
+    return (struct bytes){derived->b, sizeof derived->b};
+}
+
+/* The header with which the device proves itself; none when its certificate does. */
+static struct str authorization(const struct run *r, struct arena *a, struct str scope, struct str id, uint64_t number,
+                                int64_t expiry_s)
+{
+    if (r->o.chain.n)
+        return STR("");
     struct str resource = arena_printf(a, "%s/registrations/%s", scope.p, id.p);
-    return sas_make(a, resource, STR("registration"), fleet_key(a, number, "primary"), expiry_s);
+    return arena_printf(a, "Authorization: %s\r\n",
+                        sas_make(a, resource, STR("registration"), key_of(r, a, id, number), expiry_s).p);
 }
 
 static struct str make_request(struct run *r, struct arena *scratch, uint64_t step, int64_t expiry_s)
@@ -153,20 +189,19 @@ static struct str make_request(struct run *r, struct arena *scratch, uint64_t st
     struct str scope = r->scopes[walked % r->scope_count];
     uint64_t number = fleet_walk(walked / r->scope_count, (uint64_t)r->o.size);
     struct str id = fleet_id(scratch, number);
-    struct str sas = authorization(scratch, scope, id, number, expiry_s);
+    struct str proof = authorization(r, scratch, scope, id, number, expiry_s);
+    if (r->leaves && !(r->leaves[step] = leaf_new(&r->authority, id)))
+        fail("a certificate");
     if (str_same(r->o.ask, STR("file")))
-        return arena_printf(r->arena, "GET /answer HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n", r->o.host.p,
-                            sas.p);
+        return arena_printf(r->arena, "GET /answer HTTP/1.1\r\nHost: %s\r\n%s\r\n", r->o.host.p, proof.p);
     if (str_same(r->o.ask, STR("poll")))
-        return arena_printf(r->arena,
-                            "GET /%s/registrations/%s/operations/%s?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\n"
-                            "Authorization: %s\r\n\r\n",
-                            scope.p, id.p, r->operations[step], r->o.host.p, sas.p);
-    return arena_printf(
-        r->arena,
-        "PUT /%s/registrations/%s/register?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n"
-        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n{\"registrationId\":\"%s\"}",
-        scope.p, id.p, r->o.host.p, sas.p, id.n + 21, id.p);
+        return arena_printf(
+            r->arena, "GET /%s/registrations/%s/operations/%s?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\n%s\r\n",
+            scope.p, id.p, r->operations[step], r->o.host.p, proof.p);
+    return arena_printf(r->arena,
+                        "PUT /%s/registrations/%s/register?api-version=2021-06-01 HTTP/1.1\r\nHost: %s\r\n%s"
+                        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n{\"registrationId\":\"%s\"}",
+                        scope.p, id.p, r->o.host.p, proof.p, id.n + 21, id.p);
 }
 
 static void make_requests(struct run *r)
@@ -174,6 +209,7 @@ static void make_requests(struct run *r)
     ARENA_CLEANUP struct arena *scratch = arena_new();
     int64_t expiry_s = (int64_t)time(NULL) + TOKEN_LIFE_S;
     r->requests = ARENA_NEW_ARRAY(r->arena, (size_t)r->o.count, struct str);
+    r->leaves = r->o.chain.n ? ARENA_NEW_ARRAY(r->arena, (size_t)r->o.count, X509 *) : NULL;
     for (uint64_t step = 0; step < (uint64_t)r->o.count; step++) {
         r->requests[step] = make_request(r, scratch, step, expiry_s);
         arena_reset(scratch);
@@ -241,13 +277,24 @@ static bool next_step(struct run *r, uint64_t *ret)
 static void open_slot(struct run *r, struct slot *s)
 {
     struct epoll_event e = {.events = EPOLLIN | (r->target.tls ? EPOLLOUT | EPOLLET : 0), .data.ptr = s};
-    if (!conn_open(&s->c, &r->target) || epoll_ctl(r->epoll, EPOLL_CTL_ADD, s->c.fd, &e) != 0)
+    if (!conn_open(&s->c, &r->target, r->leaves ? r->leaves[s->step] : NULL) ||
+        epoll_ctl(r->epoll, EPOLL_CTL_ADD, s->c.fd, &e) != 0)
         fail("connect");
 }
 
-/* Gives the slot its next request; false when there is none. */
+/* How many requests may have begun by now. */
+static uint64_t due(const struct run *r)
+{
+    return r->o.rate ? (uint64_t)((now_us() - r->begun_us) * r->o.rate / 1000000) + 1 : UINT64_MAX;
+}
+
+/* Gives the slot its next request, or lets it rest until that is due; false when there is none. */
 static bool feed(struct run *r, struct slot *s)
 {
+    if (r->sent >= due(r)) {
+        r->idle[r->idle_count++] = s;
+        return true;
+    }
     if (!next_step(r, &s->step))
         return false;
     s->begun_us = now_us();
@@ -291,6 +338,17 @@ static void step_slot(struct run *r, struct slot *s)
     go_on(r, s, a.closes);
 }
 
+/* Whoever rests, when requests are due or the time is over. */
+static void wake(struct run *r)
+{
+    bool over = r->ends_us && now_us() >= r->ends_us;
+    while (r->idle_count && (over || r->sent < due(r))) {
+        struct slot *s = r->idle[--r->idle_count];
+        if (over || !feed(r, s))
+            r->active--;
+    }
+}
+
 static void drive(struct run *r)
 {
     struct slot *slots = ARENA_NEW_ARRAY(r->arena, (size_t)r->o.connections, struct slot);
@@ -303,14 +361,18 @@ static void drive(struct run *r)
         if (!conn_shake(&slots[i].c))
             fail("TLS handshake");
     }
+    r->idle = ARENA_NEW_ARRAY(r->arena, (size_t)r->o.connections, struct slot *);
     r->begun_us = now_us();
     r->used_us = cpu_us();
     r->ends_us = r->o.seconds ? r->begun_us + r->o.seconds * 1000000 : 0;
     for (size_t i = 0; i < (size_t)r->o.connections; i++)
         r->active += feed(r, &slots[i]);
-    while (r->active) {
-        int n = epoll_wait(r->epoll, events, EVENTS, 60000);
-        if (n == 0)
+    for (int64_t heard_us = r->begun_us; r->active;) {
+        int n = epoll_wait(r->epoll, events, EVENTS, r->idle_count ? 1 : 1000);
+        wake(r);
+        if (n > 0 || r->idle_count == r->active)
+            heard_us = now_us();
+        if (now_us() - heard_us > SILENCE_US)
             fail("no answer for 60 seconds");
         for (int i = 0; i < n; i++)
             step_slot(r, events[i].data.ptr);
@@ -370,6 +432,9 @@ static void prepare(struct run *r)
             fail("ca= cannot be read");
         SSL_CTX_set_verify(r->target.tls, SSL_VERIFY_PEER, NULL);
     }
+    if (r->o.chain.n && !authority_read(r->o.chain.p, &r->authority))
+        fail("chain= does not hold an authority's key and certificates");
+    r->target.authority = &r->authority;
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     load_operations(r);
     make_requests(r);
@@ -389,6 +454,9 @@ int main(int argc, char **argv)
     save_operations(&r);
     while (r.kind == HELD && getchar() != EOF)
         continue;
+    for (int64_t i = 0; r.leaves && i < r.o.count; i++)
+        X509_free(r.leaves[i]);
+    authority_free(&r.authority);
     SSL_CTX_free(r.target.tls);
     return 0;
 }

@@ -14,15 +14,15 @@
 
 #include "core/enc.h"
 
-static bool begin_tls(struct conn *c, const struct target *t)
+static bool begin_tls(struct conn *c, const struct target *t, X509 *leaf)
 {
     c->ssl = SSL_new(t->tls);
     c->handshaking = true;
     return c->ssl && SSL_set_tlsext_host_name(c->ssl, t->host.p) == 1 && SSL_set1_host(c->ssl, t->host.p) == 1 &&
-           SSL_set_fd(c->ssl, c->fd) == 1;
+           SSL_set_fd(c->ssl, c->fd) == 1 && (!leaf || leaf_present(c->ssl, t->authority, leaf));
 }
 
-bool conn_open(struct conn *c, const struct target *t)
+bool conn_open(struct conn *c, const struct target *t, X509 *leaf)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)t->port)};
     int on = 1;
@@ -36,7 +36,7 @@ bool conn_open(struct conn *c, const struct target *t)
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
         return false;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fcntl(c->fd, F_SETFL, O_NONBLOCK) == 0 && (!t->tls || begin_tls(c, t));
+    return fcntl(c->fd, F_SETFL, O_NONBLOCK) == 0 && (!t->tls || begin_tls(c, t, leaf));
 }
 
 /* What a failed TLS call means: wait, or the end. */

@@ -3,17 +3,16 @@
 #ifndef IDSCOPE_TESTS_CONN_H
 #define IDSCOPE_TESTS_CONN_H
 
-#include <openssl/ssl.h>
-
-#include "core/arena.h"
+#include "leaf.h"
 
 enum { CONN_ANSWER_MAX = 16384 };
 
 struct target {
     struct str address; /* IPv4 address */
     int port;
-    struct str host; /* SNI and name in the certificate */
-    SSL_CTX *tls;    /* NULL: plain */
+    struct str host;                   /* SNI and name in the certificate */
+    SSL_CTX *tls;                      /* NULL: plain */
+    const struct authority *authority; /* of the leaves that connections present */
 };
 
 struct conn {
@@ -34,7 +33,8 @@ struct answer {
     bool closes;     /* the server closes the connection */
 };
 
-bool conn_open(struct conn *c, const struct target *t);
+/* `leaf`: what a TLS connection presents; NULL: nothing. */
+bool conn_open(struct conn *c, const struct target *t, X509 *leaf);
 /* Waits until the TLS handshake is done; without it, conn_step does it on the way. */
 bool conn_shake(struct conn *c);
 void conn_close(struct conn *c);

@@ -3,7 +3,7 @@ LOAD_COMMON   := $(call objs,tests/load/fleet.c)
 LOAD_PROGRAMS := $(OUT)/tests/load/seed $(OUT)/tests/load/client
 
 $(OUT)/tests/load/seed:   $(call objs,tests/load/seed.c) $(LOAD_COMMON) $(OUT)/libcore.a
-$(OUT)/tests/load/client: $(call objs,tests/load/client.c tests/load/conn.c) $(LOAD_COMMON) $(OUT)/libcore.a
+$(OUT)/tests/load/client: $(call objs,tests/load/client.c tests/load/conn.c tests/load/leaf.c) $(LOAD_COMMON) $(OUT)/libcore.a
 $(LOAD_PROGRAMS):
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

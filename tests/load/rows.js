@@ -13,7 +13,10 @@ const { sleep } = require('../lib/https');
 const { snapshot, difference, residentMib, percentile } = require('./measure');
 
 const PER_SECOND = 40000; // more than the client could send
+const CERTIFIED_PER_SECOND = 4000; // the same, where each brings a certificate
 const GIVE_UP_MS = 120000;
+const CERTIFIED = 'register, chain of three at the TLS edge, a new conn. each';
+const ALONE = 'openssl s_time and HAProxy alone, chain of three';
 
 function insist(condition, what) {
   if (!condition) throw new Error(`does not add up: ${what}`);
@@ -31,7 +34,7 @@ class Rows {
     const { a, b, main, many, wide, widest, shared, small } = this.site;
     const [few, more, most] = this.sizes.hubs;
     const plain = { port: a.plainPort };
-    const edge = { port: a.edgePort, host: a.env.IDSCOPE_DEVICE_HOST, ca: a.env.IDSCOPE_CA };
+    const edge = this.edge();
     const fleet = { stack: a, scopes: main, size: this.sizes.fleet };
     const spread = { stack: a, scopes: many, size: this.sizes.perScope };
     const rows = [];
@@ -45,6 +48,12 @@ class Rows {
     add('register, two lanes, 128 conn.', () => this.site.apiWith(a, '--device-lanes=2', () => this.register({ ...fleet, ...plain, connections: 128 })));
     add('register, TLS edge, a new conn. each', () => this.register({ ...fleet, ...edge, connections: 32, connection: 'new' }));
     add('openssl s_server, a new conn. each', () => this.bare(edge));
+    if (this.site.groups) {
+      const { certified, derived, key } = this.site.groups;
+      add(CERTIFIED, () => this.register({ stack: a, scopes: certified, size: this.sizes.fleet, ...edge, ...this.certified(), connections: 32, most: this.mostCertified(this.sizes.seconds) }));
+      add(ALONE, () => this.alone());
+      add('register, keys of a group, 32 conn.', () => this.register({ stack: a, scopes: derived, size: this.sizes.fleet, ...plain, derive: key, connections: 32 }));
+    }
     const count = this.sizes.small;
     add(`register, ${words(this.sizes.small)} enrolled, 32 conn.`, () => this.register({ stack: b, scopes: small, size: count, port: b.plainPort, connections: 32, count }));
     add(`register, ${words(this.sizes.fleet)} enrolled, 32 conn.`, () => this.register({ ...fleet, ...plain, connections: 32, count }));
@@ -58,6 +67,15 @@ class Rows {
     add('register to assigned, hubs of another deployment', () => this.assign({ stack: b, scopes: small, size: count, port: b.plainPort, home: a, hubs: few }));
     return rows;
   }
+
+  edge() {
+    const { a } = this.site;
+    return { port: a.edgePort, host: a.env.IDSCOPE_DEVICE_HOST, ca: a.env.IDSCOPE_CA };
+  }
+
+  // How devices with certificates come: none can come back to a connection of before.
+  certified() { return { chain: this.site.groups.chain, connection: 'new' }; }
+  mostCertified(seconds) { return Math.min(this.sizes.fleet, CERTIFIED_PER_SECOND * seconds); }
 
   // --- the clients ------------------------------------------------------------------------------------------------------------
 
@@ -115,11 +133,10 @@ class Rows {
   // --- register ---------------------------------------------------------------------------------------------------------------
 
   // First registrations only, the workers stopped: `count` of them, or as many as the time holds.
-  async register({ stack, scopes, size, port, host, ca, connections, connection, count }) {
+  async register({ stack, scopes, size, port, host, ca, connections, connection, chain, derive, count, most = PER_SECOND * this.sizes.seconds }) {
     await this.site.empty(stack);
-    const most = Math.min(size * scopes.length, PER_SECOND * this.sizes.seconds);
-    const options = { ask: 'register', port, host, ca, scopes: scopes.file, size, connections, connection, first: this.nextWalk(),
-      count: count || most, seconds: count ? 0 : this.sizes.seconds };
+    const options = { ask: 'register', port, host, ca, scopes: scopes.file, size, connections, connection, chain, derive, first: this.nextWalk(),
+      count: count || Math.min(size * scopes.length, most), seconds: count ? 0 : this.sizes.seconds };
     const before = await this.batches(stack);
     const { done, cost } = await this.measured(() => loadClient(options));
     const after = await this.batches(stack);
@@ -141,6 +158,15 @@ class Rows {
     const { done, cost } = await this.measured(() => loadClient(options));
     this.allAnswered(done, 200);
     return this.row(cost, this.figures(done));
+  }
+
+  // The same chain presented to the edge's TLS with nothing behind it, by the program that people measure with.
+  async alone() {
+    const { leaf, port } = this.site.groups;
+    const args = ['s_time', '-connect', `127.0.0.1:${port}`, '-new', '-time', String(Math.max(this.sizes.seconds, 2)), '-cert', leaf.cert, '-key', leaf.key, '-CAfile', leaf.above, '-www', '/answer'];
+    const { done, cost } = await this.measured(() => this.output('openssl', args, this.site.dir));
+    const [, count, seconds] = done.match(/([0-9]+) connections in ([0-9]+) real seconds/);
+    return this.row(cost, { count: Number(count), rate: Number(count) / Number(seconds), clientUs: cost.used.self, p50: 0, p99: 0 });
   }
 
   allAnswered(done, status) {
@@ -258,4 +284,4 @@ function words(count) {
   return count >= 1000 ? `${count / 1000}k` : String(count);
 }
 
-module.exports = { Rows, insist };
+module.exports = { Rows, insist, CERTIFIED, ALONE };

@@ -16,6 +16,7 @@ const { seed } = require('../lib/load');
 const { Stack, Session, freePort, isFree, temporaryFolder } = require('../lib/stack');
 const { Idscope, each } = require('../lib/idscope');
 const { until } = require('../lib/https');
+const { Groups } = require('./groups');
 
 const POSTGRES_ARGS = '-c shared_buffers=512MB -c max_wal_size=8GB';
 // Unchanged re-registrations are to be answered without a call to the hub; schedules must not fall into a measurement. One tenant has it all.
@@ -54,6 +55,11 @@ class Site {
     say('enrollments loaded');
     for (const stack of this.stacks) await stack.stopPart('worker');
     await this.startBare();
+    if (this.sizes.groups) {
+      this.groups = new Groups(this, GROUP);
+      await this.groups.open();
+      say('enrollment groups made');
+    }
   }
 
   // It sends a file as it is, head and all, and no session tickets, with which nobody would come back.
@@ -90,6 +96,7 @@ class Site {
   async close() {
     for (const client of this.clients || []) client.close();
     if (this.bare) this.bare.child.kill();
+    if (this.groups) this.groups.close();
     for (const stack of this.stacks) {
       if (stack.session) stack.session.close();
       await stack.remove();
@@ -150,10 +157,10 @@ class Site {
     for (const stack of this.stacks) await this.empty(stack);
   }
 
-  // The processes of both deployments by program, for the account of CPU; the bare server counts as an edge.
+  // The processes of both deployments by program, for the account of CPU; the bare server counts as an edge, and so does HAProxy alone.
   trees() {
     const pids = (name) => this.stacks.flatMap((stack) => { try { return [stack.pid(name)]; } catch { return []; } });
-    return { postgres: pids('postgres'), api: pids('api1'), worker: pids('worker1'), edge: [...pids('edge'), this.bare.child.pid] };
+    return { postgres: pids('postgres'), api: pids('api1'), worker: pids('worker1'), edge: [...pids('edge'), this.bare.child.pid, ...(this.groups ? [this.groups.alone.pid] : [])] };
   }
 }
 

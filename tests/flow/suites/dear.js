@@ -33,6 +33,7 @@ async function opened(t, made, options) {
 // A poll is told 202 or 200, as the worker gets on.
 const likeness = (status) => (status < 300 ? 'done' : status);
 const ranBy = (door, lane) => door.numbers[`idscope_lane_calls_total{lane="${lane}"}`];
+const waitedFor = (door, lane) => door.numbers[`idscope_lane_wait_seconds_total{lane="${lane}"}`];
 
 describe('dear: credentials that are dear to check', () => {
   test('register, poll and status look-up are run by the second class of lanes, and answered and logged like cheap ones, good or bad', async (t) => {
@@ -49,12 +50,14 @@ describe('dear: credentials that are dear to check', () => {
       for (const work of [(one) => asker.poll(one, operationId), (one) => asker.poll(one, 'none'), (one) => asker.status(one), (one) => asker.register(one)]) statuses.push(await asked(work));
       await asker.door.end();
       const logged = asker.door.requests().map(({ operation, status, error, detail, idScope, plane }) => JSON.stringify({ operation, status: likeness(status), error, detail, idScope, plane })).sort();
-      seen.push({ statuses, logged, first: ranBy(asker.door, 'device'), second: ranBy(asker.door, 'device-dear') });
+      seen.push({ statuses, logged, first: ranBy(asker.door, 'device'), second: ranBy(asker.door, 'device-dear'),
+        waited: ['device', 'device-dear'].map((lane) => waitedFor(asker.door, lane) > 0) });
     }
     const [cheap, dear] = seen;
     assert.deepEqual(cheap.statuses, [['done', 401, 401], [404, 401, 401], ['done', 401, 401], ['done', 401, 401]]);
     assert.deepEqual([cheap.first, cheap.second], [12, 0]);
     assert.deepEqual([dear.first, dear.second], [4, 8], 'only the stranger, of whom nothing is stored, is cheap');
+    assert.deepEqual([cheap.waited, dear.waited], [[true, false], [true, true]], 'each call waited for its lane, if a moment');
     assert.deepEqual(dear.statuses, cheap.statuses);
     assert.deepEqual(dear.logged, cheap.logged);
   });

@@ -28,11 +28,18 @@ err_t db_registration_list(struct db *db, struct arena *a, const struct registra
                   DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
-err_t db_registration_list_all(struct db *db, struct arena *a, struct str id_scope, struct str from, int64_t limit,
+DB_PARAMS(span, struct registration_span, COL(id_scope), COL(value), COL(key), COL(last), COL(limit));
+
+err_t db_registration_list_all(struct db *db, struct arena *a, const struct registration_span *s,
                                struct registration_row **ret, size_t *ret_count)
 {
-    return db_all(db, a, DB_CALL(SQL_REGISTRATION_LIST_ALL, db_text(id_scope), db_text(from), db_i64(limit)),
-                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
+    static const enum sql_id by_id[] = {SQL_REGISTRATION_LIST_BY_ID, SQL_REGISTRATION_LIST_BY_ID_DOWN};
+    enum sql_id list = s->by == REGISTRATIONS_BY_GROUP ? SQL_REGISTRATION_LIST_BY_GROUP : by_id[s->down];
+    if (s->by == REGISTRATIONS_FAILED)
+        return db_all(db, a,
+                      DB_CALL(SQL_REGISTRATION_LIST_FAILED, db_text(s->id_scope), db_text(s->key), db_i64(s->limit)),
+                      DB_REPEATABLE, ret, sizeof **ret, ret_count);
+    return db_all(db, a, DB_CALL(list, DB_MEMBERS(span, s)), DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
 err_t db_registration_counts(struct db *db, struct arena *a, struct str id_scope, struct registration_count **ret,

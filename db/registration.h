@@ -35,8 +35,17 @@ struct registration_stretch {
 err_t db_registration_list(struct db *db, struct arena *a, const struct registration_stretch *s,
                            struct registration_row **ret, size_t *ret_count);
 
-/* Of an instance, in the order of their keys, from behind one. */
-err_t db_registration_list_all(struct db *db, struct arena *a, struct str id_scope, struct str from, int64_t limit,
+/* A stretch of an instance's registrations, in the order of one member and then of the key, from behind a place up (or
+ * down) to the last value. */
+enum registration_order { REGISTRATIONS_BY_ID, REGISTRATIONS_FAILED, REGISTRATIONS_BY_GROUP };
+struct registration_span {
+    struct str id_scope;
+    enum registration_order by;
+    bool down; /* by id alone */
+    struct str value, key, last;
+    int64_t limit;
+};
+err_t db_registration_list_all(struct db *db, struct arena *a, const struct registration_span *s,
                                struct registration_row **ret, size_t *ret_count);
 
 /* How many there are, as they were counted last: of a status, of a hub, of a group, or, with none of them, at all. */

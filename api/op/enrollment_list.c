@@ -6,17 +6,20 @@
 
 /* By what both can be found. */
 #define SHARED_INDEXES                                                                                                 \
-    [ENROLLMENTS_BY_CREATED] = {"createdDateTimeUtc", true},                                                           \
-    [ENROLLMENTS_BY_UPDATED] = {"lastUpdatedDateTimeUtc", true},                                                       \
-    [ENROLLMENTS_BY_STATUS] = {"provisioningStatus", false}, [ENROLLMENTS_BY_POLICY] = {"allocationPolicy", false},    \
-    [ENROLLMENTS_BY_ATTESTATION] = {"attestation.type", false}
+    [ENROLLMENTS_BY_CREATED] = {"createdDateTimeUtc", true, NULL},                                                     \
+    [ENROLLMENTS_BY_UPDATED] = {"lastUpdatedDateTimeUtc", true, NULL},                                                 \
+    [ENROLLMENTS_BY_STATUS] = {"provisioningStatus", false, NULL},                                                     \
+    [ENROLLMENTS_BY_POLICY] = {"allocationPolicy", false, NULL},                                                       \
+    [ENROLLMENTS_BY_ATTESTATION] = {"attestation.type", false, NULL}
 
-static const struct query_index indexes[] = {
-    [ENROLLMENTS_BY_ID] = {"registrationId", true}, SHARED_INDEXES, [ENROLLMENTS_BY_DEVICE] = {"deviceId", false}};
+static const struct query_index indexes[] = {[ENROLLMENTS_BY_ID] = {"registrationId", true, NULL},
+                                             SHARED_INDEXES,
+                                             [ENROLLMENTS_BY_DEVICE] = {"deviceId", false, NULL}};
 static const struct query_list enrollments = {"enrollments", enrollment_codec, "attestation.symmetricKey", indexes,
                                               sizeof indexes / sizeof *indexes};
 
-static const struct query_index group_indexes[] = {[ENROLLMENTS_BY_ID] = {"enrollmentGroupId", true}, SHARED_INDEXES};
+static const struct query_index group_indexes[] = {[ENROLLMENTS_BY_ID] = {"enrollmentGroupId", true, NULL},
+                                                   SHARED_INDEXES};
 static const struct query_list groups = {"enrollmentGroups", enrollment_group_codec, "attestation.symmetricKey",
                                          group_indexes, sizeof group_indexes / sizeof *group_indexes};
 

@@ -155,7 +155,7 @@ err_t hub_twin_begin(struct call *r, struct str tags, struct str desired, struct
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
-static const struct query_index indexes[] = {{"deviceId", false}};
+static const struct query_index indexes[] = {{"deviceId", false, NULL}};
 static const struct query_list devices = {"devices", hub_twin_codec, NULL, indexes, 1};
 
 static err_t read_entries(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)

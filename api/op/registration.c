@@ -19,6 +19,14 @@ err_t op_registration_get(struct call *r)
     return call_reply_codec(r, 200, registration_state_codec, service_registration(r, r->arena, &row));
 }
 
+static void show_entries(struct call *r, struct arena *a, struct registration_row *rows, struct list_entries *ret)
+{
+    ret->at = ARENA_NEW_ARRAY(a, ret->count, const void *);
+    ret->bytes = 0;
+    for (size_t i = 0; i < ret->count; i++)
+        ret->at[i] = service_registration(r, a, &rows[i]);
+}
+
 static err_t read_of_group(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)
 {
     const struct registration_stretch stretch = {.id_scope = r->instance->id_scope,
@@ -28,17 +36,41 @@ static err_t read_of_group(struct call *r, struct arena *a, const struct list_st
                                                  .limit = (int64_t)s->limit};
     struct registration_row *rows;
     TRY(db_registration_list(r->db, a, &stretch, &rows, &ret->count));
-    ret->at = ARENA_NEW_ARRAY(a, ret->count, const void *);
-    ret->bytes = 0;
-    for (size_t i = 0; i < ret->count; i++)
-        ret->at[i] = service_registration(r, a, &rows[i]);
+    show_entries(r, a, rows, ret);
     return NULL;
+}
+
+static err_t read_all(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret)
+{
+    const struct registration_span span = {.id_scope = r->instance->id_scope,
+                                           .by = (enum registration_order)s->index,
+                                           .down = s->down,
+                                           .value = s->from.value.text,
+                                           .key = s->from.key,
+                                           .last = s->last.text,
+                                           .limit = (int64_t)s->limit};
+    struct registration_row *rows;
+    TRY(db_registration_list_all(r->db, a, &span, &rows, &ret->count));
+    show_entries(r, a, rows, ret);
+    return NULL;
+}
+
+/* All of an instance, asked by a query: of our own, since clients ask for those of a group alone. */
+err_t op_registration_query_all(struct call *r)
+{
+    static const struct query_index indexes[] = {[REGISTRATIONS_BY_ID] = {"registrationId", true, NULL},
+                                                 [REGISTRATIONS_FAILED] = {"status", false, "failed"},
+                                                 [REGISTRATIONS_BY_GROUP] = {"enrollmentGroupId", false, NULL}};
+    static const struct query_list registrations = {"registrations", registration_state_codec, NULL, indexes,
+                                                    sizeof indexes / sizeof *indexes};
+    static const struct list_kind kind = {&registrations, "DeviceRegistration", read_all};
+    return list_reply(r, &kind);
 }
 
 /* The devices of an enrollment group; what the body says counts for nothing (decisions.md 14). */
 err_t op_registration_query(struct call *r)
 {
-    static const struct query_index indexes[] = {{"registrationId", true}};
+    static const struct query_index indexes[] = {{"registrationId", true, NULL}};
     static const struct query_list registrations = {"registrations", registration_state_codec, NULL, indexes, 1};
     static const struct list_kind kind = {&registrations, "DeviceRegistration", read_of_group};
     struct enrollment_key of = {.id_scope = r->instance->id_scope, .of_group = true};

@@ -95,7 +95,14 @@ static err_t write_registrations(struct call *r, const struct transfer_kind *kin
     (void)kind;
     struct registration_row *rows;
     size_t count;
-    TRY(db_registration_list_all(r->db, a, r->instance->id_scope, str_of(at->key), ROWS_AT_ONCE, &rows, &count));
+    struct str behind = str_of(at->key);
+    const struct registration_span span = {.id_scope = r->instance->id_scope,
+                                           .by = REGISTRATIONS_BY_ID,
+                                           .value = behind,
+                                           .key = behind,
+                                           .last = STR("\x7f"),
+                                           .limit = ROWS_AT_ONCE};
+    TRY(db_registration_list_all(r->db, a, &span, &rows, &count));
     for (size_t i = 0; i < count; i++) {
         struct registration_state *state = service_registration(r, a, &rows[i]);
         state->etag = (struct str){NULL, 0};

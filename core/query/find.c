@@ -176,6 +176,16 @@ static enum guess guess_of(const struct set *s, const struct codec *row)
     return worst;
 }
 
+/* Does the index hold all of the set? */
+static bool holds(const struct query_index *index, const struct set *s)
+{
+    const struct query_value only = {.type = QUERY_TEXT, .text = str_of(index->only)};
+    for (size_t i = 0; index->only && i < s->count; i++)
+        if (query_compare(&s->at[i].least, &only) || query_compare(&s->at[i].most, &only))
+            return false;
+    return !index->only || !s->all;
+}
+
 /* Is it read in the order that is wanted? Entries of one value are in the order of the key. */
 static bool in_order(const struct query *q, size_t index, const struct set *s)
 {
@@ -191,7 +201,7 @@ void query_find(struct arena *a, const struct query *q, struct query_plan *ret)
         const struct codec *row = query_index_row(a, list, i);
         struct set s = q->where ? spans_of(a, q->where, str_of(list->indexes[i].member), false) : everything;
         int g = (int)guess_of(&s, row);
-        if (!in_order(q, i, &s) || g >= best || (s.all && i != q->order))
+        if (!holds(&list->indexes[i], &s) || !in_order(q, i, &s) || g >= best || (s.all && i != q->order))
             continue;
         best = g;
         s = s.all ? one_span(a, end_of(row, false), end_of(row, true)) : s;

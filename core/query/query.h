@@ -21,6 +21,7 @@ enum {
 struct query_index {
     const char *member; /* as clients name it: a text, a word or a time */
     bool orders;        /* ORDER BY may name it: every entry has it, and the list can be read from its end too */
+    const char *only;   /* it holds the entries with this value alone; NULL: all that have one */
 };
 
 /* A list that can be asked. */

@@ -17,12 +17,39 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
  ORDER BY registration_key
  LIMIT $5;
 
--- All of an instance, in the order of their keys: $1 ID scope, $2 the key behind which it begins, $3 how many at most.
--- name: registration_list_all -> registration
+-- Lists of an instance's registrations, as those of enrollments (enrollment.sql): $1 ID scope, $2 and $3 the place, a value and a key, $4 the last value, $5 how many
+-- at most.
+
+-- name: registration_list_by_id -> registration
 SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
        CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
   FROM idscope.registration
- WHERE id_scope = $1 AND registration_key > $2
+ WHERE id_scope = $1 AND (registration_key, registration_key) > ($2, $3) AND registration_key <= $4
+ ORDER BY registration_key
+ LIMIT $5;
+
+-- name: registration_list_by_id_down -> registration
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
+       CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
+  FROM idscope.registration
+ WHERE id_scope = $1 AND (registration_key, registration_key) < ($2, $3) AND registration_key >= $4
+ ORDER BY registration_key DESC
+ LIMIT $5;
+
+-- name: registration_list_by_group -> registration
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
+       CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
+  FROM idscope.registration
+ WHERE id_scope = $1 AND enrollment_group IS NOT NULL AND (lower(enrollment_group), registration_key) > ($2, $3) AND lower(enrollment_group) <= $4
+ ORDER BY lower(enrollment_group), registration_key
+ LIMIT $5;
+
+-- Those that failed: $1 ID scope, $2 the key behind which it begins, $3 how many at most.
+-- name: registration_list_failed -> registration
+SELECT registration_id, operation_id, revision, status, substatus, assigned_hub, device_id, enrollment_group AS enrollment_group_id, error_code,
+       CASE status WHEN 'assigning' THEN waiting_for ELSE error_message END AS error_message, created_at, updated_at
+  FROM idscope.registration
+ WHERE id_scope = $1 AND error_code IS NOT NULL AND registration_key > $2
  ORDER BY registration_key
  LIMIT $3;
 

@@ -118,7 +118,7 @@ CREATE TABLE idscope.registration (
     CONSTRAINT registration_target_while_assigning CHECK (target_hub IS NULL OR status = 'assigning'),
     CONSTRAINT registration_waits_while_assigning CHECK (waiting_for IS NULL OR status = 'assigning')
 ) WITH (fillfactor = 90);
-COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index on what an update changes, so updates stay heap-only)';
+COMMENT ON TABLE idscope.registration IS 'What became of each device that registered: one row per registration id, updated in place (no index on what registering changes, so its updates stay heap-only)';
 COMMENT ON COLUMN idscope.registration.registration_id IS 'As spelled at the first success';
 COMMENT ON COLUMN idscope.registration.operation_id IS 'The latest operation: with the revision it fences writes; ids that devices poll are made without it (decisions.md 26)';
 COMMENT ON COLUMN idscope.registration.revision IS 'Rises with each change; the etag is made from it and the operation';
@@ -137,6 +137,10 @@ COMMENT ON COLUMN idscope.registration.operation_at IS 'When the running or last
 
 -- A group's devices, listed. Changes only when a device comes to another group, or gets an enrollment of its own.
 CREATE INDEX registration_by_group ON idscope.registration (id_scope, lower(enrollment_group), registration_key) WHERE enrollment_group IS NOT NULL;
+
+-- Those that failed, listed. By error_code, which they alone have and which registering leaves as it is (NULL): an index that named the status would be written
+-- by each register, and end the heap-only updates.
+CREATE INDEX registration_failed ON idscope.registration (id_scope, registration_key) WHERE error_code IS NOT NULL;
 
 CREATE TABLE idscope.challenge (
     id_scope             text COLLATE "C" NOT NULL,

@@ -8,9 +8,9 @@
 #include "core/query/query.h"
 
 static const struct query_index indexes[] = {
-    {"registrationId", true},         {"deviceId", false},           {"createdDateTimeUtc", true},
-    {"lastUpdatedDateTimeUtc", true}, {"provisioningStatus", false}, {"allocationPolicy", false},
-    {"attestation.type", false},
+    {"registrationId", true, NULL},         {"deviceId", false, NULL},           {"createdDateTimeUtc", true, NULL},
+    {"lastUpdatedDateTimeUtc", true, NULL}, {"provisioningStatus", false, NULL}, {"allocationPolicy", false, NULL},
+    {"attestation.type", false, NULL},
 };
 static const struct query_list list = {"enrollments", enrollment_codec, "attestation.symmetricKey", indexes,
                                        sizeof indexes / sizeof *indexes};

@@ -11,7 +11,7 @@ SET LOCAL enable_seqscan = off;
 TRUNCATE idscope.enrollment, idscope.enrollment_detail, idscope.registration;
 
 -- Each with the index that it must go by, and the parameters of a page in the midst of it.
-CREATE TEMP TABLE listed (name text, index text, params text);
+CREATE TEMP TABLE listed (name text, index text, params text, tab text DEFAULT 'enrollment');
 INSERT INTO listed VALUES
     ('enrollment_list_by_id',           'enrollment_pkey',           $$'device-5', 'device-5', '~', 101$$),
     ('enrollment_list_by_id_down',      'enrollment_pkey',           $$'device-5', 'device-5', '', 101$$),
@@ -23,10 +23,15 @@ INSERT INTO listed VALUES
     ('enrollment_list_by_status',       'enrollment_by_status',      $$'disabled', '', 'disabled', 101$$),
     ('enrollment_list_by_policy',       'enrollment_by_policy',      $$'hashed', '', 'hashed', 101$$),
     ('enrollment_list_by_attestation',  'enrollment_by_attestation', $$'symmetricKey', 'device-5', 'symmetricKey', 101$$);
-SELECT set_eq($$SELECT name FROM t.statement WHERE name LIKE 'enrollment\_list\_%'$$, 'SELECT name FROM listed', 'every list is looked at');
+INSERT INTO listed VALUES
+    ('registration_list_by_id',         'registration_pkey',         $$'device-5', 'device-5', '~', 101$$, 'registration'),
+    ('registration_list_by_id_down',    'registration_pkey',         $$'device-5', 'device-5', '', 101$$, 'registration'),
+    ('registration_list_by_group',      'registration_by_group',     $$'hall', 'device-5', 'hall', 101$$, 'registration'),
+    ('registration_list_failed',        'registration_failed',       $$'device-5', 101$$, 'registration');
+SELECT set_eq($$SELECT name FROM t.statement WHERE name LIKE ANY (ARRAY['enrollment\_list\_%', 'registration\_list\_%']) AND name <> 'registration_list_of_group'$$, 'SELECT name FROM listed', 'every list is looked at');
 SELECT format('PREPARE %I AS %s', name, text) FROM t.statement JOIN listed USING (name) \gexec
 CREATE FUNCTION pg_temp.call(called text) RETURNS text LANGUAGE sql AS
-    $$SELECT format('EXECUTE %I (%L, %s, false)', name, '0ne00000000', params) FROM listed WHERE name = called$$;
+    $$SELECT format('EXECUTE %I (%L, %s%s)', name, '0ne00000000', params, CASE tab WHEN 'enrollment' THEN ', false' END) FROM listed WHERE name = called$$;
 
 -- What is wrong with the plan: enrollments come from the index alone, in its order; each brings its details and its registration by their keys.
 CREATE FUNCTION pg_temp.faults(called text, wanted text) RETURNS text[] LANGUAGE plpgsql AS $$
@@ -40,7 +45,7 @@ BEGIN
         SELECT concat_ws(' ', n ->> 'Node Type', n ->> 'Relation Name', n ->> 'Index Name', n ->> 'Index Cond')
           FROM jsonb_path_query(plan, 'strict $.** ? (exists (@."Node Type"))') n
          WHERE n ->> 'Node Type' NOT IN ('Limit', 'Nested Loop', 'Index Scan')
-            OR (n ->> 'Relation Name' = 'enrollment' AND n ->> 'Index Name' IS DISTINCT FROM wanted)
+            OR (n ->> 'Relation Name' = (SELECT tab FROM listed WHERE name = called) AND n ->> 'Index Name' IS DISTINCT FROM wanted)
             OR (n ? 'Relation Name' AND n ->> 'Index Cond' NOT LIKE '%id_scope = %'));
 END
 $$;
@@ -66,8 +71,9 @@ CREATE FUNCTION pg_temp.load(first int, last int) RETURNS void LANGUAGE sql AS $
       FROM generate_series(first, last) n;
     INSERT INTO idscope.enrollment_detail (id_scope, registration_key, initial_twin)
     SELECT id_scope, registration_key, '{"tags":{}}' FROM idscope.enrollment WHERE substr(registration_key, 8)::int BETWEEN first AND last AND registration_key LIKE '%7_';
-    INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, region, operation_at, created_at, updated_at)
-    SELECT id_scope, registration_key, registration_id, etag, 'assigning', 'local', now(), now(), now()
+    INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, error_code, enrollment_group, derived_from, region, operation_at, created_at, updated_at)
+    SELECT id_scope, registration_key, registration_id, etag, CASE WHEN registration_key LIKE '%0' THEN 'failed' ELSE 'assigning' END, CASE WHEN registration_key LIKE '%0' THEN 400208 END,
+           CASE WHEN registration_key LIKE '%2' THEN 'Hall' END, CASE WHEN registration_key LIKE '%2' THEN registration_key END, 'local', now(), now(), now()
       FROM idscope.enrollment WHERE substr(registration_key, 8)::int BETWEEN first AND last AND registration_key NOT LIKE '%9'
 $$;
 

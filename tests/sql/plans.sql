@@ -144,7 +144,7 @@ SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;
-SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('sweep_count_registrations', 'registration_list_all', 'hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near') \gexec
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('sweep_count_registrations', 'hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near') \gexec
 -- Bites of the sweeps out of the scope with 500,000 registrations: each costs what it takes, not what is there.
 INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne00000000', sha256(n::text::bytea), '{}', now() - interval '2 days' FROM generate_series(1, 5000) n;
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
@@ -165,7 +165,6 @@ SELECT '0ne00000000', md5('x')::uuid, n, false, 'device-' || n, 'device-' || n, 
 ANALYZE idscope.import_enrollment;
 INSERT INTO call VALUES
     ('sweep_count_registrations', 'EXECUTE sweep_count_registrations (2000)', 1, 2000 * 3),
-    ('registration_list_all', 'EXECUTE registration_list_all (''0ne00000000'', ''device-5'', 100)', 100, 100 * 4),
     ('import_step', 'SELECT idscope.import_step(''0ne00000000'', md5(''x'')::uuid, 2000, 1, 100, 1000, 1, 1)', 1, 2000 * 90);
 -- The walk over scopes: 300,000 jobs that back off, each due at a time of its own, cost no more than one. In one scope, and spread over 1,000.
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)

@@ -14,7 +14,10 @@ SELECT isnt(obj_description('idscope'::regnamespace, 'pg_namespace'), NULL, 'the
 SELECT has_pk('idscope', tablename, tablename || ' has a primary key') FROM pg_tables WHERE schemaname = 'idscope' ORDER BY tablename;
 
 -- Hot tables: updates stay heap-only, so there is no index on what an update changes, and room in each page; no foreign keys.
-SELECT indexes_are('idscope', 'registration', ARRAY['registration_pkey', 'registration_by_group'], 'a group lists its devices; others stand in no index but the key');
+SELECT indexes_are('idscope', 'registration', ARRAY['registration_pkey', 'registration_by_group', 'registration_failed'], 'a group lists its devices, and those that failed are listed; others stand in no index but the key');
+SELECT is_empty($$SELECT indexdef FROM pg_indexes WHERE schemaname = 'idscope' AND tablename = 'registration'
+                     AND indexdef ~ '\m(status|substatus|operation_id|revision|assigned_hub|device_id|target_hub|target_device_id|region|operation_at|updated_at|checked_at|scope_inputs)\M'$$,
+                'what registering changes stands in no index of registrations, nor in the condition of one: its updates stay heap-only');
 SELECT indexes_are('idscope', 'enrollment', ARRAY['enrollment_pkey', 'enrollment_by_device', 'enrollment_by_created', 'enrollment_by_updated', 'enrollment_by_status',
                                                   'enrollment_by_policy', 'enrollment_by_attestation', 'enrollment_by_name', 'enrollment_by_ca_primary', 'enrollment_by_ca_secondary'],
                    'an enrollment is written by operators alone: lists have their orders, and names are looked up');

@@ -6,8 +6,8 @@
 #include "unit.h"
 
 static const struct query_index indexes[] = {
-    {"registrationId", true},      {"deviceId", false},         {"createdDateTimeUtc", true},
-    {"provisioningStatus", false}, {"allocationPolicy", false}, {"attestation.type", false},
+    {"registrationId", true, NULL},      {"deviceId", false, NULL},         {"createdDateTimeUtc", true, NULL},
+    {"provisioningStatus", false, NULL}, {"allocationPolicy", false, NULL}, {"attestation.type", false, NULL},
 };
 enum { BY_ID, BY_DEVICE, BY_CREATED, BY_STATUS, BY_POLICY, BY_TYPE };
 static const struct query_list enrollments = {"enrollments", enrollment_codec, "attestation.symmetricKey", indexes,
@@ -340,6 +340,37 @@ static void the_best_index_is_chosen(void **state)
     }
 }
 
+/* An index that holds the failed ones alone serves whoever asks for no others. */
+static void a_part_is_an_index_of_what_it_holds(void **state)
+{
+    static const struct query_index some[] = {{"registrationId", true, NULL}, {"status", false, "failed"}};
+    static const struct query_list registrations = {"registrations", registration_state_codec, NULL, some, 2};
+    static const struct {
+        const char *text;
+        size_t index;
+    } asked[] = {
+        {"SELECT * WHERE status = 'failed'", 1},
+        {"SELECT * WHERE status = 'FAILED' AND errorCode = 400208", 1},
+        {"SELECT * WHERE status IN ('failed', 'disabled') AND status != 'disabled'", 1},
+        {"SELECT * WHERE status IN ('failed', 'disabled')", 0},
+        {"SELECT * WHERE status = 'assigned'", 0},
+        {"SELECT * WHERE NOT status = 'failed'", 0},
+        {"SELECT * WHERE status = 'failed' OR errorCode > 0", 0},
+        {"SELECT * WHERE status = 'failed' AND registrationId = 'a'", 0},
+        {"SELECT * WHERE status = 'failed' ORDER BY registrationId", 1},
+        {"SELECT * WHERE status = 'failed' ORDER BY registrationId DESC", 0},
+        {"*", 0},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct query q;
+        struct query_plan plan;
+        assert_ok(query_parse(*state, &registrations, str_of(asked[i].text), NULL, &q));
+        query_find(*state, &q, &plan);
+        if (plan.index != asked[i].index)
+            fail_msg("%s goes by index %zu", asked[i].text, plan.index);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +381,7 @@ int main(void)
         UNIT(entries_fit),
         UNIT(members_of_what_is_not_there_are_absent),
         UNIT(the_best_index_is_chosen),
+        UNIT(a_part_is_an_index_of_what_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,3 +280,34 @@ describe('lists: many at a time', { concurrency: 2 }, () => {
     refused(await idscope.service(made.instance, 'POST', '/enrollments', { body: '[' }), 400, /JSON/);
   });
 });
+
+describe('lists: registrations of an instance', () => {
+  const made = sharedScene({ before, after });
+  const ask = (query, headers) => idscope.service(made.instance, 'POST', '/registrations/query', { body: { query }, headers });
+
+  test('all, those that failed, those of a group: by queries, page by page', async () => {
+    const good = await each(Array.from({ length: 3 }, (_, i) => `good-${i}`), 3, async (id) => { const device = await made.enroll({}, id); await made.register(device); return id; });
+    const custom = { allocationPolicy: 'custom', customAllocationDefinition: { webhookUrl: 'https://example.com/a', apiVersion: '2021-10-01' } };
+    const bad = await each(Array.from({ length: 5 }, (_, i) => `Bad-${i}`), 5, async (id) => { const device = await made.enroll(custom, id); assert.equal((await made.register(device)).status, 'failed'); return id; });
+    const whole = async (query, size) => {
+      const all = [];
+      for (let token; ;) {
+        const answer = await ask(query, { 'x-ms-max-item-count': size, 'x-ms-continuation': token });
+        all.push(...expect(query, answer, 200).map((one) => one.registrationId));
+        assert.equal(answer.headers['x-ms-item-type'], 'DeviceRegistration');
+        token = answer.headers['x-ms-continuation'];
+        if (token === undefined) return all;
+      }
+    };
+    assert.deepEqual(await whole('*', 3), [...bad, ...good]);
+    assert.deepEqual(await whole('SELECT * FROM registrations ORDER BY registrationId DESC', 3), [...bad, ...good].reverse());
+    assert.deepEqual(await whole("SELECT * FROM registrations WHERE status = 'failed'", 2), bad);
+    assert.deepEqual(await whole("SELECT registrationId WHERE status = 'failed' AND errorCode = 400208 AND registrationId STARTSWITH 'bad-3'", 2), ['Bad-3']);
+    assert.deepEqual(await whole("SELECT * WHERE status = 'assigned'", 2), good);
+    assert.deepEqual(await whole("SELECT * WHERE enrollmentGroupId = 'none'", 2), []);
+    const [first] = expect('one', await ask("SELECT * WHERE status = 'failed'"), 200);
+    assert.deepEqual([first.status, first.errorCode, typeof first.errorMessage], ['failed', 400208, 'string']);
+    refused(await ask('SELECT * FROM enrollments'), 400, /character/, 400004);
+    refused(await ask("SELECT * WHERE attestation.type = 'tpm'"), 400, /member/i, 400004);
+  });
+});

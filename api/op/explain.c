@@ -80,14 +80,13 @@ static void add_group(struct call *r, const struct db_group_found *g, struct tex
 
 static err_t add_groups(struct call *r, struct text *out)
 {
-    static const int types[] = {ATTEST_SYMMETRIC_KEY, ATTEST_X509};
     const char *comma = "";
     json_member(out, "groups");
     text_add_char(out, '[');
-    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    for (int type = ATTEST_ABSENT + 1; type < ATTEST_NONE; type++) {
         struct db_group_found *groups;
         size_t count;
-        TRY(db_group_lookup(r->db, r->arena, &r->instance->id_scope, 1, types[t], GROUPS_MOST, &groups, &count));
+        TRY(db_group_lookup(r->db, r->arena, &r->instance->id_scope, 1, type, GROUPS_MOST, &groups, &count));
         for (size_t i = 0; i < count; i++, comma = ",") {
             text_add(out, str_of(comma));
             add_group(r, &groups[i], out);

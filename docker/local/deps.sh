@@ -38,6 +38,7 @@ nodejs                                    node
 npm                                       npm
 clang-14                                  clang-14
 libclang-rt-14-dev                        file:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a
+llvm-14                                   llvm-cov-14
 clang-tidy-14                             clang-tidy-14
 clang-format-14                           clang-format-14
 cppcheck                                  cppcheck

@@ -4,32 +4,56 @@
 #include "fuzz.h"
 
 #include <openssl/ec.h>
+#include <openssl/x509v3.h>
 
 #include "core/attest/type.h"
 #include "core/attest/x509_cert.h"
 #include "core/attest/x509_chain.h"
 
-enum { NOW_S = 1800000000 };
+enum { NOW_S = 1800000000, STORED_PARTS = 4 /* two certificates, two names */ };
 
-/* A CA of the commonest name in the corpus, so that chains get as far as its signature. */
-static struct bytes unknown_ca(void)
+/* Keys and certificates of the run: a CA of the commonest name in the corpus, so that chains get as far as its
+ * signature, and the leaf of a device that it signed. */
+static struct run {
+    struct bytes ca, leaf;
+} drawn;
+
+static void extend(X509 *x, int which, const char *value)
 {
-    static uint8_t *der;
-    static int n;
-    if (!der) {
-        X509 *x = X509_new();
-        EVP_PKEY *key = EVP_EC_gen("P-256");
-        time_t now = NOW_S;
-        X509_NAME *name = X509_get_subject_name(x);
-        HOLDS(X509_set_version(x, X509_VERSION_3) && X509_set_pubkey(x, key));
-        HOLDS(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"Plant", -1, -1, 0));
-        HOLDS(X509_set_issuer_name(x, name) && X509_time_adj_ex(X509_getm_notBefore(x), -900, 0, &now) &&
-              X509_time_adj_ex(X509_getm_notAfter(x), 900, 0, &now) && X509_sign(x, key, EVP_sha256()));
-        n = i2d_X509(x, &der);
-        X509_free(x);
-        EVP_PKEY_free(key);
-    }
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, which, value);
+    HOLDS(e && X509_add_ext(x, e, -1));
+    X509_EXTENSION_free(e);
+}
+
+static struct bytes issue(const char *name, const char *issuer, EVP_PKEY *key, EVP_PKEY *by)
+{
+    uint8_t *der = NULL;
+    time_t now = NOW_S;
+    X509 *x X509_CLEANUP = X509_new();
+    HOLDS(X509_set_version(x, X509_VERSION_3) && X509_set_pubkey(x, key));
+    HOLDS(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
+                                     0) &&
+          X509_NAME_add_entry_by_txt(X509_get_issuer_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)issuer, -1,
+                                     -1, 0));
+    HOLDS(X509_time_adj_ex(X509_getm_notBefore(x), -900, 0, &now) &&
+          X509_time_adj_ex(X509_getm_notAfter(x), 900, 0, &now));
+    extend(x, NID_basic_constraints, key == by ? "critical,CA:TRUE" : "critical,CA:FALSE");
+    HOLDS(X509_sign(x, by, EVP_sha256()));
+    int n = i2d_X509(x, &der);
+    HOLDS(n > 0);
     return (struct bytes){der, (size_t)n};
+}
+
+static const struct run *run(void)
+{
+    if (!drawn.ca.p) {
+        EVP_PKEY *ca = EVP_EC_gen("P-256"), *device = EVP_EC_gen("P-256");
+        drawn.ca = issue("Plant", "Plant", ca, ca);
+        drawn.leaf = issue("line7-unit042", "Plant", device, ca);
+        EVP_PKEY_free(ca);
+        EVP_PKEY_free(device);
+    }
+    return &drawn;
 }
 
 static void is_read_one_way(struct arena *a, struct str text)
@@ -50,7 +74,7 @@ static void is_read_one_way(struct arena *a, struct str text)
 
 static void leads_nowhere(struct arena *a, struct bytes in)
 {
-    struct bytes rest = in, ca = unknown_ca();
+    struct bytes rest = in, ca = run()->ca;
     X509 *leaf X509_CLEANUP = x509_cert_take(&rest);
     const struct presented presented = {.leaf = {in.p, in.n - (leaf ? rest.n : 0)}, .chain = rest};
     const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
@@ -61,11 +85,51 @@ static void leads_nowhere(struct arena *a, struct bytes in)
     HOLDS(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who) == E(UNAUTHORIZED) && *d.text);
 }
 
+static err_t checked(struct arena *a, struct bytes chain, const struct x509_trust *trusts, size_t count)
+{
+    const struct presented presented = {.leaf = run()->leaf, .chain = chain};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
+                                       NULL,       NULL};
+    struct err_detail d = {""};
+    size_t who;
+    struct err_detail *reasons = ARENA_NEW_ARRAY(a, count, struct err_detail);
+    err_t e = x509_chain_check(a, &claim, trusts, count, &d, reasons, &who);
+    HOLDS(!e == !*d.text && who <= count - !e);
+    return e;
+}
+
+static bool is_for(struct bytes *in, struct str what)
+{
+    if (!str_starts((struct str){(const char *)in->p, in->n}, what))
+        return false;
+    *in = (struct bytes){in->p + what.n, in->n - what.n};
+    return true;
+}
+
+/* A good leaf, with any bytes for what it brings along, for what is trusted, or for what is revoked. False: the input
+ * is for none of these. */
+static bool leads_home(struct arena *a, struct bytes in)
+{
+    const struct bytes nothing = {NULL, 0};
+    const struct x509_trust home = {.anchors = &run()->ca, .anchor_count = 1};
+    const struct x509_trust revoking = {.anchors = &run()->ca, .anchor_count = 1, .crls = &in, .crl_count = 1};
+    const struct x509_trust both[] = {{.anchors = &in, .anchor_count = 1}, home};
+    if (is_for(&in, STR("chain:")))
+        (void)checked(a, in, &home, 1);
+    else if (is_for(&in, STR("crl:")))
+        (void)checked(a, nothing, &revoking, 1);
+    else if (is_for(&in, STR("trust:")))
+        HOLDS(checked(a, nothing, both, 1) && !checked(a, nothing, both, 2));
+    else
+        return false;
+    return true;
+}
+
 static void admits_by_itself_alone(struct arena *a, struct bytes in)
 {
-    const struct bytes parts[2] = {in, {NULL, 0}};
+    const struct bytes parts[STORED_PARTS] = {in};
     struct attest_row row = {fuzz_ring(), {.id_scope = STR("0ne1"), .key = STR("line7-unit042")}};
-    row.stored = attest_sealed(a, &row, ATTEST_X509, attest_pack(a, parts, 2));
+    row.stored = attest_sealed(a, &row, ATTEST_X509, attest_pack(a, parts, STORED_PARTS));
     struct presented presented = {.leaf = in};
     const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
                                        NULL,       NULL};
@@ -74,13 +138,15 @@ static void admits_by_itself_alone(struct arena *a, struct bytes in)
     X509 *x X509_CLEANUP = x509_cert_open(in);
     HOLDS(!attest_show(a, &row, &d, &shown) == (in.n > 0));
     HOLDS(attest_check(a, &row, &claim, &d) || x);
-    presented.leaf = unknown_ca();
+    presented.leaf = run()->ca;
     HOLDS(attest_check(a, &row, &claim, &d));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ARENA_CLEANUP struct arena *a = arena_new();
+    if (leads_home(a, (struct bytes){data, size}))
+        return 0;
     is_read_one_way(a, (struct str){(const char *)data, size});
     leads_nowhere(a, (struct bytes){data, size});
     admits_by_itself_alone(a, (struct bytes){data, size});

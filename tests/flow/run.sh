@@ -29,7 +29,7 @@ outside() {
     elif unshare --user --map-root-user "${own_namespaces[@]}" true 2>/dev/null; then
         unshare --user --map-root-user "${own_namespaces[@]}" "$0" --inside "$1" "nested:$uid:$gid" "${@:2}"
     elif sudo -n true 2>/dev/null; then
-        sudo -n --preserve-env=PATH,FLAVOR,DOOR,DEAR_DOOR,PULL_DEVICES unshare "${own_namespaces[@]}" "$0" --inside "$1" "sudo:$uid:$gid" "${@:2}"
+        sudo -n --preserve-env=PATH,FLAVOR,DOOR,DEAR_DOOR,PULL_DEVICES,RETURNING_DEVICES unshare "${own_namespaces[@]}" "$0" --inside "$1" "sudo:$uid:$gid" "${@:2}"
     else
         echo "flow: needs private namespaces: run as root, allow user namespaces, or allow sudo without a password" >&2
         return 1

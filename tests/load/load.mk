@@ -24,8 +24,9 @@ bench-smoke: bench-programs ## the same with small numbers: does it run, does it
 bench-pairs: deps ## the main rows beside another commit's: median of alternating pairs (BASE=HEAD~1 PAIRS=5)
 	@node tests/load/pairs.js
 
-bench-large: deps bench-programs ## a list of a million enrollments: imported, asked, registered with; no time box
+bench-large: deps bench-programs ## a million enrollments imported, asked, registered with; 200,000 devices that come back; no time box
 	@node tests/load/large.js
+	@$(MAKE) --no-print-directory flow-returning
 
 bench-large-smoke: bench-programs ## the same with small numbers
 	@BENCH_SMOKE=1 node tests/load/large.js

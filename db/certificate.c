@@ -10,14 +10,15 @@ enum {
 };
 
 #define SENT_COLS COL(certificate), COL(der), COL(is_verified)
-#define CODE_COLS COL(code), COL_TIME(code_until_us, "code_until")
+#define LATER_COLS COL(code), COL_TIME(code_until_us, "code_until"), COL(crl)
 
-DB_ROW(certificate, struct certificate_row, COL(name), SENT_COLS, CODE_COLS, COL(etag),
+DB_ROW(certificate, struct certificate_row, COL(name), SENT_COLS, LATER_COLS, COL(etag),
        COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"));
-DB_ROW(certificate_found, struct certificate_found, COL(id_scope), COL(ca.name_key), COL(ca.is_verified), COL(ca.der));
+DB_ROW(certificate_found, struct certificate_found, COL(id_scope), COL(ca.name_key), COL(ca.is_verified), COL(ca.der),
+       COL(ca.crl));
 DB_ROW(certificate_named_by, struct certificate_named_by, COL(registration_id), COL(of_group));
 DB_PARAMS(inserted, struct certificate_row, COL(name), SENT_COLS);
-DB_PARAMS(changed, struct certificate_row, SENT_COLS, CODE_COLS);
+DB_PARAMS(changed, struct certificate_row, SENT_COLS, LATER_COLS);
 DB_PARAMS(key, struct certificate_key, COL(tenant_id), COL(id_scope), COL(name_key));
 DB_PARAMS(scope, struct certificate_key, COL(tenant_id), COL(id_scope));
 

@@ -12,6 +12,7 @@ struct certificate_row {
     bool is_verified;
     struct str code; /* of the proof that is waited for; absent: none */
     int64_t code_until_us;
+    struct bytes crl; /* what the CA has revoked; p NULL: nothing is known of that */
     struct uuid etag;
     int64_t created_us, updated_us;
 };
@@ -42,7 +43,7 @@ err_t db_certificate_lock(struct db *db, struct arena *a, const struct certifica
  * becomes what is stored. */
 err_t db_certificate_insert(struct db *db, struct arena *a, const struct certificate_key *at,
                             struct certificate_row *row, bool *ret_written);
-/* The same of what is locked, with code and code_until_us; `what` is done to it, for the event. */
+/* The same of what is locked, with code, code_until_us and crl; `what` is done to it, for the event. */
 err_t db_certificate_update(struct db *db, struct arena *a, const struct certificate_key *at, const char *what,
                             struct certificate_row *row);
 /* Of what is locked: an enrollment that names it; absent: none does. */

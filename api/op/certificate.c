@@ -8,6 +8,7 @@
 #include "api/op/resource_codec.h"
 #include "api/shared.h"
 #include "core/attest/x509_ca.h"
+#include "core/attest/x509_crl.h"
 #include "core/limits.h"
 
 enum { CODE_BYTES = 24 };
@@ -27,6 +28,11 @@ struct body { /* bare, or under `properties` */
 struct shown {
     struct str subject, expiry, thumbprint, certificate, created, updated, code;
     enum tri is_verified;
+};
+
+struct crl_shown {
+    struct str issuer, number, this_update, next_update;
+    struct opt_i64 revoked;
 };
 
 #define SENT_ROWS(type, of)                                                                                            \
@@ -49,6 +55,17 @@ static const struct codec properties_codec[] = {
     CODEC_TEXT(P_, created, "created", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, updated, "updated", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, code, "verificationCode", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+#undef P_
+
+#define P_ struct crl_shown
+static const struct codec crl_codec[] = {
+    CODEC_TEXT(P_, issuer, "issuer", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, number, "number", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, this_update, "thisUpdate", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(P_, next_update, "nextUpdate", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_I64(P_, revoked, "revoked", 0, INT64_MAX, CODEC_OUT),
     CODEC_END,
 };
 #undef P_
@@ -82,16 +99,21 @@ static struct shown shown_of(struct arena *a, const struct certificate_row *row)
     return ret;
 }
 
+static struct str id_of(struct call *r, const struct arm_target *t, const struct certificate_row *row)
+{
+    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group,
+                                    "Microsoft.Devices/provisioningServices", t->name);
+    return arena_printf(r->arena, "%s/certificates/%.*s", of.p, STR_ARG(row->name));
+}
+
 /* The code is shown in the answer to who asked for it. */
 static void write_certificate(struct call *r, const struct arm_target *t, const struct certificate_row *row,
                               struct str code, struct text *out)
 {
-    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group,
-                                    "Microsoft.Devices/provisioningServices", t->name);
     struct shown shown = shown_of(r->arena, row);
     shown.code = code;
     const struct resource res = {
-        .id = arena_printf(r->arena, "%s/certificates/%.*s", of.p, STR_ARG(row->name)),
+        .id = id_of(r, t, row),
         .name = row->name,
         .type = STR("Microsoft.Devices/ProvisioningServices/Certificates"),
         .etag = arm_etag(r->arena, &row->etag),
@@ -140,16 +162,52 @@ err_t op_certificate_list(struct call *r)
     return arm_list_end(r, &out, (struct str){NULL, 0});
 }
 
+static err_t find_one(struct call *r, struct arm_target *ret_target, struct certificate_row **ret)
+{
+    size_t count;
+    TRY(find(r, arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]), ret_target, ret, &count));
+    return count ? arm_check_match(r, &(*ret)->etag) : no_such(r);
+}
+
 err_t op_certificate_get(struct call *r)
 {
     struct arm_target t;
     struct certificate_row *row;
-    size_t count;
-    TRY(find(r, arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]), &t, &row, &count));
-    if (!count)
-        return no_such(r);
-    TRY(arm_check_match(r, &row->etag));
+    TRY(find_one(r, &t, &row));
     return reply_certificate(r, &t, row, (struct str){NULL, 0});
+}
+
+static err_t reply_crl(struct call *r, const struct arm_target *t, const struct certificate_row *row)
+{
+    struct x509_crl_info info;
+    struct text out;
+    if (!x509_crl_info(r->arena, row->crl, &info))
+        return call_fail(r, E(RESOURCE_NOT_FOUND), "The certificate has no CRL.");
+    const struct crl_shown shown = {
+        .issuer = info.issuer,
+        .number = info.number,
+        .this_update = enc_time_http(r->arena, info.this_us),
+        .next_update = info.next_us ? enc_time_http(r->arena, info.next_us) : (struct str){NULL, 0},
+        .revoked = {true, info.revoked},
+    };
+    const struct resource res = {
+        .id = arena_printf(r->arena, "%s/crl", id_of(r, t, row).p),
+        .name = STR("crl"),
+        .type = STR("Microsoft.Devices/ProvisioningServices/Certificates/crl"),
+        .etag = arm_etag(r->arena, &row->etag),
+        .properties = resource_join(r->arena, crl_codec, &shown, STR("{}")),
+    };
+    text_init(&out, r->arena, 1024);
+    codec_encode(&out, resource_codec, &res);
+    return call_reply(r, 200, text_str(&out));
+}
+
+err_t op_certificate_crl_get(struct call *r)
+{
+    struct arm_target t;
+    struct certificate_row *row;
+    TRY(find_one(r, &t, &row));
+    return reply_crl(r, &t, row);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -239,6 +297,17 @@ static err_t create(struct db *db, struct change *c)
     return NULL;
 }
 
+/* The key may be the old one: then what it revoked stays so. */
+static void forget_proofs(struct certificate_row *row)
+{
+    X509 *ca X509_CLEANUP = x509_cert_open(row->der);
+    X509_CRL *crl X509_CRL_CLEANUP = x509_crl_open(row->crl);
+    row->code = (struct str){NULL, 0};
+    row->code_until_us = 0;
+    if (crl && !(ca && x509_crl_is_of(crl, ca)))
+        row->crl = (struct bytes){NULL, 0};
+}
+
 /* What was proved of a certificate says nothing of another one in its place. */
 static err_t put_work(struct db *db, struct change *c)
 {
@@ -250,10 +319,8 @@ static err_t put_work(struct db *db, struct change *c)
     row->is_verified = c->sent.is_verified == TRI_TRUE || (!c->sent.is_verified && same && row->is_verified);
     row->certificate = c->sent.certificate;
     row->der = c->der;
-    if (!same) {
-        row->code = (struct str){NULL, 0};
-        row->code_until_us = 0;
-    }
+    if (!same)
+        forget_proofs(row);
     return db_certificate_update(db, c->r->arena, &c->at, "updated", row);
 }
 
@@ -341,4 +408,19 @@ err_t op_certificate_verify(struct call *r)
     TRY(read_body(&c));
     TRY(change(&c));
     return reply_certificate(r, &c.target, &c.row, (struct str){NULL, 0});
+}
+
+static err_t crl_work(struct db *db, struct change *c)
+{
+    struct call *r = c->r;
+    TRY(check_there(c));
+    TRY(x509_crl_read(r->arena, r->body, c->row.der, c->row.crl, &r->detail, &c->row.crl));
+    return db_certificate_update(db, r->arena, &c->at, "crl", &c->row);
+}
+
+err_t op_certificate_crl_put(struct call *r)
+{
+    struct change c = {.r = r, .work = crl_work, .touches = true};
+    TRY(change(&c));
+    return reply_crl(r, &c.target, &c.row);
 }

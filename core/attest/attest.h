@@ -58,7 +58,7 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 struct attest_ca {
     struct str name_key; /* in lower case */
     bool is_verified;    /* others are nobody's anchors */
-    struct bytes der;
+    struct bytes der, crl; /* crl: what it has revoked; p NULL: nothing is known of that */
 };
 struct attest_cas {
     const struct attest_ca *at;

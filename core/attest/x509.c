@@ -272,13 +272,24 @@ static struct bytes ca_named(const struct attest_cas *cas, struct str name)
     return (struct bytes){NULL, 0};
 }
 
+/* What any CA of the instance has revoked: it may stand below what is trusted. */
+static struct bytes *crls_of(struct arena *a, const struct attest_cas *cas)
+{
+    size_t count = cas ? cas->count : 0;
+    struct bytes *crls = ARENA_NEW_ARRAY(a, count, struct bytes);
+    for (size_t i = 0; i < count; i++)
+        crls[i] = cas->at[i].crl;
+    return crls;
+}
+
 /* What is stored, and what is named of the instance's, as far as it is there. */
 static struct x509_trust trust_in(struct arena *a, const struct bytes stored[PARTS], const struct attest_cas *cas)
 {
     struct bytes *anchors = ARENA_NEW_ARRAY(a, PLACES, struct bytes);
     for (int i = 0; i < PLACES; i++)
         anchors[i] = names_any(stored) ? ca_named(cas, name_at(stored, i)) : stored[i];
-    return (struct x509_trust){.anchors = anchors, .anchor_count = PLACES};
+    return (struct x509_trust){
+        .anchors = anchors, .anchor_count = PLACES, .crls = crls_of(a, cas), .crl_count = cas ? cas->count : 0};
 }
 
 static err_t check_chain(struct arena *a, const struct attest_claim *c, const struct bytes stored[PARTS],

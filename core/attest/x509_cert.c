@@ -140,7 +140,7 @@ static struct str time_text(struct arena *a, const ASN1_TIME *t)
                         tm.tm_min, tm.tm_sec);
 }
 
-static struct str serial_text(struct arena *a, const ASN1_INTEGER *serial)
+struct str x509_serial_text(struct arena *a, const ASN1_INTEGER *serial)
 {
     BIGNUM *n = ASN1_INTEGER_to_BN(serial, NULL);
     char *hex = n ? BN_bn2hex(n) : NULL;
@@ -168,7 +168,7 @@ struct x509_info *x509_cert_info(struct arena *a, X509 *x, struct bytes der)
         .issuer = x509_name_text(a, X509_get_issuer_name(x)),
         .not_before = time_text(a, X509_get0_notBefore(x)),
         .not_after = time_text(a, X509_get0_notAfter(x)),
-        .serial = serial_text(a, X509_get0_serialNumber(x)),
+        .serial = x509_serial_text(a, X509_get0_serialNumber(x)),
         .version = {true, X509_get_version(x) + 1},
     };
     return ret;

@@ -29,6 +29,8 @@ err_t x509_cert_read(struct arena *a, struct str text, const char *member, struc
 struct x509_info *x509_cert_info(struct arena *a, X509 *x, struct bytes der);
 struct str x509_cert_pem(struct arena *a, struct bytes der);
 
+/* In hex, upper case. */
+struct str x509_serial_text(struct arena *a, const ASN1_INTEGER *serial);
 /* A name as people read it: CN=line7, O=Plant. */
 struct str x509_name_text(struct arena *a, const X509_NAME *name);
 

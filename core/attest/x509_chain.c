@@ -7,7 +7,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "core/attest/x509_cert.h"
+#include "core/attest/x509_crl.h"
 
 enum { BITS_112 = 2 }; /* OpenSSL's level: no RSA below 2048 bits, no signatures over SHA-1 */
 
@@ -75,15 +75,6 @@ static err_t read_shown(const struct presented *p, struct shown *ret, struct err
 
 /* --- what is trusted ---------------------------------------------------------------------------------------------- */
 
-static void add_crl(X509_STORE *store, struct bytes der)
-{
-    const unsigned char *at = der.p;
-    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.n);
-    if (crl)
-        (void)X509_STORE_add_crl(store, crl);
-    X509_CRL_free(crl);
-}
-
 static X509_STORE *store_of(const struct x509_trust *t)
 {
     X509_STORE *store = X509_STORE_new();
@@ -93,8 +84,6 @@ static X509_STORE *store_of(const struct x509_trust *t)
         if (anchor)
             (void)X509_STORE_add_cert(store, anchor);
     }
-    for (size_t i = 0; i < t->crl_count; i++)
-        add_crl(store, t->crls[i]);
     return store;
 }
 
@@ -181,13 +170,6 @@ static void say(struct path *p, int error, X509 *at)
 
 /* --- the path ----------------------------------------------------------------------------------------------------- */
 
-/* A CRL that is missing or old revokes no more than it says. */
-static bool is_of_crl(int error)
-{
-    return error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER ||
-           error == X509_V_ERR_CRL_HAS_EXPIRED || error == X509_V_ERR_CRL_NOT_YET_VALID;
-}
-
 /* What leaves the path standing. */
 static bool is_flaw(int error)
 {
@@ -196,7 +178,6 @@ static bool is_flaw(int error)
     case X509_V_ERR_CERT_NOT_YET_VALID:
     case X509_V_ERR_INVALID_PURPOSE:
     case X509_V_ERR_INVALID_CA:
-    case X509_V_ERR_CERT_REVOKED:
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
@@ -213,7 +194,7 @@ static int take_error(int good, X509_STORE_CTX *c)
     struct path *p = X509_STORE_CTX_get_app_data(c);
     int error = X509_STORE_CTX_get_error(c);
     X509 *at = X509_STORE_CTX_get_current_cert(c);
-    if (good || is_of_crl(error))
+    if (good)
         return 1;
     bool goes_on = is_flaw(error);
     if (!goes_on || !p->flaw)
@@ -232,10 +213,32 @@ static void set_rules(X509_STORE_CTX *c, struct path *p)
     X509_VERIFY_PARAM_set_depth(param, X509_CHAIN_MOST);
     X509_VERIFY_PARAM_set_auth_level(param, BITS_112);
     crypt_must(X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT), "X509_VERIFY_PARAM_set_purpose");
-    unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
-    if (p->trust->crl_count)
-        flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
-    crypt_must(X509_VERIFY_PARAM_set_flags(param, flags), "X509_VERIFY_PARAM_set_flags");
+    crypt_must(X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN), "X509_VERIFY_PARAM_set_flags");
+}
+
+/* By a CRL of its issuer's key: CAs may share a name. One that is old revokes what it says all the same. */
+static bool is_revoked(const struct x509_trust *t, X509 *x, X509 *issuer)
+{
+    bool found = false;
+    for (size_t i = 0; i < t->crl_count && !found; i++) {
+        X509_CRL *crl X509_CRL_CLEANUP = x509_crl_open(t->crls[i]);
+        X509_REVOKED *entry;
+        found = crl && x509_crl_is_of(crl, issuer) && X509_CRL_get0_by_cert(crl, &entry, x) == 1;
+    }
+    return found;
+}
+
+/* OpenSSL's own look for CRLs goes by names. */
+static void check_revoked(struct path *p, X509_STORE_CTX *c)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(c);
+    for (int i = 0; i + 1 < sk_X509_num(chain) && !p->flaw; i++) {
+        X509 *x = sk_X509_value(chain, i);
+        if (!is_revoked(p->trust, x, sk_X509_value(chain, i + 1)))
+            continue;
+        p->flaw = X509_V_ERR_CERT_REVOKED;
+        say(p, p->flaw, x);
+    }
 }
 
 static void build(struct path *p)
@@ -246,6 +249,8 @@ static void build(struct path *p)
     set_rules(c, p);
     p->trusted = X509_verify_cert(c) == 1;
     p->distance = X509_STORE_CTX_get_num_untrusted(c);
+    if (p->trusted)
+        check_revoked(p, c);
     ERR_clear_error();
     if (!p->trusted || p->distance > 0)
         return;

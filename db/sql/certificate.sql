@@ -2,7 +2,7 @@
 
 -- name: certificate_find -> certificate as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 certificate in lower case (NULL: all)
-SELECT c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.etag, c.created_at, c.updated_at
+SELECT c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.crl, c.etag, c.created_at, c.updated_at
   FROM idscope.instance i
   JOIN idscope.certificate c ON c.tenant_id = i.tenant_id AND c.id_scope = i.id_scope
  WHERE i.tenant_id = $1 AND i.subscription_id = $2 AND i.resource_group_key = $3 AND i.name_key = $4
@@ -12,7 +12,7 @@ SELECT c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.etag
 -- name: certificate_lock -> certificate as actor
 -- $1 tenant, $2 ID scope, $3 certificate in lower case. Until the transaction ends, nothing comes to name it: behind
 -- enrollment_turn no import either.
-SELECT name, certificate, der, is_verified, code, code_until, etag, created_at, updated_at
+SELECT name, certificate, der, is_verified, code, code_until, crl, etag, created_at, updated_at
   FROM idscope.certificate
  WHERE tenant_id = $1 AND id_scope = $2 AND name_key = $3
    FOR UPDATE;
@@ -27,7 +27,7 @@ SELECT name, certificate, der, is_verified, code, code_until, etag, created_at, 
 -- What devices' certificates are held against, which name no tenant.
 -- name: certificates_of -> certificate_found
 -- $1 ID scopes
-SELECT id_scope, name_key, is_verified, der FROM idscope.certificates_of($1::text[]);
+SELECT id_scope, name_key, is_verified, der, crl FROM idscope.certificates_of($1::text[]);
 
 -- name: certificate_insert -> certificate as actor
 -- $1 tenant, $2 ID scope, $3 name, $4 text, $5 DER, $6 whether somebody vouches for it, $7 how many an instance may have. No row: it has them.
@@ -38,25 +38,26 @@ WITH made AS MATERIALIZED (
     SELECT $1, $2, lower($3::text COLLATE "C"), $3, $4, $5, $6, etag
       FROM made
      WHERE (SELECT count(*) FROM idscope.certificate WHERE tenant_id = $1 AND id_scope = $2) < $7::bigint
-    RETURNING id_scope, name_key, name, certificate, der, is_verified, code, code_until, etag, created_at, updated_at),
+    RETURNING id_scope, name_key, name, certificate, der, is_verified, code, code_until, crl, etag, created_at, updated_at),
      noted AS (
     SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', 'created')) FROM written)
-SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.etag, w.created_at, w.updated_at
+SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl, w.etag, w.created_at, w.updated_at
   FROM written w, noted;
 
 -- name: certificate_update -> certificate as actor
--- $1 tenant, $2 ID scope, $3 certificate in lower case, $4 what is done to it, for the event; $5 text, $6 DER, $7 verified, $8 code, $9 its end
+-- $1 tenant, $2 ID scope, $3 certificate in lower case, $4 what is done to it, for the event; $5 text, $6 DER, $7 verified, $8 code, $9 its end,
+-- $10 CRL
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
      written AS (
     UPDATE idscope.certificate c
-       SET certificate = $5, der = $6, is_verified = $7, code = $8, code_until = $9, etag = made.etag, updated_at = made.moment
+       SET certificate = $5, der = $6, is_verified = $7, code = $8, code_until = $9, crl = $10, etag = made.etag, updated_at = made.moment
       FROM made
      WHERE c.tenant_id = $1 AND c.id_scope = $2 AND c.name_key = $3
-    RETURNING c.id_scope, c.name_key, c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.etag, c.created_at, c.updated_at),
+    RETURNING c.id_scope, c.name_key, c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.crl, c.etag, c.created_at, c.updated_at),
      noted AS (
     SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', $4::text)) FROM written)
-SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.etag, w.created_at, w.updated_at
+SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl, w.etag, w.created_at, w.updated_at
   FROM written w, noted;
 
 -- name: certificate_delete as actor

@@ -76,6 +76,7 @@ CREATE TABLE idscope.certificate (
     is_verified  boolean NOT NULL DEFAULT false,
     code         text,
     code_until   timestamptz,
+    crl          bytea CHECK (length(crl) BETWEEN 1 AND 65536),
     etag         uuid NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     updated_at   timestamptz NOT NULL DEFAULT now(),
@@ -87,6 +88,7 @@ COMMENT ON TABLE idscope.certificate IS 'CA certificates of an instance, which e
 COMMENT ON COLUMN idscope.certificate.certificate IS 'The text that was uploaded, which clients are given back';
 COMMENT ON COLUMN idscope.certificate.der IS 'The certificate in it';
 COMMENT ON COLUMN idscope.certificate.is_verified IS 'Somebody vouched for it, or proved to have its key: it may be named';
+COMMENT ON COLUMN idscope.certificate.crl IS 'What the CA has revoked, signed by it, in DER';
 COMMENT ON COLUMN idscope.certificate.code IS 'CN of the certificate that is to prove it: the last one that was asked for; gone once it was used';
 
 CREATE TABLE idscope.linked_hub (
@@ -280,12 +282,12 @@ GRANT EXECUTE ON FUNCTION idscope.gate_instances(text[]) TO idscope_api;
 
 -- The CA certificates of instances, for devices' certificates that they may vouch for: before the tenant is known.
 CREATE FUNCTION idscope.certificates_of(scopes text[])
-    RETURNS TABLE (id_scope text, name_key text, is_verified boolean, der bytea)
+    RETURNS TABLE (id_scope text, name_key text, is_verified boolean, der bytea, crl bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT u.id_scope, c.name_key, c.is_verified, c.der
+        SELECT u.id_scope, c.name_key, c.is_verified, c.der, c.crl
           FROM unnest(scopes) AS u (id_scope)
-         CROSS JOIN LATERAL (SELECT name_key, is_verified, der FROM idscope.certificate WHERE id_scope = u.id_scope) c
+         CROSS JOIN LATERAL (SELECT name_key, is_verified, der, crl FROM idscope.certificate WHERE id_scope = u.id_scope) c
     $$;
 COMMENT ON FUNCTION idscope.certificates_of(text[]) IS 'The CA certificates of ID scopes (in lower case), whatever their tenants';
 REVOKE ALL ON FUNCTION idscope.certificates_of(text[]) FROM PUBLIC;

@@ -11,7 +11,7 @@ SELECT name_key, id_scope, id_scope_text, tenant_id, subscription_id, resource_g
   FROM idscope.instance WHERE false;
 SELECT tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM idscope.instance_policy WHERE false;
-SELECT tenant_id, id_scope, name_key, name, certificate, der, is_verified, code, code_until, etag, created_at, updated_at
+SELECT tenant_id, id_scope, name_key, name, certificate, der, is_verified, code, code_until, crl, etag, created_at, updated_at
   FROM idscope.certificate WHERE false;
 SELECT tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
        secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy, state, reason, state_since,

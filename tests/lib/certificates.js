@@ -47,4 +47,25 @@ function sign(openssl, at, { by, ca, from, to }) {
     '-extensions', ca ? 'ca' : 'leaf', ...(by ? ['-cert', 'by.cert', '-keyfile', 'by.key'] : ['-selfsign', '-keyfile', 'key']));
 }
 
-module.exports = { make };
+// A CRL of `by` with that number, which revokes certificates that were made here; as PEM and as DER.
+function revoke(by, revoked, number) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'idscope-certificates.'));
+  const at = (name) => path.join(folder, name);
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, OPENSSL_CONF: at('authority') } });
+  try {
+    for (const name of ['cert', 'key']) fs.writeFileSync(at(`by.${name}`), by[name]);
+    fs.writeFileSync(at('authority'), '[ca]\ndefault_ca = it\n[it]\ndatabase = index\ncrlnumber = number\ndefault_md = sha256\ndefault_crl_days = 30\ncrl_extensions = crl\n[crl]\nauthorityKeyIdentifier = keyid\n');
+    fs.writeFileSync(at('number'), `${number.toString(16).padStart(2, '0')}\n`);
+    fs.writeFileSync(at('index'), revoked.map(({ cert }) => {
+      const { serialNumber } = new crypto.X509Certificate(cert);
+      return `R\t350101000000Z\t250101000000Z\t${serialNumber}\tunknown\t/CN=x\n`;
+    }).join(''));
+    openssl('ca', '-gencrl', '-config', 'authority', '-cert', 'by.cert', '-keyfile', 'by.key', '-out', 'crl');
+    const pem = fs.readFileSync(at('crl'), 'utf8');
+    return { pem, der: execFileSync('openssl', ['crl', '-outform', 'DER'], { input: pem }) };
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+
+module.exports = { make, revoke };

@@ -48,8 +48,8 @@ SELECT is(pg_temp.notes('instance_update', format($$%L, '0neaaaaaaaa', '{}', 2, 
 SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 'static', '{}'$$, t.tenant('a'))), 0::bigint, 'one that is not there');
 SELECT is(pg_temp.notes('certificate_insert', format($$%L, '0neaaaaaaaa', 'Root', 'PEM', '\x30', false, 0$$, t.tenant('a'))), 0::bigint, 'a certificate that is one too many');
 SELECT is(pg_temp.notes('certificate_insert', format($$%L, '0neaaaaaaaa', 'Root', 'PEM', '\x30', false, 1$$, t.tenant('a'))), 1::bigint, 'a new certificate');
-SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'root', 'code', 'PEM', '\x30', false, 'C0DE', now()$$, t.tenant('a'))), 1::bigint, 'a certificate changed');
-SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'none', 'code', 'PEM', '\x30', false, 'C0DE', now()$$, t.tenant('a'))), 0::bigint, 'one that is not there');
+SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'root', 'code', 'PEM', '\x30', false, 'C0DE', now(), NULL$$, t.tenant('a'))), 1::bigint, 'a certificate changed');
+SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'none', 'code', 'PEM', '\x30', false, 'C0DE', now(), NULL$$, t.tenant('a'))), 0::bigint, 'one that is not there');
 SELECT is(pg_temp.notes('certificate_delete', format($$%L, '0neaaaaaaaa', 'root'$$, t.tenant('a'))), 1::bigint, 'a certificate deleted');
 SELECT results_eq($$SELECT detail ->> 'change' FROM idscope.audit_event WHERE kind = 'certificate' AND key = '0neaaaaaaaa/root' ORDER BY id$$, $$VALUES ('created'), ('code'), ('deleted')$$,
                   'an event says what was done to a certificate');

@@ -416,7 +416,8 @@ static void a_device_below_a_named_ca_is_admitted(void **state)
     struct arena *a = *state;
     const struct made *root = make((struct wish){.cn = "Root", .ca = true}),
                       *other = make((struct wish){.cn = "Other", .ca = true});
-    struct attest_ca at[] = {{STR("root"), true, made_der(a, root)}, {STR("other"), true, made_der(a, other)}};
+    struct attest_ca at[] = {{STR("root"), true, made_der(a, root), NOTHING},
+                             {STR("other"), true, made_der(a, other), NOTHING}};
     const struct attest_cas cas = {at, 2};
     struct presented presented = {.leaf = made_der(a, make((struct wish){.cn = ID, .by = root}))};
     const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, &cas};
@@ -434,7 +435,7 @@ static void a_device_below_a_named_ca_is_admitted(void **state)
     assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
     assert_says(d, "the CA certificates that the enrollment names are not there, or not verified");
     assert_err(attest_nearest(a, groups, 2, &claim, &d, NULL, &who), UNAUTHORIZED);
-    at[0] = (struct attest_ca){STR("root"), true, made_der(a, other)};
+    at[0] = (struct attest_ca){STR("root"), true, made_der(a, other), NOTHING};
     assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
 }
 

@@ -352,6 +352,27 @@ static void of_many_reasons_the_nearest_miss_is_told(void **state)
     assert_says(each[2], "itself a signing certificate");
 }
 
+/* CAs may share a name: what counts is whose key signed the CRL. */
+static void the_crl_of_a_namesake_neither_revokes_nor_hides(void **state)
+{
+    struct arena *a = *state;
+    struct pki p = make_pki(&(struct situation){.sent = NULL});
+    const struct made *namesake = make((struct wish){.cn = "Plant", .ca = true});
+    const struct presented presented = {.leaf = made_der(a, p.leaf),
+                                        .chain = chain_of(a, &(struct situation){.sent = NULL}, &p)};
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
+    const struct bytes crls[] = {made_crl(a, namesake, p.leaf, 30), {NULL, 0}, made_crl(a, p.two, p.leaf, 9)};
+    struct x509_trust trust = trust_of(a, "R", &p);
+    struct err_detail d = {""};
+    size_t who;
+    trust.crls = crls;
+    trust.crl_count = 2;
+    assert_ok(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who));
+    trust.crl_count = 3;
+    assert_err(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who), UNAUTHORIZED);
+    assert_says(d, "of CN=" ID " is revoked");
+}
+
 static void without_groups_or_a_certificate_nobody_comes_in(void **state)
 {
     struct groups g = make_groups(*state, "R", "1", "2");
@@ -374,6 +395,7 @@ int main(void)
         UNIT(the_nearest_issuer_decides),
         UNIT(a_flaw_below_the_nearest_is_no_matter_for_others),
         UNIT(of_many_reasons_the_nearest_miss_is_told),
+        UNIT(the_crl_of_a_namesake_neither_revokes_nor_hides),
         UNIT(without_groups_or_a_certificate_nobody_comes_in),
     };
     return cmocka_run_group_tests_name("x509_chain", tests, NULL, made_down);

@@ -121,21 +121,43 @@ static inline struct bytes made_der(struct arena *a, const struct made *m)
     return (struct bytes){to, (size_t)n};
 }
 
-/* A CRL of that CA which revokes one certificate (NULL: none). */
-static inline struct bytes made_crl(struct arena *a, const struct made *ca, const struct made *revoked, int to_days)
+/* What a CRL is to be: it revokes one certificate (NULL: none). */
+struct crl_wish {
+    const struct made *ca, *revoked;
+    int from_days, to_days; /* from that moment on */
+    long number;            /* 0: none */
+    bool is_partial;        /* of users alone */
+};
+
+static inline void made_crl_extensions(X509_CRL *crl, const struct crl_wish *w)
+{
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    ISSUING_DIST_POINT *point = ISSUING_DIST_POINT_new();
+    assert_true(number && point && ASN1_INTEGER_set(number, w->number));
+    if (w->number)
+        assert_int_equal(X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0), 1);
+    point->onlyuser = 0xff;
+    if (w->is_partial)
+        assert_int_equal(X509_CRL_add1_ext_i2d(crl, NID_issuing_distribution_point, point, 1, 0), 1);
+    ASN1_INTEGER_free(number);
+    ISSUING_DIST_POINT_free(point);
+}
+
+static inline struct bytes make_crl(struct arena *a, const struct crl_wish w)
 {
     X509_CRL *crl = X509_CRL_new();
     time_t now = (time_t)MADE_AT_S;
-    ASN1_TIME *from = X509_time_adj_ex(NULL, -10, 0, &now), *to = X509_time_adj_ex(NULL, to_days, 0, &now);
+    ASN1_TIME *from = X509_time_adj_ex(NULL, w.from_days, 0, &now), *to = X509_time_adj_ex(NULL, w.to_days, 0, &now);
     assert_true(crl && X509_CRL_set_version(crl, X509_CRL_VERSION_2) &&
-                X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca->x)) && X509_CRL_set1_lastUpdate(crl, from) &&
+                X509_CRL_set_issuer_name(crl, X509_get_subject_name(w.ca->x)) && X509_CRL_set1_lastUpdate(crl, from) &&
                 X509_CRL_set1_nextUpdate(crl, to));
-    if (revoked) {
+    if (w.revoked) {
         X509_REVOKED *r = X509_REVOKED_new();
-        assert_true(r && X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(revoked->x)) &&
+        assert_true(r && X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(w.revoked->x)) &&
                     X509_REVOKED_set_revocationDate(r, from) && X509_CRL_add0_revoked(crl, r));
     }
-    assert_true(X509_CRL_sign(crl, ca->key, EVP_sha256()));
+    made_crl_extensions(crl, &w);
+    assert_true(X509_CRL_sign(crl, w.ca->key, EVP_sha256()));
     int n = i2d_X509_CRL(crl, NULL);
     uint8_t *p = arena_alloc(a, (size_t)n), *end = p;
     assert_int_equal(i2d_X509_CRL(crl, &end), n);
@@ -143,6 +165,12 @@ static inline struct bytes made_crl(struct arena *a, const struct made *ca, cons
     ASN1_TIME_free(from);
     ASN1_TIME_free(to);
     return (struct bytes){p, (size_t)n};
+}
+
+/* A plain one. */
+static inline struct bytes made_crl(struct arena *a, const struct made *ca, const struct made *revoked, int to_days)
+{
+    return make_crl(a, (struct crl_wish){.ca = ca, .revoked = revoked, .from_days = -10, .to_days = to_days});
 }
 
 #endif

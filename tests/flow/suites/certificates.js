@@ -5,7 +5,7 @@
 const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
 const { assert, admin, each, expect, fresh, idscope, Idscope, refused, refusedArm, sharedScene, stack, until } = require('../kit');
-const { make } = require('../../lib/certificates');
+const { make, revoke } = require('../../lib/certificates');
 const { register, registered } = require('../certified');
 
 const ANY = { 'If-Match': '*' };
@@ -24,6 +24,8 @@ const of = (made) => {
     erase: (name, headers = ANY) => idscope.arm('DELETE', at(name), { headers }),
     code: async (name, headers) => expect(`code of ${name}`, await post(name, 'generateVerificationCode', undefined, headers), 200),
     askCode: (name, headers) => post(name, 'generateVerificationCode', undefined, headers),
+    revoke: (name, crl, headers) => idscope.arm('PUT', at(name, '/crl'), { body: crl, headers }),
+    crl: (name) => idscope.arm('GET', at(name, '/crl')),
     verify: (name, leaf, headers) => post(name, 'verify', bare(leaf), headers),
   };
 };
@@ -381,5 +383,90 @@ describe('certificates: named by enrollments', { concurrency: 4 }, () => {
     await isRefused(...members[1], /not presented and is not stored|another CA's/);
     expect('delete', await idscope.service(made.instance, 'DELETE', groupAt(id)), 204);
     assert.equal((await erase(name)).status, 204);
+  });
+});
+
+describe('certificates: what a CA has revoked', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 1 });
+  const elsewhere = sharedScene({ before, after }, { hubs: 1 });
+  const why = (trackingId) => until('the refusal to be logged', () => stack.events('api').find((event) => event.trackingId === trackingId)).then((event) => event.detail);
+  const isRefused = async (id, certificate, words) => assert.match(await why(refused(await register(made.idScope, id, certificate), 401, /^Unauthorized$/, 401002).json.trackingId), words);
+  const group = (scene, id, x509) => idscope.service(scene.instance, 'PUT', `/enrollmentGroups/${id}`, { body: { enrollmentGroupId: id, attestation: { type: 'x509', x509 } } });
+  const below = (id, by, ...above) => {
+    const one = make(id, { by });
+    return { ...one, cert: [one, by, ...above].map(({ cert }) => cert).join('') };
+  };
+  const put = async (scene, ca, more = {}) => {
+    const name = fresh('ca');
+    expect('put', await of(scene).put(name, bare(ca, more)), 200);
+    return name;
+  };
+
+  test('a revoked device is refused beside one that is not, with a reason of its own; a newer list without it admits it again', async () => {
+    const root = make(fresh('Root'), { ca: true });
+    const name = await put(made, root, { isVerified: true });
+    expect('group', await group(made, fresh('group'), { caReferences: { primary: name } }), 200);
+    const [stolen, twin] = [fresh('stolen'), fresh('twin')];
+    const [one, other] = [below(stolen, root), below(twin, root)];
+    assert.equal((await registered(made.idScope, stolen, one)).status, 'assigned');
+    const shown = expect('crl', await of(made).revoke(name, revoke(root, [one], 17).pem), 200);
+    assert.deepEqual([shown.name, shown.properties.issuer, shown.properties.number, shown.properties.revoked], ['crl', `CN=${root.cert && new crypto.X509Certificate(root.cert).subject.slice(3)}`, '11', 1]);
+    for (const time of [shown.properties.thisUpdate, shown.properties.nextUpdate]) assert.match(time, RFC1123);
+    assert.deepEqual(expect('get', await of(made).crl(name), 200), shown);
+    await isRefused(stolen, one, new RegExp(`the certificate of CN=${stolen} is revoked`));
+    assert.equal((await registered(made.idScope, twin, other)).status, 'assigned');
+    const attempts = expect('attempts', await idscope.service(made.instance, 'GET', `/attempts?registrationId=${stolen}`), 200);
+    await until('the log of refused attempts', async () => JSON.stringify(expect('attempts', await idscope.service(made.instance, 'GET', `/attempts?registrationId=${stolen}`), 200)).includes('is revoked')).catch(() => assert.fail(JSON.stringify(attempts)));
+    expect('newer', await of(made).revoke(name, revoke(root, [], 18).der), 200);
+    assert.equal((await registered(made.idScope, stolen, one)).status, 'assigned');
+  });
+
+  test('the list of a CA below what a group trusts counts, and that of a CA whose certificate the group holds itself', async () => {
+    const root = make(fresh('Root'), { ca: true });
+    const hall = make(fresh('Hall'), { ca: true, by: root });
+    expect('group', await group(made, fresh('group'), { signingCertificates: { primary: { certificate: root.cert } } }), 200);
+    const [rootName, hallName] = [await put(made, root), await put(made, hall)];
+    const [id, twin] = [fresh('device'), fresh('twin')];
+    const [one, other] = [below(id, hall), below(twin, hall)];
+    expect('crl', await of(made).revoke(hallName, revoke(hall, [one], 1).pem), 200);
+    await isRefused(id, one, /is revoked/);
+    assert.equal((await registered(made.idScope, twin, other)).status, 'assigned');
+    expect('crl', await of(made).revoke(rootName, revoke(root, [hall], 1).pem), 200);
+    await isRefused(twin, other, new RegExp(`${new crypto.X509Certificate(hall.cert).subject} is revoked`));
+  });
+
+  test("another tenant's list revokes nothing here, though it is the same CA's", async () => {
+    const root = make(fresh('Root'), { ca: true });
+    for (const scene of [made, elsewhere]) expect('group', await group(scene, fresh('group'), { signingCertificates: { primary: { certificate: root.cert } } }), 200);
+    const theirs = await put(elsewhere, root);
+    const id = fresh('device');
+    const one = below(id, root);
+    expect('crl', await of(elsewhere).revoke(theirs, revoke(root, [one], 1).pem), 200);
+    refused(await register(elsewhere.idScope, id, one), 401, /^Unauthorized$/, 401002);
+    assert.equal((await registered(made.idScope, id, one)).status, 'assigned');
+  });
+
+  test('a list is held against the CA and the list before it; another certificate in the place takes it away, the same key keeps it', async () => {
+    const root = make('Plant Root', { ca: true });
+    const twin = make('Plant Root', { ca: true });
+    const name = await put(made, root);
+    const { revoke: send, crl, get } = of(made);
+    refusedArm(await crl(name), 404, 'ResourceNotFound', /has no CRL/);
+    refusedArm(await crl('none'), 404, 'ResourceNotFound', /no certificate of this name/);
+    const { etag } = await get(name);
+    for (const [body, words] of [['x', /must be a CRL, in DER or PEM/], [root.cert, /must be a CRL/], ['', /must be a CRL/], [revoke(twin, [], 9).pem, /not signed with the key/], [revoke(twin, [], 9).der, /not signed with the key/]]) {
+      refusedArm(await send(name, body), 400, 'InvalidRequestContent', words);
+    }
+    assert.equal((await get(name)).etag, etag);
+    refusedArm(await send(name, revoke(root, [], 5).pem, { 'If-Match': 'stale' }), 412, 'PreconditionFailed');
+    const first = expect('five', await send(name, revoke(root, [], 5).pem, { 'If-Match': etag }), 200);
+    assert.notEqual(first.etag, etag);
+    refusedArm(await send(name, revoke(root, [], 4).pem), 409, 'Conflict', /older than the one that is stored/);
+    expect('again', await send(name, revoke(root, [], 5).pem), 200);
+    expect('put', await of(made).put(name, { certificate: root.der.toString('base64') }), 200);
+    expect('kept', await crl(name), 200);
+    expect('another CA', await of(made).put(name, bare(twin)), 200);
+    refusedArm(await crl(name), 404, 'ResourceNotFound', /has no CRL/);
+    expect('its own', await send(name, revoke(twin, [], 1).pem), 200);
   });
 });

@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, until, VERSION } = require('../kit');
-const { make } = require('../../lib/certificates');
+const { make, revoke } = require('../../lib/certificates');
 
 // --- every row of every table -------------------------------------------------------------------------------------------------------
 
@@ -178,6 +178,18 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   ];
   refuses('certificate_delete', () => changes('DELETE', certificateAt));
   refuses('certificate_code', () => changes('POST', () => `${certificateAt()}/generateVerificationCode`));
+  refuses('certificate_crl_put', () => {
+    const at = () => `${certificateAt()}/crl`;
+    const good = revoke(root, [], 1).pem;
+    return [
+      ...management(at, { method: 'PUT', good }),
+      ...['{', '[]', 'x', '', revoke(make('Root', { ca: true }), [], 1).pem].map((body) => [400, () => idscope.arm('PUT', at(), { body })]),
+      [404, () => idscope.arm('PUT', otherGroup(at), { body: good })],
+      [404, () => idscope.arm('PUT', `${certificateAt('none')}/crl`, { body: good })],
+      [412, () => idscope.arm('PUT', at(), { body: good, headers: { 'If-Match': 'stale' } })],
+      [413, () => idscope.arm('PUT', at(), { body: 'x'.repeat(140000) })],
+    ];
+  });
   refuses('certificate_verify', () => {
     const at = () => `${certificateAt()}/verify`;
     const leaf = { certificate: make('other', { by: root }).cert };

@@ -5,6 +5,7 @@
 #include "api/chores.h"
 #include "api/metrics.h"
 #include "api/server.h"
+#include "core/attest/verdict.h"
 #include "core/log.h"
 #include "core/process/keyfile.h"
 #include "core/process/program.h"
@@ -54,6 +55,7 @@ static err_t make_shared(void *self, struct err_detail *d)
                                   .operations = operation_keys_new(ring),
                                   .gate = gate_new(ring),
                                   .polls = polls_new(api->process.cfg.device_polls_max),
+                                  .verdicts = cache_new(VERDICTS_MOST, VERDICT_IS_GOOD_S * INT64_C(1000000)),
                                   .tokens = token_keys_new(ring),
                                   .attempts = attempts_new()};
     return NULL;
@@ -65,6 +67,7 @@ static void free_shared(void *self)
     attempts_free(api->shared.attempts);
     token_keys_free(api->shared.tokens);
     polls_free(api->shared.polls);
+    cache_free(api->shared.verdicts);
     gate_free(api->shared.gate);
     operation_keys_free(api->shared.operations);
 }

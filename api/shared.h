@@ -1,5 +1,5 @@
 /* shared.h: what all requests of the process share. Made in main, constant afterwards but for what guards itself (gate,
- * token keys, refused attempts). */
+ * verdicts, token keys, refused attempts). */
 #ifndef IDSCOPE_SHARED_H
 #define IDSCOPE_SHARED_H
 
@@ -21,6 +21,7 @@ struct shared {
     struct operation_keys *operations; /* read only */
     struct gate *gate;
     struct polls *polls;
+    struct cache *verdicts; /* core/attest/verdict.h */
     struct token_keys *tokens;
     struct attempts *attempts;
 };

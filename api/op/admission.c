@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/shared.h"
+#include "core/attest/verdict.h"
 #include "core/limits.h"
 #include "db/certificate.h"
 
@@ -188,7 +189,7 @@ static void try_chain(struct admission *m, const struct db_group_found *const *g
     size_t nearest;
     for (size_t i = 0; i < count; i++)
         rows[i] = (struct attest_row){r->shared->ring, groups[i]->attestation};
-    err_t e = attest_nearest(r->arena, rows, count, &claim, &d, reasons, &nearest);
+    err_t e = verdict_nearest(r->shared->verdicts, r->arena, rows, count, &claim, &d, reasons, &nearest);
     if (!e) {
         (void)admit(m, groups[nearest], arena_lower(r->arena, claim.registration_id));
         return;

@@ -56,8 +56,8 @@ err_t attest_mask(struct arena *a, const struct attest_row *row, struct err_deta
 
 /* The CA certificates of an instance, which its enrollments may name. */
 struct attest_ca {
-    struct str name_key; /* in lower case */
-    bool is_verified;    /* others are nobody's anchors */
+    struct str name_key;   /* in lower case */
+    bool is_verified;      /* others are nobody's anchors */
     struct bytes der, crl; /* crl: what it has revoked; p NULL: nothing is known of that */
 };
 struct attest_cas {
@@ -95,9 +95,10 @@ bool attest_may_be_signed(struct arena *a, const struct attest_claim *claim);
 
 /* Of an instance's groups that trust certificates, the one whose CA stands nearest to the leaf that was presented
  * decides: *ret is its place. UNAUTHORIZED, with the reason in `d`, when it refuses or there is none; of groups that do
- * not open none decides. Then *ret is whose reason that is (`count`: nobody's), and ret_reasons has that of each. */
+ * not open none decides. Then *ret is whose reason that is (`count`: nobody's), and ret_reasons has that of each.
+ * Otherwise it holds until *ret_until_us, if that is not NULL. */
 err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
-                     struct err_detail *d, struct err_detail *ret_reasons, size_t *ret);
+                     struct err_detail *d, struct err_detail *ret_reasons, size_t *ret, int64_t *ret_until_us);
 
 /* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and
  * `d` names it, for the device. */

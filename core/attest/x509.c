@@ -300,7 +300,7 @@ static err_t check_chain(struct arena *a, const struct attest_claim *c, const st
     if (!trust.anchors[PRIMARY].n && !trust.anchors[SECONDARY].n)
         return err_say(d, E(UNAUTHORIZED),
                        "the CA certificates that the enrollment names are not there, or not verified");
-    return x509_chain_check(a, c, &trust, 1, d, NULL, &which);
+    return x509_chain_check(a, c, &trust, 1, d, NULL, &which, NULL);
 }
 
 static err_t check(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
@@ -335,12 +335,12 @@ static struct x509_trust trust_of(struct arena *a, const struct attest_row *row,
 }
 
 err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
-                     struct err_detail *d, struct err_detail *ret_reasons, size_t *ret)
+                     struct err_detail *d, struct err_detail *ret_reasons, size_t *ret, int64_t *ret_until_us)
 {
     struct x509_trust *trusts = ARENA_NEW_ARRAY(a, count, struct x509_trust);
     for (size_t i = 0; i < count; i++)
         trusts[i] = trust_of(a, &groups[i], claim->cas, d);
-    return x509_chain_check(a, claim, trusts, count, d, ret_reasons, ret);
+    return x509_chain_check(a, claim, trusts, count, d, ret_reasons, ret, ret_until_us);
 }
 
 /* --- at the hub --------------------------------------------------------------------------------------------------- */

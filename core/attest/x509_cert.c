@@ -207,6 +207,12 @@ err_t x509_cert_names(struct arena *a, X509 *x, struct str registration_id, stru
                    STR_ARG(subject));
 }
 
+int64_t x509_cert_until_us(const X509 *x)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) ? (int64_t)timegm(&tm) * 1000000 : 0;
+}
+
 err_t x509_cert_dates(struct arena *a, X509 *x, int64_t now_us, struct err_detail *d)
 {
     time_t now = (time_t)(now_us / 1000000);

@@ -37,6 +37,8 @@ struct str x509_name_text(struct arena *a, const X509_NAME *name);
 /* The value of the one CN of its subject; absent when there is none, or more than one. */
 struct str x509_cert_cn(struct arena *a, const X509 *x);
 
+/* Its last moment; 0: that cannot be read. */
+int64_t x509_cert_until_us(const X509 *x);
 /* Is it the certificate of this registration id, is it good at this moment? UNAUTHORIZED, with the reason in `d`. */
 err_t x509_cert_names(struct arena *a, X509 *x, struct str registration_id, struct err_detail *d);
 err_t x509_cert_dates(struct arena *a, X509 *x, int64_t now_us, struct err_detail *d);

@@ -22,6 +22,7 @@ struct path {
     bool trusted;
     int distance;                   /* of the trusted certificate from the leaf */
     bool is_near_miss;              /* not trusted, but for a signature */
+    int64_t until_us;               /* of a trusted one: when the first of its certificates expires */
     int flaw;                       /* first error of OpenSSL that leaves the path standing; 0: none */
     struct err_detail reason;       /* of the flaw, or why it is not trusted */
     const struct x509_trust *trust; /* while it is built: */
@@ -241,6 +242,17 @@ static void check_revoked(struct path *p, X509_STORE_CTX *c)
     }
 }
 
+/* When the first of them expires. */
+static int64_t end_of(STACK_OF(X509) * chain)
+{
+    int64_t until_us = INT64_MAX;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t us = x509_cert_until_us(sk_X509_value(chain, i));
+        until_us = us < until_us ? us : until_us;
+    }
+    return until_us;
+}
+
 static void build(struct path *p)
 {
     X509_STORE *store STORE_CLEANUP = store_of(p->trust);
@@ -249,8 +261,10 @@ static void build(struct path *p)
     set_rules(c, p);
     p->trusted = X509_verify_cert(c) == 1;
     p->distance = X509_STORE_CTX_get_num_untrusted(c);
-    if (p->trusted)
+    if (p->trusted) {
         check_revoked(p, c);
+        p->until_us = end_of(X509_STORE_CTX_get0_chain(c));
+    }
     ERR_clear_error();
     if (!p->trusted || p->distance > 0)
         return;
@@ -267,7 +281,7 @@ static bool is_better(const struct path *p, const struct path *than)
 }
 
 err_t x509_chain_check(struct arena *a, const struct attest_claim *claim, const struct x509_trust *trusts, size_t count,
-                       struct err_detail *d, struct err_detail *ret_reasons, size_t *ret)
+                       struct err_detail *d, struct err_detail *ret_reasons, size_t *ret, int64_t *ret_until_us)
 {
     struct shown shown SHOWN_CLEANUP = {NULL, NULL};
     struct path best = {.trusted = false};
@@ -284,6 +298,8 @@ err_t x509_chain_check(struct arena *a, const struct attest_claim *claim, const 
         best = p;
         *ret = i;
     }
+    if (ret_until_us)
+        *ret_until_us = best.until_us;
     if (!best.trusted || best.flaw)
         return err_say(d, E(UNAUTHORIZED), "%s", best.reason.text);
     return x509_cert_names(a, shown.leaf, claim->registration_id, d);

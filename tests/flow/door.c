@@ -16,6 +16,7 @@
 #include "api/metrics.h"
 #include "api/router.h"
 #include "api/shared.h"
+#include "core/attest/verdict.h"
 #include "core/process/clock.h"
 #include "core/process/keyfile.h"
 #include "core/process/log_sink.h"
@@ -100,8 +101,14 @@ int main(int argc, char **argv)
     if (!e)
         e = key_ring_load(cfg.key_ring_file, &d, &ring);
     if (!e) {
-        shared = (struct shared){
-            &cfg, ring, operation_keys_new(ring), gate_new(ring), polls_new(0), token_keys_new(ring), attempts_new()};
+        shared = (struct shared){&cfg,
+                                 ring,
+                                 operation_keys_new(ring),
+                                 gate_new(ring),
+                                 polls_new(0),
+                                 cache_new(VERDICTS_MOST, 1),
+                                 token_keys_new(ring),
+                                 attempts_new()};
         e = lanes_open(&shared, &d, &lanes);
     }
     if (e) {
@@ -116,6 +123,7 @@ int main(int argc, char **argv)
     token_keys_free(shared.tokens);
     attempts_free(shared.attempts);
     polls_free(shared.polls);
+    cache_free(shared.verdicts);
     gate_free(shared.gate);
     operation_keys_free(shared.operations);
     key_ring_free(ring);

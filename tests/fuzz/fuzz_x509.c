@@ -82,7 +82,7 @@ static void leads_nowhere(struct arena *a, struct bytes in)
     const struct x509_trust trust = {.anchors = &ca, .anchor_count = 1};
     struct err_detail d = {""};
     size_t who;
-    HOLDS(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who) == E(UNAUTHORIZED) && *d.text);
+    HOLDS(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who, NULL) == E(UNAUTHORIZED) && *d.text);
 }
 
 static err_t checked(struct arena *a, struct bytes chain, const struct x509_trust *trusts, size_t count)

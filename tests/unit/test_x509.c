@@ -363,12 +363,12 @@ static void of_groups_the_nearest_decides(void **state)
     struct err_detail d = {""};
     size_t who = 9;
     groups[0].stored.key = STR("another row");
-    assert_ok(attest_nearest(a, groups, 3, &claim, &d, NULL, &who));
+    assert_ok(attest_nearest(a, groups, 3, &claim, &d, NULL, &who, NULL));
     assert_int_equal(who, 2);
     groups[2].stored.type = ATTEST_SYMMETRIC_KEY;
-    assert_ok(attest_nearest(a, groups, 3, &claim, &d, NULL, &who));
+    assert_ok(attest_nearest(a, groups, 3, &claim, &d, NULL, &who, NULL));
     assert_int_equal(who, 1);
-    assert_err(attest_nearest(a, groups, 1, &claim, &d, NULL, &who), UNAUTHORIZED);
+    assert_err(attest_nearest(a, groups, 1, &claim, &d, NULL, &who, NULL), UNAUTHORIZED);
     assert_err(attest_check(a, &groups[1], &claim, &d), UNAUTHORIZED);
     assert_says(d, "the nearest decides");
     assert_int_equal(attest_group_type(a, &claim), ATTEST_X509);
@@ -428,13 +428,13 @@ static void a_device_below_a_named_ca_is_admitted(void **state)
     size_t who;
     assert_ok(attest_check(a, &row, &claim, &d));
     assert_err(attest_check(a, &wrong, &claim, &d), UNAUTHORIZED);
-    assert_ok(attest_nearest(a, groups, 2, &claim, &d, NULL, &who));
+    assert_ok(attest_nearest(a, groups, 2, &claim, &d, NULL, &who, NULL));
     assert_int_equal(who, 1);
-    assert_err(attest_nearest(a, groups, 1, &claim, &d, NULL, &who), UNAUTHORIZED);
+    assert_err(attest_nearest(a, groups, 1, &claim, &d, NULL, &who, NULL), UNAUTHORIZED);
     at[0].is_verified = false;
     assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
     assert_says(d, "the CA certificates that the enrollment names are not there, or not verified");
-    assert_err(attest_nearest(a, groups, 2, &claim, &d, NULL, &who), UNAUTHORIZED);
+    assert_err(attest_nearest(a, groups, 2, &claim, &d, NULL, &who, NULL), UNAUTHORIZED);
     at[0] = (struct attest_ca){STR("root"), true, made_der(a, other), NOTHING};
     assert_err(attest_check(a, &row, &claim, &d), UNAUTHORIZED);
 }

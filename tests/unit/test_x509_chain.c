@@ -109,7 +109,7 @@ static err_t check(struct arena *a, const struct situation *s, struct err_detail
         trust.crls = &crl;
         trust.crl_count = 1;
     }
-    err_t e = x509_chain_check(a, &claim, &trust, 1, d, NULL, &who);
+    err_t e = x509_chain_check(a, &claim, &trust, 1, d, NULL, &who, NULL);
     if (!e)
         assert_int_equal(who, 0);
     return e;
@@ -299,7 +299,7 @@ static err_t choose(struct arena *a, const struct groups *g, size_t count, struc
     const struct presented presented = {.leaf = made_der(a, g->pki.leaf),
                                         .chain = chain_of(a, &(struct situation){.sent = "21R"}, &g->pki)};
     const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
-    return x509_chain_check(a, &claim, g->trusts, count, d, NULL, ret);
+    return x509_chain_check(a, &claim, g->trusts, count, d, NULL, ret, NULL);
 }
 
 static void the_nearest_issuer_decides(void **state)
@@ -344,7 +344,7 @@ static void of_many_reasons_the_nearest_miss_is_told(void **state)
     const struct attest_claim claim = {&presented, STR("0ne1"), STR(ID), MADE_AT_US, NULL, NULL};
     struct err_detail d = {""}, each[3] = {{""}};
     size_t who;
-    assert_err(x509_chain_check(*state, &claim, trusts, 3, &d, each, &who), UNAUTHORIZED);
+    assert_err(x509_chain_check(*state, &claim, trusts, 3, &d, each, &who, NULL), UNAUTHORIZED);
     assert_says(d, "names CN=Root as its issuer");
     assert_int_equal(who, 1);
     assert_string_equal(each[1].text, d.text);
@@ -367,9 +367,9 @@ static void the_crl_of_a_namesake_neither_revokes_nor_hides(void **state)
     size_t who;
     trust.crls = crls;
     trust.crl_count = 2;
-    assert_ok(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who));
+    assert_ok(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who, NULL));
     trust.crl_count = 3;
-    assert_err(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who), UNAUTHORIZED);
+    assert_err(x509_chain_check(a, &claim, &trust, 1, &d, NULL, &who, NULL), UNAUTHORIZED);
     assert_says(d, "of CN=" ID " is revoked");
 }
 
@@ -383,7 +383,7 @@ static void without_groups_or_a_certificate_nobody_comes_in(void **state)
     assert_err(choose(*state, &g, 0, &d, &who), UNAUTHORIZED);
     assert_says(d, "nobody who trusts certificates");
     assert_int_equal(who, 0);
-    assert_err(x509_chain_check(*state, &claim, g.trusts, 3, &d, NULL, &who), UNAUTHORIZED);
+    assert_err(x509_chain_check(*state, &claim, g.trusts, 3, &d, NULL, &who, NULL), UNAUTHORIZED);
     assert_says(d, "showed no certificate");
     assert_int_equal(who, 3);
 }

@@ -161,7 +161,7 @@ static err_t find_member(struct reading *r, const struct path *at, const struct 
                          const json_t **ret)
 {
     const json_t *found = json_object_get(in, row->name);
-    if (r->mode & CODEC_NO_CASE) {
+    if (r->mode & CODEC_NO_CASE && !(row->flags & CODEC_EXACT)) {
         const char *key;
         json_t *v;
         found = NULL;

@@ -47,6 +47,7 @@ enum codec_flag {
     CODEC_NULL = 8,         /* written as null when absent (others are left out) */
     CODEC_OBJECT_ONLY = 16, /* CODEC_JSON: must be an object */
     CODEC_ANY_CASE = 32,    /* TEXT: queries take texts that differ in case alone for the same */
+    CODEC_EXACT = 64,       /* the case of its name counts, whatever the mode */
 };
 
 struct codec {

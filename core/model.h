@@ -20,8 +20,12 @@ extern const char *const role_words[]; /* reader contributor owner */
 extern const char *const hub_sku_words[]; /* F1 S1 S2 S3 B1 B2 B3 */
 
 /* Who changed something: what audit_event.actor_id names. */
-enum actor_kind { ACTOR_ABSENT, ACTOR_CLIENT, ACTOR_INSTANCE_POLICY, ACTOR_HUB_POLICY, ACTOR_OPERATOR };
-extern const char *const actor_kind_words[]; /* client instancePolicy hubPolicy operator */
+enum actor_kind { ACTOR_ABSENT, ACTOR_CLIENT, ACTOR_INSTANCE_POLICY, ACTOR_HUB_POLICY, ACTOR_OPERATOR, ACTOR_SERVICE };
+extern const char *const actor_kind_words[]; /* client instancePolicy hubPolicy operator service */
+
+/* What becomes of a device without a record here whose identity stands on the hub that it is to get. */
+enum existing_device { EXISTING_ABSENT, EXISTING_ADOPT, EXISTING_REFUSE };
+extern const char *const existing_device_words[]; /* adopt refuse */
 
 enum provisioning_status { PROVISIONING_ABSENT, PROVISIONING_ENABLED, PROVISIONING_DISABLED };
 extern const char *const provisioning_status_words[]; /* enabled disabled */

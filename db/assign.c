@@ -3,7 +3,7 @@
 #include "db/assign.h"
 
 DB_ROW(assign_scope, struct db_assign_scope, COL(inputs_version), COL_WORD(policy, policy_words),
-       COL_TIME(now_us, "now"));
+       COL_WORD(existing_device, existing_device_words), COL_TIME(now_us, "now"));
 
 DB_ROW(assign_found, struct db_assign_found, COL(n), COL_PRESENT(registered, "registration_id"), COL(registration_id),
        COL_AS(operation, "operation_id"), COL(revision), COL_WORD(status, registration_status_words), COL(assigned_hub),
@@ -24,7 +24,7 @@ DB_PARAMS(wait, struct db_assign_wait, COL(job.subject), COL(job.fence), COL(del
 DB_PARAMS(end, struct db_assign_end, COL(job.subject), COL(job.fence), COL(operation), COL(revision),
           COL_WORD(status, registration_status_words), COL(made.hub), COL(made.device_id), COL(pushed_version),
           COL(error_code), COL(error_message), COL(migrate), COL(input), COL(left.hub), COL(left.device_id),
-          COL(orphan.hub), COL(orphan.device_id), COL(again));
+          COL(orphan.hub), COL(orphan.device_id), COL(again), COL(adopted));
 
 DB_VALUE(registration_key, struct str, registration_key);
 DB_VALUE(yes_or_no, bool, yes);

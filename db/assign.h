@@ -11,8 +11,9 @@
 struct db_assign_scope {
     bool alive; /* false: the instance is gone, and but for the links nothing is set */
     int64_t inputs_version;
-    int policy;     /* enum allocation_policy of the instance */
-    int64_t now_us; /* the database's clock */
+    int policy;          /* enum allocation_policy of the instance */
+    int existing_device; /* enum existing_device of the instance */
+    int64_t now_us;      /* the database's clock */
     struct db_link *links;
     size_t link_count;
 };
@@ -83,6 +84,7 @@ struct db_assign_end {
     bool migrate;
     const struct sha256 *input; /* as above */
     struct db_identity left;    /* behind, to be removed */
+    bool adopted;               /* the identity stood there */
     bool again;                 /* the hub is to be chosen anew the next time */
     struct db_identity orphan;  /* that was made, to be removed should the registration have gone or changed */
     bool written; /* set by the call; false: the job is another's by now, the registration changed, or status is 0 */

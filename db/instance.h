@@ -28,6 +28,7 @@ struct instance_row {
     struct str id_scope, id_scope_text;
     int64_t sku_capacity;
     int allocation_policy; /* enum allocation_policy */
+    int existing_device;   /* enum existing_device */
     struct linked_row *links;
     size_t link_count;
 };
@@ -62,7 +63,7 @@ struct instance_locked {
     struct str id_scope; /* absent: there is none */
     struct str location;
     struct uuid etag;
-    int allocation_policy;
+    int allocation_policy, existing_device;
 };
 /* Two writers of one instance wait for each other here. */
 err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instance, struct instance_locked *ret);

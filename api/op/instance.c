@@ -18,11 +18,21 @@ enum {
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
+/* Members of our own (decisions.md 31). `idScope` in another case is the ID scope that clients send back. */
+struct instance_ours {
+    int existing_device; /* enum existing_device */
+};
+static const struct codec ours_codec[] = {
+    CODEC_WORD(struct instance_ours, existing_device, "existingDevice", existing_device_words, 0),
+    CODEC_END,
+};
+
 struct instance_properties {
     struct common_properties common;
     struct obj_list iot_hubs;                       /* struct link_entry */
     int allocation_policy;                          /* enum allocation_policy */
     struct str id_scope, service_host, device_host; /* out */
+    struct instance_ours *ours;
 };
 
 #define P_ struct instance_properties
@@ -34,6 +44,7 @@ static const struct codec properties_codec[] = {
     CODEC_TEXT(P_, service_host, "serviceOperationsHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, device_host, "deviceProvisioningHostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(P_, id_scope, "idScope", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_OBJECT(P_, ours, "idscope", ours_codec, struct instance_ours, CODEC_EXACT),
     CODEC_END,
 };
 #undef P_
@@ -68,6 +79,7 @@ static struct obj_list write_links(struct call *r, const struct instance_row *i)
 static void write_row(struct call *r, const struct resource_kind *k, const void *row, struct text *out)
 {
     const struct instance_row *i = row;
+    struct instance_ours ours = {i->existing_device};
     const struct instance_properties properties = {
         .common = resource_at_work,
         .allocation_policy = i->allocation_policy,
@@ -75,6 +87,7 @@ static void write_row(struct call *r, const struct resource_kind *k, const void 
         .service_host = id_service_host(r->arena, i->is.name, r->cfg->domain),
         .device_host = id_device_host(r->arena, r->cfg->domain),
         .id_scope = i->id_scope_text,
+        .ours = r->options.extensions ? &ours : NULL,
     };
     struct sku sku = {STR("S1"), STR("Standard"), {true, i->sku_capacity}};
     resource_write(r, k, &i->is, &sku, &properties, out);
@@ -140,6 +153,19 @@ static err_t check(struct resource_put *p)
     return later_network(p->r, &properties->common);
 }
 
+/* Of a member of ours null is the default, and absent what it was. */
+static int existing_device(const struct resource_put *p, int stored)
+{
+    json_auto_t *body = NULL;
+    const struct instance_ours *sent = properties_of(p)->ours;
+    if (sent && sent->existing_device)
+        return sent->existing_device;
+    if (!stored || json_read(p->r->body, NULL, &body))
+        return EXISTING_ADOPT;
+    const json_t *ours = json_object_get(resource_member(body, "properties"), "idscope");
+    return json_is_null(ours) || json_is_null(resource_member(ours, "existingDevice")) ? EXISTING_ADOPT : stored;
+}
+
 /* Members that were not sent stay as they are. */
 static err_t lock(struct db *db, struct resource_put *p, struct resource_locked *ret)
 {
@@ -150,6 +176,7 @@ static err_t lock(struct db *db, struct resource_put *p, struct resource_locked 
     *ret = (struct resource_locked){old.id_scope.p != NULL, old.etag, old.location};
     put->row.id_scope = old.id_scope;
     put->row.allocation_policy = sent ? sent : old.id_scope.p ? old.allocation_policy : POLICY_HASHED;
+    put->row.existing_device = existing_device(p, old.existing_device);
     put->inputs_changed = put->row.allocation_policy != old.allocation_policy;
     return NULL;
 }

@@ -19,7 +19,7 @@ static bool has_row(const struct codec *table, const char *name)
     return false;
 }
 
-static const json_t *member_nocase(const json_t *object, const char *name)
+const json_t *resource_member(const json_t *object, const char *name)
 {
     const char *key;
     json_t *v;
@@ -63,7 +63,7 @@ static err_t refuse_secrets(const char *name, const json_t *v, struct err_detail
 err_t resource_extra(struct arena *a, const struct codec *table, struct json_in body, struct err_detail *d,
                      struct str *ret)
 {
-    const json_t *properties = member_nocase(body.v, "properties");
+    const json_t *properties = resource_member(body.v, "properties");
     struct text t;
     const char *key;
     json_t *v;

@@ -75,6 +75,8 @@ enum { RESOURCE_TEXT_MAX = 300, RESOURCE_URL_MAX = 1024, RESOURCE_JSON_MAX = 655
     CODEC_END
 /* clang-format on */
 
+/* The member of that name, in any case; NULL: there is none. */
+const json_t *resource_member(const json_t *object, const char *name);
 /* What `properties` holds besides the members of `table`: a JSON object. `body` is the resource as sent. Texts that
  * look like credentials are refused by name, because they would be stored in clear. */
 err_t resource_extra(struct arena *a, const struct codec *table, struct json_in body, struct err_detail *d,

@@ -6,7 +6,7 @@
 -- The scope while it is alive. Asked before the links: a version that is too old makes the next registration choose again, one that is too new
 -- would hide a change.
 -- name: assign_scope -> assign_scope
-SELECT s.inputs_version, i.allocation_policy AS policy, now()
+SELECT s.inputs_version, i.allocation_policy AS policy, i.existing_device, now()
   FROM idscope.scope s
   JOIN idscope.instance i ON i.id_scope = s.id_scope
  WHERE s.id_scope = $1 AND s.retired_at IS NULL;
@@ -112,14 +112,14 @@ UPDATE idscope.registration r
 -- do), hub and device id, enrollment version that the hub confirmed (0: the hub was not asked), error code (0: none) and message, whether data
 -- moves with the device, hash of the inputs by which no hub could be chosen (NULL: those of before stay); $14 and $15 hub and device id that
 -- are left behind, $16 and $17 those of the target, to be removed when the registration is no longer the one that it was made for; $18
--- whether the hub is to be chosen anew the next time; $19 milliseconds until removals of targets may run.
+-- whether the hub is to be chosen anew the next time, $19 whether the identity stood there; $20 milliseconds until removals of targets may run.
 -- name: assign_finish -> registration_key
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*, now() AS moment
           FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
-                      $11::text[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::boolean[])
+                      $11::text[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::boolean[], $19::boolean[])
                AS n (registration_key, fence, operation_id, revision, status, hub, device_id, pushed_version, error_code, error_message,
-                     migrate, alloc_input, left_hub, left_device_id, orphan_hub, orphan_device_id, again)
+                     migrate, alloc_input, left_hub, left_device_id, orphan_hub, orphan_device_id, again, adopted)
 ), mine AS (
         DELETE FROM idscope.job j
          USING u
@@ -150,7 +150,7 @@ WITH u AS MATERIALIZED (
           FROM mine
          WHERE left_hub IS NOT NULL AND registration_key IN (SELECT registration_key FROM written)
          UNION ALL
-        SELECT orphan_device_id, orphan_hub, registration_key, now() + $19::bigint * interval '1 millisecond'
+        SELECT orphan_device_id, orphan_hub, registration_key, now() + $20::bigint * interval '1 millisecond'
           FROM mine
          WHERE orphan_hub IS NOT NULL AND registration_key NOT IN (SELECT registration_key FROM written)
 ), removed AS (
@@ -161,8 +161,12 @@ WITH u AS MATERIALIZED (
          ORDER BY 3, 4
             ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
            SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
-               payload = idscope.keys_joined(j.payload, excluded.payload))
-SELECT registration_key FROM written;
+               payload = idscope.keys_joined(j.payload, excluded.payload)
+), noted AS (
+        SELECT idscope.note_adopted(id_scope, registration_key, jsonb_build_object('hub', hub, 'deviceId', device_id))
+          FROM mine
+         WHERE adopted AND status = 'assigned' AND registration_key IN (SELECT registration_key FROM written))
+SELECT registration_key FROM written WHERE (SELECT count(*) FROM noted) >= 0;
 
 -- Does a registration still stand on this identity? $1 scope, $2 keys of the registrations that may, $3 host in lower case, $4 device id.
 -- name: remove_is_named -> yes_or_no

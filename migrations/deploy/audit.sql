@@ -10,7 +10,7 @@ CREATE TABLE idscope.audit_event (
     tenant_id    uuid NOT NULL,
     id           bigint GENERATED ALWAYS AS IDENTITY,
     at           timestamptz NOT NULL DEFAULT clock_timestamp(),
-    actor_kind   text NOT NULL CHECK (actor_kind IN ('client', 'instancePolicy', 'hubPolicy', 'operator')),
+    actor_kind   text NOT NULL CHECK (actor_kind IN ('client', 'instancePolicy', 'hubPolicy', 'operator', 'service')),
     actor_id     text NOT NULL CHECK (length(actor_id) BETWEEN 1 AND 400),
     tracking_id  text CHECK (length(tracking_id) <= 100),
     operation    text NOT NULL CHECK (length(operation) BETWEEN 1 AND 100),
@@ -20,7 +20,7 @@ CREATE TABLE idscope.audit_event (
     PRIMARY KEY (tenant_id, id)
 );
 COMMENT ON TABLE idscope.audit_event IS 'Changes that people and their programs made, in order; append-only. The tenant of zeros is the deployment itself';
-COMMENT ON COLUMN idscope.audit_event.actor_kind IS 'What actor_id names: a service principal, a shared access policy of an instance or of a hub, an operator of the deployment';
+COMMENT ON COLUMN idscope.audit_event.actor_kind IS 'What actor_id names: a service principal, a shared access policy of an instance or of a hub, an operator of the deployment, the service by itself';
 COMMENT ON COLUMN idscope.audit_event.tracking_id IS 'Of the request (x-ms-request-id); NULL: there was none';
 COMMENT ON COLUMN idscope.audit_event.operation IS 'Name of the operation, as in openapi.yaml and in the log';
 COMMENT ON COLUMN idscope.audit_event.key IS 'Which thing of that kind, as its table names it';
@@ -45,6 +45,20 @@ CREATE FUNCTION idscope.note(of_kind text, of_key text, what jsonb) RETURNS bigi
 COMMENT ON FUNCTION idscope.note(text, text, jsonb) IS 'Writes down that the actor of this transaction changed a thing: its kind, its key, what was done';
 REVOKE ALL ON FUNCTION idscope.note(text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.note(text, text, jsonb) TO idscope_api, idscope_admin;
+
+-- What the service does of itself to what it did not make: a device is assigned whose identity stood on its hub.
+CREATE FUNCTION idscope.note_adopted(of_scope text, device text, what jsonb) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        INSERT INTO idscope.audit_event (tenant_id, actor_kind, actor_id, operation, kind, key, detail)
+        SELECT issued_to, 'service', 'worker', 'assign', 'registration', id_scope || '/' || device, what || '{"change": "adopted"}'
+          FROM idscope.scope
+         WHERE id_scope = of_scope
+        RETURNING id
+    $$;
+COMMENT ON FUNCTION idscope.note_adopted(text, text, jsonb) IS 'Writes down for the tenant of an ID scope that a device was assigned whose identity stood on its hub: the ID scope, the registration key, which identity';
+REVOKE ALL ON FUNCTION idscope.note_adopted(text, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.note_adopted(text, text, jsonb) TO idscope_worker;
 
 -- The same of many things at once, for what is written by the thousand: a call each would cost as much as the writing.
 CREATE FUNCTION idscope.notes(of_kind text, of_keys text[], what jsonb) RETURNS bigint

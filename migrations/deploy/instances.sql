@@ -34,6 +34,7 @@ CREATE TABLE idscope.instance (
     tags               json NOT NULL DEFAULT '{}' CHECK (json_typeof(tags) = 'object'),
     sku_capacity       bigint NOT NULL DEFAULT 1 CHECK (sku_capacity BETWEEN 1 AND 1000),
     allocation_policy  text NOT NULL CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static')),
+    existing_device    text NOT NULL DEFAULT 'adopt' CHECK (existing_device IN ('adopt', 'refuse')),
     properties         json NOT NULL DEFAULT '{}' CHECK (json_typeof(properties) = 'object'),
     etag               uuid NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
@@ -44,6 +45,7 @@ CREATE TABLE idscope.instance (
 );
 COMMENT ON TABLE idscope.instance IS 'A provisioning service instance as the management plane shows it';
 COMMENT ON COLUMN idscope.instance.id_scope_text IS 'The ID scope as it was issued (upper-case digits)';
+COMMENT ON COLUMN idscope.instance.existing_device IS 'What becomes of a device without a registration whose identity stands on the hub that it is to get';
 COMMENT ON COLUMN idscope.instance.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
 CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, resource_group_key);
 

@@ -4,6 +4,7 @@
 BEGIN;
 
 DROP FUNCTION idscope.notes(text, text[], jsonb);
+DROP FUNCTION idscope.note_adopted(text, text, jsonb);
 DROP FUNCTION idscope.note(text, text, jsonb);
 DROP TABLE idscope.audit_event;
 

@@ -156,6 +156,7 @@ INSERT INTO bad_row VALUES
     ('instance_sku_capacity_check', 'instance', '{"sku_capacity": 0}'),
     ('instance_sku_capacity_check', 'instance', '{"sku_capacity": 1001}'),
     ('instance_allocation_policy_check', 'instance', '{"allocation_policy": "custom"}'),
+    ('instance_existing_device_check', 'instance', '{"existing_device": "take"}'),
     ('instance_policy_pkey', 'instance_policy', '{"key_name_key": "policy-a", "key_name": "POLICY-A"}'),
     ('instance_policy_tenant_id_id_scope_fkey', 'instance_policy', '{"id_scope": "0neffffffff"}'),
     ('instance_policy_tenant_id_id_scope_fkey', 'instance_policy', jsonb_build_object('id_scope', t.scope('b'))),

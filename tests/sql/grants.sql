@@ -96,7 +96,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
-                                      'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_take', 'note', 'notes', 'owned_by_another', 'purge_retired_hubs',
+                                      'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -115,6 +115,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.identity_taken(''x'', ''x'', ''x'')', 'idscope_worker'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.import_step(''x'', gen_random_uuid(), 1, 1, 1, 1, 1, 1)', 'idscope_worker'),
+        ('SELECT idscope.note_adopted(''x'', ''x'', ''{}'')', 'idscope_worker'),
         ('SELECT idscope.notes(''hub'', NULL, ''{}'')', 'nobody'),
         ('SELECT idscope.hub_unlinked(''x'', NULL)', 'nobody'),
         ('SELECT idscope.certificate_unproved(''x'', NULL)', 'nobody'),

@@ -63,6 +63,7 @@ static struct db_assign_end end_of(const struct assign_item *item)
         e.pushed_version = item->step == ASSIGN_MADE ? f->enrollment_version : 0;
         e.migrate = item->carried.twin.p != NULL;
         e.left = left_behind(item);
+        e.adopted = item->adopted;
         break;
     case ASSIGN_STAYS:
         e.status = regstate_move(REG_ASSIGNING, REG_EV_HUB_MADE);

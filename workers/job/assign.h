@@ -53,6 +53,8 @@ struct assign_item {
     bool unchanged;      /* the hub is kept and holds these very keys already */
     bool update;         /* the identity is thought to be there */
     bool called;         /* a call for it was sent */
+    bool doubtful;       /* it stands there, and an earlier attempt may have made it */
+    bool adopted;        /* it stands there, and nothing of ours made it */
     bool identity_taken; /* by another: what stands under its name is left alone */
     int flips;           /* between create and update */
 

@@ -98,7 +98,7 @@ static enum item_call next_call(const struct push *p, const struct assign_item *
         return item->twin == TWIN_IF_BLANK ? CALL_READ_TWIN : CALL_TWIN;
     if (!item->update)
         return CALL_CREATE;
-    return p->built_in || item->standing.p ? CALL_CHANGE : CALL_READ;
+    return (p->built_in && !item->doubtful) || item->standing.p ? CALL_CHANGE : CALL_READ;
 }
 
 /* --- what becomes of items ---------------------------------------------------------------------------------------- */
@@ -150,14 +150,44 @@ static void refuse_anothers(struct push *p, struct assign_item *item)
                                   STR_ARG(item->device_id), p->link->host_name.p);
 }
 
+/* It stands there, and nothing of ours made it (decisions.md 28). */
+static void take_existing(struct push *p, struct assign_item *item)
+{
+    item->doubtful = false;
+    item->adopted = p->b->rows->scope.existing_device != EXISTING_REFUSE;
+    if (item->adopted)
+        return;
+    item->step = ASSIGN_FAIL;
+    item->called = false;
+    item->identity_taken = true;
+    item->error_code = CODE_CONFLICT;
+    item->sentence = arena_printf(arena_of(p),
+                                  "The device %.*s stands on %s already, and this provisioning service did not make it "
+                                  "(existingDevice is refuse).",
+                                  STR_ARG(item->device_id), p->link->host_name.p);
+}
+
+/* A device without a record here: whether an earlier attempt made what is found, its credentials tell. */
+static void find_existing(struct push *p, struct assign_item *item)
+{
+    if (item->found->assigned_hub.p || item->update)
+        return;
+    item->doubtful = item->found->target_hub.p && str_same_nocase(item->found->target_hub, p->link->host);
+    if (!item->doubtful)
+        take_existing(p, item);
+}
+
 /* There when it was thought missing, or the other way round, or changed since it was read: the next call goes by that.
  */
 static void flip(struct push *p, struct assign_item *item, int64_t status)
 {
+    item->adopted = item->adopted && status != 404;
+    if (status == 409)
+        find_existing(p, item);
     item->update = status != 404;
     item->placed = false;
     item->standing = (struct str){NULL, 0};
-    if (++item->flips > FLIPS_MAX)
+    if (++item->flips > FLIPS_MAX && assign_is_open(item))
         assign_postpone(item, arena_printf(arena_of(p), "%s gives contradictory answers.", p->link->host_name.p),
                         job_backoff_ms(JOB_assign, item->job.attempt), true);
 }
@@ -498,6 +528,15 @@ static void leave(struct push *p, struct assign_item *item)
     p->all->again = true;
 }
 
+static void take_read(struct push *p, struct assign_item *item)
+{
+    item->standing = p->call.reply;
+    if (identity_is_current(arena_of(p), p->b->c->worker->ring, item))
+        place(item, identity_twin_of_found(item));
+    else if (item->doubtful)
+        take_existing(p, item);
+}
+
 static void take_document(struct push *p, struct assign_item *item)
 {
     struct arena *a = arena_of(p);
@@ -513,9 +552,7 @@ static void take_document(struct push *p, struct assign_item *item)
         leave(p, item);
         break;
     case CALL_READ:
-        item->standing = p->call.reply;
-        if (identity_is_current(a, p->b->c->worker->ring, item))
-            place(item, identity_twin_of_found(item));
+        take_read(p, item);
         break;
     case CALL_CREATE:
         place(item, identity_twin_of_made(item));

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "core/process/clock.h"
 #include "core/process/keyfile.h"
 
-enum { CA_FILE_MAX = 1 << 20, STRING_FILE_MAX = 8192 };
+enum { CA_FILE_MAX = 1 << 20, STRING_FILE_MAX = 8192, TELL_MS = 5000 };
 
 const struct noun_words nouns[NOUNS] = {
     [GROUPS] = {"enrollmentGroups", "enrollment group", "/enrollmentGroups", "enrollmentGroupId"},
@@ -32,9 +33,12 @@ void pull_note(enum noun noun, struct str id, const char *what)
     printf("note: %s %.*s: %s\n", nouns[noun].one, STR_ARG(id), what);
 }
 
-void pull_progress(const struct pull *p)
+void pull_progress(struct pull *p)
 {
     const struct tally *t = p->tally;
+    if (p->told_ms && clock_ms() - p->told_ms < TELL_MS)
+        return;
+    p->told_ms = clock_ms();
     struct str line =
         arena_printf(p->run->arena, "read %" PRId64 " groups, %" PRId64 " enrollments, %" PRId64 " registrations\n",
                      t[GROUPS].read, t[ENROLLMENTS].read, t[REGISTRATIONS].read);

@@ -25,14 +25,15 @@ struct pull {
     bool dry; /* nothing is written */
     struct tally tally[NOUNS];
     struct target *target;
+    int64_t told_ms; /* when the progress was told last */
 };
 
 /* One that does not come over, and why: a line of the report, at once. */
 void pull_left(struct pull *p, enum noun noun, struct str id, const char *why);
 /* One that comes over, and does not do here what it did there. */
 void pull_note(enum noun noun, struct str id, const char *what);
-/* How far it is, for whoever watches. */
-void pull_progress(const struct pull *p);
+/* How far it is, for whoever watches; now and then. */
+void pull_progress(struct pull *p);
 
 /* --- source.c ----------------------------------------------------------------------------------------------------- */
 

@@ -87,7 +87,7 @@ static struct curl_slist *headers_of(struct service *s, struct arena *a, const s
     const char *media = call->media_type ? call->media_type : "application/json; charset=utf-8";
     if (call->body.p)
         list = curl_slist_append(list, arena_printf(a, "Content-Type: %s", media).p);
-    list = curl_slist_append(list, "x-ms-max-item-count: 1000");
+    list = curl_slist_append(list, "x-ms-max-item-count: 100");
     if (call->continuation.p)
         list = curl_slist_append(list, arena_printf(a, "x-ms-continuation: %.*s", STR_ARG(call->continuation)).p);
     return list;

@@ -75,7 +75,7 @@ static err_t take_of_group(struct pull *p, struct arena *a, struct json_in entry
 static err_t read_of_group(struct pull *p, struct str group)
 {
     struct pull_list list = {.service = p->from,
-                             .query = STR("{\"query\":\"SELECT * FROM enrollments\"}"),
+                             .query = STR("{\"query\":\"*\"}"),
                              .right = "RegistrationStatusRead",
                              .or_gone = true,
                              .take = take_of_group,
@@ -208,7 +208,7 @@ static err_t read_entries(struct pull *p, enum noun noun, struct pull_list list)
     list.service = p->from;
     list.right = "EnrollmentRead";
     list.path = arena_printf(p->run->arena, "%s/query", nouns[noun].path);
-    list.query = arena_printf(p->run->arena, "{\"query\":\"SELECT * FROM %s\"}", nouns[noun].many);
+    list.query = STR("{\"query\":\"SELECT *\"}");
     TRY(pull_each(p, &list));
     return target_flush(p, noun);
 }

@@ -10,6 +10,7 @@ const { describe, test, before, after } = require('node:test');
 const { spawn } = require('node:child_process');
 const { Front } = require('../../lib/front');
 const { make: certificate } = require('../../lib/certificates');
+const { SoftTpm } = require('../../lib/tpm');
 const { assert, idscope, second, Idscope, expect, each, fresh, names, until, sas, scene, admin, work } = require('../kit');
 
 const theirs = second.idscope;
@@ -138,6 +139,7 @@ class Fleet {
     const put = async (noun, id, body) => expect(`put ${id}`, await this.call('PUT', `/${noun}/${id}`, { body }), 200);
     await put('enrollmentGroups', `${this.group}-ca`, { enrollmentGroupId: `${this.group}-ca`, attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate: ca.cert } } } }, provisioningStatus: 'disabled' });
     await put('enrollments', `${this.group}-leaf`, { registrationId: `${this.group}-leaf`, attestation: { type: 'x509', x509: { clientCertificates: { primary: { certificate: leaf.cert } } } } });
+    await put('enrollments', `${this.group}-tpm`, { registrationId: `${this.group}-tpm`, attestation: { type: 'tpm', tpm: new SoftTpm().shown } });
     await put('enrollments', `${this.group}-off`, Idscope.enrollment(`${this.group}-off`, { provisioningStatus: 'disabled', optionalDeviceInformation: { floor: 3 } }));
   }
 
@@ -188,7 +190,7 @@ describe('pull: from another deployment', () => {
     const end = await done(pull(from, into));
     t.diagnostic(`${DEVICES} devices pulled in ${((Date.now() - began) / 1000).toFixed(1)} s: ${end.out.trim().split('\n').at(-1)}`);
     assert.deepEqual(leftOf(end), []);
-    assert.deepEqual(summary(end), { enrollmentGroups: { read: 2, brought: 2, there: 0, left: 0 }, enrollments: { read: DEVICES - OF_GROUP + 2, brought: DEVICES - OF_GROUP + 2, there: 0, left: 0 },
+    assert.deepEqual(summary(end), { enrollmentGroups: { read: 2, brought: 2, there: 0, left: 0 }, enrollments: { read: DEVICES - OF_GROUP + 3, brought: DEVICES - OF_GROUP + 3, there: 0, left: 0 },
       registrations: { read: DEVICES, brought: DEVICES, there: 0, left: 0 } });
     assert.deepEqual(await Promise.all(['enrollments', 'enrollmentGroups'].map((noun) => entries(call, noun))), kept, 'entry by entry, with keys and certificates, as written');
     const here = await fleet.register(idscope, instance.idScope);
@@ -215,7 +217,8 @@ describe('pull: from another deployment', () => {
   };
   const COUNT = 14;
   const small = (t) => moving(t, COUNT, 2, 1);
-  const WHOLE = { enrollmentGroups: 2, enrollments: COUNT, registrations: COUNT };
+  const ENTRIES = COUNT - 2 + 3;
+  const WHOLE = { enrollmentGroups: 2, enrollments: ENTRIES, registrations: COUNT };
   const is = (end, word) => assert.deepEqual(Object.fromEntries(Object.entries(summary(end)).map(([noun, tally]) => [noun, tally[word]])), WHOLE);
 
   test('a dry run reads all and writes nothing', async (t) => {
@@ -243,8 +246,8 @@ describe('pull: from another deployment', () => {
     const once = calls.filter((_, n) => !said.has(n));
     const keys = once.filter((one) => one.endsWith('/attestationmechanism'));
     assert.equal(new Set(keys).size, keys.length);
-    assert.equal(keys.length, COUNT + 2, 'one for each entry');
-    assert.equal(once.length, COUNT + 2 + 2 + 2 + 2, 'the two lists, the states of two that never registered, the devices of two groups, and the keys');
+    assert.equal(keys.length, ENTRIES - 1 + 2, 'one for each entry, but for that of a TPM, which its list shows');
+    assert.equal(once.length, keys.length + 2 + 3 + 2, 'the two lists, the states of three that never registered, and the devices of two groups');
     assert.match(end.said, /HTTP 429; asked again in 2 s/);
     assert.ok(end.out.includes(`put off ${Object.keys(least).length};`), end.out);
   });
@@ -259,17 +262,17 @@ describe('pull: from another deployment', () => {
       assert.equal((await run.ended).code, 'SIGKILL');
     });
     const before = await list(call, 'enrollments');
-    assert.ok(before.length > 0 && before.length < 56, `${before.length} of 56`);
+    assert.ok(before.length > 0 && before.length < 57, `${before.length} of 57`);
     const end = await quietly(undefined_, () => done(pull(from, into)));
     const { enrollments, registrations } = summary(end);
-    assert.deepEqual(enrollments, { read: 56, brought: 56 - before.length, there: before.length, left: 0 });
+    assert.deepEqual(enrollments, { read: 57, brought: 57 - before.length, there: before.length, left: 0 });
     assert.deepEqual(registrations, { read: 60, brought: 60, there: 0, left: 0 });
-    assert.equal(asked().filter((one) => one.endsWith('/attestationmechanism')).length, 56 - before.length);
+    assert.equal(asked().filter((one) => one.endsWith('/attestationmechanism')).length, 56 - before.length, 'all but that of the TPM');
     assert.deepEqual(await Promise.all(['enrollments', 'enrollmentGroups'].map((noun) => entries(call, noun))), kept);
     const etags = async () => (await list(call, 'enrollments')).map(({ registrationId, etag }) => [registrationId, etag]);
     const as = await etags();
     const again = summary(await done(pull(from, into)));
-    assert.deepEqual(again, { enrollmentGroups: { read: 2, brought: 0, there: 2, left: 0 }, enrollments: { read: 56, brought: 0, there: 56, left: 0 }, registrations: { read: 60, brought: 0, there: 60, left: 0 } }, 'a third run finds all there');
+    assert.deepEqual(again, { enrollmentGroups: { read: 2, brought: 0, there: 2, left: 0 }, enrollments: { read: 57, brought: 0, there: 57, left: 0 }, registrations: { read: 60, brought: 0, there: 60, left: 0 } }, 'a third run finds all there');
     assert.deepEqual(await etags(), as, 'and touches nothing');
   });
 
@@ -294,7 +297,7 @@ describe('pull: from another deployment', () => {
     assert.match(end.out, /^left: enrollment group by-reference: .*caReferences/m);
     assert.match(end.out, /^left: enrollment group elsewhere: .*nobody\.example/m);
     assert.match(end.out, /^note: enrollment group custom: custom allocation is not offered here/m);
-    assert.equal((await list(call, 'enrollments')).length, COUNT - 2);
+    assert.equal((await list(call, 'enrollments')).length, ENTRIES - 2);
     assert.deepEqual((await list(call, 'enrollmentGroups')).map(({ enrollmentGroupId: id }) => id).filter((id) => id !== 'custom'), []);
     assert.equal(summary(end).enrollmentGroups.read, added.length);
     assert.equal(summary(end).enrollments.left, 2);
@@ -332,6 +335,6 @@ describe('pull: from another deployment', () => {
     assert.match(seen, /--from=/);
     assert.ok(!seen.includes(made.instance.key), 'the list of processes does not show it');
     const { enrollments } = summary(await done(pull(undefined, undefined, [], { IDSCOPE_PULL_FROM: from, IDSCOPE_PULL_INTO: into })));
-    assert.deepEqual(enrollments, { read: COUNT, brought: 0, there: COUNT, left: 0 });
+    assert.deepEqual(enrollments, { read: ENTRIES, brought: 0, there: ENTRIES, left: 0 });
   });
 });

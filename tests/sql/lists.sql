@@ -26,8 +26,8 @@ INSERT INTO listed VALUES
 INSERT INTO listed VALUES
     ('registration_list_by_id',         'registration_pkey',         $$'device-5', 'device-5', '~', 101$$, 'registration'),
     ('registration_list_by_id_down',    'registration_pkey',         $$'device-5', 'device-5', '', 101$$, 'registration'),
-    ('registration_list_by_group',      'registration_by_group',     $$'hall', 'device-5', 'hall', 101$$, 'registration'),
-    ('registration_list_failed',        'registration_failed',       $$'device-5', 101$$, 'registration');
+    ('registration_list_by_group',      'registration_by_group',     $$'hall', 'device-1', 'hall', 101$$, 'registration'),
+    ('registration_list_failed',        'registration_failed',       $$'device-1', 101$$, 'registration');
 SELECT set_eq($$SELECT name FROM t.statement WHERE name LIKE ANY (ARRAY['enrollment\_list\_%', 'registration\_list\_%']) AND name <> 'registration_list_of_group'$$, 'SELECT name FROM listed', 'every list is looked at');
 SELECT format('PREPARE %I AS %s', name, text) FROM t.statement JOIN listed USING (name) \gexec
 CREATE FUNCTION pg_temp.call(called text) RETURNS text LANGUAGE sql AS

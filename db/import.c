@@ -58,7 +58,7 @@ static err_t receive(struct db *db, void *context)
     TRY(db_first(db, x->a,
                  DB_CALL(SQL_IMPORT_RECEIVE, db_text(p->at.id_scope), db_uuid(&p->at.import_id),
                          db_i64((int64_t)(p->row_count + p->error_count)), db_i64((int64_t)p->error_count),
-                         db_bool(p->last)),
+                         db_bool(p->last), db_i64(p->before)),
                  DB_ONCE, NULL, &x->alive, sizeof x->alive));
     if (x->alive && p->error_count)
         TRY(note_errors(db, x->a, p));

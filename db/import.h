@@ -58,9 +58,10 @@ struct import_piece {
     struct import_row *rows;
     struct import_error *errors;
     size_t row_count, error_count;
+    int64_t before; /* rows that came in earlier pieces */
     bool last;
 };
-/* One commit. *ret_alive false: it was cancelled, and nothing is written. */
+/* One commit. *ret_alive false: it was cancelled, or has lost rows that came before, and nothing is written. */
 err_t db_import_receive(struct db *db, struct arena *a, const struct import_piece *piece, bool *ret_alive);
 
 struct import {

@@ -15,6 +15,7 @@ struct importing {
     const struct transfer_kind *kind;
     struct import_wish wish;
     struct rows rows;
+    int64_t received; /* rows that stand in the database, good or not */
 };
 
 /* --- what is asked ------------------------------------------------------------------------------------------------ */
@@ -107,7 +108,7 @@ static err_t take_piece(struct call *r, struct importing *x)
     size_t most = lines_in(r->body);
     struct str line;
     bool alive;
-    struct import_piece p = {.at = x->wish.at, .kind = x->wish.kind, .last = r->pieces.last};
+    struct import_piece p = {.at = x->wish.at, .kind = x->wish.kind, .before = x->received, .last = r->pieces.last};
     p.rows = ARENA_NEW_ARRAY(r->arena, most, struct import_row);
     p.errors = ARENA_NEW_ARRAY(r->arena, most, struct import_error);
     x->rows.rest = r->body;
@@ -115,7 +116,8 @@ static err_t take_piece(struct call *r, struct importing *x)
     while (rows_next(&x->rows, &line))
         TRY(take_line(r, x, line, &p));
     TRY(db_import_receive(r->db, r->arena, &p, &alive));
-    return alive ? NULL : call_fail(r, E(CONFLICT), "The import was cancelled.");
+    x->received += (int64_t)(p.row_count + p.error_count);
+    return alive ? NULL : call_fail(r, E(CONFLICT), "The import was cancelled, or its beginning is lost.");
 }
 
 /* What is made of a piece goes with it. */

@@ -44,14 +44,15 @@ SELECT $1, $2, u.line, u.id, u.code, left(u.message, 400)
  LIMIT greatest(0, $7::bigint - (SELECT count(*) FROM idscope.import_error WHERE id_scope = $1 AND import_id = $2));
 
 -- name: import_receive -> import_alive
--- $3 rows came, $4 of them were refused, $5 and were the last: the worker may begin. No row: the import was cancelled.
+-- $3 rows came, $4 of them were refused, $5 and were the last: the worker may begin. No row: the import was cancelled, or has not the $6 rows that came
+-- before. Since that is asked, no piece but the last has to be on the disk when its transaction ends: what a crash of the server takes is missed.
 WITH clock AS (
-    SELECT now() AS moment),
+    SELECT now() AS moment, set_config('synchronous_commit', CASE WHEN $5::boolean THEN current_setting('synchronous_commit') ELSE 'off' END, true) AS flush),
      received AS (
     UPDATE idscope.import i
-       SET received = i.received + $3, refused = i.refused + $4, state = CASE WHEN $5::boolean THEN 'running' ELSE i.state END, updated_at = clock.moment
+       SET received = i.received + $3, refused = i.refused + $4, state = CASE WHEN $5 THEN 'running' ELSE i.state END, updated_at = clock.moment
       FROM clock
-     WHERE i.id_scope = $1 AND i.import_id = $2 AND i.state = 'receiving'
+     WHERE i.id_scope = $1 AND i.import_id = $2 AND i.state = 'receiving' AND i.received = $6 AND clock.flush IS NOT NULL
     RETURNING i.id_scope, i.import_id),
      told AS (
     UPDATE idscope.job j

@@ -42,7 +42,7 @@ class Table {
   constructor() {
     this.rows = new Map();
     const names = ['import through the edge, rows per second', 'COPY of the same sealed rows, rows per second', 'import to COPY', 'of it, sending the body, rows per second', 'api, MiB before', 'api, MiB at most',
-      ...Object.keys(FILTERS).map((name) => `query by ${name}, large to small`), 'register, large to small, rate', 'export, rows per second'];
+      ...Object.keys(FILTERS).map((name) => `query by ${name}, large to small`), 'register, large to small, rate', 'register while a list is imported, to alone, p99', 'export, rows per second'];
     for (const name of names) this.rows.set(name, { text: 'not measured' });
   }
 
@@ -183,6 +183,24 @@ class Large {
     this.table.set('register, large to small, rate', ratio, 2, '<= 1.5', ratio <= 1.5);
   }
 
+  // Devices of another list, with a steady few connections, alone and while a list comes in and is written.
+  async beside() {
+    const other = await this.idscope.createInstance(GROUP, 'list-other', { allocationPolicy: 'Hashed', iotHubs: [Idscope.link(this.hub)] });
+    const rows = Math.ceil(SIZES.large / 10);
+    await this.session.sql('truncate idscope.registration, idscope.job');
+    const p99 = async (first) => {
+      const done = await loadClient({ ask: 'register', port: this.stack.plainPort, scopes: this.small.file, size: SIZES.small, first, count: SIZES.small / 2, connections: 4, cycle: 1, seconds: SIZES.seconds });
+      insist(done.broken === 0 && done.status[202] === done.sent, `registers: ${JSON.stringify(done)}`);
+      return done.p99_us;
+    };
+    const alone = await p99(0);
+    await this.stack.startPart('worker');
+    await this.session.sql("delete from idscope.job where kind = 'assign'");
+    const [during] = await Promise.all([p99(SIZES.small / 2), this.import(other, rows)]);
+    say(`registered beside an import: p99 ${(during / 1000).toFixed(1)} ms, alone ${(alone / 1000).toFixed(1)} ms`);
+    this.table.set('register while a list is imported, to alone, p99', during / alone, 2, '<= 3', during / alone <= 3);
+  }
+
   async export() {
     const time = lap();
     const headers = { Host: this.large.host, Authorization: sas.forHost(this.large.host, this.large.policy, this.large.key) };
@@ -205,7 +223,7 @@ async function main() {
   let failure;
   try {
     await large.open();
-    for (const work of ['imports', 'copy', 'filters', 'export', 'register']) await large[work]();
+    for (const work of ['imports', 'copy', 'filters', 'export', 'register', 'beside']) await large[work]();
   } catch (error) {
     failure = error;
   } finally {

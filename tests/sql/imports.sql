@@ -95,6 +95,21 @@ SELECT results_eq($$SELECT registration_id, status::text, assigned_hub, region, 
                   $$VALUES ('of-group', 'assigned', 'a.hub.example', '', 'Hall' COLLATE "C", 7::bigint, 1::bigint, NULL::bigint, true), ('Own', 'assigned', 'a.hub.example', '', NULL, 5, 1, NULL, false)$$,
                   'they stand where the list says, by the inputs of today, with credentials that no hub is known to hold');
 
+-- Pieces: each says what came before it, so that none is taken when one is missing; the worker is told of the last.
+SELECT pg_temp.begin('pieces', 'enrollment', '{"state": "receiving"}');
+SELECT t.put('job', jsonb_build_object('kind', 'import', 'subject', pg_temp.id('pieces')::text, 'due_at', 'infinity'));
+CREATE FUNCTION pg_temp.receive(rows int, before int, last boolean) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM t.run('import_receive', format('%L, %L, %s, 0, %L, %s', t.scope('a'), pg_temp.id('pieces'), rows, last, before));
+    RETURN (SELECT format('%s %s %s', state, received, EXISTS (SELECT 1 FROM idscope.job WHERE subject = import_id::text AND due_at <= now())) FROM idscope.import WHERE import_id = pg_temp.id('pieces'));
+END
+$$;
+SELECT is(pg_temp.receive(700, 0, false), 'receiving 700 f', 'a piece');
+SELECT is(pg_temp.receive(700, 1400, false), 'receiving 700 f', 'one behind a piece that is not there is not taken');
+SELECT is(pg_temp.receive(5, 0, true), 'receiving 700 f', '… nor one that came before');
+SELECT is(pg_temp.receive(300, 700, true), 'running 1000 t', 'the last one makes the job due');
+SELECT is(pg_temp.receive(1, 1000, true), 'running 1000 t', 'behind the last comes nothing');
+
 -- Cancelled, abandoned, cleared away.
 SELECT pg_temp.begin('halt', 'enrollment');
 SELECT pg_temp.stage('halt', 1, 'halt-1'), pg_temp.stage('halt', 2, 'halt-2');

@@ -91,6 +91,9 @@ class Actors {
         () => service.service(instance, 'POST', `/enrollments/op-${mark}-${i >> 2}/attestationmechanism`),
         () => service.service(instance, 'DELETE', `/enrollments/op-${mark}-${i >> 2}`),
       ][i % 4]()],
+      // Bodies and replies of some pieces.
+      ['service', (i) => service.service(instance, ...(i % 2 ? ['GET', '/enrollments/export'] : ['POST', '/enrollments/import?dryRun=true',
+        { body: Array.from({ length: 1500 }, (_, n) => JSON.stringify({ ...Idscope.enrollment(`list-${mark}-${i}-${n}`), optionalDeviceInformation: { n: 'x'.repeat(200) } })).join('\n') }]))],
       ['service', (i) => service.service(instance, 'GET', `/registrations/${devices[i % devices.length]}${i % 2 ? '/explain' : ''}`)],
       ['service', (i) => service.service(instance, i % 8 ? 'GET' : 'DELETE', `/registrations/${devices[(i * 7) % devices.length]}`,
         i % 5 ? {} : { authorization: wrong() })],

@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { Stranger } = require('../../lib/stranger');
+const { DEVICES } = require('../attested');
 const { assert, idscope, stack, second, Idscope, expect, fresh, names, sas, scene, until } = require('../kit');
 
 const ADDRESS = '127.0.0.102';
@@ -197,7 +198,7 @@ describe('reprovision: a foreign hub', { concurrency: 4 }, () => {
 });
 
 // updateHubAssignment × migrateDeviceData × what becomes of the hub, as wire.md 7.3 says it.
-describe('reprovision: the table', { concurrency: 3 }, () => {
+describe('reprovision: the table', { concurrency: 6 }, () => {
   let stranger;
   before(async () => {
     stranger = new Stranger('127.0.0.103', fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
@@ -226,6 +227,9 @@ describe('reprovision: the table', { concurrency: 3 }, () => {
     [false, false, 'old hub down', 0, SAME, BY_OPERATOR],
   ];
 
+  // What a hub knows of how a device proves itself.
+  const proofOf = ({ authentication: { type, symmetricKey, x509Thumbprint } }) => ({ type, key: symmetricKey?.primaryKey ?? null, thumbprint: x509Thumbprint?.primaryThumbprint ?? null });
+
   // A hub of ours, or one that a test can take away; each with what a test reads off it.
   const builtIn = (made, hub) => ({
     hub,
@@ -235,6 +239,7 @@ describe('reprovision: the table', { concurrency: 3 }, () => {
       const { tags, properties: { desired: { $metadata, $version, ...desired } }, capabilities } = expect('twin', answer, 200);
       return { tags, desired, iotEdge: capabilities.iotEdge };
     },
+    proof: async (id) => proofOf(await made.identity(hub, id)),
     operate: async (id) => {
       await operate(made, hub, id, { capabilities: { iotEdge: false } });
       expect('twin', await idscope.hub(hub, 'PUT', `/twins/${id}`, { body: { tags: OPERATORS.tags, properties: { desired: OPERATORS.desired } }, headers: { 'If-Match': '*' } }), 200);
@@ -250,6 +255,7 @@ describe('reprovision: the table', { concurrency: 3 }, () => {
       up: () => stranger.manners.delete(host),
       manner: (name) => stranger.manners.set(host, name),
       read: async (id) => identities.has(id) ? { tags: twins.get(id).tags, desired: twins.get(id).properties.desired, iotEdge: identities.get(id).capabilities.iotEdge } : undefined,
+      proof: async (id) => proofOf(identities.get(id)),
       operate: async (id) => {
         identities.get(id).capabilities = { iotEdge: false };
         twins.set(id, { tags: OPERATORS.tags, properties: { desired: OPERATORS.desired, reported: {} } });
@@ -258,41 +264,45 @@ describe('reprovision: the table', { concurrency: 3 }, () => {
   };
   const drained = (hub) => Idscope.link(hub, { applyAllocationPolicy: false });
 
-  for (const [update, migrate, what, at, substatus, data] of rows) {
-    for (const kind of what === 'old hub down' ? ['foreign'] : ['built-in', 'foreign']) {
-      test(`updateHubAssignment ${update}, migrateDeviceData ${migrate}, ${what} (${kind}): the ${at ? 'new' : 'old'} hub, ${substatus}, ${data === INITIALLY ? "the enrollment's" : "its operator's"} data`, async (t) => {
-        const made = await scene(t, { hubs: 2 });
-        const places = [kind === 'foreign' ? foreign() : builtIn(made, made.hubs[0]), builtIn(made, made.hubs[1])];
-        const [old, other] = places;
-        await made.relink([Idscope.link(old.hub), drained(other.hub)]);
-        for (const { hub } of places) await made.linkState(hub.host, 'valid');
-        const policy = { reprovisionPolicy: { updateHubAssignment: update, migrateDeviceData: migrate }, initialTwin, capabilities: { iotEdge: true } };
-        const device = await made.registered(policy);
-        assert.deepEqual([device.state.substatus, await old.read(device.id)], ['initialAssignment', INITIALLY]);
-        await old.operate(device.id);
-        assert.equal((await made.register(device)).assignedHub, old.hub.host);
-        assert.deepEqual(await old.read(device.id), BY_OPERATOR, 'a device that is back at once has its hub asked, and nothing reset');
-        if (what === 'same hub') await made.change(device, policy);
-        else await made.relink([drained(old.hub), Idscope.link(other.hub)]);
-        if (what === 'old hub down') {
-          old.down();
-          const state = await made.register(device);
-          assert.deepEqual([state.status, state.assignedHub, state.substatus], ['assigned', old.hub.host, SAME], 'while it is down the device is told it');
-          assert.equal(await other.read(device.id), undefined);
-          old.up();
-          await made.linkState(old.hub.host, 'valid');
-        }
-        const state = await until('the hub', async () => {
-          const now = await made.register(device);
-          return now.assignedHub === places[at].hub.host && now;
-        });
-        assert.deepEqual([state.status, state.substatus], ['assigned', substatus]);
-        assert.equal((await idscope.registration(made.instance, device.id)).substatus, substatus);
-        assert.deepEqual(await places[at].read(device.id), data);
-        await until('the other hub to hold nothing of it', async () => (await places[1 - at].read(device.id)) === undefined);
-        assert.deepEqual(await places[at].read(device.id), data);
+  // Keys on both kinds of hubs; other attestations on the one that the case can be made with.
+  const hubsOf = (what, attested) => (what === 'old hub down' ? ['foreign'] : attested === 'SAS' ? ['built-in', 'foreign'] : ['built-in']);
+  const cases = Object.keys(DEVICES).flatMap((attested) => rows.flatMap(([update, migrate, what, ...rest]) => hubsOf(what, attested).map((kind) => [attested, update, migrate, what, kind, ...rest])));
+
+  for (const [attested, update, migrate, what, kind, at, substatus, data] of cases) {
+    test(`${attested}, updateHubAssignment ${update}, migrateDeviceData ${migrate}, ${what} (${kind}): the ${at ? 'new' : 'old'} hub, ${substatus}, ${data === INITIALLY ? "the enrollment's" : "its operator's"} data`, async (t) => {
+      const made = await scene(t, { hubs: 2 });
+      const places = [kind === 'foreign' ? foreign() : builtIn(made, made.hubs[0]), builtIn(made, made.hubs[1])];
+      const [old, other] = places;
+      await made.relink([Idscope.link(old.hub), drained(other.hub)]);
+      for (const { hub } of places) await made.linkState(hub.host, 'valid');
+      const policy = { reprovisionPolicy: { updateHubAssignment: update, migrateDeviceData: migrate }, initialTwin, capabilities: { iotEdge: true } };
+      const device = new DEVICES[attested](made);
+      await device.enroll(policy);
+      assert.deepEqual([(await device.register()).substatus, await old.read(device.id)], ['initialAssignment', INITIALLY]);
+      const proof = await old.proof(device.id);
+      await old.operate(device.id);
+      assert.equal((await device.register()).assignedHub, old.hub.host);
+      assert.deepEqual(await old.read(device.id), BY_OPERATOR, 'a device that is back at once has its hub asked, and nothing reset');
+      if (what === 'same hub') await device.change(policy);
+      else await made.relink([drained(old.hub), Idscope.link(other.hub)]);
+      if (what === 'old hub down') {
+        old.down();
+        const state = await device.register();
+        assert.deepEqual([state.status, state.assignedHub, state.substatus], ['assigned', old.hub.host, SAME], 'while it is down the device is told it');
+        assert.equal(await other.read(device.id), undefined);
+        old.up();
+        await made.linkState(old.hub.host, 'valid');
+      }
+      const state = await until('the hub', async () => {
+        const now = await device.register();
+        return now.assignedHub === places[at].hub.host && now;
       });
-    }
+      assert.deepEqual([state.status, state.substatus], ['assigned', substatus]);
+      assert.equal((await idscope.registration(made.instance, device.id)).substatus, substatus);
+      assert.deepEqual(await places[at].read(device.id), data);
+      await until('the other hub to hold nothing of it', async () => (await places[1 - at].read(device.id)) === undefined);
+      assert.deepEqual([await places[at].read(device.id), await places[at].proof(device.id)], [data, proof], 'its hub knows it by what it showed before');
+    });
   }
 
   test('a hub that breaks off between identity and twin: the next attempt finishes both, without a bulk call', async (t) => {

@@ -5,6 +5,7 @@
 
 #include "core/id.h"
 #include "core/json.h"
+#include "core/killpoint.h"
 #include "core/process/clock.h"
 #include "workers/calls.h"
 #include "workers/hub_answer.h"
@@ -542,12 +543,14 @@ static void take_document(struct push *p, struct assign_item *item)
     struct arena *a = arena_of(p);
     switch (next_call(p, item)) {
     case CALL_LEAVE:
+        KILL_POINT("assign_left");
         identity_carry(a, p->call.reply, item);
         item->left = true;
         if (!identity_takes_data(item))
             leave(p, item);
         break;
     case CALL_LEAVE_TWIN:
+        KILL_POINT("assign_left_twin");
         identity_carry_twin(a, p->call.reply, item);
         leave(p, item);
         break;
@@ -564,6 +567,7 @@ static void take_document(struct push *p, struct assign_item *item)
         place(item, identity_twin_is_blank(p->call.reply) ? TWIN_BEGINS : TWIN_STAYS);
         break;
     case CALL_TWIN:
+        KILL_POINT("assign_twin");
         place(item, TWIN_STAYS);
         break;
     }

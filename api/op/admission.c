@@ -85,7 +85,7 @@ static void take_cas(struct arena *a, const struct certificate_found *all, size_
     to->cas = (struct attest_cas){at, n};
 }
 
-/* For whoever shows a certificate. */
+/* For whoever shows a certificate; in the first lanes it is enough to know whether there are any. */
 static err_t read_cas(struct arena *a, struct db *db, struct admission *const *at, size_t count)
 {
     struct admission **showing = ARENA_NEW_ARRAY(a, count, struct admission *);
@@ -98,7 +98,7 @@ static err_t read_cas(struct arena *a, struct db *db, struct admission *const *a
     if (!n)
         return NULL;
     size_t scope_count = scopes_of(a, showing, n, &scopes);
-    TRY(db_certificates_of(db, a, scopes, scope_count, &all, &all_count));
+    TRY(db_certificates_of(db, a, scopes, scope_count, is_dear_lane(at[0]->call), &all, &all_count));
     for (size_t i = 0; i < n; i++)
         take_cas(a, all, all_count, showing[i]);
     return NULL;

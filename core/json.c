@@ -336,6 +336,12 @@ void json_member_text(struct text *out, const char *name, struct str s)
     json_text(out, s);
 }
 
+void json_member_null(struct text *out, const char *name)
+{
+    json_member(out, name);
+    text_add(out, STR("null"));
+}
+
 void json_member_i64(struct text *out, const char *name, int64_t n)
 {
     json_member(out, name);

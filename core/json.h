@@ -28,6 +28,7 @@ void json_value(struct text *out, struct json_in in);
 void json_member(struct text *out, const char *name);
 /* json_member + json_text; nothing when the text is absent. */
 void json_member_text(struct text *out, const char *name, struct str s);
+void json_member_null(struct text *out, const char *name);
 void json_member_i64(struct text *out, const char *name, int64_t n);
 void json_member_bool(struct text *out, const char *name, bool b);
 void json_member_time(struct text *out, const char *name, int64_t us); /* ISO, seven digits; nothing when 0 */

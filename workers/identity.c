@@ -16,6 +16,23 @@ err_t identity_registrations(struct arena *a, const struct db_job *job, struct s
     return NULL;
 }
 
+void identity_add_rest(struct arena *a, struct text *out, struct str document)
+{
+    json_auto_t *begun = NULL, *whole = NULL;
+    const char *name;
+    json_t *v;
+    struct str head = arena_printf(a, "%.*s}", STR_ARG(text_str(out)));
+    if (!document.p || json_read(head, NULL, &begun) || json_read(document, NULL, &whole))
+        return;
+    json_object_foreach(whole, name, v)
+    {
+        if (json_object_get(begun, name))
+            continue;
+        json_member(out, name);
+        json_value(out, (struct json_in){v, document});
+    }
+}
+
 void identity_back(struct identity_job *j, int64_t delay_ms, bool failed, struct str error)
 {
     j->step = IDENTITY_BACK;

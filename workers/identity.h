@@ -38,6 +38,9 @@ struct identity_kind {
 
 /* The registrations that the payload names, with room for one more. */
 err_t identity_registrations(struct arena *a, const struct db_job *job, struct str **ret, size_t *ret_count);
+/* Adds to the object that is begun in `out` the members of the document (absent: there are none) that it does not have:
+ * so one that was read is written back whole, but for what changes. */
+void identity_add_rest(struct arena *a, struct text *out, struct str document);
 /* There is something to ask: the last word of a kind's look. A hub that is not linked any more is asked nothing. */
 err_t identity_open(struct identity_job *j, const struct identity_kind *kind);
 /* The job is given back. */

@@ -2,9 +2,8 @@
  * that nobody asked for. */
 #include "workers/job/assign_identity.h"
 
-#include <string.h>
-
 #include "core/json.h"
+#include "workers/identity.h"
 
 static err_t add_credentials(struct arena *a, const struct key_ring *ring, const struct assign_item *item,
                              struct text *out)
@@ -168,38 +167,15 @@ static bool changes_capabilities(const struct assign_item *item)
     return item->carried.capabilities.p || is_reset(item) || is_changed(item);
 }
 
-/* Is the member written anew? */
-static bool is_ours(const struct assign_item *item, const char *name)
-{
-    bool moves = item->carried.status.p;
-    return strcmp(name, "deviceId") == 0 || strcmp(name, "authentication") == 0 ||
-           (changes_capabilities(item) && strcmp(name, "capabilities") == 0) ||
-           (moves && (strcmp(name, "status") == 0 || strcmp(name, "statusReason") == 0));
-}
-
-static void add_standing(const struct assign_item *item, struct text *out)
-{
-    json_auto_t *document = NULL;
-    const char *name;
-    json_t *v;
-    if (!item->standing.p || json_read(item->standing, NULL, &document))
-        return;
-    json_object_foreach(document, name, v)
-    {
-        if (is_ours(item, name))
-            continue;
-        json_member(out, name);
-        json_value(out, (struct json_in){v, item->standing});
-    }
-}
-
 err_t identity_change(struct arena *a, const struct key_ring *ring, const struct assign_item *item, struct text *out)
 {
     TRY(add_credentials(a, ring, item, out));
     add_status(&item->carried, out);
+    if (item->carried.status.p && !item->carried.status_reason.p)
+        json_member_null(out, "statusReason");
     if (changes_capabilities(item))
         add_capabilities(item, out);
-    add_standing(item, out);
+    identity_add_rest(a, out, item->standing);
     return NULL;
 }
 

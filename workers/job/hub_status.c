@@ -31,10 +31,15 @@ static struct str changed(struct arena *a, struct str identity, bool blocked)
     bool disabled = says(v, "status", STR("disabled")), ours = says(v, "statusReason", blocked_here);
     if (blocked ? disabled : !disabled || !ours)
         return (struct str){NULL, 0};
-    json_object_set_new(v, "status", json_string(blocked ? "disabled" : "enabled"));
-    json_object_set_new(v, "statusReason", blocked ? json_string(blocked_here.p) : json_null());
     text_init(&t, a, identity.n + 128);
-    json_value(&t, (struct json_in){v, identity});
+    text_add_char(&t, '{');
+    json_member_text(&t, "status", blocked ? STR("disabled") : STR("enabled"));
+    if (blocked)
+        json_member_text(&t, "statusReason", blocked_here);
+    else
+        json_member_null(&t, "statusReason");
+    identity_add_rest(a, &t, identity);
+    text_add_char(&t, '}');
     return text_str(&t);
 }
 

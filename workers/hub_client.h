@@ -10,8 +10,6 @@
 #include "core/crypt.h"
 #include "workers/outgoing.h"
 
-#define HUB_API_VERSION "2021-04-12"
-
 struct hub_client_settings {
     struct str domain;       /* D */
     struct str edge_address; /* ADDRESS:PORT, or empty */

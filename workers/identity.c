@@ -64,7 +64,6 @@ static void start(struct identity_job *j)
     struct job_context *c = j->item.c;
     j->call = (struct hub_call){
         .host = j->link->host,
-        .path = link_device_path(c->arena, j->item.job.subject),
         .id_scope = j->item.part->of.id_scope,
         .credential = &j->credentials.at[j->credential],
         .timeout_ms = c->worker->cfg->hub_timeout_ms,

@@ -31,7 +31,7 @@ struct identity_job {
 };
 
 struct identity_kind {
-    /* Says method, body and If-Match of the next call. */
+    /* Says what the next call asks (workers/hub/kind.h), its body and If-Match. */
     void (*ask)(struct identity_job *j);
     enum identity_said (*said)(struct identity_job *j);
 };

@@ -1,4 +1,4 @@
-/* link.c: credentials of linked hubs and the paths of devices there. It must never keep an opened key longer than the
+/* link.c: credentials of linked hubs. It must never keep an opened key longer than the
  * arena of its caller. */
 #include "workers/link.h"
 
@@ -41,14 +41,4 @@ err_t link_unseal(struct arena *a, const struct key_ring *ring, struct str id_sc
     add(ret, "primary", l->key_name, keys.primary);
     add(ret, "secondary", l->secondary_key_name, keys.secondary);
     return NULL;
-}
-
-struct str link_device_path(struct arena *a, struct str device_id)
-{
-    return arena_printf(a, "/devices/%s?api-version=" HUB_API_VERSION, enc_percent(a, device_id).p);
-}
-
-struct str link_twin_path(struct arena *a, struct str device_id)
-{
-    return arena_printf(a, "/twins/%s?api-version=" HUB_API_VERSION, enc_percent(a, device_id).p);
 }

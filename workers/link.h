@@ -1,4 +1,4 @@
-/* link.h: the credentials of a linked hub, opened; and where a device stands in a hub's API. */
+/* link.h: the credentials of a linked hub, opened. */
 #ifndef IDSCOPE_WORKER_LINK_H
 #define IDSCOPE_WORKER_LINK_H
 
@@ -26,9 +26,5 @@ bool link_state_is_usable(int state);
 extern const struct str link_hub_deleted;
 /* Is the link's hub one that was deleted? */
 bool link_is_gone(const struct db_link *l);
-
-/* The paths of a device and of its twin in a hub's API. */
-struct str link_device_path(struct arena *a, struct str device_id);
-struct str link_twin_path(struct arena *a, struct str device_id);
 
 #endif

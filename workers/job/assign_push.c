@@ -8,6 +8,7 @@
 #include "core/killpoint.h"
 #include "core/process/clock.h"
 #include "workers/calls.h"
+#include "workers/hub/kind.h"
 #include "workers/hub_answer.h"
 #include "workers/job/assign_identity.h"
 
@@ -324,18 +325,18 @@ static void start_call(struct push *p, struct hub_call call)
     calls_start(p->calls, &p->call);
 }
 
-/* What each call is; its body comes from elsewhere. */
+/* What each call asks; its body comes from elsewhere. */
 static const struct {
-    const char *method;
-    bool identity, twin, matched; /* writes an identity; is about its twin; with If-Match */
+    enum hub_ask what;
+    bool identity; /* writes one */
 } calls_of[] = {
-    [CALL_LEAVE] = {.method = "GET"},
-    [CALL_LEAVE_TWIN] = {.method = "GET", .twin = true},
-    [CALL_CREATE] = {.method = "PUT", .identity = true},
-    [CALL_READ] = {.method = "GET"},
-    [CALL_CHANGE] = {.method = "PUT", .identity = true, .matched = true},
-    [CALL_READ_TWIN] = {.method = "GET", .twin = true},
-    [CALL_TWIN] = {.method = "PUT", .twin = true, .matched = true},
+    [CALL_LEAVE] = {.what = HUB_READ},
+    [CALL_LEAVE_TWIN] = {.what = HUB_TWIN_READ},
+    [CALL_CREATE] = {.what = HUB_MAKE, .identity = true},
+    [CALL_READ] = {.what = HUB_READ},
+    [CALL_CHANGE] = {.what = HUB_UPDATE, .identity = true},
+    [CALL_READ_TWIN] = {.what = HUB_TWIN_READ},
+    [CALL_TWIN] = {.what = HUB_TWIN_WRITE},
 };
 
 /* False when there is nothing to be told of it. */
@@ -343,10 +344,9 @@ static bool start_single(struct push *p, struct assign_item *item)
 {
     struct arena *a = arena_of(p);
     enum item_call next = next_call(p, item);
-    struct str id = device_id_there(item);
-    struct hub_call call = {.method = calls_of[next].method};
-    call.path = calls_of[next].twin ? link_twin_path(a, id) : link_device_path(a, id);
-    if (calls_of[next].matched)
+    struct hub_call call = {.method = NULL};
+    hub_ask(&hub_iothub, calls_of[next].what, device_id_there(item), a, &call);
+    if (call.if_match.p)
         call.if_match = hub_answer_if_match(a, item->standing);
     if (calls_of[next].identity && single_body(p, item, &call.body)) {
         unopened(p, item);
@@ -360,10 +360,10 @@ static bool start_single(struct push *p, struct assign_item *item)
 
 static void start_bulk(struct push *p)
 {
-    struct str body = bulk_body(p);
+    struct hub_call call = {.body = bulk_body(p)};
+    hub_ask(&hub_iothub, HUB_MAKE_MANY, (struct str){NULL, 0}, arena_of(p), &call);
     if (has_more(p))
-        start_call(
-            p, (struct hub_call){.method = "POST", .path = STR("/devices?api-version=" HUB_API_VERSION), .body = body});
+        start_call(p, call);
     else
         p->done = true;
 }

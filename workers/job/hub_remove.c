@@ -4,13 +4,13 @@
  * scope stands on. */
 #include "core/killpoint.h"
 #include "db/assign.h"
+#include "workers/hub/kind.h"
 #include "workers/hub_answer.h"
 #include "workers/identity.h"
 
 static void ask(struct identity_job *j)
 {
-    j->call.method = "DELETE";
-    j->call.if_match = STR("*");
+    hub_ask(&hub_iothub, HUB_REMOVE, j->item.job.subject, j->item.c->arena, &j->call);
 }
 
 static enum identity_said said(struct identity_job *j)

@@ -3,6 +3,7 @@
  * change an identity that an operator of the hub disabled, nor anything of it but status and reason. */
 #include "core/json.h"
 #include "db/status.h"
+#include "workers/hub/kind.h"
 #include "workers/hub_answer.h"
 #include "workers/identity.h"
 
@@ -46,7 +47,7 @@ static struct str changed(struct arena *a, struct str identity, bool blocked)
 static void ask(struct identity_job *j)
 {
     const struct status_job *s = (const struct status_job *)j;
-    j->call.method = s->body.p ? "PUT" : "GET";
+    hub_ask(&hub_iothub, s->body.p ? HUB_UPDATE : HUB_READ, j->item.job.subject, j->item.c->arena, &j->call);
     j->call.body = s->body;
     j->call.if_match = s->if_match;
 }

@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "db/job.h"
 #include "db/link.h"
+#include "workers/hub/kind.h"
 #include "workers/hub_answer.h"
 #include "workers/round.h"
 
@@ -28,13 +29,12 @@ static void start_connect(struct measurement *m)
 {
     m->call = (struct hub_call){
         .host = m->item.host,
-        .method = "GET",
-        .path = STR("/statistics/service?api-version=" HUB_API_VERSION),
         .timeout_ms = WAIT_measure_answer_MS,
         .fresh = true,
         .connect_only = m->count > 0,
         .owner = m,
     };
+    hub_ask(&hub_iothub, HUB_STATISTICS, (struct str){NULL, 0}, m->item.c->arena, &m->call);
     calls_start(m->item.calls, &m->call);
 }
 

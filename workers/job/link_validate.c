@@ -9,6 +9,7 @@
 #include "core/process/clock.h"
 #include "core/state.h"
 #include "db/job.h"
+#include "workers/hub/kind.h"
 #include "workers/hub_answer.h"
 #include "workers/link.h"
 #include "workers/round.h"
@@ -64,32 +65,30 @@ static err_t look(struct round_item *item)
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
 /* The calls of a probe follow each other, on one connection: who is silent is asked no more. */
-static void start_call(struct probe *p, const char *method, struct str path)
+static void start_call(struct probe *p, enum hub_ask what, struct str device_id)
 {
     struct link_check *k = p->check;
     struct hub_call *call = &p->calls[p->started++];
     *call = (struct hub_call){
         .host = k->link->host,
-        .method = method,
-        .path = path,
-        .if_match = p->started > 1 ? STR("*") : (struct str){NULL, 0},
         .credential = &k->credentials.at[p - k->probes],
         .timeout_ms = k->item.c->worker->cfg->hub_timeout_ms,
         .owner = p,
     };
+    hub_ask(&hub_iothub, what, device_id, k->item.c->arena, call);
     calls_start(k->item.calls, call);
 }
 
 static void start_read(struct probe *p)
 {
-    start_call(p, "GET", STR("/statistics/service?api-version=" HUB_API_VERSION));
+    start_call(p, HUB_STATISTICS, (struct str){NULL, 0});
 }
 
 static void start_delete(struct probe *p)
 {
     struct arena *a = p->check->item.c->arena;
     struct uuid nobody = crypt_uuid4();
-    start_call(p, "DELETE", link_device_path(a, arena_printf(a, "idscope-probe-%s", enc_uuid(a, &nobody).p)));
+    start_call(p, HUB_REMOVE, arena_printf(a, "idscope-probe-%s", enc_uuid(a, &nobody).p));
 }
 
 static struct round_item *take_answer(struct hub_call *call)

@@ -64,7 +64,7 @@ say two 'COMMIT;'
 is "$(heard one)" 'may take it: false' 'and is told that it rests for its tenant'
 is "$(registered)" '' 'and nobody has it'
 
-instance() { run instance_insert "t.place('$1') || \$\$, 'inst-new', 'inst-new', '$2', '$2', 'west', '{}', 1, 'hashed', '{}'\$\$" "$1"; }
+instance() { run instance_insert "t.place('$1') || \$\$, 'inst-new', 'inst-new', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$" "$1"; }
 scopes() { ask "SELECT string_agg(s.id_scope || ' ' || (i.id_scope IS NOT NULL), ', ') FROM idscope.scope s LEFT JOIN idscope.instance i USING (id_scope) WHERE s.id_scope > '0nea'"; }
 say one "BEGIN; $(instance a 0neaaaaaaaa)"; heard one >"$work/none"
 say two "BEGIN; $(instance b 0nebbbbbbbb)"
@@ -73,38 +73,60 @@ say one 'COMMIT;'
 like "$(heard two)" 'instance_pkey' 'and is refused'
 say two 'ROLLBACK;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true' 'and issues no ID scope'
-say one "BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-one', 'inst-one', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}'\$\$")"; heard one >"$work/none"
-say two "BEGIN; $(run instance_insert "t.place('b') || \$\$, 'inst-two', 'inst-two', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}'\$\$" b)"
+say one "BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-one', 'inst-one', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$")"; heard one >"$work/none"
+say two "BEGIN; $(run instance_insert "t.place('b') || \$\$, 'inst-two', 'inst-two', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$" b)"
 waits two 'an ID scope that is just being issued is waited for'
 say one 'COMMIT;'; say two 'COMMIT;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true, 0necccccccc true' 'and issued once'
 is "$(ask "SELECT name_key FROM idscope.instance WHERE id_scope = '0necccccccc'")" 'inst-one' 'to who was first'
 
 # --- a device id, wanted by two enrollments at once
-enrolls() { # NAME KEY [DEVICE]: locks and writes; the answer is live, unlinked, taken by, written, …
-    local device=NULL
+enrolls() { # NAME KEY [DEVICE [CERTIFICATE]]: locks and writes; the answer is live, unlinked, taken by, unproved, written, …
+    local device=NULL named=NULL
     if [ -n "${3:-}" ]; then device="'$3'"; fi
+    if [ -n "${4:-}" ]; then named="'$4'"; fi
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('enrollment_names_lock', 'enrollment_insert') AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
 BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE enrollment_names_lock (t.scope('a'), '{${3:-$2}}');
-EXECUTE enrollment_insert (t.scope('a'), 1, t.tenant('a'), '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, false, 100, NULL, NULL);"
+EXECUTE enrollment_insert (t.scope('a'), 1, t.tenant('a'), '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, false, 100, $named, NULL);"
 }
-enrolls one first shared; like "$(heard one)" '^t\|\|\|t' 'an enrollment takes a device id'
+enrolls one first shared; like "$(heard one)" '^t\|\|\|\|t' 'an enrollment takes a device id'
 enrolls two second shared
 waits two 'another one that wants it at the same time waits'
 say one 'COMMIT;'; heard one >"$work/none"
-like "$(heard two)" '^t\|\|first\|f' 'and is told whose it is'
+like "$(heard two)" '^t\|\|first\|\|f' 'and is told whose it is'
 say two 'ROLLBACK;'; heard two >"$work/none"
-enrolls one third; like "$(heard one)" '^t\|\|\|t' 'an enrollment takes its registration id'
+enrolls one third; like "$(heard one)" '^t\|\|\|\|t' 'an enrollment takes its registration id'
 enrolls two fourth third
 waits two 'which nobody can name as a device id meanwhile'
 say one 'COMMIT;'; heard one >"$work/none"
-like "$(heard two)" '^t\|\|third\|f' 'nor after that'
+like "$(heard two)" '^t\|\|third\|\|f' 'nor after that'
 say two 'ROLLBACK;'; heard two >"$work/none"
+
+# --- a certificate, named by an enrollment and deleted at once
+ask "UPDATE idscope.certificate SET is_verified = true WHERE id_scope = t.scope('a')"
+drops() { # NAME: locks the certificate, and asks who names it
+    say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('certificate_lock', 'certificate_named_by', 'certificate_delete') AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
+BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE certificate_lock (t.tenant('a'), t.scope('a'), 'ca-a'); EXECUTE certificate_named_by (t.scope('a'), 'ca-a');"
+}
+enrolls one naming '' ca-a; like "$(heard one)" '^t\|\|\|\|t' 'an enrollment names a certificate'
+drops two
+waits two 'who would delete it meanwhile waits'
+say one 'COMMIT;'; heard one >"$work/none"
+like "$(heard two)" 'naming\|f' 'and is told who names it'
+say two 'ROLLBACK;'; heard two >"$work/none"
+ask "DELETE FROM idscope.enrollment WHERE registration_key = 'naming'"
+drops two; heard two >"$work/none"
+say two "EXECUTE certificate_delete (t.tenant('a'), t.scope('a'), 'ca-a');"; heard two >"$work/none"
+enrolls one late '' ca-a
+waits one 'an enrollment that names one which is just being deleted waits'
+say two 'COMMIT;'; heard two >"$work/none"
+like "$(heard one)" '^t\|\|\|ca-a\|f' 'and is not written'
+say one 'ROLLBACK;'; heard one >"$work/none"
 
 # --- what a tenant holds, counted behind what is written
 counts() { # NAME SCOPE: makes an instance and asks what there is
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'tenant_%' AND name NOT IN (SELECT name FROM pg_prepared_statements) AND file = 'instance.sql' \\gexec
-BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-$1-$2', 'inst-$1-$2', '$2', '$2', 'west', '{}', 1, 'hashed', '{}'\$\$")
+BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-$1-$2', 'inst-$1-$2', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$")
 SELECT t.become('idscope_api', 'a'); EXECUTE tenant_lock (t.tenant('a')); EXECUTE tenant_holds (t.tenant('a'));"
 }
 before=$(ask "SELECT count(*) FROM idscope.instance WHERE tenant_id = t.tenant('a')")

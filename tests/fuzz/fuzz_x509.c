@@ -93,7 +93,7 @@ static err_t checked(struct arena *a, struct bytes chain, const struct x509_trus
     struct err_detail d = {""};
     size_t who;
     struct err_detail *reasons = ARENA_NEW_ARRAY(a, count, struct err_detail);
-    err_t e = x509_chain_check(a, &claim, trusts, count, &d, reasons, &who);
+    err_t e = x509_chain_check(a, &claim, trusts, count, &d, reasons, &who, NULL);
     HOLDS(!e == !*d.text && who <= count - !e);
     return e;
 }

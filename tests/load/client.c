@@ -71,6 +71,7 @@ struct slot {
     struct conn c;
     uint64_t step;
     int64_t begun_us;
+    bool rests; /* its next request is not due yet */
 };
 
 static void fail(const char *what)
@@ -291,7 +292,8 @@ static uint64_t due(const struct run *r)
 /* Gives the slot its next request, or lets it rest until that is due; false when there is none. */
 static bool feed(struct run *r, struct slot *s)
 {
-    if (r->sent >= due(r)) {
+    s->rests = r->sent >= due(r);
+    if (s->rests) {
         r->idle[r->idle_count++] = s;
         return true;
     }
@@ -329,6 +331,10 @@ static void step_slot(struct run *r, struct slot *s)
     enum conn_event e = conn_step(&s->c, &a);
     if (e == CONN_WAITS)
         return;
+    if (s->rests) { /* the server ends connections that rest for long, as it may */
+        conn_close(&s->c);
+        return;
+    }
     if (e == CONN_BROKEN) {
         r->broken++;
         go_on(r, s, true);

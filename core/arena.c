@@ -106,8 +106,8 @@ void arena_cleanup(struct arena **a)
     arena_free(*a);
 }
 
-/* Blocks double up to BLOCK_MAX; a larger piece gets a block of its own size. The first is what a register takes, whole:
- * a second would be fetched in the lane's thread and given back in another. */
+/* Blocks double up to BLOCK_MAX; a larger piece gets a block of its own size. The first is what a register takes,
+ * whole: a second would be fetched in the lane's thread and given back in another. */
 static struct block *block_for(struct arena *a, size_t bytes)
 {
     struct block *b = a->newest;

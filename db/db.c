@@ -288,9 +288,8 @@ static bool send_prepares(struct db *db)
 {
     bool sent = PQenterPipelineMode(db->conn);
     for (int i = 0; sent && i < SQL_COUNT; i++)
-        sent = sql_texts[i].copies ||
-               (PQsendPrepare(db->conn, sql_texts[i].name, sql_texts[i].text, 0, NULL) &&
-                PQsendDescribePrepared(db->conn, sql_texts[i].name));
+        sent = sql_texts[i].copies || (PQsendPrepare(db->conn, sql_texts[i].name, sql_texts[i].text, 0, NULL) &&
+                                       PQsendDescribePrepared(db->conn, sql_texts[i].name));
     return sent && PQpipelineSync(db->conn);
 }
 

@@ -173,8 +173,8 @@ void pipeline_cleanup(struct pipeline *p);
  * whole, so `work` must only change the database and its own arena. */
 err_t db_tx(struct db *db, err_t (*work)(struct db *db, void *context), void *context);
 
-/* Rows by the thousand, for a statement that copies (db/sql): `rows` are the columns of structs (DB_ARRAYS), in the order
- * of the statement's. Within db_tx alone. Values are held in `a` until they are sent. */
+/* Rows by the thousand, for a statement that copies (db/sql): `rows` are the columns of structs (DB_ARRAYS), in the
+ * order of the statement's. Within db_tx alone. Values are held in `a` until they are sent. */
 err_t db_copy(struct db *db, struct arena *a, enum sql_id statement, struct db_in rows);
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */

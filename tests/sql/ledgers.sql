@@ -19,7 +19,7 @@ CREATE FUNCTION pg_temp.make_hub(name text, who text DEFAULT 'a') RETURNS void L
            t.run('name_take', format('''hub'', %L', name), tenant => who)
 $$;
 CREATE FUNCTION pg_temp.make_instance(name text, scope text, who text DEFAULT 'a') RETURNS void LANGUAGE sql AS $$
-    SELECT t.run('instance_insert', format('%s, %L, %2$L, %L, %3$L, ''west'', ''{}'', 1, ''hashed'', ''{}''', t.place(who), name, scope), tenant => who)
+    SELECT t.run('instance_insert', format('%s, %L, %2$L, %L, %3$L, ''west'', ''{}'', 1, ''hashed'', ''{}'', ''adopt''', t.place(who), name, scope), tenant => who)
 $$;
 SELECT is_empty('SELECT pg_temp.strays()', 'nothing stands alone at first');
 

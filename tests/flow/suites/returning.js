@@ -16,6 +16,7 @@ const ADDRESS = '127.0.0.122';
 const LONG = Boolean(process.env.RETURNING_DEVICES);
 const DEVICES = Number(process.env.RETURNING_DEVICES || 600);
 const QUICK_RETURN_S = 600; // quick_return_s, as it is when nobody sets it
+const STANDING = "select count(*), sum(hashtext(registration_key || assigned_hub || device_id)::bigint) from idscope.registration where status = 'assigned'";
 const WITHIN_S = LONG ? 600 : 3;
 
 describe('returning: devices whose registration still holds', () => {
@@ -54,15 +55,30 @@ describe('returning: devices whose registration still holds', () => {
     await until('all to be assigned', async () => await ofFleet("count(*) filter (where status = 'assigned')") === DEVICES, { timeoutMs: 600000, everyMs: 500 });
     if (LONG) await sleep((QUICK_RETURN_S + 5) * 1000);
     else await stack.sql(`update idscope.registration set updated_at = updated_at - interval '${QUICK_RETURN_S + 5} seconds'`);
-    const before = await stack.sql("select count(*), sum(hashtext(registration_key || assigned_hub || device_id)::bigint) from idscope.registration where status = 'assigned'");
+    const before = await stack.sql(STANDING);
     stranger.strictFrom = Date.now();
     const done = await register({ connections: 32, rate: Math.ceil(DEVICES / WITHIN_S) });
     everyoneAnswered(done);
     assert.equal(await ofFleet("count(*) filter (where status = 'assigned' and updated_at > now() - interval '1 hour')"), DEVICES, 'each stands assigned, by its last answer');
-    assert.equal(await stack.sql("select count(*), sum(hashtext(registration_key || assigned_hub || device_id)::bigint) from idscope.registration where status = 'assigned'"), before, 'where it was');
+    assert.equal(await stack.sql(STANDING), before, 'where it was');
     const asked = [...stranger.calls.values()].flat().filter(({ at, path: called }) => at >= stranger.strictFrom && !called.startsWith('/statistics'));
     assert.deepEqual(asked, [], 'no hub was asked for any of them');
     assert.equal(stranger.refused, undefined, 'nor had one to refuse');
     t.diagnostic(`${done.sent} registered again in ${done.seconds.toFixed(1)} s, p99 ${(done.p99_us / 1000).toFixed(1)} ms; refusals at the hubs: 0`);
+  });
+
+  // A day has passed since a hub was asked: each is to be asked again, and has room for a sixth of it.
+  test('when hubs have no room to be asked, devices are answered where they stand, and those of whom no hub was asked are to be asked about later', async (t) => {
+    await stack.sql("update idscope.registration set checked_at = now() - interval '2 days'");
+    const where = await stack.sql(STANDING);
+    const due = () => ofFleet("count(*) filter (where checked_at < now() - interval '1 day')");
+    Object.assign(stranger, { strictFrom: Date.now(), refused: 0 });
+    everyoneAnswered(await register({ connections: 64 }));
+    await until('all to be assigned again', async () => await ofFleet("count(*) filter (where status = 'assigned')") === DEVICES, { timeoutMs: LONG ? 600000 : 50000, everyMs: 200 });
+    const later = await due();
+    t.diagnostic(`${DEVICES - later} were asked about, ${later} are to be; the hubs refused ${stranger.refused} calls`);
+    assert.equal(await stack.sql(STANDING), where, 'where they were');
+    assert.ok(stranger.refused > 0, 'the hubs had no room');
+    assert.ok(later > 0 && later < DEVICES, 'as many were asked about as there was room for');
   });
 });

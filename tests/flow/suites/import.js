@@ -129,21 +129,30 @@ describe('import: enrollments', { concurrency: 4 }, () => {
     assert.deepEqual([done.received, done.written, done.refused, done.errors], [3001, 3000, 1, [{ line: 2001, errorCode: 400004, message: 'A row may be no longer than 98304 bytes.' }]]);
   });
 
-  test('one that is under way can be cancelled, by who may write alone', async () => {
-    const answer = streamed(made, 'enrollments', async (part) => {
-      await part(`${lines(Array.from({ length: 1500 }, (_, i) => row(`halt-${i}`)))}\n`);
-      const id = await until('the import to stand', () => stack.sql(`SELECT import_id FROM idscope.import WHERE id_scope = '${made.idScope.toLowerCase()}' AND state = 'receiving' AND received > 0 LIMIT 1`));
-      const at = `/enrollments/imports/${id}`;
-      assert.equal(expect('status', await of.service('GET', at), 200).status, 'receiving');
-      refused(await of.service('DELETE', `/registrations/imports/${id}`), 404, /import/, 404000);
-      assert.equal((await of.service('DELETE', at)).status, 204);
-      refused(await of.service('DELETE', at), 409, /ended/, 409001);
-      await part(`${lines(Array.from({ length: 1500 }, (_, i) => row(`more-${i}`)))}\n`);
+  // Of each kind, a row as it may be, and where it would be found.
+  const CANCELLED = {
+    enrollments: (id) => row(id),
+    enrollmentGroups: (id) => ({ enrollmentGroupId: id, attestation: row(id).attestation }),
+    registrations: (id) => ({ registrationId: id, assignedHub: made.hubs[0].host, deviceId: id, status: 'assigned', createdDateTimeUtc: '2025-01-01T00:00:00.0000000Z' }),
+  };
+  for (const [list, rowOf] of Object.entries(CANCELLED))
+    test(`one of ${list} that is under way can be cancelled`, async () => {
+      const piece = (name) => `${lines(Array.from({ length: 2500 }, (_, i) => rowOf(`${name}-${i}`)))}\n`;
+      const other = list === 'registrations' ? 'enrollments' : 'registrations';
+      const answer = streamed(made, list, async (part) => {
+        await part(piece('halt'));
+        const id = await until('the import to stand', () => stack.sql(`SELECT import_id FROM idscope.import WHERE id_scope = '${made.idScope.toLowerCase()}' AND kind = '${list.slice(0, -1)}' AND state = 'receiving' AND received > 0 LIMIT 1`));
+        const at = `/${list}/imports/${id}`;
+        assert.equal(expect('status', await of.service('GET', at), 200).status, 'receiving');
+        refused(await of.service('DELETE', `/${other}/imports/${id}`), 404, /import/, 404000);
+        assert.equal((await of.service('DELETE', at)).status, 204);
+        refused(await of.service('DELETE', at), 409, /ended/, 409001);
+        await part(piece('more'));
+      });
+      refused(await answer, 409, /cancelled/, 409001);
+      assert.equal((await of.service('GET', `/${list}/halt-1`)).status, 404);
+      for (const id of ['none', '00000000-0000-4000-8000-000000000000']) refused(await of.service('GET', `/${list}/imports/${id}`), 404, /import/, 404000);
     });
-    refused(await answer, 409, /cancelled/, 409001);
-    refused(await of.service('GET', '/enrollments/halt-1'), 404, /./, 404201);
-    for (const id of ['none', '00000000-0000-4000-8000-000000000000']) refused(await of.service('GET', `/enrollments/imports/${id}`), 404, /import/, 404000);
-  });
 
   test('a client that leaves in the middle leaves nothing behind but its import', async () => {
     await assert.rejects(streamed(made, 'enrollments', async (part, request) => {

@@ -3,8 +3,6 @@
 #include "db/enrollment.h"
 
 DB_ROW(registration, struct registration_row, REGISTRATION_COLS(, ""));
-DB_ROW(registration_count, struct registration_count, COL(status), COL(hub), COL(enrollment_group), COL(registrations),
-       COL_TIME(counted_us, "counted_at"));
 DB_ROW(registration_outcome, struct registration_outcome, COL(live), COL(gone));
 DB_PARAMS(block, struct registration_block, COL(blocked), COL(registration_id), COL(keys_sealed));
 DB_ROW(block_outcome, struct block_outcome, COL(live), COL(found), COL(written));
@@ -40,13 +38,6 @@ err_t db_registration_list_all(struct db *db, struct arena *a, const struct regi
                       DB_CALL(SQL_REGISTRATION_LIST_FAILED, db_text(s->id_scope), db_text(s->key), db_i64(s->limit)),
                       DB_REPEATABLE, ret, sizeof **ret, ret_count);
     return db_all(db, a, DB_CALL(list, DB_MEMBERS(span, s)), DB_REPEATABLE, ret, sizeof **ret, ret_count);
-}
-
-err_t db_registration_counts(struct db *db, struct arena *a, struct str id_scope, struct registration_count **ret,
-                             size_t *ret_count)
-{
-    return db_all(db, a, DB_CALL(SQL_REGISTRATION_COUNTS, db_text(id_scope)), DB_REPEATABLE, ret, sizeof **ret,
-                  ret_count);
 }
 
 err_t db_registration_delete(struct db *db, struct arena *a, const struct registration_guard *g,

@@ -48,15 +48,6 @@ struct registration_span {
 err_t db_registration_list_all(struct db *db, struct arena *a, const struct registration_span *s,
                                struct registration_row **ret, size_t *ret_count);
 
-/* How many there are, as they were counted last: of a status, of a hub, of a group, or, with none of them, at all. */
-struct registration_count {
-    struct str status, hub, enrollment_group;
-    int64_t registrations, counted_us;
-};
-/* None: they were never counted. */
-err_t db_registration_counts(struct db *db, struct arena *a, struct str id_scope, struct registration_count **ret,
-                             size_t *ret_count);
-
 /* What a delete is checked against. */
 struct registration_guard {
     struct str id_scope;

@@ -77,10 +77,10 @@ err_t db_sweep_inputs_clear(struct db *db, struct arena *a, const struct db_inpu
         DB_ONCE, ret_gone);
 }
 
-err_t db_sweep_count_registrations(struct db *db, struct arena *a, int at_most, bool *ret_more)
+err_t db_sweep_count(struct db *db, struct arena *a, struct str round, int at_most, bool *ret_more)
 {
     bool begun;
-    TRY(db_first(db, a, DB_CALL(SQL_SWEEP_COUNT_REGISTRATIONS, db_i64(at_most)), DB_ONCE, &begun, ret_more,
+    TRY(db_first(db, a, DB_CALL(SQL_SWEEP_COUNT, db_i64(at_most), db_text(round)), DB_ONCE, &begun, ret_more,
                  sizeof *ret_more));
-    return begun ? NULL : db_do(db, NULL, (struct db_call){.statement = SQL_SWEEP_COUNT_BEGIN}, DB_REPEATABLE);
+    return begun ? NULL : db_do(db, a, DB_CALL(SQL_SWEEP_COUNT_BEGIN, db_text(round)), DB_REPEATABLE);
 }

@@ -24,8 +24,8 @@ err_t db_sweep_name_rests(struct db *db, struct arena *a, int64_t old_ms, int at
  */
 err_t db_sweep_hub_device_count(struct db *db, struct arena *a, int64_t *hub, int at_most);
 
-/* Counts the next registrations of the deployment; *ret_more: the round goes on. */
-err_t db_sweep_count_registrations(struct db *db, struct arena *a, int at_most, bool *ret_more);
+/* Counts the next entries of the deployment in the rounds of that name; *ret_more: the round goes on. */
+err_t db_sweep_count(struct db *db, struct arena *a, struct str round, int at_most, bool *ret_more);
 
 /* The round over the stored inputs of choices: the next scope that has old ones; its registrations in bites, which mark
  * what they name; then what was not marked goes. */

@@ -53,21 +53,6 @@ SELECT registration_id, operation_id, revision, status, substatus, assigned_hub,
  ORDER BY registration_key
  LIMIT $3;
 
--- How many there are of each status, of each hub, of each group and, with all three NULL, at all, as they were counted last; and when that was (no row: never).
--- name: registration_counts -> registration_count
-WITH counted AS (
-    SELECT round - 1 AS round, counted_at FROM idscope.count_round WHERE name = 'registrations' AND counted_at IS NOT NULL),
-     kinds AS (
-    SELECT k.status, k.hub, k.enrollment_group, CASE WHEN c.round % 2 = 0 THEN k.even_count ELSE k.odd_count END AS registrations
-      FROM counted c
-      JOIN idscope.registration_count k ON k.id_scope = $1 AND CASE WHEN c.round % 2 = 0 THEN k.even_round ELSE k.odd_round END = c.round)
-SELECT k.status, k.hub, k.enrollment_group, k.registrations, c.counted_at
-  FROM (SELECT status, hub, enrollment_group, coalesce(sum(registrations), 0)::bigint AS registrations
-          FROM kinds
-         GROUP BY GROUPING SETS ((), (status), (hub), (enrollment_group))) k, counted c
- WHERE k.hub IS DISTINCT FROM '' AND k.enrollment_group IS DISTINCT FROM ''
- ORDER BY k.status, k.hub, k.enrollment_group;
-
 -- name: registration_delete -> registration_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 only behind its enrollment, which must have the etag $7 (NULL: any) and stays as it is
 -- until the transaction ends, $5 and $6 the operation and revision that it must have ($5 NULL: any). An identity that is being made in this

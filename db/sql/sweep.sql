@@ -138,40 +138,52 @@ INSERT INTO idscope.tenant_job (tenant_id, kind, subject, due_at)
 SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', kind, kind, now() FROM unnest($1::text[]) AS u (kind) ORDER BY kind
     ON CONFLICT (tenant_id, kind, subject, hub) DO NOTHING;
 
--- Counts the next $1 registrations of the deployment by ID scope, status, hub and group, for the round that runs; behind the last one that round is whole and the
--- next one begins. One statement, so that no row counts twice, whoever dies. Answers whether the round goes on; no row: nobody counts yet.
--- name: sweep_count_registrations -> count_more
+-- Counts the next $1 rows of the deployment for the round $2 that runs: registrations, or enrollments. Behind the last one that round is whole and the next
+-- one begins. One statement, so that no row counts twice, whoever dies. Answers whether the round goes on; no row: nobody counts yet.
+-- name: sweep_count -> count_more
 WITH at AS MATERIALIZED (
-        SELECT name, round, at_scope, at_key, begun_at, now() AS moment FROM idscope.count_round WHERE name = 'registrations' FOR UPDATE
+        SELECT name, round, at_scope, at_group, at_key, begun_at, now() AS moment FROM idscope.count_round WHERE name = $2 FOR UPDATE
 ), bite AS MATERIALIZED (
-        SELECT id_scope, registration_key, status, coalesce(lower(assigned_hub COLLATE "C"), '') AS hub, coalesce(lower(enrollment_group), '') AS enrollment_group
-          FROM idscope.registration
-         WHERE (id_scope, registration_key) > ((SELECT at_scope FROM at), (SELECT at_key FROM at))
-         ORDER BY id_scope, registration_key
-         LIMIT $1
+        (SELECT id_scope, false AS of_group, registration_key, 'registrations' AS list, ARRAY['', 'status', 'assignedHub', 'enrollmentGroupId'] AS members,
+                ARRAY['', status, lower(assigned_hub), lower(enrollment_group)] COLLATE "C" AS values
+           FROM idscope.registration
+          WHERE $2 = 'registrations' AND (id_scope, registration_key) > ((SELECT at_scope FROM at), (SELECT at_key FROM at))
+          ORDER BY id_scope, registration_key
+          LIMIT $1)
+        UNION ALL
+        (SELECT id_scope, of_group, registration_key, CASE WHEN of_group THEN 'enrollmentGroups' ELSE 'enrollments' END,
+                ARRAY['', 'provisioningStatus', 'attestationType', 'allocationPolicy', 'iotHub'] || array_fill('iotHub'::text, ARRAY[coalesce(cardinality(iot_hubs), 0)]),
+                ARRAY['', CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END, attestation_type, allocation_policy, lower(iot_hub_host_name)] COLLATE "C" || lower(iot_hubs::text)::text[]
+           FROM idscope.enrollment
+          WHERE $2 = 'enrollments' AND (id_scope, of_group, registration_key) > ((SELECT at_scope FROM at), (SELECT at_group FROM at), (SELECT at_key FROM at))
+          ORDER BY id_scope, of_group, registration_key
+          LIMIT $1)
 ), last AS (
-        SELECT id_scope, registration_key FROM bite ORDER BY id_scope DESC, registration_key DESC LIMIT 1
+        SELECT id_scope, of_group, registration_key FROM bite ORDER BY id_scope DESC, of_group DESC, registration_key DESC LIMIT 1
+), kinds AS (
+        SELECT id_scope, list, members, values, count(*) AS n FROM bite GROUP BY id_scope, list, members, values
 ), sums AS (
-        SELECT b.id_scope, b.status, b.hub, b.enrollment_group, at.round,
-               CASE WHEN at.round % 2 = 0 THEN at.round ELSE 0 END AS even_round, CASE WHEN at.round % 2 = 0 THEN count(*) ELSE 0 END AS even_count,
-               CASE WHEN at.round % 2 = 1 THEN at.round ELSE 0 END AS odd_round, CASE WHEN at.round % 2 = 1 THEN count(*) ELSE 0 END AS odd_count
-          FROM bite b, at
-         GROUP BY b.id_scope, b.status, b.hub, b.enrollment_group, at.round
+        SELECT k.id_scope, k.list, v.member, v.value, sum(k.n) AS n
+          FROM kinds k
+         CROSS JOIN LATERAL (SELECT DISTINCT member, value FROM unnest(k.members, k.values) AS u (member, value) WHERE value IS NOT NULL) v
+         GROUP BY k.id_scope, k.list, v.member, v.value
 ), counted AS (
-        INSERT INTO idscope.registration_count AS c (id_scope, status, hub, enrollment_group, even_round, even_count, odd_round, odd_count)
-        SELECT id_scope, status, hub, enrollment_group, even_round, even_count, odd_round, odd_count FROM sums
-            ON CONFLICT (id_scope, status, hub, enrollment_group) DO UPDATE
+        INSERT INTO idscope.list_count AS c (id_scope, list, member, value, even_round, even_count, odd_round, odd_count)
+        SELECT s.id_scope, s.list, s.member, s.value, CASE WHEN at.round % 2 = 0 THEN at.round ELSE 0 END, CASE WHEN at.round % 2 = 0 THEN s.n ELSE 0 END,
+               CASE WHEN at.round % 2 = 1 THEN at.round ELSE 0 END, CASE WHEN at.round % 2 = 1 THEN s.n ELSE 0 END
+          FROM sums s, at
+            ON CONFLICT (id_scope, list, member, value) DO UPDATE
            SET even_round = greatest(c.even_round, excluded.even_round), odd_round = greatest(c.odd_round, excluded.odd_round),
                even_count = excluded.even_count + CASE WHEN excluded.even_round IN (0, c.even_round) THEN c.even_count ELSE 0 END,
                odd_count = excluded.odd_count + CASE WHEN excluded.odd_round IN (0, c.odd_round) THEN c.odd_count ELSE 0 END
 )
 UPDATE idscope.count_round r
-   SET round = at.round + CASE WHEN last.id_scope IS NULL THEN 1 ELSE 0 END, at_scope = coalesce(last.id_scope, ''), at_key = coalesce(last.registration_key, ''),
-       begun_at = CASE WHEN last.id_scope IS NULL THEN at.moment ELSE at.begun_at END,
+   SET round = at.round + CASE WHEN last.id_scope IS NULL THEN 1 ELSE 0 END, at_scope = coalesce(last.id_scope, ''), at_group = coalesce(last.of_group, false),
+       at_key = coalesce(last.registration_key, ''), begun_at = CASE WHEN last.id_scope IS NULL THEN at.moment ELSE at.begun_at END,
        counted_at = CASE WHEN last.id_scope IS NULL THEN at.begun_at ELSE r.counted_at END
   FROM at LEFT JOIN last ON true
  WHERE r.name = at.name
 RETURNING r.at_scope <> '' AS more;
 
 -- name: sweep_count_begin
-INSERT INTO idscope.count_round (name) VALUES ('registrations') ON CONFLICT (name) DO NOTHING;
+INSERT INTO idscope.count_round (name) VALUES ($1) ON CONFLICT (name) DO NOTHING;

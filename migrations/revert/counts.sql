@@ -2,6 +2,6 @@
 
 BEGIN;
 
-DROP TABLE idscope.registration_count, idscope.count_round;
+DROP TABLE idscope.list_count, idscope.count_round;
 
 COMMIT;

@@ -277,7 +277,7 @@ INSERT INTO bad_row VALUES
     ('job_attempt_check', 'tenant_job', '{"attempt": -1}'),
     ('job_waits_for_check', 'tenant_job', '{"waits_for": []}'),
     -- counts
-    ('registration_count_pkey', 'registration_count', '{"hub": "a"}'),
+    ('list_count_pkey', 'list_count', '{"value": "a"}'),
     ('count_round_pkey', 'count_round', '{"name": "a"}'),
     -- imports
     ('import_pkey', 'import', jsonb_build_object('import_id', md5('a')::uuid)),

@@ -92,7 +92,7 @@ INSERT INTO idscope.of_tomorrow SELECT scope, n FROM unnest(ARRAY['0ne000000dd',
 SELECT t.put(tab, '{"id_scope": "0ne000000dd", "registration_key": "device-d", "registration_id": "device-d"}')
   FROM unnest(ARRAY['enrollment', 'registration']) AS tab;
 SELECT t.put('enrollment_detail', '{"id_scope": "0ne000000dd", "registration_key": "device-d"}');
-SELECT t.put(tab, '{"id_scope": "0ne000000dd"}') FROM unnest(ARRAY['challenge', 'alloc_input', 'attempt_ring', 'attempt', 'job', 'registration_count', 'import', 'import_error', 'import_enrollment', 'import_registration']) AS tab;
+SELECT t.put(tab, '{"id_scope": "0ne000000dd"}') FROM unnest(ARRAY['challenge', 'alloc_input', 'attempt_ring', 'attempt', 'job', 'list_count', 'import', 'import_error', 'import_enrollment', 'import_registration']) AS tab;
 CREATE FUNCTION pg_temp.rows_of(scope text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     tab text;

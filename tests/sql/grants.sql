@@ -38,7 +38,7 @@ INSERT INTO expected VALUES
     ('job',               'SIUD', 'SIUD', ''),
     ('tenant_job',        '',     'SIUD', ''),
     ('audit_event',       'S',    '',     ''),
-    ('registration_count', 'S',   'SIU',  ''),
+    ('list_count',        'S',    'SIU',  ''),
     ('count_round',       'S',    'SIU',  ''),
     ('import',            'SIU',  '',     ''),
     ('import_error',      'SI',   '',     ''),

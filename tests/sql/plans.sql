@@ -144,7 +144,7 @@ SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;
-SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('sweep_count_registrations', 'hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near') \gexec
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('sweep_count', 'hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near') \gexec
 -- Bites of the sweeps out of the scope with 500,000 registrations: each costs what it takes, not what is there.
 INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne00000000', sha256(n::text::bytea), '{}', now() - interval '2 days' FROM generate_series(1, 5000) n;
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
@@ -157,14 +157,15 @@ INSERT INTO call VALUES
     ('sweep_inputs_clear', 'EXECUTE sweep_inputs_clear (''0ne00000000'', now()::text, 2000, 86400000)', 0, 2000 * 8),
     ('sweep_inputs_scope', 'EXECUTE sweep_inputs_scope ('''', 200, 86400000)', 1, 200 * 6);
 -- A bite of counting begins behind the one before; a step of an import costs what its rows do.
-INSERT INTO idscope.count_round (name, at_scope, at_key) VALUES ('registrations', '0ne00000000', 'device-5');
+INSERT INTO idscope.count_round (name, at_scope, at_key) VALUES ('registrations', '0ne00000000', 'device-5'), ('enrollments', '0ne00000000', 'device-5');
 INSERT INTO idscope.scope (id_scope, issued_to) VALUES ('0ne00000000', '00000000-0000-0000-0000-00000000000a') ON CONFLICT DO NOTHING;
 INSERT INTO idscope.import (id_scope, import_id, kind, whole, dry, state, actor_kind, actor_id, operation) VALUES ('0ne00000000', md5('x')::uuid, 'enrollment', false, false, 'running', 'client', 'x', 'y');
 INSERT INTO idscope.import_enrollment (id_scope, import_id, line, of_group, registration_key, registration_id, attestation_type, attestation_sealed, provisioning_status, update_hub_assignment, migrate_device_data, iot_edge)
 SELECT '0ne00000000', md5('x')::uuid, n, false, 'device-' || n, 'device-' || n, 'symmetricKey', '\x00', 'enabled', true, true, false FROM generate_series(999001, 1001000) n;
 ANALYZE idscope.import_enrollment;
 INSERT INTO call VALUES
-    ('sweep_count_registrations', 'EXECUTE sweep_count_registrations (2000)', 1, 2000 * 3),
+    ('sweep_count', 'EXECUTE sweep_count (2000, ''registrations'')', 1, 2000 * 3),
+    ('sweep_count', 'EXECUTE sweep_count (2000, ''enrollments'')', 1, 2000 * 3),
     ('import_step', 'SELECT idscope.import_step(''0ne00000000'', md5(''x'')::uuid, 2000, 1, 100, 1000, 1, 1)', 1, 2000 * 90);
 -- The walk over scopes: 300,000 jobs that back off, each due at a time of its own, cost no more than one. In one scope, and spread over 1,000.
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)

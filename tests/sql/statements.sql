@@ -13,7 +13,7 @@ SELECT cmp_ok((SELECT count(*) FROM t.statement), '>', 20::bigint, 'there are st
 CREATE TEMP TABLE runs (file text, who text);
 INSERT INTO runs VALUES
     ('admin.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
-    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
+    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
     ('assign.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
 SELECT set_eq('SELECT DISTINCT file FROM t.statement', 'SELECT file FROM runs', 'every file of db/sql is listed here');
 

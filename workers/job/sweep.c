@@ -92,10 +92,17 @@ static err_t sweep_fold_counts(struct bite *b)
     return NULL;
 }
 
-/* What was counted of a round stands in the database, so the job need not say. */
-static err_t sweep_count_registrations(struct bite *b)
+/* A round over the enrollments, then one over the registrations, and `at` tells which it is. What was counted of a
+ * round stands in the database, so the job need not say. */
+static err_t sweep_count_lists(struct bite *b)
 {
-    return db_sweep_count_registrations(b->db, b->arena, COUNTED_AT_ONCE, &b->more);
+    bool registrations = b->at.p;
+    struct str round = registrations ? STR("registrations") : STR("enrollments");
+    TRY(db_sweep_count(b->db, b->arena, round, COUNTED_AT_ONCE, &b->more));
+    if (!b->more && !registrations)
+        b->more = registrations = true;
+    b->at = b->more && registrations ? STR("true") : (struct str){NULL, 0};
+    return NULL;
 }
 
 /* --- stored inputs ------------------------------------------------------------------------------------------------ */

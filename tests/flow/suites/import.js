@@ -260,5 +260,13 @@ describe('import: registrations', () => {
       hubs: [first, second].map(({ host }, i) => ({ assignedHub: host.toLowerCase(), registrationCount: [8, 1][i] })).sort((a, b) => byId(a.assignedHub, b.assignedHub)),
       enrollmentGroups: [{ enrollmentGroupId: 'hall', registrationCount: 2 }] });
     assert.ok(Date.now() - Date.parse(countedDateTimeUtc) < 60000, countedDateTimeUtc);
+    const counted = (noun, total) => until(`${noun} to be counted`, async () => {
+      const { json } = await of.service('GET', `/statistics/${noun}`);
+      return json.totalEnrollmentCount === total && Date.now() - Date.parse(json.countedDateTimeUtc) < 60000 && json;
+    });
+    const entries = await counted('enrollments', 7);
+    assert.deepEqual([entries.provisioningStatuses, entries.attestationTypes, entries.allocationPolicies, entries.iotHubs],
+      [[{ provisioningStatus: 'enabled', enrollmentCount: 7 }], [{ attestationType: 'symmetricKey', enrollmentCount: 7 }], [], []]);
+    assert.deepEqual((await counted('enrollmentgroups', 1)).attestationTypes, [{ attestationType: 'symmetricKey', enrollmentCount: 1 }]);
   });
 });

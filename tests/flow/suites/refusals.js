@@ -16,7 +16,7 @@ const ITSELF = {
   linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
 };
 // The log of refused attempts is what a refused device leaves behind, and belongs to no write; counts are made in rounds.
-const NOT_OURS = { attempt: 'true', attempt_ring: 'true', count_round: 'true', registration_count: 'true', link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
+const NOT_OURS = { attempt: 'true', attempt_ring: 'true', count_round: 'true', list_count: 'true', link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
   tenant_job: "tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'" };
 
 async function tables() {

@@ -72,7 +72,7 @@ BEGIN
              'registration_key', 'device-' || own, 'registration_id', 'Device-' || own, 'error_code', 401002, 'reason', 'another key', 'address', '192.0.2.1')
         WHEN 'job' THEN jsonb_build_object('id_scope', t.scope(who), 'kind', 'assign', 'subject', 'device-' || own, 'due_at', moment)
         WHEN 'tenant_job' THEN jsonb_build_object('tenant_id', t.tenant(who), 'kind', 'seal', 'subject', own, 'due_at', moment)
-        WHEN 'registration_count' THEN jsonb_build_object('id_scope', t.scope(who), 'status', 'assigned', 'hub', own, 'enrollment_group', '')
+        WHEN 'list_count' THEN jsonb_build_object('id_scope', t.scope(who), 'list', 'registrations', 'member', 'status', 'value', own)
         WHEN 'count_round' THEN jsonb_build_object('name', own)
         WHEN 'import' THEN jsonb_build_object('id_scope', t.scope(who), 'import_id', md5(own)::uuid, 'kind', 'enrollment', 'whole', false, 'dry', false,
              'actor_kind', 'client', 'actor_id', own, 'operation', 'enrollment_import')
@@ -140,7 +140,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'certificate', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'registration_count', 'count_round', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
+                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'list_count', 'count_round', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;

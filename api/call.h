@@ -123,7 +123,7 @@ enum version {
 
 /* What may be said beside path, query and body. Members that a door has no word for stay absent. */
 struct call_options {
-    struct str if_match;
+    struct str if_match, if_none_match;
     struct str max_item_count, continuation; /* of lists */
     struct str id_scope;                     /* of the instance on whose behalf a hub's registry is written */
     bool extensions;                         /* members of our own are to be shown (decisions.md 31) */

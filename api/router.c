@@ -85,6 +85,19 @@ static err_t split_path(struct call *r, struct str path, struct path *ret)
     return NULL;
 }
 
+/* What is between two slashes counts as nothing, as clients that put a resource's path together write it. */
+static void skip_empty(struct path *path)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < path->n; i++) {
+        if (!path->decoded[i].n)
+            continue;
+        path->raw[n] = path->raw[i];
+        path->decoded[n++] = path->decoded[i];
+    }
+    path->n = n;
+}
+
 /* Which segment a word in braces names; SEGMENT_COUNT for none, which no row has: the unit test
  * walks the table. */
 static enum segment segment_of(struct str word)
@@ -237,6 +250,8 @@ err_t router_resolve(struct call *r, struct str method, struct str host_port, st
                          "The Host header must be a host name or an address, with or without a port.");
     TRY(split_path(r, path_of(r, target), &path));
     r->plane = plane_of(host, &path);
+    if (r->plane == PLANE_MANAGEMENT)
+        skip_empty(&path);
     r->route = find_route(r, host, &path, &allowed);
     if (!r->route && is_of_modules(r, &path))
         return call_fail(r, E(NOT_FOUND), "A built-in hub has devices and no modules.");

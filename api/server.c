@@ -301,6 +301,7 @@ static void read_headers(struct exchange *x)
     if (!x->listener->peer.edge)
         r->presented.address = socket_address(x);
     r->options.if_match = kept(x, "If-Match");
+    r->options.if_none_match = kept(x, "If-None-Match");
     r->options.max_item_count = kept(x, "x-ms-max-item-count");
     r->options.continuation = kept(x, "x-ms-continuation");
     r->options.id_scope = kept(x, "x-provisioning-id-scope");

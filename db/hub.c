@@ -66,3 +66,9 @@ err_t db_hub_links_recheck(struct db *db, struct arena *a, const struct find *hu
 {
     return db_do(db, a, DB_CALL(SQL_HUB_LINKS_RECHECK, db_locked_in(hub)), DB_ONCE);
 }
+
+err_t db_hub_retag(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct str tags,
+                   struct place_found *ret_found, bool *ret_done)
+{
+    return db_placed_retag(db, SQL_HUB_RETAG, a, hub, etag, tags, ret_found, ret_done);
+}

@@ -22,6 +22,11 @@ err_t db_hub_policies(struct db *db, struct arena *a, const struct find *hub, st
 err_t db_hub_delete(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct str host_tail,
                     struct place_found *ret_found, bool *ret_gone);
 
+/* Replaces the tags; the etag becomes a new one. `etag`: that it must have, as clients see it; absent: any. *ret_done
+ * is false when there was none. */
+err_t db_hub_retag(struct db *db, struct arena *a, const struct find *hub, struct str etag, struct str tags,
+                   struct place_found *ret_found, bool *ret_done);
+
 /* --- inside of a transaction -------------------------------------------------------------------------------------- */
 
 struct hub_locked {

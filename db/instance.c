@@ -168,3 +168,9 @@ err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, int64_
 {
     return db_do(db, a, DB_CALL(SQL_LINKED_JOBS, db_text(id_scope), db_texts(hosts, count), db_i64(ahead_ms)), DB_ONCE);
 }
+
+err_t db_instance_retag(struct db *db, struct arena *a, const struct find *instance, struct str etag, struct str tags,
+                        struct place_found *ret_found, bool *ret_done)
+{
+    return db_placed_retag(db, SQL_INSTANCE_RETAG, a, instance, etag, tags, ret_found, ret_done);
+}

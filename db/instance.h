@@ -57,6 +57,11 @@ struct latency_row {
 err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts, size_t host_count,
                         struct latency_row **ret, size_t *ret_count);
 
+/* Replaces the tags; the etag becomes a new one. `etag`: that it must have, as clients see it; absent: any. *ret_done
+ * is false when there was none. */
+err_t db_instance_retag(struct db *db, struct arena *a, const struct find *instance, struct str etag, struct str tags,
+                        struct place_found *ret_found, bool *ret_done);
+
 /* --- inside of a transaction -------------------------------------------------------------------------------------- */
 
 struct instance_locked {

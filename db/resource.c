@@ -13,6 +13,9 @@ struct written {
 };
 DB_ROW(group_written, struct written, COL(group.name), COL(group.location), COL_JSON(group.tags), COL(created));
 DB_VALUE(name_taken, bool, taken);
+DB_VALUE(name_free, bool, free);
+
+DB_PARAMS(tags, struct group_row, COL_JSON(tags));
 
 #define PLACE_COLS COL(at.tenant_id), COL(at.subscription_id), COL(at.group_key)
 DB_PARAMS(at, struct place, COL(tenant_id), COL(subscription_id), COL(group_key));
@@ -62,6 +65,17 @@ err_t db_placed_page(struct db *db, enum sql_id statement, struct arena *a, cons
     return NULL;
 }
 
+err_t db_placed_retag(struct db *db, enum sql_id statement, struct arena *a, const struct find *f, struct str etag,
+                      struct str tags, struct place_found *ret_found, bool *ret_done)
+{
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct group_row written = {.tags = tags};
+    const struct db_call call = DB_CALL(statement, db_named_in(f), db_text(etag), DB_MEMBERS(tags, &written));
+    TRY(db_placed(db, a, &f->at, &call, 1, ret_found, &r));
+    *ret_done = rows_count(r.of[1]) > 0;
+    return NULL;
+}
+
 err_t db_place(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found)
 {
     return db_one(db, a, DB_CALL(SQL_PLACE, db_place_in(at)), DB_ONCE, ret_found, sizeof *ret_found);
@@ -86,6 +100,17 @@ err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const
     return NULL;
 }
 
+err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str tags,
+                     struct place_found *ret_found, bool *ret_done, struct group_row *ret)
+{
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct group_row written = {.tags = tags};
+    const struct db_call call = DB_CALL(SQL_GROUP_RETAG, db_place_in(at), DB_MEMBERS(tags, &written));
+    TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
+    *ret_done = rows_first(r.of[1], a, ret, sizeof *ret);
+    return NULL;
+}
+
 err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
                       struct place_found *ret_found)
 {
@@ -104,6 +129,17 @@ err_t db_name_take(struct db *db, struct arena *a, const char *kind, struct str 
 {
     return db_one(db, a, DB_CALL(SQL_NAME_TAKE, db_text(str_of(kind)), db_text(name_key)), DB_ONCE, ret_taken,
                   sizeof *ret_taken);
+}
+
+err_t db_name_free(struct db *db, struct arena *a, const struct place *at, const char *kind, struct str name_key,
+                   struct place_found *ret_found, bool *ret_free)
+{
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct db_call call = DB_CALL(SQL_NAME_FREE, db_text(str_of(kind)), db_text(name_key));
+    TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
+    *ret_free = false;
+    (void)rows_first(r.of[1], a, ret_free, sizeof *ret_free);
+    return NULL;
 }
 
 err_t db_group_hold(struct db *db, struct arena *a, const struct place *at, bool *ret_there)

@@ -38,6 +38,9 @@ err_t db_placed(struct db *db, struct arena *a, const struct place *at, const st
 /* One …_find in that way: a page of its rows (db_page). */
 err_t db_placed_page(struct db *db, enum sql_id statement, struct arena *a, const struct find *f,
                      struct place_found *ret_found, void *ret_array, size_t size, size_t *ret_count, bool *ret_more);
+/* A statement …_retag in that way; *ret_done is false when it found nothing to write. */
+err_t db_placed_retag(struct db *db, enum sql_id statement, struct arena *a, const struct find *f, struct str etag,
+                      struct str tags, struct place_found *ret_found, bool *ret_done);
 /* The place alone. */
 err_t db_place(struct db *db, struct arena *a, const struct place *at, struct place_found *ret_found);
 
@@ -65,6 +68,9 @@ err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct
 /* *ret_written is false when the subscription is missing (see ret_found) or the group has another location. */
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
                    struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret);
+/* Replaces the tags; *ret_done is false when the group is not there. */
+err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str tags,
+                     struct place_found *ret_found, bool *ret_done, struct group_row *ret);
 /* Deletes the group with all that stands in it: its instances' ID scopes retire, links to its hubs become invalid.
  * `host_tail`: what follows a hub's name in its host name. */
 err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
@@ -72,6 +78,9 @@ err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, st
 /* Inside of a transaction, behind the insert of a hub or instance: false when its name, in lower case, rests for
  * another tenant. `kind`: "hub" or "instance". */
 err_t db_name_take(struct db *db, struct arena *a, const char *kind, struct str name_key, bool *ret_taken);
+/* May the tenant of `at` give a new hub or instance this name? */
+err_t db_name_free(struct db *db, struct arena *a, const struct place *at, const char *kind, struct str name_key,
+                   struct place_found *ret_found, bool *ret_free);
 /* Inside of a transaction: true when the group is there, which it then is until the transaction ends. */
 err_t db_group_hold(struct db *db, struct arena *a, const struct place *at, bool *ret_there);
 

@@ -65,7 +65,7 @@ struct str arm_if_match(const struct call *r)
     return given.n && given.p[0] != '{' ? given : (struct str){NULL, 0};
 }
 
-struct str arm_delete_match(const struct call *r)
+struct str arm_bare_match(const struct call *r)
 {
     struct str s = arm_if_match(r);
     if (!s.p)
@@ -82,6 +82,8 @@ struct str arm_etag(struct arena *a, const struct uuid *etag)
 err_t arm_check_match(struct call *r, const struct uuid *etag)
 {
     struct str wanted = arm_if_match(r);
+    if (etag && r->method == METHOD_PUT && str_same(str_trim(r->options.if_none_match), STR("*")))
+        return call_fail(r, E(PRECONDITION_FAILED), "Precondition failed: If-None-Match is * and the resource exists.");
     if (!wanted.p || (etag && id_etag_matches(wanted, arm_etag(r->arena, etag))))
         return NULL;
     return E(PRECONDITION_FAILED);
@@ -111,6 +113,15 @@ err_t arm_tags(struct call *r, struct str tags, struct str *ret)
             return call_fail(r, E(BAD_FIELD), "tags.%.100s must be a string of at most %d bytes.", key, TAG_VALUE_MAX);
     }
     return NULL;
+}
+
+err_t arm_patch_tags(struct call *r, struct str *ret)
+{
+    static const struct codec patch_codec[] = {TAGS_ROW, CODEC_END};
+    struct resource body = {0};
+    TRY(call_decode(r, patch_codec, CODEC_NO_CASE, &body));
+    *ret = body.tags;
+    return body.tags.p ? arm_tags(r, body.tags, ret) : NULL;
 }
 
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group)

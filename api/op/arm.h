@@ -25,15 +25,19 @@ err_t arm_check_new_name(struct call *r, const char *article, const char *noun, 
 struct str arm_if_match(const struct call *r);
 /* The etag of a resource as clients see it. */
 struct str arm_etag(struct arena *a, const struct uuid *etag);
-/* The etag that a delete asks for, bare; absent when any will do. */
-struct str arm_delete_match(const struct call *r);
-/* PRECONDITION_FAILED when If-Match is there and does not hold `etag` (NULL: the resource does not exist). */
+/* The etag that a statement is to find, bare; absent when any will do. */
+struct str arm_bare_match(const struct call *r);
+/* PRECONDITION_FAILED when If-Match is there and does not hold `etag` (NULL: the resource does not exist); or for a PUT
+ * with If-None-Match: *, which makes what is not there yet (RFC 9110 13.1.2), of a resource that does. */
 err_t arm_check_match(struct call *r, const struct uuid *etag);
 
 /* "West Europe" → "westeurope"; BAD_FIELD naming the member. */
 err_t arm_location(struct call *r, const char *member, struct str in, struct str *ret);
 /* Tags: at most 50 texts; absent becomes {}. */
 err_t arm_tags(struct call *r, struct str tags, struct str *ret);
+
+/* The tags that a PATCH carries, which are all that it changes; absent: none, so it changes nothing. */
+err_t arm_patch_tags(struct call *r, struct str *ret);
 
 /* /subscriptions/{sub}[/resourceGroups/{group}][/providers/{type}/{name}]; a type is with its provider. */
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group);

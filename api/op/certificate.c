@@ -353,7 +353,7 @@ static err_t delete_work(struct db *db, struct change *c)
 {
     c->touches = c->there;
     if (!c->there)
-        return arm_delete_match(c->r).p ? E(PRECONDITION_FAILED) : NULL;
+        return arm_bare_match(c->r).p ? E(PRECONDITION_FAILED) : NULL;
     TRY(arm_check_match(c->r, &c->row.etag));
     TRY(check_unnamed(db, c));
     return db_certificate_delete(db, c->r->arena, &c->at);

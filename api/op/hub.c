@@ -154,6 +154,45 @@ static err_t erase(struct call *r, const struct find *f, struct str etag, struct
     return NULL;
 }
 
+/* wire.md 2 */
+struct sku_capacity {
+    struct opt_i64 minimum, maximum, initial;
+    struct str scale_type;
+};
+struct sku_offer {
+    struct str resource_type;
+    struct sku *sku;
+    struct sku_capacity *capacity;
+};
+static const struct codec capacity_codec[] = {
+    CODEC_I64(struct sku_capacity, minimum, "minimum", 0, 0, CODEC_OUT),
+    CODEC_I64(struct sku_capacity, maximum, "maximum", 0, 0, CODEC_OUT),
+    CODEC_I64(struct sku_capacity, initial, "default", 0, 0, CODEC_OUT),
+    CODEC_TEXT(struct sku_capacity, scale_type, "scaleType", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+static const struct codec offer_codec[] = {
+    CODEC_TEXT(struct sku_offer, resource_type, "resourceType", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_OBJECT(struct sku_offer, sku, "sku", sku_codec, struct sku, CODEC_OUT),
+    CODEC_OBJECT(struct sku_offer, capacity, "capacity", capacity_codec, struct sku_capacity, CODEC_OUT),
+    CODEC_END,
+};
+
+static void write_skus(struct call *r, struct text *out)
+{
+    struct sku_capacity capacity = {
+        {true, HUB_CAPACITY_LEAST}, {true, HUB_CAPACITY_MOST}, {true, HUB_CAPACITY_LEAST}, STR("Manual")};
+    (void)r;
+    text_add_char(out, '[');
+    for (int i = 1; word_text(hub_sku_words, i).p; i++) {
+        struct sku sku = find_sku(word_text(hub_sku_words, i));
+        const struct sku_offer offer = {STR("Microsoft.Devices/IotHubs"), &sku, &capacity};
+        arm_list_item(out);
+        codec_encode(out, offer_codec, &offer);
+    }
+    text_add_char(out, ']');
+}
+
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
 static const struct resource_keys keys = {
@@ -180,9 +219,12 @@ static const struct resource_kind hub_kind = {
     .lock = lock,
     .insert = insert,
     .update = update,
+    .retag = db_hub_retag,
+    .write_skus = write_skus,
     .forget = forget,
     .erase = erase,
 };
 
 RESOURCE_OPS(hub, hub_kind)
 RESOURCE_KEYS_OPS(hub, hub_kind)
+RESOURCE_SERVICE_OPS(hub, hub_kind)

@@ -271,6 +271,12 @@ static err_t erase(struct call *r, const struct find *f, struct str etag, struct
     return NULL;
 }
 
+static void write_skus(struct call *r, struct text *out)
+{
+    (void)r;
+    text_add(out, STR("[{\"name\":\"S1\"}]"));
+}
+
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
 static const struct resource_keys keys = {
@@ -297,6 +303,8 @@ static const struct resource_kind instance_kind = {
     .lock = lock,
     .insert = insert,
     .update = update,
+    .retag = db_instance_retag,
+    .write_skus = write_skus,
     .children = children,
     .forget = forget,
     .erase = erase,
@@ -304,3 +312,4 @@ static const struct resource_kind instance_kind = {
 
 RESOURCE_OPS(instance, instance_kind)
 RESOURCE_KEYS_OPS(instance, instance_kind)
+RESOURCE_SERVICE_OPS(instance, instance_kind)

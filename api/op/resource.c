@@ -216,6 +216,11 @@ static err_t put_work(struct db *db, void *context)
     return p->kind->children ? p->kind->children(db, p) : NULL;
 }
 
+static const char *taken_sentence(struct call *r, const struct resource_kind *k, struct str name)
+{
+    return arena_printf(r->arena, "%.*s is taken; %s names are unique across all tenants.", STR_ARG(name), k->noun).p;
+}
+
 /* A name that is taken is looked at twice: where a twin of this request was faster, it is there now. */
 static err_t write_resource(struct resource_put *p)
 {
@@ -229,8 +234,7 @@ static err_t write_resource(struct resource_put *p)
         return e;
     if (!p->kind->global_names)
         return E(CONFLICT);
-    return call_fail(r, E(NAME_TAKEN), "name: %.*s is taken; %s names are unique across all tenants.",
-                     STR_ARG(p->target.name), p->kind->noun);
+    return call_fail(r, E(NAME_TAKEN), "name: %s", taken_sentence(r, p->kind, p->target.name));
 }
 
 err_t resource_put(struct call *r, const struct resource_kind *k)
@@ -251,7 +255,7 @@ err_t resource_delete(struct call *r, const struct resource_kind *k)
 {
     struct arm_target t;
     struct place_found found;
-    struct str etag = arm_delete_match(r);
+    struct str etag = arm_bare_match(r);
     bool gone;
     TRY(arm_resource(r, &t));
     TRY(k->erase(r, &t.find, etag, &found, &gone));
@@ -259,4 +263,71 @@ err_t resource_delete(struct call *r, const struct resource_kind *k)
     if (!gone && etag.p)
         return E(PRECONDITION_FAILED);
     return call_reply_empty(r, 204);
+}
+
+err_t resource_patch(struct call *r, const struct resource_kind *k)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct str tags;
+    bool done = true;
+    TRY(arm_resource(r, &t));
+    TRY(arm_patch_tags(r, &tags));
+    if (tags.p) {
+        TRY(k->retag(r->db, r->arena, &t.find, arm_bare_match(r), tags, &found, &done));
+        TRY(arm_check_place(&t, &found));
+    }
+    TRY(resource_reply(r, k, 200, &t));
+    return done ? NULL : E(PRECONDITION_FAILED); /* it is there, with another etag */
+}
+
+/* --- what a service may be called and may be ---------------------------------------------------------------------- */
+
+struct name_check {
+    struct str name;            /* in */
+    enum tri available;         /* out */
+    struct str reason, message; /* out; absent for one that is available */
+};
+static const struct codec name_check_codec[] = {
+    CODEC_TEXT(struct name_check, name, "name", RESOURCE_TEXT_MAX, CODEC_MUST | CODEC_IN),
+    CODEC_BOOL(struct name_check, available, "nameAvailable", CODEC_OUT),
+    CODEC_TEXT(struct name_check, reason, "reason", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(struct name_check, message, "message", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+
+/* Always 200: a name that breaks the rules is not available. */
+err_t resource_name_check(struct call *r, const struct resource_kind *k)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct name_check c = {0};
+    bool is_free;
+    TRY(arm_subscription(r, &t));
+    TRY(call_decode(r, name_check_codec, CODEC_NO_CASE, &c));
+    TRY(db_name_free(r->db, r->arena, &t.find.at, k->noun, arena_lower(r->arena, c.name), &found, &is_free));
+    TRY(arm_check_place(&t, &found));
+    bool good = !arm_check_new_name(r, k->article, k->noun, c.name);
+    c.available = good && is_free ? TRI_TRUE : TRI_FALSE;
+    if (!good)
+        c.reason = STR("Invalid"), c.message = str_of(r->detail.text);
+    else if (!is_free)
+        c.reason = STR("AlreadyExists"), c.message = str_of(taken_sentence(r, k, c.name));
+    return call_reply_codec(r, 200, name_check_codec, &c);
+}
+
+err_t resource_skus(struct call *r, const struct resource_kind *k)
+{
+    struct arm_target t;
+    struct resource_page page = {0};
+    struct text out;
+    TRY(arm_resource(r, &t));
+    TRY(find_page(r, k, &t, &page));
+    if (!page.count)
+        return E(RESOURCE_NOT_FOUND);
+    text_init(&out, r->arena, RESOURCE_ROOM);
+    text_add(&out, STR("{\"value\":"));
+    k->write_skus(r, &out);
+    text_add_char(&out, '}');
+    return call_reply(r, 200, text_str(&out));
 }

@@ -77,6 +77,13 @@ struct resource_kind {
     err_t (*update)(struct db *db, struct resource_put *p);
     err_t (*children)(struct db *db, struct resource_put *p); /* what hangs on it; NULL: nothing */
 
+    /* Of one with tags: gives it those. `etag`: that it must have, bare; absent: any. *ret_done is false when there was
+     * none. */
+    err_t (*retag)(struct db *db, struct arena *a, const struct find *f, struct str etag, struct str tags,
+                   struct place_found *ret_found, bool *ret_done);
+    /* Of one with a SKU: those that it may have, as a JSON array. */
+    void (*write_skus)(struct call *r, struct text *out);
+
     void (*forget)(const struct resource_put *p); /* what the gate remembers of it; NULL: nothing */
 
     /* Deletes it, and makes the gate forget it. `etag`: that it must have, as clients see it; absent: any. *ret_gone is
@@ -102,6 +109,10 @@ err_t resource_list_keys_of(struct call *r, const struct resource_kind *k);
 /* PUT and DELETE. */
 err_t resource_put(struct call *r, const struct resource_kind *k);
 err_t resource_delete(struct call *r, const struct resource_kind *k);
+/* Of services: PATCH, which replaces the tags; POST check…NameAvailability; GET …/skus. */
+err_t resource_patch(struct call *r, const struct resource_kind *k);
+err_t resource_name_check(struct call *r, const struct resource_kind *k);
+err_t resource_skus(struct call *r, const struct resource_kind *k);
 
 /* The operations that a row RESOURCE of routes.def names, for one kind: each is the function above with its name. */
 #define RESOURCE_OPS(noun, kind)                                                                                       \
@@ -114,6 +125,11 @@ err_t resource_delete(struct call *r, const struct resource_kind *k);
 #define RESOURCE_KEYS_OPS(noun, kind)                                                                                  \
     RESOURCE_OP(noun, kind, list_keys)                                                                                 \
     RESOURCE_OP(noun, kind, list_keys_of)
+/* The same of a row RESOURCE_SERVICE. */
+#define RESOURCE_SERVICE_OPS(noun, kind)                                                                               \
+    RESOURCE_OP(noun, kind, patch)                                                                                     \
+    RESOURCE_OP(noun, kind, name_check)                                                                                \
+    RESOURCE_OP(noun, kind, skus)
 #define RESOURCE_OP(noun, kind, name)                                                                                  \
     err_t op_##noun##_##name(struct call *r)                                                                           \
     {                                                                                                                  \

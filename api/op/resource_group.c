@@ -99,6 +99,23 @@ err_t op_group_put(struct call *r)
     return done ? reply_group(r, created ? 201 : 200, &t, &written) : E(GROUP_LOCATION_CONFLICT);
 }
 
+/* The tags that it carries replace those of the group; nothing else of it can change. */
+err_t op_group_patch(struct call *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct group_row row;
+    struct str tags;
+    bool done;
+    TRY(arm_group(r, &t));
+    TRY(arm_patch_tags(r, &tags));
+    if (!tags.p)
+        return op_group_get(r);
+    TRY(db_group_retag(r->db, r->arena, &t.find.at, tags, &found, &done, &row));
+    TRY(arm_check_place(&t, &found));
+    return done ? reply_group(r, 200, &t, &row) : E(RESOURCE_GROUP_NOT_FOUND);
+}
+
 err_t op_group_delete(struct call *r)
 {
     struct arm_target t;

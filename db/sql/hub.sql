@@ -53,6 +53,19 @@ WITH made AS MATERIALIZED (
     RETURNING hub_key)
 SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'updated')) FROM written;
 
+-- name: hub_retag as actor
+-- $1 tenant, $2 subscription, $3 group, $4 hub, $5 the etag that it must have, as clients see it (NULL: any), $6 tags
+WITH made AS MATERIALIZED (
+    SELECT gen_random_uuid() AS etag, now() AS moment),
+     written AS (
+    UPDATE idscope.hub t
+       SET tags = $6, etag = made.etag, updated_at = made.moment
+      FROM made
+     WHERE t.tenant_id = $1 AND t.subscription_id = $2 AND t.resource_group_key = $3 AND t.hub_key = $4
+       AND ($5::text IS NULL OR encode(substr(uuid_send(t.etag), 1, 9), 'base64') = $5)
+    RETURNING t.hub_key)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'updated')) FROM written;
+
 -- name: hub_policy_put as actor
 -- $1 tenant, $2 hub, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
 WITH wanted AS (

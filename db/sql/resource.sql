@@ -9,6 +9,10 @@ SELECT EXISTS (SELECT 1 FROM idscope.subscription WHERE tenant_id = $1 AND subsc
 -- $1 `hub` or `instance`, $2 name in lower case, behind the insert of it. False: the name rests for another tenant.
 SELECT idscope.name_take($1, $2) AS taken;
 
+-- name: name_free -> name_free as actor
+-- $1 `hub` or `instance`, $2 name in lower case. False: it is in use, or rests for another tenant.
+SELECT idscope.name_free($1, $2) AS free;
+
 -- name: group_find -> resource_group as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 the same, $5 the last one of the page before (NULL: the first page), $6 rows wanted
 SELECT name, location, tags
@@ -34,6 +38,16 @@ RETURNING name, location, tags, g.xmax = 0 AS created),
     SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || $3, jsonb_build_object('change', CASE WHEN created THEN 'created' ELSE 'updated' END))
       FROM written)
 SELECT name, location, tags, created FROM written, noted;
+
+-- name: group_retag -> resource_group as actor
+-- $1 tenant, $2 subscription, $3 group, $4 tags
+WITH written AS (
+    UPDATE idscope.resource_group SET tags = $4
+     WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3
+    RETURNING name_key, name, location, tags),
+     noted AS (
+    SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'updated')) FROM written)
+SELECT name, location, tags FROM written, noted;
 
 -- name: group_hold as actor
 -- $1 tenant, $2 subscription, $3 group. Keeps the group from being deleted until the transaction ends.

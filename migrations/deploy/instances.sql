@@ -296,6 +296,20 @@ COMMENT ON FUNCTION idscope.certificates_of(text[], boolean) IS 'The CA certific
 REVOKE ALL ON FUNCTION idscope.certificates_of(text[], boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.certificates_of(text[], boolean) TO idscope_api;
 
+-- Whether a name may be given to a new hub or instance; whose it is, the api may not see. What it says may be over when the name is taken:
+-- the unique keys and name_take decide.
+CREATE FUNCTION idscope.name_free(wanted_kind text, wanted text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT NOT EXISTS (SELECT 1 FROM idscope.hub WHERE wanted_kind = 'hub' AND hub_key = wanted)
+           AND NOT EXISTS (SELECT 1 FROM idscope.instance WHERE wanted_kind = 'instance' AND name_key = wanted)
+           AND NOT EXISTS (SELECT 1 FROM idscope.name_rest
+                            WHERE kind = wanted_kind AND name_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())
+    $$;
+COMMENT ON FUNCTION idscope.name_free(text, text) IS 'May this tenant give a new hub or instance this name (in lower case)?';
+REVOKE ALL ON FUNCTION idscope.name_free(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.name_free(text, text) TO idscope_api;
+
 -- A deleted hub makes every link to it invalid at once, by resource id (`wanted`) or by connection string (`wanted_host`, its name in this
 -- deployment), also the links of other tenants, which the api may not see. It is out of their sets of links: what was chosen with it is
 -- chosen anew. The hub of another tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the

@@ -78,6 +78,7 @@ BEGIN
         ('idscope_api', 'gate_instance(text, text)', true),
         ('idscope_api', 'gate_instances(text[])', true),
         ('idscope_api', 'certificates_of(text[], boolean)', true),
+        ('idscope_api', 'name_free(text, text)', true),
         ('idscope_api', 'hub_deleted(text, text)', true)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure

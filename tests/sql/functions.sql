@@ -152,6 +152,13 @@ UPDATE idscope.scope SET retired_at = now() WHERE id_scope = t.scope('b');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instances(ARRAY[''0ne0000000b''])'), '{}', 'nor among many does a retired scope');
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_instance(''0ne0000000b'', ''inst-b'')'), '{}', 'a retired scope finds nothing');
 
+-- name_free
+SELECT t.put('name_rest', '{"name_key": "rests-a"}', 'a'), t.put('name_rest', '{"name_key": "rests-b"}', 'b');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), format('SELECT idscope.name_free(%L, %L)', kind, name)), ARRAY[format('(%s)', answer)],
+          format('%s %s: may a tenant have it? %s', kind, name, answer))
+  FROM (VALUES ('hub', 'nobodys', 't'), ('hub', 'hub-b', 'f'), ('instance', 'inst-b', 'f'), ('hub', 'inst-b', 't'), ('instance', 'hub-b', 't'), ('hub', 'rests-a', 't'), ('hub', 'rests-b', 'f')) AS n (kind, name, answer);
+DELETE FROM idscope.name_rest WHERE name_key LIKE 'rests-%';
+
 -- name_take
 SELECT t.put('name_rest', '{}', 'a', 'own'), t.put('name_rest', '{}', 'b', 'theirs');
 SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), format('SELECT idscope.name_take(''hub'', %L)', 'name-' || name)), ARRAY[format('(%s)', answer)],

@@ -96,7 +96,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
-                                      'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
+                                      'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -107,6 +107,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.certificates_of(ARRAY[''x''], true)', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instances(ARRAY[''x''])', 'idscope_api'),
         ('SELECT idscope.hub_deleted(''x'', ''x'')', 'idscope_api'),
+        ('SELECT idscope.name_free(''hub'', ''x'')', 'idscope_api'),
         ('SELECT idscope.name_take(''hub'', ''x'')', 'idscope_(api|admin)'),
         ('SELECT idscope.note(''hub'', ''x'', ''{}'') WHERE false', 'idscope_(api|admin)'),
         ('SELECT idscope.in_time(9000000000000000)', 'idscope_(api|worker|admin)'),

@@ -57,9 +57,12 @@ static const struct {
     /* slashes, case, forms of the target */
     {METHOD_GET, "localhost", "//metadata/endpoints?api-version=2015-01-01", "metadata_endpoints", 0},
     {METHOD_GET, "h.hub.idscope.test", "/devices/?api-version=2021-04-12", "hub_device_list", 0},
+    {METHOD_GET, "localhost", "/subscriptions//s///resourcegroups/?api-version=2021-04-01", "group_list", 0},
+    {METHOD_PUT, "localhost", "/0ne000000AA/registrations//register?api-version=2019-03-31", 0, "NOT_FOUND"},
+    {METHOD_GET, "h.hub.idscope.test", "/devices//d1?api-version=2021-04-12", 0, "NOT_FOUND"},
     {METHOD_GET, "localhost", "/SUBSCRIPTIONS/s/RESOURCEgroups?api-version=2021-04-01", "group_list", 0},
     {METHOD_GET, "localhost", "http://localhost/subscriptions?api-version=2021-04-01", "subscription_list", 0},
-    {METHOD_GET, "localhost", "/subscriptions//resourcegroups?api-version=2021-04-01", 0, "NOT_FOUND"},
+    {METHOD_GET, "localhost", "/subscriptions//resourcegroups?api-version=2021-04-01", "subscription_get", 0},
     {METHOD_GET, "localhost", "/", 0, "NOT_FOUND"},
     {METHOD_GET, "localhost", "*", 0, "NOT_FOUND"},
     {METHOD_GET, "localhost", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14", 0, "NOT_FOUND"},

@@ -129,8 +129,8 @@ describe('management: who may ask', { concurrency: 4 }, () => {
 
   test('an unknown address is 404, a method that an address does not have is 405 with Allow', async () => {
     refusedArm(await idscope.arm('GET', `${path()}/nothing/here`), 404, 'ResourceNotFound');
-    const wrong = refusedArm(await idscope.arm('PATCH', idscope.groupPath('any'), { body: {} }), 405, 'MethodNotAllowed');
-    assert.deepEqual(wrong.headers.allow.split(/, */).sort(), ['DELETE', 'GET', 'HEAD', 'PUT']);
+    const wrong = refusedArm(await idscope.arm('POST', idscope.groupPath('any'), { body: {} }), 405, 'MethodNotAllowed');
+    assert.deepEqual(wrong.headers.allow.split(/, */).sort(), ['DELETE', 'GET', 'HEAD', 'PATCH', 'PUT']);
   });
 
   test('every answer carries the ids of the request; the client gets its own back when it asks', async () => {
@@ -312,6 +312,86 @@ describe('management: hubs', { concurrency: 4 }, () => {
     await until('the new keys to be known', async () => (await idscope.hub(next, 'GET', '/devices/left')).status === 404, { timeoutMs: 15000 });
     assert.equal((await idscope.registry(next)).size, 0);
     assert.equal((await idscope.hub(hub, 'GET', '/devices/left')).status, 401, 'the old key opens nothing');
+  });
+});
+
+// What hubs and instances have alike.
+describe('management: services', { concurrency: 4 }, () => {
+  const group = fresh('services');
+  before(() => idscope.createGroup(group));
+  after(() => idscope.deleteGroup(group));
+  const kinds = [['hub', (name) => idscope.hubPath(group, name), 'checkNameAvailability'], ['instance', (name) => idscope.instancePath(group, name), 'checkProvisioningServiceNameAvailability']];
+  const check = async (word, name) => expect('check', await idscope.arm('POST', `/subscriptions/${idscope.subscription}/providers/microsoft.devices/${word}`, { body: { Name: name } }), 200);
+  const noted = async (kind, key) => (await stack.sql(`SELECT detail ->> 'change' || ' ' || operation FROM idscope.audit_event WHERE kind = '${kind}' AND key = '${key}' ORDER BY id`)).split('\n');
+
+  for (const [kind, at, word] of kinds) {
+    test(`the name of a new ${kind}: free, taken, resting for its tenant, or against the rules, which is no refusal`, async () => {
+      const name = fresh('Name');
+      assert.deepEqual(await check(word, name), { nameAvailable: true });
+      expect('put', await idscope.arm('PUT', at(name), { body: hubBody() }), 201);
+      const taken = await check(word, name.toUpperCase());
+      assert.deepEqual([taken.nameAvailable, taken.reason], [false, 'AlreadyExists']);
+      assert.match(taken.message, /is taken/);
+      assert.deepEqual(await check(kinds.find(([other]) => other !== kind)[2], name), { nameAvailable: true }, 'hubs and instances have names of their own');
+      assert.equal((await idscope.arm('DELETE', at(name))).status, 204);
+      assert.deepEqual(await check(word, name), { nameAvailable: true }, 'its tenant may take it again');
+      for (const bad of ['ab', '-abc', '12345', 'dps', 'a_b', '']) {
+        const { nameAvailable, reason, message } = await check(word, bad);
+        assert.deepEqual([nameAvailable, reason], [false, 'Invalid'], bad);
+        assert.match(message, /must have 3 to 50|is reserved/);
+      }
+      refusedArm(await idscope.arm('POST', `/subscriptions/${idscope.subscription}/providers/Microsoft.Devices/${word}`, { body: {} }), 400, 'InvalidRequestContent', /name/);
+    });
+
+    test(`PATCH replaces the tags of a ${kind}, and nothing else; it has a new etag and an event`, async () => {
+      const name = fresh('tagged');
+      const before_ = expect('put', await idscope.arm('PUT', at(name), { body: hubBody({ tags: { a: '1', b: '2' }, properties: { comments: 'kept' } }) }), 201);
+      const patch = (body, headers) => idscope.arm('PATCH', at(name), { body, headers });
+      const now = expect('patch', await patch({ tags: { c: '3' }, location: 'elsewhere', properties: { comments: 'ignored' } }), 200);
+      assert.deepEqual(now, { ...before_, tags: { c: '3' }, etag: now.etag });
+      assert.notEqual(now.etag, before_.etag);
+      refusedArm(await patch({ tags: {} }, { 'If-Match': before_.etag }), 412, 'PreconditionFailed');
+      assert.deepEqual(expect('none', await patch({}), 200), now, 'without tags nothing changes');
+      assert.deepEqual(expect('all gone', await patch({ tags: {} }, { 'If-Match': `"${now.etag}"` }), 200).tags, {});
+      const key = kind === 'hub' ? name : before_.properties.idScope.toLowerCase();
+      assert.deepEqual(await noted(kind, key), [`created ${kind}_put`, `updated ${kind}_patch`, `updated ${kind}_patch`]);
+    });
+
+    test(`the SKUs of a ${kind} that is there`, async () => {
+      const name = fresh('sku');
+      expect('put', await idscope.arm('PUT', at(name), { body: hubBody() }), 201);
+      const { value } = expect('skus', await idscope.arm('GET', `${at(name)}/skus`), 200);
+      assert.deepEqual(kind === 'hub' ? value.map((one) => one.sku.name) : value, kind === 'hub' ? ['F1', 'S1', 'S2', 'S3', 'B1', 'B2', 'B3'] : [{ name: 'S1' }]);
+      refusedArm(await idscope.arm('GET', `${at(fresh('none'))}/skus`), 404, 'ResourceNotFound');
+    });
+
+    test(`If-None-Match: * makes a ${kind} that is not there and changes none that is; odd forms of If-Match`, async () => {
+      const name = fresh('once');
+      const put = (headers) => idscope.arm('PUT', at(name), { body: hubBody(), headers });
+      const { etag } = expect('make', await put({ 'If-None-Match': '*' }), 201);
+      refusedArm(await put({ 'If-None-Match': '*' }), 412, 'PreconditionFailed', /If-None-Match/);
+      assert.equal(expect('get', await idscope.arm('GET', at(name)), 200).etag, etag);
+      for (const match of ['', ' ', "{'IF-MATCH': None}", '*', '"*"']) expect(`If-Match: ${match}`, await put({ 'If-Match': match }), 200);
+    });
+
+    test(`a path with empty segments is that without them, for a ${kind}`, async () => {
+      const name = fresh('empty');
+      expect('put', await idscope.arm('PUT', at(name), { body: hubBody() }), 201);
+      const odd = at(name).replace('/providers/', '//providers/').replace('Microsoft.Devices/', 'Microsoft.Devices//');
+      assert.equal(expect('get', await idscope.arm('GET', odd), 200).name, name);
+    });
+  }
+
+  test('PATCH replaces the tags of a group', async () => {
+    const name = fresh('group');
+    await idscope.createGroup(name);
+    const patch = (body) => idscope.arm('PATCH', idscope.groupPath(name), { body });
+    const now = expect('patch', await patch({ tags: { a: '1' } }), 200);
+    assert.deepEqual([now.name, now.location, now.tags], [name, 'westeurope', { a: '1' }]);
+    assert.deepEqual(expect('nothing', await patch({}), 200), now);
+    assert.deepEqual(expect('replaced', await patch({ tags: { b: '2' } }), 200).tags, { b: '2' });
+    assert.deepEqual(await noted('resourceGroup', `${idscope.subscription}/${name}`), ['created group_put', 'updated group_patch', 'updated group_patch']);
+    await idscope.deleteGroup(name);
   });
 });
 

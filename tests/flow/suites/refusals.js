@@ -95,6 +95,7 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   };
   const badBodies = (at, { version, bodies }) => ['{', '[]', '{"location":1}', ...bodies].map((body) => [400, () => idscope.arm('PUT', at(), { body, version })]);
 
+  const badTags = ['{', '[]', '', { tags: 1 }, { tags: { a: 1 } }, { tags: { a: 'x'.repeat(257) } }];
   const groupAt = () => idscope.groupPath(made.group);
   refuses('group_put', () => [
     ...management(groupAt, { method: 'PUT', good: { location: 'westeurope', tags: { a: 'b' } }, version: VERSION.group }),
@@ -104,6 +105,12 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [413, () => idscope.arm('PUT', groupAt(), { body: huge(70000), version: VERSION.group })],
     [400, () => idscope.arm('PUT', groupAt(), { ...text, version: VERSION.group })],
   ]);
+  refuses('group_patch', () => [
+    ...management(groupAt, { method: 'PATCH', good: { tags: { a: 'b' } }, version: VERSION.group }),
+    ...badTags.map((body) => [400, () => idscope.arm('PATCH', groupAt(), { body, version: VERSION.group })]),
+    [404, () => idscope.arm('PATCH', idscope.groupPath(fresh('none')), { body: { tags: {} }, version: VERSION.group })],
+    [413, () => idscope.arm('PATCH', groupAt(), { body: huge(70000), version: VERSION.group })],
+  ]);
   refuses('group_delete', () => [
     ...management(groupAt, { method: 'DELETE', version: VERSION.group }),
     [404, () => idscope.arm('DELETE', idscope.groupPath(fresh('none')), { version: VERSION.group })],
@@ -111,6 +118,14 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
 
   const hubAt = () => idscope.hubPath(made.group, made.hubs[0].name);
   const otherGroup = (at) => at().replace(made.group, fresh('none'));
+  const tagged = (at) => [
+    ...management(at, { method: 'PATCH', good: { tags: { a: 'b' } } }),
+    ...badTags.map((body) => [400, () => idscope.arm('PATCH', at(), { body })]),
+    [404, () => idscope.arm('PATCH', otherGroup(at), { body: { tags: {} } })],
+    [404, () => idscope.arm('PATCH', `${at()}x`, { body: { tags: {} }, headers: { 'If-Match': '*' } })],
+    [412, () => idscope.arm('PATCH', at(), { body: { tags: {} }, headers: { 'If-Match': '"stale"' } })],
+    [413, () => idscope.arm('PATCH', at(), { body: huge(70000) })],
+  ];
   refuses('hub_put', () => [
     ...management(hubAt, { method: 'PUT', good: { ...hubBody, tags: { a: 'b' } } }),
     ...badBodies(hubAt, { bodies: [{ ...hubBody, sku: { name: 'X9' } }, { ...hubBody, sku: { name: 'S1', capacity: 201 } }, { ...hubBody, tags: { a: 1 } },
@@ -120,11 +135,13 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [400, () => idscope.arm('PUT', idscope.hubPath(made.group, 'localhost'), { body: hubBody })],
     [404, () => idscope.arm('PUT', otherGroup(() => idscope.hubPath(made.group, fresh('hub'))), { body: hubBody })],
     [409, () => idscope.arm('PUT', hubAt(), { body: { ...hubBody, location: 'northeurope' } })],
+    [412, () => idscope.arm('PUT', hubAt(), { body: hubBody, headers: { 'If-None-Match': '*' } })],
     [412, () => idscope.arm('PUT', hubAt(), { body: { ...hubBody, tags: { a: 'b' } }, headers: { 'If-Match': '"stale"' } })],
     [412, () => idscope.arm('PUT', idscope.hubPath(made.group, fresh('hub')), { body: hubBody, headers: { 'If-Match': '*' } })],
     [413, () => idscope.arm('PUT', hubAt(), { body: huge(300000) })],
     [400, () => idscope.arm('PUT', hubAt(), text)],
   ]);
+  refuses('hub_patch', () => tagged(hubAt));
   refuses('hub_delete', () => [
     ...management(hubAt, { method: 'DELETE' }),
     [404, () => idscope.arm('DELETE', otherGroup(hubAt))],
@@ -143,10 +160,12 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [400, () => idscope.arm('PUT', idscope.instancePath(made.group, fresh('dps')), { body: linked({ connectionString: `HostName=h.example;SharedAccessKeyName=a;SharedAccessKey=****` }) })],
     [404, () => idscope.arm('PUT', otherGroup(instanceAt), { body: hubBody })],
     [409, () => idscope.arm('PUT', instanceAt(), { body: { ...linked({ allocationWeight: 5 }), location: 'northeurope' } })],
+    [412, () => idscope.arm('PUT', instanceAt(), { body: hubBody, headers: { 'If-None-Match': '*' } })],
     [412, () => idscope.arm('PUT', instanceAt(), { body: linked({ allocationWeight: 5 }), headers: { 'If-Match': '"stale"' } })],
     [413, () => idscope.arm('PUT', instanceAt(), { body: huge(300000) })],
     [400, () => idscope.arm('PUT', instanceAt(), text)],
   ]);
+  refuses('instance_patch', () => tagged(instanceAt));
   refuses('instance_delete', () => [
     ...management(instanceAt, { method: 'DELETE' }),
     [404, () => idscope.arm('DELETE', otherGroup(instanceAt))],
@@ -167,6 +186,7 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [400, () => idscope.arm('PUT', certificateAt('a%20b'), { body: { certificate: root.cert } })],
     [400, () => idscope.arm('PUT', certificateAt('x'.repeat(257)), { body: { certificate: root.cert } })],
     [404, () => idscope.arm('PUT', otherGroup(certificateAt), { body: { certificate: root.cert } })],
+    [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert }, headers: { 'If-None-Match': '*' } })],
     [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert, isVerified: true }, headers: { 'If-Match': 'stale' } })],
     [413, () => idscope.arm('PUT', certificateAt(), { body: huge(70000) })],
   ]);
@@ -388,7 +408,7 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   refuses('token', () => ['client_secret', 'client_id', 'grant_type', 'scope'].map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
 
   test('the list of writes is whole', () => {
-    const readers = ['hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'enrollment_group_attestation', 'enrollment_group_query', 'hub_twin_query', 'registration_status', 'registration_query', 'registration_query_all'];
+    const readers = ['hub_name_check', 'instance_name_check', 'hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'enrollment_group_attestation', 'enrollment_group_query', 'hub_twin_query', 'registration_status', 'registration_query', 'registration_query_all'];
     const lines = fs.readFileSync(path.join(__dirname, '../../../api/openapi.yaml'), 'utf8').split('\n');
     const writes = lines.flatMap((line, i) => {
       const id = /^ {6}operationId: (\S+)/.exec(line);

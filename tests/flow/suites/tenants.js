@@ -31,7 +31,9 @@ describe('tenants', () => {
       const hub = `${group}/providers/Microsoft.Devices/IotHubs/${made.hubs[0].name}`;
       const instance = `${group}/providers/Microsoft.Devices/provisioningServices/${made.instance.name}`;
       const sub = `/subscriptions/${subscription}`;
-      return [['GET', sub], ['GET', `${sub}/resourcegroups`], ['PUT', group, { location: 'westeurope' }], ['GET', group], ['HEAD', group], ['DELETE', group],
+      return [['GET', sub], ['GET', `${sub}/resourcegroups`], ['PUT', group, { location: 'westeurope' }], ['GET', group], ['HEAD', group], ['PATCH', group, { tags: {} }], ['DELETE', group],
+        ['POST', `${sub}/providers/Microsoft.Devices/checkNameAvailability`, { name: made.hubs[0].name }], ['POST', `${sub}/providers/Microsoft.Devices/checkProvisioningServiceNameAvailability`, { name: 'x' }],
+        ...[hub, instance].flatMap((one) => [['PATCH', one, { tags: {} }], ['GET', `${one}/skus`]]),
         ['GET', `${sub}/providers/Microsoft.Devices/IotHubs`], ['GET', `${group}/providers/Microsoft.Devices/IotHubs`], ['PUT', hub, body], ['GET', hub], ['POST', `${hub}/listkeys`], ['POST', `${hub}/IotHubKeys/iothubowner/listkeys`], ['DELETE', hub],
         ['GET', `${sub}/providers/Microsoft.Devices/provisioningServices`], ['GET', `${group}/providers/Microsoft.Devices/provisioningServices`], ['PUT', instance, body], ['GET', instance], ['POST', `${instance}/listkeys`], ['POST', `${instance}/keys/provisioningserviceowner/listkeys`],
         ['GET', `${instance}/linkedHubs`], ['GET', `${instance}/linkedHubs/${made.hubs[0].host}`], ['DELETE', instance]];
@@ -56,6 +58,11 @@ describe('tenants', () => {
       const { text } = refusedArm(await other.arm('PUT', path, { body }), 409, 'NameNotAvailable');
       for (const word of [made.group, idscope.subscription, idscope.env.IDSCOPE_TENANT_ID]) assert.ok(!text.includes(word));
       refusedArm(await other.arm('GET', path), 404, 'ResourceNotFound');
+    }
+    for (const [word, name] of [['checkNameAvailability', made.hubs[0].name], ['checkProvisioningServiceNameAvailability', made.instance.name]]) {
+      const { reason, message } = expect('check', await other.arm('POST', `/subscriptions/${other.subscription}/providers/Microsoft.Devices/${word}`, { body: { name } }), 200);
+      assert.equal(reason, 'AlreadyExists');
+      for (const secret of [made.group, idscope.subscription, idscope.env.IDSCOPE_TENANT_ID]) assert.ok(!message.includes(secret));
     }
     await other.deleteGroup(group);
   });

@@ -43,6 +43,8 @@ clang-tidy-14                             clang-tidy-14
 clang-format-14                           clang-format-14
 cppcheck                                  cppcheck
 swtpm                                     swtpm
+azure-cli                                 file:/usr/bin/az
+python3-azure                             file:/usr/lib/python3/dist-packages/azure/mgmt/iothubprovisioningservices/__init__.py
 gcovr                                     gcovr
 shellcheck                                shellcheck
 '

@@ -1,0 +1,250 @@
+// az.js: the stock Azure command line of Debian (/usr/bin/az), unmodified, against the running deployment behind its edge.
+//
+// Responsible for: a folder of its own as HOME and AZURE_CONFIG_DIR, so that nobody's az is touched; what each command prints, and the proof that none
+// of them waited for anything. Commands that do not depend on each other run side by side: each is a second or two of Python.
+// Must never stand in for az: what it sends and reads is its own.
+'use strict';
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { execFile } = require('node:child_process');
+const { describe, test, before, after } = require('node:test');
+const { assert, idscope, each, fresh, until, work } = require('../kit');
+const { make } = require('../../lib/certificates');
+
+const AZ = '/usr/bin/az';
+const BASE = 'https://localhost';
+const SIDE_BY_SIDE = 2;
+
+// One user of az: his folder, and his commands.
+class User {
+  constructor() {
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'idscope-az.'));
+    this.env = { PATH: process.env.PATH, HOME: this.folder, AZURE_CONFIG_DIR: this.folder, AZURE_CORE_COLLECT_TELEMETRY: 'no', REQUESTS_CA_BUNDLE: path.join(work, 'ca.pem'), LC_ALL: 'C.UTF-8' };
+    this.spent = [];
+  }
+
+  file(name, text) {
+    const at = path.join(this.folder, name);
+    fs.writeFileSync(at, text);
+    return at;
+  }
+
+  // Gives {code, out, err, ms} of `az WORDS…`; a word that is an array is its words.
+  run(...words) {
+    const args = words.flatMap((word) => (Array.isArray(word) ? word : word.split(' ')));
+    const begun = Date.now();
+    return new Promise((resolve) => {
+      execFile(AZ, args, { env: this.env, maxBuffer: 1 << 26 }, (error, out, err) => {
+        const ms = Date.now() - begun;
+        this.spent.push({ args, ms });
+        resolve({ code: error ? error.code : 0, out, err, ms });
+      });
+    });
+  }
+
+  // What a command prints that succeeds: JSON, or nothing.
+  async az(...words) {
+    const { code, out, err } = await this.run(...words);
+    assert.equal(code, 0, `az ${words.flat().join(' ')}: ${err}`);
+    return out.trim() ? JSON.parse(out) : undefined;
+  }
+
+  // What it says that fails.
+  async fails(code, ...words) {
+    const answer = await this.run(...words);
+    assert.equal(answer.code, code, `az ${words.flat().join(' ')}: ${answer.out}${answer.err}`);
+    return answer.err;
+  }
+
+  end() {
+    fs.rmSync(this.folder, { recursive: true });
+  }
+}
+
+const signIn = ({ IDSCOPE_CLIENT_ID: id, IDSCOPE_CLIENT_SECRET: secret, IDSCOPE_TENANT_ID: tenant }, more = {}) => ['login', '--service-principal', '-u', id, '-p', more.secret || secret, '--tenant', tenant];
+// "METHOD address" of each request that a command made, out of what it says with --debug.
+const requests = (err) => [...err.matchAll(/Request URL: '([^'?]*)[^]*?Request method: '(\w+)'/g)].map(([, url, method]) => `${method} ${decodeURIComponent(new URL(url).pathname)}`);
+
+describe('az: the stock command line', () => {
+  const user = new User();
+  const az = (...words) => user.az(...words);
+  const side = (...commands) => each(commands, SIDE_BY_SIDE, (words) => az(...[words].flat()));
+  const group = fresh('az');
+  const [hub, other] = [fresh('hub'), fresh('hub')];
+  const [dps, second] = [fresh('dps'), fresh('dps')];
+  const G = ['-g', group];
+  const made = {};
+
+  before(async () => {
+    await az('version');
+    await az('cloud register -n local --endpoint-resource-manager', BASE);
+    await az('cloud set -n local');
+    await az(signIn(idscope.env));
+    await az('group create -l westus', G);
+    const create = (word, name) => user.run(`iot ${word} create --debug -n`, name, G).then((answer) => { made[name] = { ...answer, word }; });
+    await Promise.all([create('hub', hub), create('dps', dps), create('hub', other), create('dps', second)]);
+  });
+  after(() => {
+    const ms = user.spent.map((one) => one.ms).sort((a, b) => a - b);
+    console.log(`az ${made.version}: ${ms.length} commands, ${user.spent[0].ms} ms for its version alone, half of them within ${ms[ms.length >> 1]} ms`);
+    user.end();
+  });
+
+  test('hubs and instances are made at once: az asks whether the name is free, writes, and waits for nothing', async () => {
+    for (const [name, { code, out, err, word }] of Object.entries(made)) {
+      assert.equal(code, 0, err);
+      const json = JSON.parse(out);
+      assert.deepEqual([json.name, json.location, json.resourcegroup, json.properties.provisioningState], [name, 'westus', group, 'Succeeded']);
+      const asked = requests(err);
+      assert.equal(asked.filter((one) => one.startsWith('PUT ')).length, 1, asked.join('\n'));
+      assert.match(asked.at(-1), new RegExp(`^PUT .*/${name}$`), asked.join('\n'));
+      if (word === 'dps') assert.ok(asked.some((one) => /^POST .*\/checkProvisioningServiceNameAvailability$/.test(one)), asked.join('\n'));
+    }
+    made.version = (await az('version'))['azure-cli'];
+  });
+
+  describe('side by side', { concurrency: SIDE_BY_SIDE }, () => {
+    test('a cloud is known by its endpoints alone, too; who signs in with a wrong secret is told so', async () => {
+      const another = new User();
+      try {
+        const endpoints = { resourceManager: BASE, activeDirectory: `${BASE}/adfs`, activeDirectoryResourceId: `${BASE}/`, activeDirectoryGraphResourceId: `${BASE}/` };
+        const words = ['resource-manager', 'active-directory', 'active-directory-resource-id', 'active-directory-graph-resource-id'].flatMap((name, i) => [`--endpoint-${name}`, Object.values(endpoints)[i]]);
+        await another.az('cloud register -n four', words);
+        await another.az('cloud register -n config --cloud-config', [JSON.stringify({ endpoints })]);
+        const clouds = await another.az('cloud list');
+        for (const name of ['four', 'config']) assert.equal(clouds.find((one) => one.name === name).endpoints.activeDirectory, `${BASE}/adfs`);
+        await another.az('cloud set -n four');
+        assert.match(await another.fails(1, signIn(idscope.env, { secret: 'wrong' })), /AADSTS7000215/);
+        const [account] = await another.az(signIn(idscope.env));
+        assert.equal(account.id, idscope.subscription);
+        await another.az('logout');
+        assert.match(await another.fails(1, 'group list'), /az login/);
+      } finally {
+        another.end();
+      }
+    });
+
+    test('account and groups', async () => {
+      const [account, token, groups, shown] = await side('account show', 'account get-access-token', 'group list', ['group show', G]);
+      assert.deepEqual([account.id, account.environmentName, account.user.name], [idscope.subscription, 'local', idscope.env.IDSCOPE_CLIENT_ID]);
+      assert.equal(token.tokenType, 'Bearer');
+      assert.ok(groups.some(({ name }) => name === group));
+      assert.equal(shown.location, 'westus');
+      assert.deepEqual((await az('group update --set tags.a=b', G)).tags, { a: 'b' });
+      assert.equal(await az('group exists', G), true);
+      assert.equal(await az('group exists -g', fresh('none')), false);
+    });
+
+    test('hubs are shown by name alone and in their group, listed, and give their connection string', async () => {
+      const [shown, inGroup, all, listed, string] = await side(['iot hub show -n', hub], ['iot hub show -n', hub, G], 'iot hub list', ['iot hub list', G], ['iot hub show-connection-string -n', hub]);
+      assert.deepEqual(shown, inGroup);
+      assert.deepEqual([shown.sku.name, shown.properties.hostName], ['S1', `${hub}.hub.${idscope.domain}`]);
+      for (const list of [all, listed]) assert.ok(list.some(({ name }) => name === hub));
+      assert.match(string.connectionString, new RegExp(`^HostName=${hub}\\.hub\\.${idscope.domain};SharedAccessKeyName=iothubowner;SharedAccessKey=[^*]{20,}$`));
+      assert.match(await user.fails(1, 'iot hub show -n', fresh('none'), G), /not found/i);
+      const skus = await az('iot hub list-skus -n', hub);
+      assert.ok(skus.some(({ sku, capacity }) => sku.name === 'S1' && sku.tier === 'Standard' && capacity.default === 1));
+    });
+
+    test('linked hubs: by the name of one and by connection string, changed with their keys masked, shown, unlinked', async () => {
+      const I = ['--dps-name', dps, ...G];
+      const { connectionString } = await az('iot hub show-connection-string -n', other);
+      const [linked] = await az('iot dps linked-hub create --hub-name', hub, I);
+      assert.equal(linked.name, `${hub}.hub.${idscope.domain}`);
+      assert.match(linked.connectionString, /;SharedAccessKey=\*+$/);
+      await az('iot dps linked-hub create --allocation-weight 7 --apply-allocation-policy false --connection-string', [connectionString], I);
+      const list = await az('iot dps linked-hub list', I);
+      assert.deepEqual(list.map((one) => [one.name, one.allocationWeight, one.applyAllocationPolicy]), [[`${hub}.hub.${idscope.domain}`, null, null], [`${other}.hub.${idscope.domain}`, 7, false]]);
+      await az('iot dps linked-hub update --allocation-weight 5 --linked-hub', hub, I);
+      assert.equal((await az('iot dps linked-hub show --linked-hub', hub, I)).allocationWeight, 5);
+      const valid = await until('both links to be valid with the keys that they had', async () => {
+        const links = await idscope.linkedHubs(group, dps);
+        return links.length === 2 && links.every((link) => link.properties.state === 'valid') && links;
+      }, { timeoutMs: 60000 });
+      assert.equal(valid.length, 2);
+      await az('iot dps linked-hub delete --linked-hub', hub, I);
+      const [left, ...none] = await az('iot dps linked-hub list', I);
+      assert.equal(none.length, 0);
+      assert.equal(left.name, `${other}.hub.${idscope.domain}`);
+    });
+
+    test('an instance is shown and changed; its ID scope, policy, tags and links stay what they are', async () => {
+      const idScope = JSON.parse(made[second].out).properties.idScope;
+      const [told, listed, inGroup] = await side(['iot dps show --query properties.idScope -n', second, G], 'iot dps list', ['iot dps list', G]);
+      assert.equal(told, idScope);
+      for (const list of [listed, inGroup]) assert.ok(list.some(({ name }) => name === second));
+      for (const policy of ['GeoLatency', 'Static', 'Hashed']) {
+        const changed = await az(`iot dps update --set properties.allocationPolicy=${policy} tags.policy=${policy} -n`, second, G);
+        assert.deepEqual([changed.properties.allocationPolicy, changed.properties.idScope, changed.tags], [policy, idScope, { policy }]);
+      }
+      assert.match(await user.fails(1, 'iot dps update --set properties.allocationPolicy=Best -n', second, G), /allocationPolicy/);
+      assert.match(await user.fails(1, 'iot dps create -n', second, G), /taken/);
+    });
+
+    test('policies of an instance: made with keys of its own, changed, deleted; the others keep theirs', async () => {
+      const I = ['--dps-name', dps, ...G];
+      const first = await az('iot dps policy list', I);
+      assert.deepEqual(first.map((one) => one.keyName), ['provisioningserviceowner']);
+      await az('iot dps policy create --rights EnrollmentWrite ServiceConfig --policy-name p1', I);
+      const one = await az('iot dps policy show --policy-name p1', I);
+      assert.equal(one.rights, 'ServiceConfig, EnrollmentWrite');
+      assert.match(one.primaryKey, /^[A-Za-z0-9+/]{40,}=*$/);
+      await az('iot dps policy update --rights EnrollmentRead --policy-name p1', I);
+      assert.deepEqual((await az('iot dps policy list', I)).map(({ keyName, primaryKey, rights }) => [keyName, primaryKey, rights]), [['provisioningserviceowner', first[0].primaryKey, first[0].rights], ['p1', one.primaryKey, 'EnrollmentRead']]);
+      await az('iot dps policy delete --policy-name p1', I);
+      assert.deepEqual(await az('iot dps policy list', I), first);
+    });
+
+    test('a certificate is proved: made, listed, shown, a code, a leaf that OpenSSL signs for it, verified, changed, deleted', async () => {
+      const I = ['--dps-name', second, ...G];
+      const root = make('Plant Root', { ca: true });
+      const pem = user.file('root.pem', root.cert);
+      const created = await az('iot dps certificate create -n c1 -p', pem, I);
+      assert.deepEqual([created.name, created.properties.subject, created.properties.isVerified], ['c1', 'CN=Plant Root', false]);
+      assert.equal(created.properties.certificate, root.cert, 'it comes back as it was sent');
+      const { value } = await az('iot dps certificate list', I);
+      assert.deepEqual(value, [created]);
+      const asked = await az('iot dps certificate generate-verification-code -n c1 -e', created.etag, I);
+      const proof = user.file('proof.pem', make(asked.properties.verificationCode, { by: root }).cert);
+      const wrong = user.file('wrong.pem', make('another', { by: root }).cert);
+      assert.match(await user.fails(1, 'iot dps certificate verify -n c1 -p', proof, '-e', created.etag, I), /If-Match/);
+      assert.match(await user.fails(1, 'iot dps certificate verify -n c1 -p', wrong, '-e', asked.etag, I), /CN/);
+      assert.equal((await az('iot dps certificate show -n c1', I)).properties.isVerified, false);
+      const proved = await az('iot dps certificate verify -n c1 -p', proof, '-e', asked.etag, I);
+      assert.equal(proved.properties.isVerified, true);
+      const der = user.file('root.cer', make('Another Root', { ca: true }).der);
+      const changed = await az('iot dps certificate update -n c1 --verified true -p', der, '-e', proved.etag, I);
+      assert.deepEqual([changed.properties.subject, changed.properties.isVerified], ['CN=Another Root', true]);
+      await az('iot dps certificate delete -n c1 -e', changed.etag, I);
+      assert.deepEqual((await az('iot dps certificate list', I)).value, []);
+    });
+
+    test('policies of a hub: listed, made, their keys renewed, deleted; a hub is changed and keeps its keys', async () => {
+      const H = ['--hub-name', other];
+      const first = await az('iot hub policy list', H);
+      assert.deepEqual(first.map((one) => one.keyName), ['iothubowner', 'service', 'device', 'registryRead', 'registryReadWrite']);
+      await az('iot hub policy create -n hp --permissions RegistryRead', H);
+      const one = await az('iot hub policy show -n hp', H);
+      await az('iot hub policy renew-key -n hp --renew-key primary', H);
+      const renewed = await az('iot hub policy show -n hp', H);
+      assert.notEqual(renewed.primaryKey, one.primaryKey);
+      assert.deepEqual({ ...renewed, primaryKey: '' }, { ...one, primaryKey: '' });
+      await az('iot hub policy delete -n hp', H);
+      assert.deepEqual((await az('iot hub update --set tags.a=b -n', other, G)).tags, { a: 'b' });
+      assert.deepEqual(await az('iot hub policy list', H), first);
+    });
+  });
+
+  test('what was made is deleted, the group last and with all that is in it', async () => {
+    await side(['iot dps delete -n', dps, G], ['iot hub delete -n', hub, G]);
+    assert.match(await user.fails(3, 'iot dps show -n', dps, G), /ResourceNotFound/);
+    const { code, err } = await user.run('group delete -y --debug', G);
+    assert.equal(code, 0, err);
+    assert.match(requests(err).at(-1), /^DELETE /);
+    assert.equal(await az('group exists', G), false);
+    assert.match(await user.fails(3, 'iot dps show -n', second, G), /ResourceGroupNotFound/);
+    await az('logout');
+  });
+});

@@ -208,7 +208,7 @@ enum hub_device_status { HUB_DEVICE_ABSENT, HUB_DEVICE_ENABLED, HUB_DEVICE_DISAB
 extern const char *const hub_device_status_words[]; /* enabled disabled */
 enum hub_auth_type { HUB_AUTH_ABSENT, HUB_AUTH_SAS, HUB_AUTH_SELF_SIGNED, HUB_AUTH_CA, HUB_AUTH_NONE };
 extern const char *const import_kind_words[];   /* enrollment enrollmentGroup registration */
-extern const char *const import_state_words[];  /* receiving running succeeded failed cancelled */
+extern const char *const import_state_words[];  /* receiving running writing succeeded failed cancelled */
 extern const char *const hub_auth_type_words[]; /* sas selfSigned certificateAuthority none */
 struct thumbprints {
     struct str primary, secondary;

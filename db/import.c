@@ -6,6 +6,8 @@
 DB_ROW(import_begun, struct import_begun, COL(live), COL(begun));
 DB_VALUE(import_alive, bool, alive);
 DB_VALUE(import_step, int64_t, next_ms);
+DB_ROW(import_bite, struct import_bite, COL(looked), COL(refused), COL_AS(to.key, "to_key"),
+       COL_AS(to.line, "to_line"));
 DB_ROW(import, struct import, COL(import_id), COL_WORD(kind, import_kind_words), COL(whole), COL(dry),
        COL_WORD(state, import_state_words), COL(received), COL(looked), COL(written), COL(refused), COL(message),
        COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"));
@@ -21,6 +23,9 @@ DB_PARAMS(staged_registration, struct import_row, STAGED_COLS, COL(key), COL(sta
           COL_TIME(state.updated_us, "updated_at"));
 DB_PARAMS(wish, struct import_wish, COL(at.id_scope), COL(scope_version), COL(at.import_id),
           COL_WORD(kind, import_kind_words), COL(whole), COL(dry));
+
+DB_PARAMS(move, struct import_move, COL(id_scope), COL(subject), COL(fence), COL_WORD(state, import_state_words),
+          COL(written), COL(next_ms));
 
 err_t db_import_begin(struct db *db, struct arena *a, const struct import_wish *wish, struct import_begun *ret)
 {
@@ -99,7 +104,21 @@ err_t db_import_step(struct db *db, struct arena *a, const struct import_step *s
 {
     return db_one(db, a,
                   DB_CALL(SQL_IMPORT_STEP, db_text(step->id_scope), db_text(step->subject), db_i32(step->at_most),
-                          db_i32(IMPORT_WHOLE_MOST), db_i64(GROUPS_MOST), db_i64(IMPORT_ERRORS_MOST),
-                          db_i64(step->body_ms), db_i64(step->keep_ms)),
+                          db_i64(GROUPS_MOST), db_i64(IMPORT_ERRORS_MOST), db_i64(step->body_ms), db_i64(step->keep_ms),
+                          db_i64(step->settle_ms)),
                   DB_ONCE, ret_next_ms, sizeof *ret_next_ms);
+}
+
+err_t db_import_write(struct db *db, struct arena *a, const struct import_step *step, const struct import_place *behind,
+                      struct import_bite *ret)
+{
+    return db_one(db, a,
+                  DB_CALL(SQL_IMPORT_WRITE, db_text(step->id_scope), db_text(step->subject), db_text(behind->key),
+                          db_i64(behind->line), db_i32(step->at_most), db_i64(GROUPS_MOST)),
+                  DB_ONCE, ret, sizeof *ret);
+}
+
+err_t db_import_move(struct db *db, struct arena *a, const struct import_move *move, bool *ret_held)
+{
+    return db_one(db, a, DB_CALL(SQL_IMPORT_MOVE, DB_MEMBERS(move, move)), DB_ONCE, ret_held, sizeof *ret_held);
 }

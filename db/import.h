@@ -9,6 +9,7 @@ enum import_state {
     IMPORT_STATE_ABSENT,
     IMPORT_RECEIVING,
     IMPORT_RUNNING,
+    IMPORT_WRITING, /* as a whole */
     IMPORT_SUCCEEDED,
     IMPORT_FAILED,
     IMPORT_CANCELLED
@@ -76,16 +77,42 @@ err_t db_import_find(struct db *db, struct arena *a, const struct import_key *at
 /* The first ones, by line. */
 err_t db_import_errors(struct db *db, struct arena *a, const struct import_key *at, struct import_error **ret,
                        size_t *ret_count);
-/* False: it had ended. */
+/* False: it has ended, or is just being written as a whole. */
 err_t db_import_cancel(struct db *db, struct arena *a, const struct import_key *at, bool *ret_cancelled);
 
-/* For the worker: one bounded step of the import that a job names. *ret_next_ms: when the next is due; negative: it is
- * gone. */
+/* --- for the worker ----------------------------------------------------------------------------------------------- */
+
+/* One bounded step of the import that a job names. */
 struct import_step {
     struct str id_scope, subject;
     int at_most;
     int64_t body_ms, keep_ms;
+    int64_t settle_ms; /* between the last look at a list that is all or nothing and its being written */
 };
+/* *ret_next_ms: when the next is due, or one of these. */
+enum { IMPORT_IS_GONE = -1, IMPORT_IS_TO_BE_WRITTEN = -2 };
 err_t db_import_step(struct db *db, struct arena *a, const struct import_step *step, int64_t *ret_next_ms);
+
+/* The next rows of one that is written as a whole: within the one transaction in which all are. */
+struct import_place {
+    struct str key; /* the last of them, and its line; at first "" and 0 */
+    int64_t line;
+};
+struct import_bite {
+    int64_t looked, refused;
+    struct import_place to;
+};
+err_t db_import_write(struct db *db, struct arena *a, const struct import_step *step, const struct import_place *behind,
+                      struct import_bite *ret);
+
+/* Of one that is written as a whole: its job, whose lease is next_ms from now on; what its state is or becomes, and how
+ * many rows are written. *ret_held false: it, its instance or the lease is gone, and nothing is changed. */
+struct import_move {
+    struct str id_scope, subject;
+    int64_t fence;
+    int state; /* enum import_state */
+    int64_t written, next_ms;
+};
+err_t db_import_move(struct db *db, struct arena *a, const struct import_move *move, bool *ret_held);
 
 #endif

@@ -2,6 +2,11 @@
  * forget one. */
 #include "db/enrollment.h"
 
+enum {
+#define WAIT(name, ms, sentence) WAIT_##name##_MS = (ms),
+#include "core/jobs.def"
+};
+
 DB_ROW(registration, struct registration_row, REGISTRATION_COLS(, ""));
 DB_ROW(registration_outcome, struct registration_outcome, COL(live), COL(gone));
 DB_PARAMS(block, struct registration_block, COL(blocked), COL(registration_id), COL(keys_sealed));
@@ -60,10 +65,15 @@ err_t db_registration_member(struct db *db, struct arena *a, struct str id_scope
 err_t db_registration_block(struct db *db, struct arena *a, const struct registration_guard *g,
                             const struct registration_block *b, struct block_outcome *ret)
 {
-    return db_one(db, a,
-                  DB_CALL(SQL_REGISTRATION_BLOCK, db_text(g->id_scope), db_i64(g->scope_version),
-                          db_text(g->registration_key), DB_MEMBERS(block, b)),
-                  DB_ONCE, ret, sizeof *ret);
+    const struct db_call calls[] = {
+        DB_CALL(SQL_ENROLLMENT_TURN, db_text(g->id_scope), db_i64(WAIT_import_turn_MS)),
+        DB_CALL(SQL_REGISTRATION_BLOCK, db_text(g->id_scope), db_i64(g->scope_version), db_text(g->registration_key),
+                DB_MEMBERS(block, b)),
+    };
+    const size_t without = b->keys_sealed.p ? 0 : 1; /* who adds no enrollment waits for no import */
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    TRY(db_run(db, a, calls + without, 2 - without, DB_ONCE, r.of));
+    return rows_first(r.of[1 - without], a, ret, sizeof *ret) ? NULL : E(NO_ROW);
 }
 
 err_t db_registration_input(struct db *db, struct arena *a, struct str id_scope, struct str registration_key,

@@ -210,7 +210,7 @@ static err_t reply_status(struct call *r, int status, const struct transfer_kind
                                  .errors = shown_errors(r->arena, errors, count),
                                  .created_us = i.created_us,
                                  .updated_us = i.updated_us};
-    if (i.state == IMPORT_RECEIVING || i.state == IMPORT_RUNNING)
+    if (i.state == IMPORT_RECEIVING || i.state == IMPORT_RUNNING || i.state == IMPORT_WRITING)
         call_retry_after(r, RETRY_AFTER_S);
     return reply_import(r, status, &shown);
 }
@@ -238,7 +238,8 @@ err_t transfer_import_cancel(struct call *r, const struct transfer_kind *kind)
     if (!found || i.kind != kind->kind)
         return E(IMPORT_NOT_FOUND);
     TRY(db_import_cancel(r->db, r->arena, &at, &cancelled));
-    return cancelled ? call_reply_empty(r, 204) : call_fail(r, E(CONFLICT), "The import has ended.");
+    return cancelled ? call_reply_empty(r, 204)
+                     : call_fail(r, E(CONFLICT), "The import has ended, or is being written as a whole.");
 }
 
 /* --- one piece ---------------------------------------------------------------------------------------------------- */

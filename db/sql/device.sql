@@ -78,7 +78,7 @@ SELECT u.n, g.registration_key AS group_key,
 -- their versions, the registration by its operation and revision ($8 = 0: there was none). Rows that became `assigning`
 -- get their job in the same statement. Answers the rows that were written; a row that is missing lost against a change
 -- and is to be looked up again. Updates come before inserts, both in the order of keys, so that two batches never wait
--- for each other in a ring. A device that shows another certificate while it is assigned starts over, by the same target:
+-- for each other in a ring. A device of which an import that is just being written tells is not inserted: it would wait to the end of that. A device that shows another certificate while it is assigned starts over, by the same target:
 -- its identity may stand there. What the hub holds is then no longer what it is to hold.
 -- name: register_write -> register_written
 WITH live AS MATERIALIZED (
@@ -124,6 +124,14 @@ WITH live AS MATERIALIZED (
                u.enrollment_group, u.derived_from, u.evidence, u.moment, u.moment, u.moment
           FROM live u
          WHERE u.old_revision = 0
+           AND (SELECT true
+                  FROM idscope.import i
+                 CROSS JOIN LATERAL (
+                        SELECT 1 FROM idscope.import_registration
+                         WHERE id_scope = i.id_scope AND import_id = i.import_id AND registration_key = u.registration_key
+                         LIMIT 1) listed
+                 WHERE i.id_scope = u.id_scope AND i.state = 'writing'
+                 LIMIT 1) IS NULL
             ON CONFLICT (id_scope, registration_key) DO NOTHING
         RETURNING id_scope, registration_key, status, created_at
 ), written AS (

@@ -11,9 +11,10 @@ SELECT * FROM idscope.enrollment_shown WHERE id_scope = $1 AND of_group = $3 AND
 SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
   FROM (SELECT DISTINCT name FROM unnest($2::text[]) AS u (name) ORDER BY name) n;
 
--- What an import writes at once, single writes wait for, $2 milliseconds at most, and go before it in turn: to be taken before the names.
+-- What an import writes at once, single writes wait for, $2 milliseconds at most, and go before it in turn: to be taken before the names. For a list that is
+-- all or nothing they do not wait, since that may take minutes in which they would keep the callers of other tenants waiting.
 -- name: enrollment_turn
-SELECT set_config('lock_timeout', $2::bigint::text, true), pg_advisory_xact_lock_shared(hashtextextended($1::text || '/', 0)), set_config('lock_timeout', '0', true);
+SELECT set_config('lock_timeout', CASE WHEN EXISTS (SELECT 1 FROM idscope.import WHERE id_scope = $1 AND state = 'writing') THEN '1' ELSE $2::bigint::text END, true), pg_advisory_xact_lock_shared(hashtextextended($1::text || '/', 0)), set_config('lock_timeout', '0', true);
 
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,

@@ -1,6 +1,14 @@
 -- import_step.sql: the worker's part of an import.
 
 -- name: import_step -> import_step
--- $1 ID scope, $2 import as the job names it, $3 rows of a step, $4 of one that is all or nothing, $5 groups that an instance may have, $6 errors that are
--- kept, $7 milliseconds after which a body that does not go on is over, $8 for which an import that has ended is kept.
+-- $1 ID scope, $2 import as the job names it, $3 rows of a step, $4 groups that an instance may have, $5 errors that are kept, $6 milliseconds after which
+-- a body that does not go on is over, $7 for which an import that has ended is kept, $8 between the last look at a list that is all or nothing and its being written.
 SELECT idscope.import_step($1, $2::text::uuid, $3, $4, $5, $6, $7, $8) AS next_ms;
+
+-- name: import_write -> import_bite
+-- $1 ID scope, $2 import as the job names it, $3 and $4 the key and the line behind which the rows stand, $5 how many, $6 groups that an instance may have.
+SELECT looked, refused, to_key, to_line FROM idscope.import_write($1, $2::text::uuid, $3, $4, $5, $6);
+
+-- name: import_move -> import_alive
+-- $1 ID scope, $2 import as the job names it, $3 fence of its job, $4 state, $5 rows that are written, $6 milliseconds until its job is due.
+SELECT idscope.import_move($1, $2::text::uuid, $3, $4, $5, $6) AS alive;

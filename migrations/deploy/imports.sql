@@ -11,7 +11,7 @@ CREATE TABLE idscope.import (
     kind        text COLLATE "C" NOT NULL CHECK (kind IN ('enrollment', 'enrollmentGroup', 'registration')),
     whole       boolean NOT NULL,
     dry         boolean NOT NULL,
-    state       text COLLATE "C" NOT NULL DEFAULT 'receiving' CHECK (state IN ('receiving', 'running', 'succeeded', 'failed', 'cancelled')),
+    state       text COLLATE "C" NOT NULL DEFAULT 'receiving' CHECK (state IN ('receiving', 'running', 'writing', 'succeeded', 'failed', 'cancelled')),
     received    bigint NOT NULL DEFAULT 0,
     looked      bigint NOT NULL DEFAULT 0,
     written     bigint NOT NULL DEFAULT 0,
@@ -29,10 +29,14 @@ CREATE TABLE idscope.import (
 COMMENT ON TABLE idscope.import IS 'Lists that are or were imported, and how far they have come; the job of kind import, of which each has one, takes them further and at last away';
 COMMENT ON COLUMN idscope.import.import_id IS 'The tracking id of the request that sent the list';
 COMMENT ON COLUMN idscope.import.whole IS 'All rows are written, in one transaction, or none; false: each by itself';
+COMMENT ON COLUMN idscope.import.state IS 'receiving: its body comes in; running: rows are looked at and, if each is for itself, written; writing: all were looked at and found good, and are written in one transaction';
 COMMENT ON COLUMN idscope.import.dry IS 'Rows are checked, and none is written';
 COMMENT ON COLUMN idscope.import.received IS 'Lines that held a row, good or not';
 COMMENT ON COLUMN idscope.import.looked IS 'Staged rows that were looked at, in the order of their keys; the last of them is at_key and at_line';
+COMMENT ON COLUMN idscope.import.written IS 'Rows that were written; while it is writing, those that will be there when its transaction ends';
 COMMENT ON COLUMN idscope.import.actor_id IS 'Who sent it, with actor_kind and operation: on whose behalf its rows are written (idscope.note)';
+-- Is a list of the instance just being written as a whole? Asked by single writes and by devices that register for the first time.
+CREATE INDEX import_writing ON idscope.import (id_scope) WHERE state = 'writing';
 
 CREATE TABLE idscope.import_error (
     id_scope    text COLLATE "C" NOT NULL,
@@ -135,8 +139,8 @@ REVOKE ALL ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text
 
 -- The rules of enrollment_insert, for many rows, each found by one look in an index (LIMIT 1: never by a hash of all that there is). Whose a device
 -- id is the functions say; most ids are nobody's, which costs no call. Behind the lock that single writes share, so that none of them passes by.
-CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes boolean, groups_most bigint, errors_most bigint)
-    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
+CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes boolean, groups_most bigint)
+    RETURNS TABLE (registration_key text, line bigint, registration_id text, code int, message text)
     LANGUAGE sql VOLATILE
     AS $$
     WITH bite AS MATERIALIZED (
@@ -190,34 +194,21 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                allocation_policy, iot_hubs, iot_hub_host_name, update_hub_assignment, migrate_device_data, iot_edge, etag, version, version, ca_primary, ca_secondary
           FROM judged
          WHERE writes AND message IS NULL
-         ORDER BY registration_key
-        RETURNING id_scope, of_group, registration_key),
+         ORDER BY registration_key),
          detailed AS (
         INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
         SELECT id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed
           FROM judged
-         WHERE writes AND message IS NULL AND num_nonnulls(initial_twin, optional_device_information, webhook_sealed) > 0),
-         noted AS (
-        SELECT idscope.notes(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, array_agg(id_scope || '/' || registration_key), jsonb_build_object('change', 'imported')) AS count
-          FROM inserted
-         GROUP BY of_group),
-         told AS (
-        INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
-        SELECT id_scope, import_id, line, registration_id, code, left(message, 400)
-          FROM judged
-         WHERE message IS NOT NULL
-         LIMIT greatest(0, errors_most - i.refused))
-    SELECT count(*), (SELECT coalesce(sum(count), 0)::bigint FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
-           (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
-      FROM judged
+         WHERE writes AND message IS NULL AND num_nonnulls(initial_twin, optional_device_information, webhook_sealed) > 0)
+    SELECT registration_key, line, registration_id, code, message FROM judged
     $$;
-COMMENT ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint, bigint) IS 'Looks at the next rows of an import, and writes those that are good';
-REVOKE ALL ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint) IS 'Looks at the next rows of an import, and writes those that are good: the ones without a message';
+REVOKE ALL ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint) FROM PUBLIC;
 
 -- A device that is told of here has its hub: it registers as one that was assigned by the present inputs, whose hub is to be asked (no version of
 -- its credentials is known there), from a region that nobody knows yet.
-CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writes boolean, errors_most bigint)
-    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
+CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writes boolean)
+    RETURNS TABLE (registration_key text, line bigint, registration_id text, code int, message text)
     LANGUAGE sql VOLATILE
     AS $$
     WITH bite AS MATERIALIZED (
@@ -254,38 +245,47 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
                moment, coalesce(created_at, moment), coalesce(updated_at, created_at, moment)
           FROM judged
          WHERE writes AND message IS NULL
-         ORDER BY registration_key
-        RETURNING id_scope, registration_key),
-         noted AS (
-        SELECT idscope.notes('registration', array_agg(id_scope || '/' || registration_key), jsonb_build_object('change', 'imported')) AS count FROM inserted),
-         told AS (
-        INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
-        SELECT id_scope, import_id, line, registration_id, code, left(message, 400)
-          FROM judged
-         WHERE message IS NOT NULL
-         LIMIT greatest(0, errors_most - i.refused))
-    SELECT count(*), (SELECT coalesce(sum(count), 0)::bigint FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
-           (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
-      FROM judged
+         ORDER BY registration_key)
+    SELECT registration_key, line, registration_id, code, message FROM judged
     $$;
-COMMENT ON FUNCTION idscope.import_registrations(idscope.import, int, boolean, bigint) IS 'The same of registrations: of devices that have a hub';
-REVOKE ALL ON FUNCTION idscope.import_registrations(idscope.import, int, boolean, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION idscope.import_registrations(idscope.import, int, boolean) IS 'The same of registrations: of devices that have a hub';
+REVOKE ALL ON FUNCTION idscope.import_registrations(idscope.import, int, boolean) FROM PUBLIC;
 
--- The next bite, of whatever kind.
+-- The next bite, of whatever kind: its rows are judged, written if they are to be, noted on behalf of who sent the list, and summed up.
 CREATE FUNCTION idscope.import_bite(i idscope.import, at_most int, writes boolean, groups_most bigint, errors_most bigint)
     RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
     LANGUAGE plpgsql VOLATILE
     AS $$
     BEGIN
-        IF i.kind = 'registration' THEN
-            RETURN QUERY SELECT * FROM idscope.import_registrations(i, at_most, writes, errors_most);
-        ELSE
+        PERFORM set_config('idscope.tenant', s.issued_to::text, true), set_config('idscope.actor_kind', i.actor_kind, true),
+                set_config('idscope.actor_id', i.actor_id, true), set_config('idscope.tracking_id', i.import_id::text, true),
+                set_config('idscope.operation', i.operation, true)
+           FROM idscope.scope s WHERE s.id_scope = i.id_scope;
+        IF i.kind <> 'registration' THEN
             PERFORM pg_advisory_xact_lock(hashtextextended(i.id_scope || '/', 0));
-            RETURN QUERY SELECT * FROM idscope.import_enrollments(i, at_most, writes, groups_most, errors_most);
         END IF;
+        RETURN QUERY
+        WITH judged AS MATERIALIZED (
+            SELECT * FROM idscope.import_registrations(i, at_most, writes) WHERE i.kind = 'registration'
+             UNION ALL
+            SELECT * FROM idscope.import_enrollments(i, at_most, writes, groups_most) WHERE i.kind <> 'registration'),
+             noted AS (
+            SELECT idscope.notes(CASE i.kind WHEN 'enrollmentGroup' THEN 'enrollment_group' ELSE i.kind END, array_agg(i.id_scope || '/' || registration_key),
+                                 jsonb_build_object('change', 'imported')) AS count
+              FROM judged
+             WHERE writes AND message IS NULL),
+             told AS (
+            INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
+            SELECT i.id_scope, i.import_id, line, registration_id, code, left(message, 400)
+              FROM judged
+             WHERE message IS NOT NULL
+             LIMIT greatest(0, errors_most - i.refused))
+        SELECT count(*), (SELECT count FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
+               (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
+          FROM judged;
     END
     $$;
-COMMENT ON FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint) IS 'import_enrollments or import_registrations; single writes of enrollments wait meanwhile';
+COMMENT ON FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint) IS 'Looks at the next rows of an import and writes those that are good; single writes of enrollments wait meanwhile';
 REVOKE ALL ON FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint) FROM PUBLIC;
 
 -- What an import that has ended left behind goes bite by bite; then it is kept for a while, for those who ask how it went.
@@ -314,15 +314,16 @@ CREATE FUNCTION idscope.import_clear(i idscope.import, at_most int, keep_ms bigi
 COMMENT ON FUNCTION idscope.import_clear(idscope.import, int, bigint) IS 'Deletes up to so many rows that an ended import left, at last the import; answers as import_step';
 REVOKE ALL ON FUNCTION idscope.import_clear(idscope.import, int, bigint) FROM PUBLIC;
 
--- One step of an import. The worker may ask for it and has no right on what it writes. All or nothing is a bite of all rows, looked at first
--- and written only if none was refused.
-CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, whole_most int, groups_most bigint, errors_most bigint, body_ms bigint, keep_ms bigint)
+-- One step of an import. The worker may ask for it and has no right on what it writes. All or nothing is looked at to its end, and then, if none
+-- was refused, to be written by import_write.
+CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, groups_most bigint, errors_most bigint, body_ms bigint, keep_ms bigint, settle_ms bigint)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     DECLARE
         i idscope.import;
         b record;
+        next_state text;
         moment CONSTANT timestamptz := now();
     BEGIN
         SELECT * INTO i FROM idscope.import WHERE id_scope = scope AND import_id = wanted FOR UPDATE;
@@ -336,35 +337,76 @@ CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, whole_
             UPDATE idscope.import SET state = 'failed', message = 'The body did not arrive whole.', updated_at = moment WHERE id_scope = scope AND import_id = wanted;
             RETURN 0;
         END IF;
+        IF i.state = 'writing' THEN
+            RETURN -2;
+        END IF;
         IF i.state <> 'running' THEN
             RETURN idscope.import_clear(i, at_most, keep_ms);
         END IF;
-        PERFORM set_config('idscope.tenant', s.issued_to::text, true), set_config('idscope.actor_kind', i.actor_kind, true),
-                set_config('idscope.actor_id', i.actor_id, true), set_config('idscope.tracking_id', i.import_id::text, true),
-                set_config('idscope.operation', i.operation, true)
-           FROM idscope.scope s WHERE s.id_scope = scope;
-        SELECT * INTO b FROM idscope.import_bite(i, CASE WHEN i.whole THEN whole_most ELSE at_most END, NOT i.dry AND NOT i.whole, groups_most, errors_most);
-        IF i.whole AND NOT i.dry AND b.refused = 0 AND i.refused = 0 THEN
-            SELECT * INTO b FROM idscope.import_bite(i, whole_most, true, groups_most, errors_most);
-            IF b.refused > 0 THEN
-                RAISE EXCEPTION 'what was looked at changed meanwhile' USING ERRCODE = 'serialization_failure';
-            END IF;
-        END IF;
+        SELECT * INTO b FROM idscope.import_bite(i, at_most, NOT i.dry AND NOT i.whole, groups_most, errors_most);
+        next_state := CASE WHEN b.looked > 0 THEN 'running' WHEN NOT i.whole THEN 'succeeded' WHEN i.refused > 0 THEN 'failed' WHEN i.dry THEN 'succeeded' ELSE 'writing' END;
         UPDATE idscope.import
            SET looked = i.looked + b.looked, written = i.written + b.written, refused = i.refused + b.refused,
-               at_key = coalesce(b.to_key, i.at_key), at_line = coalesce(b.to_line, i.at_line), updated_at = moment,
-               state = CASE WHEN b.looked > 0 AND NOT i.whole THEN 'running' WHEN i.whole AND i.refused + b.refused > 0 THEN 'failed' ELSE 'succeeded' END,
-               message = CASE WHEN i.whole AND i.refused + b.refused > 0 THEN 'Rows were refused, so none was written.' END
+               at_key = coalesce(b.to_key, i.at_key), at_line = coalesce(b.to_line, i.at_line), updated_at = moment, state = next_state,
+               message = CASE next_state WHEN 'failed' THEN 'Rows were refused, so none was written.' END
          WHERE id_scope = scope AND import_id = wanted;
-        RETURN 0;
+        RETURN CASE next_state WHEN 'writing' THEN settle_ms ELSE 0 END;
     END
     $$;
-COMMENT ON FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint) IS 'Takes an import one bounded step further; answers in how many milliseconds the next one is due, -1: it is gone';
-REVOKE ALL ON FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint) TO idscope_worker;
+COMMENT ON FUNCTION idscope.import_step(text, uuid, int, bigint, bigint, bigint, bigint, bigint) IS 'Takes an import one bounded step further; answers in how many milliseconds the next one is due, -1: it is gone, -2: it is to be written as a whole (import_write)';
+REVOKE ALL ON FUNCTION idscope.import_step(text, uuid, int, bigint, bigint, bigint, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_step(text, uuid, int, bigint, bigint, bigint, bigint, bigint) TO idscope_worker;
+
+-- The next rows of an import that is written as a whole, from behind a place on. The one transaction in which all are written asks for them bite by
+-- bite, so that no statement takes long; that of the worker's connection, which ends when the worker does. Judged once more, since single writes passed
+-- meanwhile: a bite in which a row is refused ends it.
+CREATE FUNCTION idscope.import_write(scope text, wanted uuid, behind_key text, behind_line bigint, at_most int, groups_most bigint)
+    RETURNS TABLE (looked bigint, refused bigint, to_key text, to_line bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        i idscope.import;
+    BEGIN
+        SELECT * INTO i FROM idscope.import WHERE id_scope = scope AND import_id = wanted AND state = 'writing';
+        i.at_key := behind_key;
+        i.at_line := behind_line;
+        RETURN QUERY SELECT b.looked, b.refused, b.to_key, b.to_line FROM idscope.import_bite(i, at_most, true, groups_most, 0) b WHERE i.id_scope IS NOT NULL;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) IS 'Writes the next rows of an import whose state is writing, and answers how many they are, how many of them may not be written, and which is the last';
+REVOKE ALL ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) TO idscope_worker;
+
+-- How far it is, told beside that transaction while it lasts, or at its end within it; and whose it is, for so long from now on. An import that is to be
+-- looked at again begins anew.
+CREATE FUNCTION idscope.import_move(scope text, wanted uuid, of_fence bigint, next_state text, rows bigint, next_ms bigint)
+    RETURNS boolean
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH clock AS (
+        SELECT clock_timestamp() AS moment, clock_timestamp() + next_ms * interval '1 millisecond' AS due_at),
+         held AS (
+        UPDATE idscope.job j
+           SET due_at = clock.due_at, attempt = 0, last_error = NULL
+          FROM clock
+         WHERE j.id_scope = scope AND j.kind = 'import' AND j.subject = wanted::text AND j.fence = of_fence
+           AND EXISTS (SELECT 1 FROM idscope.scope s WHERE s.id_scope = scope AND s.retired_at IS NULL)
+        RETURNING j.id_scope),
+         moved AS (
+        UPDATE idscope.import i
+           SET state = next_state, written = rows, updated_at = clock.moment, at_key = '', at_line = 0, looked = CASE next_state WHEN 'running' THEN 0 ELSE looked END
+          FROM clock, held h
+         WHERE i.id_scope = h.id_scope AND i.import_id = wanted AND i.state = 'writing'
+        RETURNING 1)
+    SELECT count(*) = 1 FROM moved
+    $$;
+COMMENT ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bigint) IS 'Tells of an import whose state is writing how many rows are written, which state comes next and when its job is due; false: it, its instance or its lease is gone';
+REVOKE ALL ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bigint) TO idscope_worker;
 
 GRANT SELECT, INSERT, UPDATE ON idscope.import TO idscope_api;
 GRANT SELECT, INSERT ON idscope.import_error TO idscope_api;
 GRANT INSERT ON idscope.import_enrollment, idscope.import_registration TO idscope_api;
+GRANT SELECT (id_scope, import_id, registration_key) ON idscope.import_registration TO idscope_api;
 
 COMMIT;

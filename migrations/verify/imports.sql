@@ -21,8 +21,12 @@ DO $$
 DECLARE
     wrong text;
 BEGIN
-    IF NOT has_function_privilege('idscope_worker', 'idscope.import_step(text, uuid, int, int, bigint, bigint, bigint, bigint)', 'EXECUTE') THEN
-        RAISE EXCEPTION 'idscope_worker cannot take an import further';
+    SELECT string_agg(f, ', ') INTO wrong
+      FROM unnest(ARRAY['import_step(text, uuid, int, bigint, bigint, bigint, bigint, bigint)', 'import_write(text, uuid, text, bigint, int, bigint)',
+                        'import_move(text, uuid, bigint, text, bigint, bigint)']) AS f
+     WHERE NOT has_function_privilege('idscope_worker', 'idscope.' || f, 'EXECUTE');
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'idscope_worker cannot take an import further by %', wrong;
     END IF;
     SELECT string_agg(tab || ' ' || privilege, ', ') INTO wrong
       FROM unnest(ARRAY['import', 'import_error', 'import_enrollment', 'import_registration']) AS tab,

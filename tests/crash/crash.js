@@ -79,7 +79,7 @@ class Crash {
 
   // Half of the kills at random moments, most of them PostgreSQL; for each kill point one kill to arm the program and one at the point.
   plan() {
-    const points = Object.keys(POINTS).filter((point) => !['assign_left', 'assign_left_twin', 'assign_twin', 'remove_done', 'sweep_bitten'].includes(point)).map((point) => ({ point, part: POINTS[point] }));
+    const points = Object.keys(POINTS).filter((point) => !['assign_left', 'assign_left_twin', 'assign_twin', 'remove_done', 'sweep_bitten', 'import_bite'].includes(point)).map((point) => ({ point, part: POINTS[point] }));
     const strikes = Array.from({ length: Math.max(5, this.wanted - 2 * points.length) }, (_, i) => ({ part: ['postgres', 'worker', 'postgres', 'api'][i % 4] }));
     return shuffled([...points, ...strikes], this.random);
   }

@@ -10,7 +10,7 @@ const { isRunning } = require('../lib/stack');
 const { sleep, until } = require('../lib/https');
 
 const POINTS = { batch_prepared: 'api', register_before_commit: 'api', register_after_commit: 'api', batch_written: 'api',
-  assign_chosen: 'worker', assign_left: 'worker', assign_left_twin: 'worker', assign_twin: 'worker', assign_hub_done: 'worker', assign_finished: 'worker', remove_done: 'worker', sweep_bitten: 'worker' };
+  assign_chosen: 'worker', assign_left: 'worker', assign_left_twin: 'worker', assign_twin: 'worker', assign_hub_done: 'worker', assign_finished: 'worker', remove_done: 'worker', sweep_bitten: 'worker', import_bite: 'worker' };
 const PROCESS = { postgres: 'postgres', api: 'api1', worker: 'worker1' };
 
 class Killer {

@@ -25,6 +25,7 @@ class Scenarios {
       ['a worker that dies between hub and finish: the same identity on the same hub', () => this.workerBeforeFinish()],
       ['a worker that outlives its lease changes nothing any more', () => this.staleFinish()],
       ...this.moves(),
+      ['a worker that dies while it writes a list as a whole leaves nothing of it; the next one writes all', () => this.workerInImport()],
       ['a worker that dies in a sweep costs its lease: the sweep goes on', () => this.workerInSweep()],
     ];
   }
@@ -194,6 +195,32 @@ class Scenarios {
 
   // The worker dies when a sweep's bite is done and not yet written down. What it had claimed is nobody's until the lease ends, and then the
   // next worker's.
+  // Nobody ever sees a part of the list: not behind the death, nor while the next worker writes it.
+  async workerInImport() {
+    const COUNT = 6000;
+    const { instance } = this.fleet;
+    const there = () => this.stack.number("select count(*) from idscope.enrollment where registration_key like 'listed-%'");
+    await this.stack.stopPart('worker');
+    const before = await this.killer.arm('import_bite');
+    const body = Array.from({ length: COUNT }, (_, i) => JSON.stringify({ registrationId: `listed-${i}`, attestation: { type: 'symmetricKey' } })).join('\n');
+    const sent = await this.service.service(instance, 'POST', '/enrollments/import?mode=allOrNothing', { body, headers: { 'Content-Type': 'application/x-ndjson' } });
+    const { operationId } = expect('import', sent, 202);
+    const status = async () => expect('how it fares', await this.service.service(instance, 'GET', `/enrollments/imports/${operationId}`), 200);
+    await this.killer.fell('import_bite', before, () => this.fleet.inFlight());
+    assert.equal((await status()).status, 'writing');
+    assert.equal(await there(), 0);
+    await this.stack.startPart('worker');
+    const seen = new Set();
+    const done = await until('the list to be there', async () => {
+      seen.add(await there());
+      const now = await status();
+      return now.status === 'succeeded' && now;
+    });
+    assert.deepEqual([done.written, done.refused, await there()], [COUNT, 0, COUNT]);
+    assert.ok([...seen].every((count) => count === 0 || count === COUNT), `parts were seen: ${[...seen]}`);
+    await this.stack.sql("delete from idscope.job where kind = 'import'; delete from idscope.enrollment where registration_key like 'listed-%'");
+  }
+
   async workerInSweep() {
     await this.stack.stopPart('worker');
     await this.stack.sql('update idscope.tenant_job set due_at = now()');

@@ -43,7 +43,7 @@ INSERT INTO expected VALUES
     ('import',            'SIU',  '',     ''),
     ('import_error',      'SI',   '',     ''),
     ('import_enrollment', 'I',    '',     ''),
-    ('import_registration', 'I',  '',     ''),
+    ('import_registration', 'SI', '',     ''),
     ('schema_version',    'S',    'S',    'S');
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
 INSERT INTO expected_columns VALUES
@@ -96,7 +96,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
-                                      'import_enrollments', 'import_registrations', 'import_step', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
+                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -116,14 +116,16 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.identity_taken(''x'', ''x'', ''x'')', 'idscope_worker'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.import_step(''x'', gen_random_uuid(), 1, 1, 1, 1, 1, 1)', 'idscope_worker'),
+        ('SELECT * FROM idscope.import_write(''x'', gen_random_uuid(), '''', 0, 1, 1)', 'idscope_worker'),
+        ('SELECT idscope.import_move(''x'', gen_random_uuid(), 1, ''running'', 0, 0)', 'idscope_worker'),
         ('SELECT idscope.note_adopted(''x'', ''x'', ''{}'')', 'idscope_worker'),
         ('SELECT idscope.notes(''hub'', NULL, ''{}'')', 'nobody'),
         ('SELECT idscope.hub_unlinked(''x'', NULL)', 'nobody'),
         ('SELECT idscope.certificate_unproved(''x'', NULL)', 'nobody'),
         ('SELECT idscope.import_device_id_taken(NULL, ''x'', ''x'', 1)', 'nobody'),
         ('SELECT * FROM idscope.import_bite(NULL, 1, true, 1, 1)', 'nobody'),
-        ('SELECT * FROM idscope.import_enrollments(NULL, 1, true, 1, 1)', 'nobody'),
-        ('SELECT * FROM idscope.import_registrations(NULL, 1, true, 1)', 'nobody'),
+        ('SELECT * FROM idscope.import_enrollments(NULL, 1, true, 1)', 'nobody'),
+        ('SELECT * FROM idscope.import_registrations(NULL, 1, true)', 'nobody'),
         ('SELECT idscope.import_clear(NULL, 1, 1)', 'nobody'),
         ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),

@@ -17,11 +17,55 @@ DECLARE
     next_ms bigint;
 BEGIN
     SET LOCAL ROLE idscope_worker;
-    next_ms := idscope.import_step(t.scope('a'), pg_temp.id(name), at_most, 50, 3, 10, 60000, keep_ms);
+    next_ms := idscope.import_step(t.scope('a'), pg_temp.id(name), at_most, 3, 10, 60000, keep_ms, 700);
     RESET ROLE;
     RETURN next_ms;
 END
 $$;
+-- Looks to the end; what the last step answered.
+CREATE FUNCTION pg_temp.look(name text, at_most int DEFAULT 100) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    next_ms bigint;
+BEGIN
+    LOOP
+        next_ms := pg_temp.step(name, at_most);
+        EXIT WHEN (SELECT state FROM idscope.import WHERE import_id = pg_temp.id(name)) <> 'running';
+    END LOOP;
+    RETURN next_ms;
+END
+$$;
+-- Writes as a whole; how many rows before the first bite in which one is refused.
+CREATE FUNCTION pg_temp.write(name text, at_most int DEFAULT 100) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    b record;
+    key text := '';
+    line bigint := 0;
+    done bigint := 0;
+BEGIN
+    SET LOCAL ROLE idscope_worker;
+    LOOP
+        SELECT * INTO b FROM idscope.import_write(t.scope('a'), pg_temp.id(name), key, line, at_most, 3);
+        EXIT WHEN b.looked = 0 OR b.refused > 0;
+        done := done + b.looked;
+        key := b.to_key;
+        line := b.to_line;
+    END LOOP;
+    RESET ROLE;
+    RETURN done;
+END
+$$;
+CREATE FUNCTION pg_temp.move(name text, state text, rows bigint, fence bigint DEFAULT 7) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    held boolean;
+BEGIN
+    SET LOCAL ROLE idscope_worker;
+    held := idscope.import_move(t.scope('a'), pg_temp.id(name), fence, state, rows, 1000);
+    RESET ROLE;
+    RETURN held;
+END
+$$;
+CREATE FUNCTION pg_temp.job(name text) RETURNS void LANGUAGE sql AS $$
+    SELECT t.put('job', jsonb_build_object('kind', 'import', 'subject', pg_temp.id(name)::text, 'fence', 7, 'attempt', 3)) $$;
 CREATE FUNCTION pg_temp.says(name text) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s %s/%s/%s', state, looked, written, refused) FROM idscope.import WHERE import_id = pg_temp.id(name) $$;
 CREATE FUNCTION pg_temp.errors(name text) RETURNS text[] LANGUAGE sql AS $$
@@ -49,20 +93,76 @@ SELECT is((SELECT initial_twin::text FROM idscope.enrollment_detail WHERE regist
 SELECT is((SELECT array_agg(format('%s %s %s %s %s', actor_kind, actor_id, operation, key, tracking_id = pg_temp.id('rows')::text) ORDER BY key) FROM idscope.audit_event WHERE detail ->> 'change' = 'imported'),
           ARRAY['client x enrollment_import 0ne0000000a/new-1 t', 'client x enrollment_import 0ne0000000a/new-8 t'], 'each is noted, on behalf of who sent the list');
 
--- All or nothing.
+-- All or nothing: all is looked at, step by step, before the first row is written.
 SELECT pg_temp.begin('whole', 'enrollment', '{"whole": true}');
-SELECT pg_temp.stage('whole', 1, 'whole-1'), pg_temp.stage('whole', 2, 'device-a');
+SELECT pg_temp.stage('whole', 1, 'whole-1'), pg_temp.stage('whole', 2, 'whole-2'), pg_temp.stage('whole', 3, 'device-a');
 SELECT pg_temp.step('whole', 1);
-SELECT is(pg_temp.says('whole'), 'failed 2/0/1', 'all or nothing: one was refused');
+SELECT is(pg_temp.says('whole'), 'running 1/0/1', 'all or nothing is looked at in steps');
+SELECT is(pg_temp.look('whole', 1), 0::bigint);
+SELECT is(pg_temp.says('whole'), 'failed 3/0/1', '… one was refused');
 SELECT is(pg_temp.there('^whole'), 0::bigint, '… so none is there');
-SELECT pg_temp.begin('good', 'enrollment', '{"whole": true}');
-SELECT pg_temp.stage('good', n, 'whole-' || n) FROM generate_series(1, 20) n;
-SELECT pg_temp.step('good', 1);
-SELECT is(pg_temp.says('good'), 'succeeded 20/20/0', 'all are good, and written in one step');
 SELECT pg_temp.begin('parsed', 'enrollment', '{"whole": true, "refused": 1}');
 SELECT pg_temp.stage('parsed', 1, 'parsed-1');
-SELECT pg_temp.step('parsed');
+SELECT pg_temp.look('parsed');
 SELECT is(pg_temp.says('parsed') || pg_temp.there('^parsed'), 'failed 1/0/10', 'nor is any when one was refused as it came');
+SELECT pg_temp.begin('tried', 'enrollment', '{"whole": true, "dry": true}');
+SELECT pg_temp.stage('tried', 1, 'tried-1');
+SELECT pg_temp.look('tried');
+SELECT is(pg_temp.says('tried'), 'succeeded 1/0/0', 'nor when it is only tried');
+SELECT pg_temp.begin('good', 'enrollment', '{"whole": true}');
+SELECT pg_temp.stage('good', n, 'whole-' || n) FROM generate_series(1, 20) n;
+SELECT pg_temp.job('good');
+SELECT is(pg_temp.look('good', 6), 700::bigint, 'one that is good is written once what began before has ended');
+SELECT is(pg_temp.says('good') || pg_temp.there('^whole'), 'writing 20/0/00', '… and nothing is there before');
+SELECT is(pg_temp.step('good'), -2::bigint, '… which is no matter of steps');
+SELECT t.run('import_cancel', format('%L, %L', t.scope('a'), pg_temp.id('good')));
+SELECT is(pg_temp.says('good'), 'writing 20/0/0', 'it cannot be cancelled any more');
+SELECT is(pg_temp.move('good', 'writing', 5), true, 'how far it is …');
+SELECT is((SELECT format('%s %s', i.written, extract(epoch FROM j.due_at - clock_timestamp()) BETWEEN 0.5 AND 1) FROM idscope.import i JOIN idscope.job j ON j.subject = i.import_id::text WHERE i.import_id = pg_temp.id('good')),
+          '5 t', '… is told beside it, and whose it is');
+SELECT is(pg_temp.move('good', 'writing', 6, 6), false, 'but by nobody whose lease is over');
+SELECT is(pg_temp.write('good', 6), 20::bigint);
+SELECT is(pg_temp.there('^whole'), 20::bigint, 'all are written');
+SELECT is(pg_temp.move('good', 'succeeded', 20), true);
+SELECT is(pg_temp.says('good'), 'succeeded 20/20/0');
+SELECT is(pg_temp.move('good', 'succeeded', 20), false, 'once');
+SELECT is((SELECT count(*) FROM idscope.audit_event WHERE tracking_id = pg_temp.id('good')::text AND detail ->> 'change' = 'imported'), 20::bigint, 'each is noted');
+-- What was good and is not any more.
+SELECT pg_temp.begin('late', 'enrollment', '{"whole": true}');
+SELECT pg_temp.stage('late', n, 'late-' || n) FROM generate_series(1, 9) n;
+SELECT pg_temp.job('late');
+SELECT pg_temp.look('late', 6);
+SELECT t.put('enrollment', '{"registration_key": "late-8", "registration_id": "late-8"}');
+SELECT is(pg_temp.write('late', 6), 6::bigint, 'a row that is refused while they are written ends that');
+SELECT is(pg_temp.move('late', 'running', 0), true);
+DELETE FROM idscope.enrollment WHERE registration_key ~ '^late' AND registration_key <> 'late-8';
+SELECT is(pg_temp.says('late'), 'running 0/0/0', '… and all are looked at again');
+SELECT pg_temp.look('late', 6);
+SELECT is(pg_temp.says('late') || pg_temp.errors('late')::text, 'failed 9/0/1{"8 409001 registrationId: there is one of this id."}', '… so that its line is told');
+-- An instance that is deleted meanwhile.
+SELECT pg_temp.begin('orphan', 'enrollment', '{"whole": true}');
+SELECT pg_temp.stage('orphan', 1, 'orphan-1');
+SELECT pg_temp.job('orphan');
+SELECT pg_temp.look('orphan');
+SAVEPOINT retired;
+UPDATE idscope.scope SET retired_at = now() WHERE id_scope = t.scope('a');
+SELECT is(pg_temp.move('orphan', 'succeeded', 1), false, 'nothing is written into an instance that is deleted meanwhile');
+ROLLBACK TO retired;
+UPDATE idscope.import SET state = 'cancelled' WHERE import_id = pg_temp.id('orphan');
+-- No bound: more rows than any step has.
+INSERT INTO idscope.import_enrollment
+SELECT e.id_scope, pg_temp.id('many'), n, e.of_group, 'many-' || n, 'Many-' || n, NULL, e.attestation_type, e.attestation_sealed, NULL, NULL, e.provisioning_status, NULL, NULL, NULL,
+       e.update_hub_assignment, e.migrate_device_data, e.iot_edge, NULL, NULL, NULL
+  FROM idscope.import_enrollment e, generate_series(1, 60000) n
+ WHERE e.import_id = pg_temp.id('orphan');
+SELECT pg_temp.begin('many', 'enrollment', '{"whole": true}');
+SELECT pg_temp.job('many');
+SELECT pg_temp.look('many', 20000);
+SELECT is(pg_temp.write('many', 20000), 60000::bigint, '60,000 rows are written as one');
+SELECT is(pg_temp.there('^many'), 60000::bigint);
+SELECT pg_temp.move('many', 'succeeded', 60000);
+SELECT is(pg_temp.says('many'), 'succeeded 60000/60000/0');
+DELETE FROM idscope.enrollment WHERE registration_key ~ '^many';
 
 -- Only looked at.
 SELECT pg_temp.begin('dry', 'enrollment', '{"dry": true}');

@@ -14,7 +14,7 @@ SET LOCAL jit = off;
 CREATE TEMP TABLE wanted (name text, who text, tables text[]);
 INSERT INTO wanted VALUES
     ('register_lookup', 'idscope_api', '{enrollment,registration}'),
-    ('register_write',  'idscope_api', '{enrollment,registration,scope}'),
+    ('register_write',  'idscope_api', '{enrollment,import,import_registration,registration,scope}'),
     ('poll_lookup',     'idscope_api', '{enrollment,registration}'),
     ('group_lookup',    'idscope_api', '{enrollment}'),
     ('job_due_scopes',  'idscope_worker', '{job,scope}'),
@@ -166,7 +166,7 @@ ANALYZE idscope.import_enrollment;
 INSERT INTO call VALUES
     ('sweep_count', 'EXECUTE sweep_count (2000, ''registrations'')', 1, 2000 * 3),
     ('sweep_count', 'EXECUTE sweep_count (2000, ''enrollments'')', 1, 2000 * 3),
-    ('import_step', 'SELECT idscope.import_step(''0ne00000000'', md5(''x'')::uuid, 2000, 1, 100, 1000, 1, 1)', 1, 2000 * 90);
+    ('import_step', 'SELECT idscope.import_step(''0ne00000000'', md5(''x'')::uuid, 2000, 100, 1000, 1, 1, 1)', 1, 2000 * 90);
 -- The walk over scopes: 300,000 jobs that back off, each due at a time of its own, cost no more than one. In one scope, and spread over 1,000.
 INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT '0ne' || lpad(to_hex(n % scopes), 8, '0'), 'waits_in_' || CASE scopes WHEN 1 THEN 'one' ELSE 'many' END, n::text, now() + interval '1 min' + n * interval '1 ms'

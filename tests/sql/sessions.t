@@ -123,6 +123,49 @@ say two 'COMMIT;'; heard two >"$work/none"
 like "$(heard one)" '^t\|\|\|ca-a\|f' 'and is not written'
 say one 'ROLLBACK;'; heard one >"$work/none"
 
+# --- a list that is written as a whole, and who comes across it meanwhile
+ask "SELECT t.put('enrollment', '{\"of_group\": true, \"registration_key\": \"hall\", \"registration_id\": \"hall\"}')" >"$work/none"
+imports() { # NAME KIND TABLE ROW: a list of one row, which stands before its being written
+    ask "SELECT t.put('import', jsonb_build_object('import_id', md5('$1')::uuid, 'kind', '$2', 'whole', true, 'state', 'writing')),
+                t.put('import_$2', jsonb_build_object('import_id', md5('$1')::uuid, 'line', 1) || '$3'),
+                t.put('job', jsonb_build_object('kind', 'import', 'subject', md5('$1')::uuid::text, 'fence', 7))" >"$work/none"
+}
+writes() { # NAME LIST: begins the transaction in which it is written
+    say "$1" "BEGIN; SET LOCAL ROLE idscope_worker; SELECT looked, refused FROM idscope.import_write(t.scope('a'), md5('$2')::uuid, '', 0, 100, 100);"
+}
+turn() { # NAME: what a single write begins with
+    say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name = 'enrollment_turn' AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
+BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE enrollment_turn (t.scope('a'), 60000); SELECT 'its turn'; ROLLBACK;"
+}
+listed() { ask "SELECT count(*) FROM idscope.$1 WHERE id_scope = t.scope('a') AND registration_key = 'listed'"; }
+imports whole enrollment '{"registration_key": "listed", "registration_id": "Listed"}'
+session dies; say dies ''; heard dies >"$work/none"
+writes dies whole; is "$(heard dies)" '1|0' 'a list is written as a whole'
+is "$(listed enrollment)" 0 'of which nobody sees anything yet'
+turn two; like "$(heard two)" 'lock timeout' 'who would write an enrollment meanwhile is told so at once'
+is "$(ask "SELECT count(*) FROM pg_locks WHERE NOT granted")" 0 '  (and waits for nothing)'
+ask "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'" >"$work/none"
+until_true [ "$(ask "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")" = 0 ]
+is "$(listed enrollment)" 0 'nothing is left of one whose worker is gone'
+turn two; like "$(heard two)" 'its turn' 'and nobody is kept from writing'
+writes one whole; heard one >"$work/none"
+say one "SELECT idscope.import_move(t.scope('a'), md5('whole')::uuid, 7, 'succeeded', 1, 0); COMMIT;"
+is "$(heard one)" t 'the next one begins from its beginning'
+is "$(listed enrollment)" 1 'and then all are there'
+ask "DELETE FROM idscope.enrollment WHERE id_scope = t.scope('a') AND registration_key = 'listed'"
+registers() { # NAME KEY: a device of the group for the first time
+    run register_write "format('ARRAY[%L], ARRAY[%L], ARRAY[%L], ARRAY[1]::bigint[], ARRAY[1]::bigint[], ARRAY[true], ARRAY[gen_random_uuid()], ARRAY[0]::bigint[], ARRAY[gen_random_uuid()],
+        ARRAY[''assigning''], ARRAY[''west''], ARRAY[false], ARRAY[NULL]::bytea[], ARRAY[''hall''], ARRAY[%L]', t.scope('a'), '$1', '$1', '$1')"
+}
+imports states registration '{"registration_key": "listed", "registration_id": "listed", "enrollment_group": "hall"}'
+writes one states; is "$(heard one)" '1|0' 'so are registrations'
+say two "$(registers listed) $(registers unlisted)"; heard two >"$work/none"
+is "$(listed registration)" 0 'a device on the list that registers meanwhile is not written, and waits for nothing'
+is "$(ask "SELECT count(*) FROM idscope.registration WHERE registration_key = 'unlisted'")" 1 'others are'
+say one "SELECT idscope.import_move(t.scope('a'), md5('states')::uuid, 7, 'succeeded', 1, 0); COMMIT;"; heard one >"$work/none"
+is "$(ask "SELECT status FROM idscope.registration WHERE registration_key = 'listed'")" assigned 'and then it has the hub that the list names'
+ask "DELETE FROM idscope.registration WHERE registration_key IN ('listed', 'unlisted'); DELETE FROM idscope.job WHERE subject = 'unlisted'"
+
 # --- what a tenant holds, counted behind what is written
 counts() { # NAME SCOPE: makes an instance and asks what there is
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'tenant_%' AND name NOT IN (SELECT name FROM pg_prepared_statements) AND file = 'instance.sql' \\gexec

@@ -26,7 +26,7 @@ function lister(made) {
   };
   const ended = (answer) => until('the import to end', async () => {
     const now = await status(answer);
-    return !['receiving', 'running'].includes(now.status) && now;
+    return !['receiving', 'running', 'writing'].includes(now.status) && now;
   });
   const imported = async (list, rows, query) => {
     const answer = await send(list, rows, query);
@@ -160,6 +160,44 @@ describe('import: enrollments', { concurrency: 4 }, () => {
       request.destroy(new Error('left'));
     }));
     refused(await of.service('GET', '/enrollments/left-1'), 404, /./, 404201);
+  });
+});
+
+describe('import: as a whole', () => {
+  test('all or nothing has no bound: all come at once or none, whoever dies meanwhile; who wants one of their ids is told to try again', async (t) => {
+    const made = await scene(t);
+    const of = lister(made);
+    const COUNT = 50500;
+    const name = fresh('whole');
+    const ids = [0, COUNT / 2, COUNT - 1].map((i) => `${name}-${i}`);
+    const list = Array.from({ length: COUNT }, (_, i) => `{"registrationId":"${name}-${i}","attestation":{"type":"symmetricKey"}}`);
+    const there = async () => (await each(ids, 3, async (id) => (await of.service('GET', `/enrollments/${id}`)).status)).join();
+    const bad = await of.imported('enrollments', [...list, row(ids[1])], 'mode=allOrNothing');
+    assert.deepEqual([bad.status, bad.checked, bad.written, bad.errors.map(({ line, errorCode }) => [line, errorCode])], ['failed', COUNT + 1, 0, [[COUNT + 1, 400004]]]);
+    assert.equal(await there(), '404,404,404', 'one line that is refused, be it the last');
+
+    const began = Date.now();
+    const answer = await of.send('enrollments', list, 'mode=allOrNothing');
+    expect('import', answer, 202);
+    const at = new URL(answer.headers['operation-location']).pathname;
+    const writes = (least) => until(`more than ${least} rows to be written`, async () => {
+      const now = await of.status(answer);
+      assert.notEqual(now.status, 'succeeded', JSON.stringify(now));
+      return now.status === 'writing' && now.written > least && now;
+    });
+    await writes(0);
+    assert.equal(await there(), '404,404,404', 'what is written as a whole is there at its end');
+    refused(await of.service('DELETE', at), 409, /as a whole/, 409001);
+    refused(await of.service('PUT', `/enrollments/${ids[2]}`, { body: row(ids[2]) }), 503, /./);
+    assert.equal(await stack.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'idscope-import' AND state <> 'idle'"), '1');
+    const half = await writes(Math.floor(COUNT / 3));
+    assert.ok(half.written < COUNT);
+    assert.equal(await there(), '404,404,404', 'nothing is left of what was written before the connection was lost');
+    const done = await of.ended(answer);
+    assert.deepEqual([done.status, done.received, done.checked, done.written, done.refused], ['succeeded', COUNT, COUNT, COUNT, 0]);
+    assert.equal(await there(), '200,200,200');
+    refused(await of.service('PUT', `/enrollments/${ids[2]}`, { body: row(ids[2]) }), 409, /exists/);
+    t.diagnostic(`${COUNT} rows, written twice: ${((Date.now() - began) / 1000).toFixed(1)} s`);
   });
 });
 

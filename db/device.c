@@ -16,7 +16,7 @@ DB_ROW(device, struct db_device, COL(id_scope), COL(registration_key));
 
 DB_ROW(register_found, struct db_register_found, COL(n), FOUND_COLS, COL(enrollment_version), COL(enrollment_inputs),
        COL(enabled), COL(enrollment_group), COL(derived_from), COL_PRESENT(registered, "operation_id"),
-       COL_AS(operation, "operation_id"), COL(revision), COL_WORD(status, registration_status_words), COL(region),
+       COL_AS(operation, "operation_id"), COL(revision), COL_WORD(status, registration_status_words), COL(same_region),
        COL(pushed_version), COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL_TIME(checked_us, "checked_at"),
        COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"), COL(evidence), COL_TIME(now_us, "now"));
 
@@ -53,11 +53,11 @@ static void name_row(struct attest_stored *attestation, const struct db_device *
         attestation->key = device->registration_key;
 }
 
-err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
+err_t db_register_lookup(struct db *db, struct arena *a, struct str region, const struct db_device *at, size_t count,
                          struct db_register_found *ret)
 {
-    TRY(db_each(db, a, DB_CALL(SQL_REGISTER_LOOKUP, DB_ARRAYS(device, at, count)), DB_REPEATABLE, ret, sizeof *ret,
-                count));
+    TRY(db_each(db, a, DB_CALL(SQL_REGISTER_LOOKUP, DB_ARRAYS(device, at, count), db_text(region)), DB_REPEATABLE, ret,
+                sizeof *ret, count));
     for (size_t i = 0; i < count; i++)
         name_row(&ret[i].attestation, &at[i]);
     return NULL;

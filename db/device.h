@@ -26,16 +26,16 @@ struct db_register_found {
     bool same_credential;        /* set by who checks it: what is presented is what this registration is by */
     struct uuid operation;
     int64_t revision;
-    int status; /* enum registration_status */
-    struct str region;
-    int64_t pushed_version;                                /* enrollment version that the hub holds; 0: none */
+    int status;             /* enum registration_status */
+    bool same_region;       /* as the api's own, or nobody knows: the hub was chosen by its distances */
+    int64_t pushed_version; /* enrollment version that the hub holds; 0: none */
     int64_t chosen_enrollment_inputs, chosen_scope_inputs; /* of the last choice; 0: none, or to be chosen anew */
     int64_t checked_us, updated_us;                        /* 0: never */
     struct bytes evidence; /* of the credential that the hub is told of (attest_evidence) */
 };
 
-/* What a register is checked against and decided on. ret[i] belongs to at[i]. */
-err_t db_register_lookup(struct db *db, struct arena *a, const struct db_device *at, size_t count,
+/* What a register in that region is checked against and decided on. ret[i] belongs to at[i]. */
+err_t db_register_lookup(struct db *db, struct arena *a, struct str region, const struct db_device *at, size_t count,
                          struct db_register_found *ret);
 
 /* An enrollment group whose keys a device's may be derived from. */

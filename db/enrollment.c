@@ -6,12 +6,12 @@
 
 /* Before a write of an entry goes what locks its name. */
 enum {
-    LOCKS = 2,
+    LOCKS = 3,
 #define WAIT(name, ms, sentence) WAIT_##name##_MS = (ms),
 #include "core/jobs.def"
 };
 
-DB_PARAMS(guard, struct enrollment_guard, COL(of.id_scope), COL(scope_version), COL(tenant_id), COL(of.key));
+DB_PARAMS(guard, struct enrollment_guard, COL(of.id_scope), COL(scope_version), COL(of.key));
 DB_PARAMS(written, struct enrollment_row, ENROLLMENT_WRITTEN_COLS);
 DB_PARAMS(named, struct enrollment_row, ENROLLMENT_NAMED_COLS);
 DB_ROW(enrollment, struct enrollment_row, ENROLLMENT_WRITTEN_COLS, COL(attestation.id_scope), COL(attestation.key),
@@ -61,10 +61,43 @@ static struct str name_of(struct arena *a, const struct enrollment_guard *g, con
     return e->enrollment.device_id.p ? arena_lower(a, e->enrollment.device_id) : g->of.key;
 }
 
-static void add_lock(struct pipeline *p, struct str id_scope, const struct str *names, size_t count)
+/* What writes of entries lock before the first of them. */
+struct locks {
+    const struct enrollment_guard *guard; /* of any: they are of one instance */
+    struct str *names, *certificates;
+    size_t name_count, certificate_count;
+};
+
+static struct locks locks_new(struct arena *a, const struct enrollment_guard *guard, size_t count)
 {
-    pipeline_add(p, DB_CALL(SQL_ENROLLMENT_TURN, db_text(id_scope), db_i64(WAIT_import_turn_MS)));
-    pipeline_add(p, DB_CALL(SQL_ENROLLMENT_NAMES_LOCK, db_text(id_scope), db_texts(names, count)));
+    return (struct locks){guard, ARENA_NEW_ARRAY(a, count, struct str), ARENA_NEW_ARRAY(a, count * 2, struct str), 0,
+                          0};
+}
+
+static void lock_certificate(struct locks *l, struct str name)
+{
+    if (name.p)
+        l->certificates[l->certificate_count++] = name;
+}
+
+static void lock_entry(struct arena *a, struct locks *l, const struct enrollment_guard *g,
+                       const struct enrollment_row *e)
+{
+    l->names[l->name_count++] = name_of(a, g, e);
+    lock_certificate(l, e->attestation.ca.primary);
+    lock_certificate(l, e->attestation.ca.secondary);
+}
+
+/* Answers where the first write comes to stand. */
+static size_t add_locks(struct pipeline *p, const struct locks *l)
+{
+    const struct enrollment_guard *g = l->guard;
+    pipeline_add(p, DB_CALL(SQL_ENROLLMENT_TURN, db_text(g->of.id_scope), db_i64(WAIT_import_turn_MS)));
+    pipeline_add(p, DB_CALL(SQL_ENROLLMENT_NAMES_LOCK, db_text(g->of.id_scope), db_texts(l->names, l->name_count)));
+    if (l->certificate_count)
+        pipeline_add(p, DB_CALL(SQL_ENROLLMENT_CERTIFICATES_LOCK, db_uuid(&g->tenant_id), db_text(g->of.id_scope),
+                                db_texts(l->certificates, l->certificate_count)));
+    return p->count;
 }
 
 static void add_write(struct pipeline *p, const struct enrollment_guard *g, const struct enrollment_row *e, bool update)
@@ -81,15 +114,16 @@ err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_
                         const struct enrollment_row *e, bool update, struct enrollment_outcome *ret_outcome,
                         struct enrollment_row *ret)
 {
-    const struct str name = name_of(a, g, e);
+    struct locks locks = locks_new(a, g, 1);
     struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, LOCKS + 2);
-    add_lock(&p, g->of.id_scope, &name, 1);
+    lock_entry(a, &locks, g, e);
+    size_t written = add_locks(&p, &locks);
     add_write(&p, g, e, update);
     pipeline_add(&p, FIND(&g->of));
     TRY(pipeline_run(db, &p, DB_ONCE));
-    (void)rows_first(p.rows[LOCKS], a, ret_outcome, sizeof *ret_outcome);
+    (void)rows_first(p.rows[written], a, ret_outcome, sizeof *ret_outcome);
     if (ret_outcome->written)
-        (void)rows_first(p.rows[LOCKS + 1], a, ret, sizeof *ret);
+        (void)rows_first(p.rows[written + 1], a, ret, sizeof *ret);
     return NULL;
 }
 
@@ -107,13 +141,13 @@ err_t db_enrollment_put_all(struct db *db, struct arena *a, struct enrollment_ch
                             bool update)
 {
     struct pipeline p PIPELINE_CLEANUP = pipeline_new(a, LOCKS + count);
-    struct str *names = ARENA_NEW_ARRAY(a, count, struct str);
+    struct locks locks = locks_new(a, &changes->guard, count);
     for (size_t i = 0; i < count; i++)
-        names[i] = name_of(a, &changes[i].guard, &changes[i].row);
-    add_lock(&p, changes->guard.of.id_scope, names, count);
+        lock_entry(a, &locks, &changes[i].guard, &changes[i].row);
+    size_t first = add_locks(&p, &locks);
     for (size_t i = 0; i < count; i++)
         add_write(&p, &changes[i].guard, &changes[i].row, update);
-    return run_changes(db, &p, LOCKS, 1, changes, count);
+    return run_changes(db, &p, first, 1, changes, count);
 }
 
 /* Of a device it goes behind what became of it; what became of a group's devices stays. */

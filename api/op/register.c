@@ -187,9 +187,9 @@ static bool older_than(int64_t then_us, int64_t now_us, int64_t seconds)
  * it for long, or when the device is back so soon that its hub seems to refuse it (22). */
 static bool still_holds(const struct call *r, const struct db_register_found *f)
 {
-    bool same_inputs =
-        f->chosen_scope_inputs == r->instance->inputs_version && f->chosen_enrollment_inputs == f->enrollment_inputs &&
-        f->pushed_version == f->enrollment_version && f->same_credential && str_same(f->region, r->cfg->region);
+    bool same_inputs = f->chosen_scope_inputs == r->instance->inputs_version &&
+                       f->chosen_enrollment_inputs == f->enrollment_inputs &&
+                       f->pushed_version == f->enrollment_version && f->same_credential && f->same_region;
     bool checked = f->checked_us && !older_than(f->checked_us, f->now_us, r->cfg->recheck_after_s);
     bool back_at_once = r->cfg->quick_return_s && !older_than(f->updated_us, f->now_us, r->cfg->quick_return_s);
     return f->status == REG_ASSIGNED && same_inputs && checked && !back_at_once;
@@ -227,7 +227,7 @@ static struct db_register_row row_of(const struct group *g, struct call *lead, i
         .old_revision = f->revision,
         .status = status,
         .region = lead->cfg->region,
-        .keep_inputs = !f->region.n || str_same(f->region, lead->cfg->region), /* none: imported, not registered */
+        .keep_inputs = f->same_region,
         .evidence = f->evidence,
     };
 }
@@ -274,7 +274,7 @@ static err_t look_up(struct registers *s, struct group **open, size_t count)
     struct db_register_found *found = ARENA_NEW_ARRAY(s->arena, count, struct db_register_found);
     for (size_t i = 0; i < count; i++)
         devices[i] = open[i]->first->device;
-    TRY(db_register_lookup(s->db, s->arena, devices, count, found));
+    TRY(db_register_lookup(s->db, s->arena, open[0]->first->call->cfg->region, devices, count, found));
     for (size_t i = 0; i < count; i++)
         open[i]->found = found[i];
     return read_challenges(s, open, count);

@@ -5,7 +5,8 @@
 -- out, which costs a look-up a tenth less: its own, or, where it has none, that of the group which its registration
 -- remembers (told as group_key).
 
--- What a register is checked against and decided on: the enrollment and, if there is one, the registration.
+-- What a register in region $3 is checked against and decided on: the enrollment and, if there is one, the registration. By the distances of another
+-- region its hub would have been chosen otherwise; where nobody knows the region (it was imported), what was chosen stands.
 -- name: register_lookup -> register_found reads
 SELECT u.n, g.registration_key AS group_key,
        coalesce(e.attestation_type, g.attestation_type) AS attestation_type,
@@ -13,7 +14,8 @@ SELECT u.n, g.registration_key AS group_key,
        coalesce(e.version, g.version) AS enrollment_version,
        coalesce(e.inputs_version, g.inputs_version) AS enrollment_inputs,
        coalesce(e.enabled, g.enabled) AS enabled,
-       r.enrollment_group, r.derived_from, r.operation_id, r.revision, r.status, r.region, r.enrollment_version AS pushed_version,
+       r.enrollment_group, r.derived_from, r.operation_id, r.revision, r.status, coalesce(r.region = $3::text, true) AS same_region,
+       r.enrollment_version AS pushed_version,
        r.enrollment_inputs AS chosen_enrollment_inputs, r.scope_inputs AS chosen_scope_inputs, r.checked_at, r.created_at,
        r.updated_at, r.evidence, now()
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id_scope, registration_key, n)

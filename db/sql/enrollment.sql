@@ -16,107 +16,86 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::text || '/' || name, 0))
 -- name: enrollment_turn
 SELECT set_config('lock_timeout', CASE WHEN EXISTS (SELECT 1 FROM idscope.import WHERE id_scope = $1 AND state = 'writing') THEN '1' ELSE $2::bigint::text END, true), pg_advisory_xact_lock_shared(hashtextextended($1::text || '/', 0)), set_config('lock_timeout', '0', true);
 
+-- name: enrollment_certificates_lock as actor
+-- $1 tenant, $2 ID scope, $3 CA certificates that enrollments are to name: they stay as they are to the end of the transaction, and who deletes or changes one of
+-- them just now is waited for.
+SELECT 1 FROM idscope.certificate WHERE tenant_id = $1 AND id_scope = $2 AND name_key = ANY ($3::text[]) ORDER BY name_key FOR KEY SHARE;
+
 -- name: enrollment_insert -> enrollment_outcome as actor
--- $1 ID scope, $2 its version, $3 tenant, $4 registration key, $5 registration id, $6 device id, $7 type of attestation, $8 the sealed attestation,
--- $9 provisioning status, $10 policy, $11 names of hubs (NULL: none are named), $12 iotHubHostName, $13 update, $14 migrate, $15 edge, $16 twin,
--- $17 device information, $18 the sealed webhook, $19 whether it is a group, $20 how many groups of one type of attestation an instance may have, $21 and
--- $22 the CA certificates that it names, which stay while it is written.
--- Within a transaction that has locked the device id, or the groups.
+-- $1 ID scope, $2 its version, $3 registration key, $4 registration id, $5 device id, $6 type of attestation, $7 the sealed attestation,
+-- $8 provisioning status, $9 policy, $10 names of hubs (NULL: none are named), $11 iotHubHostName, $12 update, $13 migrate, $14 edge, $15 twin,
+-- $16 device information, $17 the sealed webhook, $18 whether it is a group, $19 how many groups of one type of attestation an instance may have, $20 and
+-- $21 the CA certificates that it names.
+-- Within a transaction that has locked the device id, or the groups, and those certificates.
 -- An entry that is made anew has no version that one of its id had before: registrations of a group outlive it.
 WITH live AS (
     SELECT id_scope, gen_random_uuid() AS etag, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version
       FROM idscope.scope
      WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
-     unlinked AS (
-    SELECT lower(w.name COLLATE "C") AS host
-      FROM unnest(array_append($11::text[], $12::text)) WITH ORDINALITY AS w (name, position)
-     WHERE w.name IS NOT NULL
-       AND NOT EXISTS (SELECT 1
-                         FROM idscope.linked_hub l
-                        WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
-     ORDER BY position
-     LIMIT 1),
-     taken AS MATERIALIZED (SELECT CASE WHEN NOT $19::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
-     proved AS MATERIALIZED (
-    SELECT name_key FROM idscope.certificate
-     WHERE tenant_id = $3 AND id_scope = $1 AND is_verified AND name_key IN ($21::text, $22::text)
-       FOR KEY SHARE),
-     unproved AS (
-    SELECT name FROM unnest(ARRAY[$21::text, $22::text]) AS w (name) WHERE name IS NOT NULL AND name NOT IN (SELECT name_key FROM proved) LIMIT 1),
+     unlinked AS (SELECT host FROM idscope.hub_unlinked($1, array_append($10::text[], $11::text)) AS u (host)),
+     taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $3, $5) END AS taken_by),
+     unproved AS (SELECT name FROM idscope.certificate_unproved($1, ARRAY[$20::text, $21::text]) AS u (name)),
      room AS (
-    SELECT NOT $19::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $7) < $20::bigint AS is_left),
+    SELECT NOT $18::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $6) < $19::bigint AS is_left),
      written AS (
     INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                     attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,
                                     update_hub_assignment, migrate_device_data, iot_edge, etag, version, inputs_version, ca_primary, ca_secondary)
-    SELECT id_scope, $19, $4, $5, $6, $7, $8, $9::text = 'enabled', $10, $11, $12, $13, $14, $15, etag, version, version, $21, $22
+    SELECT id_scope, $18, $3, $4, $5, $6, $7, $8::text = 'enabled', $9, $10, $11, $12, $13, $14, etag, version, version, $20, $21
       FROM live, room
      WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL AND NOT EXISTS (SELECT 1 FROM unproved)
         ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
     RETURNING id_scope, of_group, registration_key),
      detailed AS (
     INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
-    SELECT id_scope, of_group, registration_key, $16::json, $17::json, $18::bytea
+    SELECT id_scope, of_group, registration_key, $15::json, $16::json, $17::bytea
       FROM written
-     WHERE num_nonnulls($16::json, $17::json, $18::bytea) > 0),
+     WHERE num_nonnulls($15::json, $16::json, $17::bytea) > 0),
      noted AS (
     SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'created'))
       FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, (SELECT name FROM unproved) AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
-       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $19 AND registration_key = $4) AS found, true AS matches, false AS retyped,
+       EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $18 AND registration_key = $3) AS found, true AS matches, false AS retyped,
        NOT is_left AS crowded
   FROM room;
 
 -- name: enrollment_update -> enrollment_outcome as actor
--- As enrollment_insert, but $20 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
+-- As enrollment_insert, but $19 the etag that it must have (NULL: any). An attestation that is NULL stays as it is, when it
 -- is of the type.
 WITH live AS (
     SELECT id_scope FROM idscope.scope WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
-     unlinked AS (
-    SELECT lower(w.name COLLATE "C") AS host
-      FROM unnest(array_append($11::text[], $12::text)) WITH ORDINALITY AS w (name, position)
-     WHERE w.name IS NOT NULL
-       AND NOT EXISTS (SELECT 1
-                         FROM idscope.linked_hub l
-                        WHERE l.tenant_id = $3 AND l.id_scope = $1 AND l.host = lower(w.name COLLATE "C"))
-     ORDER BY position
-     LIMIT 1),
-     taken AS MATERIALIZED (SELECT CASE WHEN NOT $19::boolean THEN idscope.device_id_taken($1, $4, $6) END AS taken_by),
-     proved AS MATERIALIZED (
-    SELECT name_key FROM idscope.certificate
-     WHERE tenant_id = $3 AND id_scope = $1 AND is_verified AND name_key IN ($21::text, $22::text)
-       FOR KEY SHARE),
-     unproved AS (
-    SELECT name FROM unnest(ARRAY[$21::text, $22::text]) AS w (name) WHERE name IS NOT NULL AND name NOT IN (SELECT name_key FROM proved) LIMIT 1),
+     unlinked AS (SELECT host FROM idscope.hub_unlinked($1, array_append($10::text[], $11::text)) AS u (host)),
+     taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $3, $5) END AS taken_by),
+     unproved AS (SELECT name FROM idscope.certificate_unproved($1, ARRAY[$20::text, $21::text]) AS u (name)),
      before AS (
-    SELECT $20::uuid IS NULL OR etag = $20 AS matches, $8::bytea IS NULL AND attestation_type <> $7 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
+    SELECT $19::uuid IS NULL OR etag = $19 AS matches, $7::bytea IS NULL AND attestation_type <> $6 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
       FROM idscope.enrollment
-     WHERE id_scope = $1 AND of_group = $19::boolean AND registration_key = $4
+     WHERE id_scope = $1 AND of_group = $18::boolean AND registration_key = $3
        FOR UPDATE),
      written AS (
     UPDATE idscope.enrollment e
-       SET registration_id = $5, device_id = $6, attestation_type = $7,
-           attestation_sealed = coalesce($8, e.attestation_sealed), enabled = $9::text = 'enabled', allocation_policy = $10,
-           iot_hubs = $11, iot_hub_host_name = $12, update_hub_assignment = $13, migrate_device_data = $14, iot_edge = $15,
+       SET registration_id = $4, device_id = $5, attestation_type = $6,
+           attestation_sealed = coalesce($7, e.attestation_sealed), enabled = $8::text = 'enabled', allocation_policy = $9,
+           iot_hubs = $10, iot_hub_host_name = $11, update_hub_assignment = $12, migrate_device_data = $13, iot_edge = $14,
            by_block = false, etag = before.new_etag, version = e.version + 1,
            inputs_version = e.inputs_version
-                            + CASE WHEN (e.allocation_policy, e.iot_hubs, e.iot_hub_host_name) IS DISTINCT FROM ($10, $11, $12)
+                            + CASE WHEN (e.allocation_policy, e.iot_hubs, e.iot_hub_host_name) IS DISTINCT FROM ($9, $10, $11)
                                    THEN 1 ELSE 0 END,
            updated_at = before.moment,
-           ca_primary = CASE WHEN $8::bytea IS NULL THEN e.ca_primary ELSE $21 END, ca_secondary = CASE WHEN $8::bytea IS NULL THEN e.ca_secondary ELSE $22 END
+           ca_primary = CASE WHEN $7::bytea IS NULL THEN e.ca_primary ELSE $20 END, ca_secondary = CASE WHEN $7::bytea IS NULL THEN e.ca_secondary ELSE $21 END
       FROM live, before
-     WHERE e.id_scope = $1 AND e.of_group = $19 AND e.registration_key = $4 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
+     WHERE e.id_scope = $1 AND e.of_group = $18 AND e.registration_key = $3 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
        AND (SELECT taken_by FROM taken) IS NULL AND NOT EXISTS (SELECT 1 FROM unproved)
     RETURNING e.id_scope, e.of_group, e.registration_key),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
      USING written w
-     WHERE d.id_scope = w.id_scope AND d.of_group = w.of_group AND d.registration_key = w.registration_key AND num_nonnulls($16::json, $17::json, $18::bytea) = 0),
+     WHERE d.id_scope = w.id_scope AND d.of_group = w.of_group AND d.registration_key = w.registration_key AND num_nonnulls($15::json, $16::json, $17::bytea) = 0),
      detailed AS (
     INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
-    SELECT id_scope, of_group, registration_key, $16::json, $17::json, $18::bytea
+    SELECT id_scope, of_group, registration_key, $15::json, $16::json, $17::bytea
       FROM written
-     WHERE num_nonnulls($16::json, $17::json, $18::bytea) > 0
+     WHERE num_nonnulls($15::json, $16::json, $17::bytea) > 0
         ON CONFLICT (id_scope, of_group, registration_key) DO UPDATE
        SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information,
            webhook_sealed = excluded.webhook_sealed),

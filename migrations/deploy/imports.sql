@@ -93,7 +93,8 @@ CREATE TABLE idscope.import_registration (
 );
 COMMENT ON TABLE idscope.import_registration IS 'Rows of imports of registrations that wait to be written';
 
-CREATE FUNCTION idscope.hub_unlinked(scope text, names text[]) RETURNS text
+-- What a write may name, single or not. As sets, since the planner puts those in the place of their call.
+CREATE FUNCTION idscope.hub_unlinked(scope text, names text[]) RETURNS SETOF text
     LANGUAGE sql STABLE
     BEGIN ATOMIC
     SELECT lower(w.name COLLATE "C")
@@ -103,10 +104,11 @@ CREATE FUNCTION idscope.hub_unlinked(scope text, names text[]) RETURNS text
      ORDER BY position
      LIMIT 1;
     END;
-COMMENT ON FUNCTION idscope.hub_unlinked(text, text[]) IS 'The first of the names that is no linked hub of the instance, in lower case; NULL: all are';
+COMMENT ON FUNCTION idscope.hub_unlinked(text, text[]) IS 'The first of the names that is no linked hub of the instance, in lower case; no row: all are';
 REVOKE ALL ON FUNCTION idscope.hub_unlinked(text, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.hub_unlinked(text, text[]) TO idscope_api;
 
-CREATE FUNCTION idscope.certificate_unproved(scope text, names text[]) RETURNS text
+CREATE FUNCTION idscope.certificate_unproved(scope text, names text[]) RETURNS SETOF text
     LANGUAGE sql STABLE
     BEGIN ATOMIC
     SELECT name
@@ -114,8 +116,9 @@ CREATE FUNCTION idscope.certificate_unproved(scope text, names text[]) RETURNS t
      WHERE name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM idscope.certificate c WHERE c.id_scope = scope AND c.name_key = w.name AND c.is_verified)
      LIMIT 1;
     END;
-COMMENT ON FUNCTION idscope.certificate_unproved(text, text[]) IS 'One of the names, in lower case, that is no verified certificate of the instance; NULL: all are';
+COMMENT ON FUNCTION idscope.certificate_unproved(text, text[]) IS 'One of the names, in lower case, that is no verified certificate of the instance; no row: all are';
 REVOKE ALL ON FUNCTION idscope.certificate_unproved(text, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.certificate_unproved(text, text[]) TO idscope_api;
 
 -- In the form of idscope.device_id_taken, among the lines before one of its own import.
 CREATE FUNCTION idscope.import_device_id_taken(i idscope.import, device text, wanted text, before bigint) RETURNS bigint
@@ -160,8 +163,8 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                (SELECT true FROM idscope.enrollment e
                  WHERE e.id_scope = b.id_scope AND e.of_group = b.of_group AND e.registration_key = b.registration_key
                  LIMIT 1) AS is_there,
-               CASE WHEN iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL THEN idscope.hub_unlinked(id_scope, array_append(iot_hubs, iot_hub_host_name)) END AS unlinked,
-               CASE WHEN ca_primary IS NOT NULL OR ca_secondary IS NOT NULL THEN idscope.certificate_unproved(id_scope, ARRAY[ca_primary, ca_secondary]) END AS unproved,
+               CASE WHEN iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL THEN (SELECT h FROM idscope.hub_unlinked(id_scope, array_append(iot_hubs, iot_hub_host_name)) h) END AS unlinked,
+               CASE WHEN ca_primary IS NOT NULL OR ca_secondary IS NOT NULL THEN (SELECT c FROM idscope.certificate_unproved(id_scope, ARRAY[ca_primary, ca_secondary]) c) END AS unproved,
                CASE WHEN of_group
                     THEN (SELECT count(*) FROM idscope.enrollment e WHERE e.id_scope = b.id_scope AND e.of_group AND e.attestation_type = b.attestation_type)
                          + row_number() OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most END AS is_crowded
@@ -218,7 +221,7 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
          ORDER BY registration_key, line
          LIMIT at_most),
          placed AS MATERIALIZED (
-        SELECT b.*, e.of_group, e.enrollment_inputs, s.inputs_version, idscope.hub_unlinked(b.id_scope, ARRAY[b.assigned_hub]) AS unlinked,
+        SELECT b.*, e.of_group, e.enrollment_inputs, s.inputs_version, (SELECT h FROM idscope.hub_unlinked(b.id_scope, ARRAY[b.assigned_hub]) h) AS unlinked,
                (SELECT line FROM idscope.import_registration r
                  WHERE r.id_scope = b.id_scope AND r.import_id = b.import_id AND r.registration_key = b.registration_key AND r.line < b.line
                  ORDER BY line
@@ -240,7 +243,7 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
          inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id,
                                           region, enrollment_group, derived_from, enrollment_inputs, scope_inputs, operation_at, created_at, updated_at)
-        SELECT id_scope, registration_key, registration_id, operation_id, 'assigned', substatus, assigned_hub, device_id, '',
+        SELECT id_scope, registration_key, registration_id, operation_id, 'assigned', substatus, assigned_hub, device_id, NULL,
                CASE WHEN of_group THEN enrollment_group END, CASE WHEN of_group THEN registration_id END, enrollment_inputs, inputs_version,
                moment, coalesce(created_at, moment), coalesce(updated_at, created_at, moment)
           FROM judged

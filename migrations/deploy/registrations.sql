@@ -95,7 +95,7 @@ CREATE TABLE idscope.registration (
     error_code           int,
     error_message        text,
     waiting_for          text,
-    region               text NOT NULL,
+    region               text,
     enrollment_group     idscope.enrollment_group_id,
     derived_from         text COLLATE "C",
     enrollment_version   bigint,
@@ -125,6 +125,7 @@ COMMENT ON COLUMN idscope.registration.revision IS 'Rises with each change; the 
 COMMENT ON COLUMN idscope.registration.assigned_hub IS 'Host name of the hub that holds the identity; kept while a new assignment runs';
 COMMENT ON COLUMN idscope.registration.target_hub IS 'Hub chosen by the running assignment, durable before any call to it. No identity is ever made on a hub that the row does not name';
 COMMENT ON COLUMN idscope.registration.waiting_for IS 'While assigning: what the assignment waits for, for people';
+COMMENT ON COLUMN idscope.registration.region IS 'Where the device registered last: of the api that took it; NULL: nobody knows, it was imported';
 COMMENT ON COLUMN idscope.registration.enrollment_group IS 'Id of the enrollment group that admitted the device, as the group spells it; NULL: the device has an enrollment of its own. The group may be gone';
 COMMENT ON COLUMN idscope.registration.derived_from IS 'The spelling of its registration id that the key of a group''s device is derived from';
 COMMENT ON COLUMN idscope.registration.enrollment_version IS 'Version of the enrollment whose credentials the hub holds';

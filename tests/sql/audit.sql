@@ -21,8 +21,8 @@ CREATE FUNCTION pg_temp.place() RETURNS text LANGUAGE sql AS $$
     SELECT pg_temp.subscription() || format('%L, ', (SELECT name_key FROM idscope.resource_group WHERE tenant_id = t.tenant('a') LIMIT 1))
 $$;
 CREATE FUNCTION pg_temp.enrollment(version bigint, key text, of_group boolean DEFAULT false) RETURNS text LANGUAGE sql AS $$
-    SELECT format($f$%L, %s, %L, %L, %L, NULL, 'symmetricKey', '\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, %L$f$,
-                  t.scope('a'), version, t.tenant('a'), key, key, of_group)
+    SELECT format($f$%L, %s, %L, %L, NULL, 'symmetricKey', '\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, %L$f$,
+                  t.scope('a'), version, key, key, of_group)
 $$;
 CREATE FUNCTION pg_temp.hub() RETURNS text LANGUAGE sql AS $$
     SELECT format('%s, %s, ', hub_id, version) FROM idscope.hub_registry WHERE hub_key = 'hub-a'

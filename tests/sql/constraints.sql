@@ -338,7 +338,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'enrollment.ca_primary', 'enrollment.ca_secondary', 'enrollment.device_id', 'enrollment.allocation_policy', 'enrollment.iot_hubs', 'enrollment.iot_hub_host_name',
           'enrollment_detail.initial_twin', 'enrollment_detail.optional_device_information', 'enrollment_detail.webhook_sealed',
           'registration.substatus', 'registration.assigned_hub', 'registration.device_id', 'registration.target_hub',
-          'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for',
+          'registration.target_device_id', 'registration.error_code', 'registration.error_message', 'registration.waiting_for', 'registration.region',
           'registration.enrollment_group', 'registration.derived_from', 'registration.enrollment_version', 'registration.enrollment_inputs',
           'registration.scope_inputs', 'registration.alloc_input', 'registration.checked_at', 'registration.evidence',
           'challenge.open_sealed', 'challenge.open_until', 'challenge.met_sealed', 'challenge.met_root', 'challenge.met_until',

@@ -192,7 +192,7 @@ SELECT is(pg_temp.says('states'), 'succeeded 7/2/5', 'registrations');
 SELECT is(pg_temp.errors('states'), ARRAY['3 400004 registrationId: there is no enrollment of this id, and enrollmentGroupId names none.', '4 400004 enrollmentGroupId: there is no enrollment group none.',
     '5 400004 assignedHub: none.example is not a linked hub of this instance.', '6 409001 registrationId: there is a registration of this id.', '7 400004 registrationId: line 1 has it already.']);
 SELECT results_eq($$SELECT registration_id, status::text, assigned_hub, region, enrollment_group::text, enrollment_inputs, scope_inputs, enrollment_version, created_at < '2025-01-02' FROM idscope.registration WHERE registration_key IN ('own', 'of-group') ORDER BY registration_key$$,
-                  $$VALUES ('of-group', 'assigned', 'a.hub.example', '', 'Hall' COLLATE "C", 7::bigint, 1::bigint, NULL::bigint, true), ('Own', 'assigned', 'a.hub.example', '', NULL, 5, 1, NULL, false)$$,
+                  $$VALUES ('of-group', 'assigned', 'a.hub.example', NULL::text, 'Hall' COLLATE "C", 7::bigint, 1::bigint, NULL::bigint, true), ('Own', 'assigned', 'a.hub.example', NULL, NULL, 5, 1, NULL, false)$$,
                   'they stand where the list says, by the inputs of today, with credentials that no hub is known to hold');
 
 -- Pieces: each says what came before it, so that none is taken when one is missing; the worker is told of the last.

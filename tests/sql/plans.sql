@@ -130,7 +130,7 @@ SELECT is((SELECT cardinality(keys) FROM batch), 128, 'a batch of 128 devices');
 INSERT INTO idscope.hub_device (hub_id, device_id, generation, auth_type) SELECT 7, 'device-' || n, 1, 'none' FROM generate_series(1, 100000) n;
 INSERT INTO idscope.hub_device_count (hub_id, n, devices, enabled) SELECT 7, n, 200, 200 FROM generate_series(0, 499) n;
 CREATE TEMP TABLE call AS
-SELECT 'register_lookup' AS name, format('EXECUTE register_lookup (%L, %L)', scopes, keys) AS call, 128::bigint AS wanted, 128 * 2 * 6 AS at_most FROM batch
+SELECT 'register_lookup' AS name, format('EXECUTE register_lookup (%L, %L, %L)', scopes, keys, 'local') AS call, 128::bigint AS wanted, 128 * 2 * 6 AS at_most FROM batch
 UNION ALL
 SELECT 'poll_lookup', format('EXECUTE poll_lookup (%L, %L)', scopes, keys), 128, 128 * 2 * 6 FROM batch
 UNION ALL

@@ -34,7 +34,7 @@ DECLARE
     polled record;
 BEGIN
     PERFORM pg_temp.stands(remembered, own);
-    EXECUTE format('EXECUTE register_lookup (ARRAY[%L], ARRAY[''device-x''])', t.scope('a')) INTO one;
+    EXECUTE format('EXECUTE register_lookup (ARRAY[%L], ARRAY[''device-x''], ''local'')', t.scope('a')) INTO one;
     EXECUTE format('EXECUTE poll_lookup (ARRAY[%L], ARRAY[''device-x''])', t.scope('a')) INTO polled;
     IF (one.group_key, one.attestation_sealed) IS DISTINCT FROM (polled.group_key, polled.attestation_sealed) THEN
         RETURN 'another for a poll';
@@ -62,6 +62,20 @@ BEGIN
     RETURN format('%s %s', (SELECT count(*) FROM idscope.registration), (SELECT count(*) FROM idscope.job));
 END
 $$;
+-- By whose distances its hub was chosen.
+CREATE FUNCTION pg_temp.in_region(registered text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+BEGIN
+    PERFORM pg_temp.stands('', true);
+    UPDATE idscope.registration SET region = registered WHERE registration_key = 'device-x';
+    EXECUTE format('EXECUTE register_lookup (ARRAY[%L], ARRAY[''device-x''], ''local'')', t.scope('a')) INTO one;
+    RETURN one.same_region;
+END
+$$;
+SELECT is(pg_temp.in_region('local'), true, 'a hub that was chosen in the same region');
+SELECT is(pg_temp.in_region('west'), false, 'in another one');
+SELECT is(pg_temp.in_region(NULL), true, 'and one of which nobody knows where: it was imported');
 SELECT pg_temp.stands(NULL, true);
 SELECT is(pg_temp.writes(NULL, 5), '1 1', 'a register is written, and its job');
 SELECT is(pg_temp.writes(NULL, 4), '0 0', 'not one that was checked against an enrollment of before');

@@ -81,13 +81,13 @@ is "$(scopes)" '0neaaaaaaaa true, 0necccccccc true' 'and issued once'
 is "$(ask "SELECT name_key FROM idscope.instance WHERE id_scope = '0necccccccc'")" 'inst-one' 'to who was first'
 
 # --- a device id, wanted by two enrollments at once
-enrolls() { # NAME KEY [DEVICE [CERTIFICATE]]: locks and writes; the answer is live, unlinked, taken by, unproved, written, …
+enrolls() { # NAME KEY [DEVICE [CERTIFICATE]]: locks and writes, as one transaction does; the answer is live, unlinked, taken by, unproved, written, …
     local device=NULL named=NULL
     if [ -n "${3:-}" ]; then device="'$3'"; fi
     if [ -n "${4:-}" ]; then named="'$4'"; fi
-    say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('enrollment_names_lock', 'enrollment_insert') AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
-BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE enrollment_names_lock (t.scope('a'), '{${3:-$2}}');
-EXECUTE enrollment_insert (t.scope('a'), 1, t.tenant('a'), '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, false, 100, $named, NULL);"
+    say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name IN ('enrollment_names_lock', 'enrollment_certificates_lock', 'enrollment_insert') AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
+BEGIN; SELECT t.become('idscope_api', 'a'); EXECUTE enrollment_names_lock (t.scope('a'), '{${3:-$2}}'); EXECUTE enrollment_certificates_lock (t.tenant('a'), t.scope('a'), ARRAY[$named]) \\g /dev/null
+EXECUTE enrollment_insert (t.scope('a'), 1, '$2', '$2', $device, 'symmetricKey', '\\x01', 'enabled', NULL, NULL, NULL, true, true, false, NULL, NULL, NULL, false, 100, $named, NULL);"
 }
 enrolls one first shared; like "$(heard one)" '^t\|\|\|\|t' 'an enrollment takes a device id'
 enrolls two second shared

@@ -40,6 +40,7 @@ enum { CALL_HEADERS_MAX = 8 };
 
 /* The values that paths of routes.def name in braces. The words stand in api/router.c. */
 enum segment {
+    SEGMENT_TENANT,
     SEGMENT_SUBSCRIPTION,
     SEGMENT_GROUP,
     SEGMENT_NAME,

@@ -137,7 +137,7 @@ static const struct codec token_header_codec[] = {
 };
 
 struct token_claims {
-    struct str iss, aud, sub, appid, tid, jti;
+    struct str iss, aud, sub, oid, appid, tid, jti;
     struct str_list roles;
     struct opt_i64 iat, nbf, exp;
 };
@@ -145,6 +145,7 @@ static const struct codec token_claims_codec[] = {
     CODEC_TEXT(struct token_claims, iss, "iss", CLAIM_MAX, CODEC_MUST),
     CODEC_TEXT(struct token_claims, aud, "aud", CLAIM_MAX, CODEC_MUST),
     CODEC_TEXT(struct token_claims, sub, "sub", CLAIM_MAX, CODEC_MUST),
+    CODEC_TEXT(struct token_claims, oid, "oid", CLAIM_MAX, 0),
     CODEC_TEXT(struct token_claims, appid, "appid", CLAIM_MAX, 0),
     CODEC_TEXT(struct token_claims, tid, "tid", CLAIM_MAX, CODEC_MUST),
     CODEC_TEXT(struct token_claims, jti, "jti", CLAIM_MAX, 0),
@@ -164,6 +165,7 @@ static struct str write_claims(struct arena *a, const struct jwt_claims *c, stru
         .iss = c->issuer,
         .aud = c->audience,
         .sub = c->subject,
+        .oid = c->subject,
         .appid = c->subject,
         .tid = c->tenant_id,
         .jti = enc_uuid(a, &id),

@@ -1,6 +1,8 @@
 /* signin.c: client credentials → access token, and the documents that tell clients where to sign in (wire.md A2, A3;
  * decisions.md 3, 4). It decides which secrets and scopes get a token. It must never tell whether the id or the secret
  * was wrong, nor answer 400 to either: clients keep and replay that. */
+#include <string.h>
+
 #include "api/op/op.h"
 #include "api/plane.h"
 #include "api/shared.h"
@@ -50,7 +52,7 @@ struct metadata_suffixes {
 };
 struct metadata {
     struct str name, resource_manager, portal, batch, gallery, graph, graph_audience, gallery_endpoint, graph_endpoint,
-        sql_management, image_aliases, media;
+        sql_management, image_aliases, media, graph_resource;
     struct metadata_authentication *authentication;
     struct metadata_suffixes *suffixes;
 };
@@ -68,7 +70,7 @@ static const struct codec suffixes_codec[] = {
     CODEC_TEXT(struct metadata_suffixes, sql, "sqlServerHostname", 0, CODEC_OUT),
     CODEC_END,
 };
-/* The newer form reads each of these without a default, so all are there. */
+/* Clients read each of these of the newer forms without a default, so all are there. */
 static const struct codec metadata_codec[] = {
     CODEC_TEXT(struct metadata, name, "name", 0, CODEC_OUT),
     CODEC_TEXT(struct metadata, resource_manager, "resourceManager", 0, CODEC_OUT),
@@ -82,6 +84,7 @@ static const struct codec metadata_codec[] = {
     CODEC_TEXT(struct metadata, sql_management, "sqlManagement", 0, CODEC_OUT),
     CODEC_TEXT(struct metadata, image_aliases, "vmImageAliasDoc", 0, CODEC_OUT),
     CODEC_TEXT(struct metadata, media, "media", 0, CODEC_OUT),
+    CODEC_TEXT(struct metadata, graph_resource, "microsoftGraphResourceId", 0, CODEC_OUT),
     CODEC_OBJECT(struct metadata, authentication, "authentication", authentication_codec,
                  struct metadata_authentication, CODEC_OUT),
     CODEC_OBJECT(struct metadata, suffixes, "suffixes", suffixes_codec, struct metadata_suffixes, CODEC_OUT),
@@ -106,9 +109,11 @@ err_t op_metadata_endpoints(struct call *r)
     authentication.tenant = STR("adfs");
     authentication.identity_provider = STR("ADFS");
     struct metadata_suffixes suffixes = {r->cfg->domain, r->cfg->domain, r->cfg->domain};
-    struct metadata m = {
-        STR("idscope"),  root,     root, root, root, root, root, {NULL, 0}, {NULL, 0}, root, root, root,
-        &authentication, &suffixes};
+    struct metadata m = {STR("idscope"), root,      root, root, root, root, root,
+                         {NULL, 0},      {NULL, 0}, root, root, root, root, &authentication,
+                         &suffixes};
+    if (!(r->versions & VERSION_LISTED_METADATA))
+        return call_reply_codec(r, 200, metadata_codec, &m);
     struct text out;
     text_init(&out, r->arena, 1024);
     text_add_char(&out, '[');
@@ -134,7 +139,7 @@ static const struct codec openid_codec[] = {
     CODEC_END,
 };
 
-err_t op_openid_configuration(struct call *r)
+static err_t reply_openid(struct call *r, struct str token_endpoint)
 {
     struct str token = STR("token"), subject = STR("pairwise"), algorithm = STR("ES256"),
                grant = STR("client_credentials");
@@ -142,7 +147,7 @@ err_t op_openid_configuration(struct call *r)
     struct openid o = {
         id_issuer(r->arena, r->cfg->domain),
         below(r, "/adfs/oauth2/authorize"),
-        below(r, "/adfs/oauth2/token"),
+        token_endpoint,
         below(r, "/adfs/discovery/keys"),
         {&token, 1, true},
         {&subject, 1, true},
@@ -151,6 +156,18 @@ err_t op_openid_configuration(struct call *r)
         {methods, 2, true},
     };
     return call_reply_codec(r, 200, openid_codec, &o);
+}
+
+err_t op_openid_configuration(struct call *r)
+{
+    return reply_openid(r, below(r, "/adfs/oauth2/token"));
+}
+
+/* Nobody is told which tenants there are. */
+err_t op_openid_configuration_of_tenant(struct call *r)
+{
+    struct str tenant = enc_percent(r->arena, r->segments[SEGMENT_TENANT]);
+    return reply_openid(r, arena_printf(r->arena, "%s/adfs/%.*s/oauth2/v2.0/token", base_url(r).p, STR_ARG(tenant)));
 }
 
 /* From the process's view, so it answers also when the database does not; a new key stands in it within seconds. */
@@ -237,6 +254,16 @@ static err_t read_basic(struct call *r, struct token_request *to)
     return NULL;
 }
 
+/* Where the path names a tenant, it is the client's (decisions.md 4). */
+static err_t check_tenant(struct call *r)
+{
+    struct uuid tenant;
+    struct str named = r->segments[SEGMENT_TENANT];
+    if (!named.p || (dec_uuid(named, &tenant) && memcmp(&tenant, &r->client->tenant_id, sizeof tenant) == 0))
+        return NULL;
+    return call_refuse(r, E(INVALID_CLIENT), "the path names another tenant than the client's");
+}
+
 /* The client of the request. An unknown id costs the same hash as a wrong secret. */
 static err_t check_secret(struct call *r, const struct token_request *t)
 {
@@ -255,7 +282,7 @@ static err_t check_secret(struct call *r, const struct token_request *t)
     bool same = crypt_same((struct bytes){given.b, sizeof given.b}, (struct bytes){wanted->b, sizeof wanted->b});
     if (e || !same)
         return call_refuse(r, E(INVALID_CLIENT), e ? "there is no such client" : "the client secret is wrong");
-    return NULL;
+    return check_tenant(r);
 }
 
 static struct str without_end(struct str s, struct str end)
@@ -332,4 +359,9 @@ err_t op_token(struct call *r)
     reply.resource = audience;
     reply.expires_in = reply.ext_expires_in = (struct opt_i64){true, r->cfg->token_lifetime_s};
     return call_reply_codec(r, 200, token_reply_codec, &reply);
+}
+
+err_t op_token_of_tenant(struct call *r)
+{
+    return op_token(r);
 }

@@ -25,13 +25,30 @@ describe('management: sign-in and discovery', { concurrency: 4 }, () => {
     }
   });
 
-  test('cloud discovery is an array with every member that az reads for later versions', async () => {
-    const { status, json } = await get('/metadata/endpoints?api-version=2022-09-01');
-    assert.equal(status, 200);
-    assert.ok(Array.isArray(json) && json.length >= 1);
-    for (const member of ['name', 'resourceManager', 'sqlManagement', 'batch', 'gallery', 'graphAudience', 'vmImageAliasDoc', 'media']) assert.equal(typeof json[0][member], 'string', member);
-    for (const suffix of ['storage', 'keyVaultDns', 'sqlServerHostname']) assert.equal(typeof json[0].suffixes[suffix], 'string', suffix);
-    assert.match(json[0].authentication.loginEndpoint, /\/adfs$/);
+  test('cloud discovery is an array for later versions and one object from 2022-09-01 on, with every member that clients read', async () => {
+    for (const [version, isList] of [['2015-01-02', true], ['2020-06-01', true], ['2022-08-31', true], ['2022-09-01', false], ['2023-01-01', false]]) {
+      const { status, json } = await get(`/metadata/endpoints?api-version=${version}`);
+      assert.deepEqual([status, Array.isArray(json)], [200, isList], version);
+      const [told] = isList ? json : [json];
+      for (const member of ['name', 'resourceManager', 'sqlManagement', 'batch', 'gallery', 'graphAudience', 'vmImageAliasDoc', 'media', 'microsoftGraphResourceId']) assert.equal(typeof told[member], 'string', member);
+      for (const suffix of ['storage', 'keyVaultDns', 'sqlServerHostname']) assert.equal(typeof told.suffixes[suffix], 'string', suffix);
+      assert.equal(told.authentication.loginEndpoint, 'https://localhost/adfs');
+    }
+  });
+
+  test('Terraform signs in: what discovery names, the path of a tenant, the scope of our own address; the token says whose it is', async () => {
+    const { IDSCOPE_TENANT_ID: tenant, IDSCOPE_CLIENT_ID: id, IDSCOPE_CLIENT_SECRET: secret } = idscope.env;
+    const cloud = (await get('/metadata/endpoints?api-version=2022-09-01')).json;
+    const sign = (of, fields = {}) => idscope.https.request('POST', 'localhost', `${new URL(cloud.authentication.loginEndpoint).pathname}/${of}/oauth2/v2.0/token`, { headers: { ...form, Accept: 'application/json' },
+      body: new URLSearchParams({ client_id: id, client_secret: secret, grant_type: 'client_credentials', scope: `${cloud.resourceManager}/.default`, ...fields }).toString() });
+    const { access_token: token } = expect('sign in', await sign(tenant), 200);
+    assert.deepEqual([claims(token).oid, claims(token).tid, claims(token).aud], [id, tenant, 'https://localhost']);
+    expect('as any client', await idscope.arm('GET', `/subscriptions/${idscope.subscription}`, { bearer: `Bearer ${token}` }), 200);
+    expect('the tenant in capitals', await sign(tenant.toUpperCase()), 200);
+    const unknown = expect('an unknown client', await sign(tenant, { client_id: crypto.randomUUID() }), 401);
+    for (const other of [crypto.randomUUID(), 'common', `${tenant}0`]) assert.deepEqual(expect(other, await sign(other), 401), unknown, other);
+    const document = expect('its document', await get(`/adfs/${tenant}/v2.0/.well-known/openid-configuration`), 200);
+    assert.deepEqual([document.token_endpoint, document.issuer], [`https://localhost/adfs/${tenant}/oauth2/v2.0/token`, claims(token).iss]);
   });
 
   test('the OpenID document names the token endpoint, whatever the case of the path', async () => {

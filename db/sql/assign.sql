@@ -1,7 +1,8 @@
 -- assign.sql: from `assigning` to a hub. The order is: claim (job_claim), look, choose and store the choice, commit; call the hubs; finish.
 -- The first four are one transaction. Rows are written only while they are the ones that were looked at (operation and revision), and
 -- a finish deletes its job in the same statement as its effect. Rows are taken in the order of their keys. Scope and kind are columns of
--- the rows that are joined (not constants), so that the one plan there is goes by the whole key, also when it was made for empty tables.
+-- the rows that are joined (not constants), so that the one plan there is goes by the whole key, also when it was made for empty tables; `= ANY (ARRAY[…])`
+-- is told in device.sql.
 
 -- The scope while it is alive. Asked before the links: a version that is too old makes the next registration choose again, one that is too new
 -- would hide a change.
@@ -61,7 +62,7 @@ WITH wanted AS MATERIALIZED (
 ), taken_back AS (
         DELETE FROM idscope.job j
          USING wanted u
-         WHERE u.removal_stands AND j.id_scope = u.id_scope AND j.kind = u.removal_kind AND j.subject = u.target_device_id
+         WHERE u.removal_stands AND j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.removal_kind AND j.subject = u.target_device_id
            AND j.hub = u.target_host AND (j.fence = 0 OR j.due_at = 'infinity')
         RETURNING j.subject, j.hub
 ), chosen AS (
@@ -69,7 +70,7 @@ WITH wanted AS MATERIALIZED (
            SET target_hub = u.target_hub, target_device_id = u.target_device_id, waiting_for = NULL,
                alloc_input = coalesce(u.alloc_input, r.alloc_input), scope_inputs = u.scope_inputs, enrollment_inputs = u.enrollment_inputs
           FROM wanted u
-         WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
+         WHERE r.id_scope = ANY (ARRAY[u.id_scope]) AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
            AND r.revision = u.revision AND r.status = 'assigning'
            AND (NOT u.removal_stands OR (u.target_device_id, u.target_host) IN (SELECT subject, hub FROM taken_back))
         RETURNING r.registration_key, u.earlier_hub, u.earlier_device_id
@@ -99,12 +100,12 @@ WITH u AS MATERIALIZED (
                last_error = coalesce(left(u.waiting_for, 300), j.last_error),
                waits_for = (SELECT array_agg(w.host) FROM unnest($8::text[], $9::text[]) AS w (subject, host) WHERE w.subject = u.subject)
           FROM u
-         WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
+         WHERE j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
         RETURNING j.id_scope, j.subject, u.waiting_for, u.alloc_input)
 UPDATE idscope.registration r
    SET waiting_for = back.waiting_for, alloc_input = coalesce(back.alloc_input, r.alloc_input)
   FROM back
- WHERE r.id_scope = back.id_scope AND r.registration_key = back.subject AND r.status = 'assigning'
+ WHERE r.id_scope = ANY (ARRAY[back.id_scope]) AND r.registration_key = back.subject AND r.status = 'assigning'
    AND back.waiting_for IS NOT NULL
    AND (r.waiting_for IS DISTINCT FROM back.waiting_for OR r.alloc_input IS DISTINCT FROM coalesce(back.alloc_input, r.alloc_input));
 
@@ -123,7 +124,7 @@ WITH u AS MATERIALIZED (
 ), mine AS (
         DELETE FROM idscope.job j
          USING u
-         WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.registration_key AND j.fence = u.fence
+         WHERE j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.kind AND j.subject = u.registration_key AND j.fence = u.fence
         RETURNING u.*
 ), written AS (
         UPDATE idscope.registration r
@@ -142,7 +143,7 @@ WITH u AS MATERIALIZED (
                alloc_input = coalesce(u.alloc_input, r.alloc_input),
                scope_inputs = CASE WHEN u.status = 'assigned' AND NOT u.again THEN r.scope_inputs END
           FROM mine u
-         WHERE r.id_scope = u.id_scope AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
+         WHERE r.id_scope = ANY (ARRAY[u.id_scope]) AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
            AND r.revision = u.revision AND r.status = 'assigning' AND u.status IS NOT NULL
         RETURNING r.registration_key
 ), leaving AS (

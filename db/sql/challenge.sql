@@ -32,7 +32,7 @@ WITH fresh AS MATERIALIZED (
                met_until = CASE WHEN c.device = u.device THEN c.met_until END,
                ends_at = greatest(u.open_until, c.met_until)
           FROM fresh u
-         WHERE c.id_scope = u.id_scope AND c.registration_key = u.registration_key
+         WHERE c.id_scope = ANY (ARRAY[u.id_scope]) AND c.registration_key = u.registration_key
            AND (c.device <> u.device OR c.open_until IS NULL OR c.open_until <= u.least)
         RETURNING c.id_scope, c.registration_key
 ), inserted AS (
@@ -54,5 +54,5 @@ WITH proof AS MATERIALIZED (
 UPDATE idscope.challenge c
    SET open_sealed = NULL, open_until = NULL, met_sealed = u.sealed, met_root = u.root, met_until = u.met_until, ends_at = u.met_until
   FROM proof u
- WHERE c.id_scope = u.id_scope AND c.registration_key = u.registration_key AND c.open_sealed = u.sealed AND c.open_until > u.moment
+ WHERE c.id_scope = ANY (ARRAY[u.id_scope]) AND c.registration_key = u.registration_key AND c.open_sealed = u.sealed AND c.open_until > u.moment
 RETURNING c.id_scope, c.registration_key;

@@ -1,6 +1,6 @@
 -- job.sql: the queue. A job is claimed from one scope at a time (equality on id_scope: what a claim with SKIP LOCKED needs on a distributed
 -- table, and what keeps tenants from starving each other). Every change of a claimed job names the fence of its claim; where the fence has
--- risen, somebody else has the job or its cause came anew, and nothing happens. tenant_job.sql is made from this file (make tenant-jobs).
+-- risen, somebody else has the job or its cause came anew, and nothing happens (`= ANY (ARRAY[…])`: device.sql). tenant_job.sql is made from this file (make tenant-jobs).
 
 -- The next scopes behind $2 with living jobs of kind $1, in order, at most $3: with the tenant, whether work is due, and since when. Each costs
 -- one look-up in the index of living jobs, however many jobs of a scope back off; who has got $3 rows goes on behind the last of them.
@@ -38,7 +38,7 @@ WITH due AS MATERIALIZED (
 UPDATE idscope.job j
    SET due_at = due.lease_end, waits_for = NULL, fence = greatest(j.fence + 1, due.moment)
   FROM due
- WHERE j.id_scope = due.id_scope AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
+ WHERE j.id_scope = ANY (ARRAY[due.id_scope]) AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
 RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
 
 -- $1 scope, $2 kind, subjects with hubs and fences.
@@ -47,7 +47,7 @@ WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, $2::text AS kind, n.* FROM unnest($3::text[], $4::text[], $5::bigint[]) AS n (subject, hub, fence))
 DELETE FROM idscope.job j
  USING u
- WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
+ WHERE j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
 -- Gives claimed jobs back: $6 in so many milliseconds (negative: dead, until a person sets it due), $7 whether that counts as a failed
 -- attempt, $8 why.
@@ -60,7 +60,7 @@ WITH u AS MATERIALIZED (
 UPDATE idscope.job j
    SET due_at = u.due_at, attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
- WHERE j.id_scope = u.id_scope AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
+ WHERE j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
 -- Gives back a claimed job that went well and has more to do: $3 subject, $4 hub, $5 fence, due in $6 milliseconds, $7 how far it has come.
 -- name: job_go_on

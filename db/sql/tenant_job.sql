@@ -32,7 +32,7 @@ WITH due AS MATERIALIZED (
 UPDATE idscope.tenant_job j
    SET due_at = due.lease_end, waits_for = NULL, fence = greatest(j.fence + 1, due.moment)
   FROM due
- WHERE j.tenant_id = due.tenant_id AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
+ WHERE j.tenant_id = ANY (ARRAY[due.tenant_id]) AND j.kind = due.kind AND j.subject = due.subject AND j.hub = due.hub
 RETURNING j.subject, j.hub, j.payload::text AS payload, j.fence, j.attempt;
 
 -- name: tenant_job_done
@@ -40,7 +40,7 @@ WITH u AS MATERIALIZED (
         SELECT $1::uuid AS tenant_id, $2::text AS kind, n.* FROM unnest($3::text[], $4::text[], $5::bigint[]) AS n (subject, hub, fence))
 DELETE FROM idscope.tenant_job j
  USING u
- WHERE j.tenant_id = u.tenant_id AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
+ WHERE j.tenant_id = ANY (ARRAY[u.tenant_id]) AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
 -- name: tenant_job_put_back
 WITH u AS MATERIALIZED (
@@ -51,7 +51,7 @@ WITH u AS MATERIALIZED (
 UPDATE idscope.tenant_job j
    SET due_at = u.due_at, attempt = j.attempt + u.failed::int, last_error = coalesce(left(u.error, 300), j.last_error)
   FROM u
- WHERE j.tenant_id = u.tenant_id AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
+ WHERE j.tenant_id = ANY (ARRAY[u.tenant_id]) AND j.kind = u.kind AND j.subject = u.subject AND j.hub = u.hub AND j.fence = u.fence;
 
 -- name: tenant_job_go_on
 WITH clock AS MATERIALIZED (

@@ -37,11 +37,11 @@ err_t db_certificate_find(struct db *db, struct arena *a, const struct find *ins
     return NULL;
 }
 
-err_t db_certificates_of(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, bool whole,
+err_t db_certificates_of(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
                          struct certificate_found **ret, size_t *ret_count)
 {
-    return db_all(db, a, DB_CALL(SQL_CERTIFICATES_OF, db_texts(id_scopes, count), db_bool(whole)), DB_REPEATABLE, ret,
-                  sizeof **ret, ret_count);
+    return db_all(db, a, DB_CALL(SQL_CERTIFICATES_OF, db_texts(id_scopes, count)), DB_REPEATABLE, ret, sizeof **ret,
+                  ret_count);
 }
 
 err_t db_certificate_lock(struct db *db, struct arena *a, const struct certificate_key *at, bool *ret_there,

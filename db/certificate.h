@@ -22,12 +22,12 @@ err_t db_certificate_find(struct db *db, struct arena *a, const struct find *ins
                           struct place_found *ret_found, bool *ret_there, struct certificate_row **ret,
                           size_t *ret_count);
 
-/* Those of many instances, whosever they are; `whole`: with what is in them. */
+/* Those of many instances, whosever they are. */
 struct certificate_found {
     struct str id_scope;
     struct attest_ca ca;
 };
-err_t db_certificates_of(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, bool whole,
+err_t db_certificates_of(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
                          struct certificate_found **ret, size_t *ret_count);
 
 /* --- inside of a transaction that has locked the instance --------------------------------------------------------- */

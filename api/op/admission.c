@@ -85,7 +85,7 @@ static void take_cas(struct arena *a, const struct certificate_found *all, size_
     to->cas = (struct attest_cas){at, n};
 }
 
-/* For whoever shows a certificate; in the first lanes it is enough to know whether there are any. */
+/* For whoever shows a certificate. */
 static err_t read_cas(struct arena *a, struct db *db, struct admission *const *at, size_t count)
 {
     struct admission **showing = ARENA_NEW_ARRAY(a, count, struct admission *);
@@ -98,7 +98,7 @@ static err_t read_cas(struct arena *a, struct db *db, struct admission *const *a
     if (!n)
         return NULL;
     size_t scope_count = scopes_of(a, showing, n, &scopes);
-    TRY(db_certificates_of(db, a, scopes, scope_count, is_dear_lane(at[0]->call), &all, &all_count));
+    TRY(db_certificates_of(db, a, scopes, scope_count, &all, &all_count));
     for (size_t i = 0; i < n; i++)
         take_cas(a, all, all_count, showing[i]);
     return NULL;
@@ -213,38 +213,31 @@ static void say_no_group(struct admission *m)
 }
 
 /* A device with an enrollment of its own is tried like a stranger, and refused whatever comes out: else the time would
- * tell which ids have one. So would the lane, where an enrollment names a CA: what shows a certificate is judged in one
- * for such checks wherever there may be such an enrollment. */
+ * tell which ids have one. */
 static void search(struct admission *m, int type, const struct groups *all)
 {
-    struct call *r = m->call;
-    const struct db_group_found **groups = ARENA_NEW_ARRAY(r->arena, all->count, const struct db_group_found *);
+    const struct db_group_found **groups = ARENA_NEW_ARRAY(m->call->arena, all->count, const struct db_group_found *);
     size_t count = find_own_groups(m, all, groups);
-    if (!count && type == ATTEST_X509)
-        say_no_group(m);
-    if (!is_dear_lane(r) && (count || m->cas.count))
-        r->error = E(DEAR_CHECK);
-    else if (count && type == ATTEST_X509)
-        try_chain(m, groups, count);
-    else if (count)
+    if (type == ATTEST_SYMMETRIC_KEY)
         try_keys(m, groups, count);
+    else if (count)
+        try_chain(m, groups, count);
+    else
+        say_no_group(m);
 }
 
-/* In the first lanes it is enough to know whether there are any. */
 static err_t read_groups(struct arena *a, struct db *db, int type, struct admission *const *at, size_t count,
                          struct groups *ret)
 {
     struct str *scopes;
     size_t n = scopes_of(a, at, count, &scopes);
-    return db_group_lookup(db, a, scopes, n, type, is_dear_lane(at[0]->call) ? GROUPS_MOST : 1, &ret->at, &ret->count);
+    return db_group_lookup(db, a, scopes, n, type, GROUPS_MOST, &ret->at, &ret->count);
 }
 
 static void search_all(struct arena *a, struct db *db, int type, struct admission *const *at, size_t count)
 {
     struct groups groups;
     err_t e = read_groups(a, db, type, at, count, &groups);
-    if (!e && type == ATTEST_X509 && !is_dear_lane(at[0]->call))
-        e = read_cas(a, db, at, count);
     for (size_t i = 0; i < count; i++) {
         if (e)
             at[i]->call->error = e;
@@ -271,11 +264,26 @@ static void search_refused(struct arena *a, struct db *db, int type, struct admi
         search_all(a, db, type, refused, n);
 }
 
+/* Whether there are groups at all is not asked here. */
+static void leave_refused(struct admission *const *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (may_be_groups(at[i], ATTEST_SYMMETRIC_KEY))
+            at[i]->call->error = E(DEAR_CHECK);
+}
+
+/* The first lanes ask the database for nothing but what the calls were looked up for, and meet no certificate
+ * (api/lane.c `class_of`). */
 void admission_check(struct arena *a, struct db *db, struct admission *const *at, size_t count)
 {
-    err_t e = count && is_dear_lane(at[0]->call) ? read_cas(a, db, at, count) : NULL;
+    bool dear = count && is_dear_lane(at[0]->call);
+    err_t e = dear ? read_cas(a, db, at, count) : NULL;
     for (size_t i = 0; i < count; i++)
         at[i]->call->error = e ? e : check_known(at[i]);
+    if (!dear) {
+        leave_refused(at, count);
+        return;
+    }
     search_refused(a, db, ATTEST_SYMMETRIC_KEY, at, count);
     search_refused(a, db, ATTEST_X509, at, count);
 }

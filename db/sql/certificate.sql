@@ -26,8 +26,8 @@ SELECT name, certificate, der, is_verified, code, code_until, crl, etag, created
 
 -- What devices' certificates are held against, which name no tenant.
 -- name: certificates_of -> certificate_found
--- $1 ID scopes, $2 whole, or only that they are there
-SELECT id_scope, name_key, is_verified, der, crl FROM idscope.certificates_of($1::text[], $2::boolean);
+-- $1 ID scopes
+SELECT id_scope, name_key, is_verified, der, crl FROM idscope.certificates_of($1::text[]);
 
 -- name: certificate_insert -> certificate as actor
 -- $1 tenant, $2 ID scope, $3 name, $4 text, $5 DER, $6 whether somebody vouches for it, $7 how many an instance may have. No row: it has them.

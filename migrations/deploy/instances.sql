@@ -283,18 +283,18 @@ REVOKE ALL ON FUNCTION idscope.gate_instances(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.gate_instances(text[]) TO idscope_api;
 
 -- The CA certificates of instances, for devices' certificates that they may vouch for: before the tenant is known.
-CREATE FUNCTION idscope.certificates_of(scopes text[], whole boolean)
+CREATE FUNCTION idscope.certificates_of(scopes text[])
     RETURNS TABLE (id_scope text, name_key text, is_verified boolean, der bytea, crl bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
         SELECT u.id_scope, c.name_key, c.is_verified, c.der, c.crl
           FROM unnest(scopes) AS u (id_scope)
-         CROSS JOIN LATERAL (SELECT name_key, is_verified, CASE WHEN whole THEN der END AS der, CASE WHEN whole THEN crl END AS crl
+         CROSS JOIN LATERAL (SELECT name_key, is_verified, der, crl
                                FROM idscope.certificate WHERE id_scope = u.id_scope) c
     $$;
-COMMENT ON FUNCTION idscope.certificates_of(text[], boolean) IS 'The CA certificates of ID scopes (in lower case), whatever their tenants; not whole: that they are there';
-REVOKE ALL ON FUNCTION idscope.certificates_of(text[], boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.certificates_of(text[], boolean) TO idscope_api;
+COMMENT ON FUNCTION idscope.certificates_of(text[]) IS 'The CA certificates of ID scopes (in lower case), whatever their tenants';
+REVOKE ALL ON FUNCTION idscope.certificates_of(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.certificates_of(text[]) TO idscope_api;
 
 -- Whether a name may be given to a new hub or instance; whose it is, the api may not see. What it says may be over when the name is taken:
 -- the unique keys and name_take decide.

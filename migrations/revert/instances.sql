@@ -6,7 +6,7 @@ BEGIN;
 DROP FUNCTION idscope.hub_deleted(text, text);
 DROP FUNCTION idscope.name_free(text, text);
 DROP FUNCTION idscope.owned_by_another(text, text);
-DROP FUNCTION idscope.certificates_of(text[], boolean);
+DROP FUNCTION idscope.certificates_of(text[]);
 DROP FUNCTION idscope.gate_instances(text[]);
 DROP FUNCTION idscope.gate_instance(text, text);
 DROP TABLE idscope.link_latency;

@@ -77,7 +77,7 @@ BEGIN
       FROM (VALUES
         ('idscope_api', 'gate_instance(text, text)', true),
         ('idscope_api', 'gate_instances(text[])', true),
-        ('idscope_api', 'certificates_of(text[], boolean)', true),
+        ('idscope_api', 'certificates_of(text[])', true),
         ('idscope_api', 'name_free(text, text)', true),
         ('idscope_api', 'hub_deleted(text, text)', true)
       ) AS needed (who, call, definer)

@@ -104,7 +104,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.gate_client(gen_random_uuid())', 'idscope_api'),
         ('SELECT * FROM idscope.gate_hub(''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
-        ('SELECT * FROM idscope.certificates_of(ARRAY[''x''], true)', 'idscope_api'),
+        ('SELECT * FROM idscope.certificates_of(ARRAY[''x''])', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instances(ARRAY[''x''])', 'idscope_api'),
         ('SELECT idscope.hub_deleted(''x'', ''x'')', 'idscope_api'),
         ('SELECT idscope.name_free(''hub'', ''x'')', 'idscope_api'),

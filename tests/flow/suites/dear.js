@@ -1,7 +1,8 @@
 // dear.js: devices whose credentials are dear to check have lanes of their own. Most tests enroll keys, so a second door is asked that was built as
-// if the check of every stored credential were dear; what is cheap there is the check of an id that is not enrolled.
+// if the check of every stored credential were dear; what is cheap there is the token of an id that is not enrolled, when no key makes it good.
 'use strict';
 
+const fs = require('node:fs');
 const { describe, test } = require('node:test');
 const { assert, stack, idscope, sas, fresh, scene, until } = require('../kit');
 const { Door, DOOR_MS } = require('../door');
@@ -15,13 +16,13 @@ class Asker {
     Object.assign(this, { door, idScope });
   }
 
-  ask(method, id, key, rest = '') {
-    return this.door.ask(method, `global.dps.${idscope.domain}`, `/${this.idScope}/registrations/${id}${rest}?api-version=2021-10-01`, sas.forDevice(this.idScope, id, key));
+  ask(method, { id, key, expiry }, rest = '') {
+    return this.door.ask(method, `global.dps.${idscope.domain}`, `/${this.idScope}/registrations/${id}${rest}?api-version=2021-10-01`, sas.forDevice(this.idScope, id, key, { expiry }));
   }
 
-  register({ id, key }) { return this.ask('PUT', id, key, '/register'); }
-  poll({ id, key }, operation) { return this.ask('GET', id, key, `/operations/${operation}`); }
-  status({ id, key }) { return this.ask('POST', id, key); }
+  register(device) { return this.ask('PUT', device, '/register'); }
+  poll(device, operation) { return this.ask('GET', device, `/operations/${operation}`); }
+  status(device) { return this.ask('POST', device); }
 }
 
 async function opened(t, made, options) {
@@ -41,11 +42,12 @@ describe('dear: credentials that are dear to check', () => {
     const device = await made.registered();
     const bad = { id: device.id, key: sas.newKey() };
     const stranger = { id: fresh('stranger'), key: device.key };
+    const late = { ...stranger, expiry: sas.inSeconds(-1000) };
     const seen = [];
     for (const options of [{}, { program }]) {
       const asker = await opened(t, made, options);
       const { operationId } = await made.start(device);
-      const asked = async (work) => (await asker.door.answersTo([device, bad, stranger].map(work), 10000)).map(({ status }) => likeness(status));
+      const asked = async (work) => (await asker.door.answersTo([device, bad, stranger, late].map(work), 10000)).map(({ status }) => likeness(status));
       const statuses = [];
       for (const work of [(one) => asker.poll(one, operationId), (one) => asker.poll(one, 'none'), (one) => asker.status(one), (one) => asker.register(one)]) statuses.push(await asked(work));
       await asker.door.end();
@@ -54,10 +56,10 @@ describe('dear: credentials that are dear to check', () => {
         waited: ['device', 'device-dear'].map((lane) => waitedFor(asker.door, lane) > 0) });
     }
     const [cheap, dear] = seen;
-    assert.deepEqual(cheap.statuses, [['done', 401, 401], [404, 401, 401], ['done', 401, 401], ['done', 401, 401]]);
-    assert.deepEqual([cheap.first, cheap.second], [12, 0]);
-    assert.deepEqual([dear.first, dear.second], [4, 8], 'only the stranger, of whom nothing is stored, is cheap');
-    assert.deepEqual([cheap.waited, dear.waited], [[true, false], [true, true]], 'each call waited for its lane, if a moment');
+    assert.deepEqual(cheap.statuses, [['done', 401, 401, 401], [404, 401, 401, 401], ['done', 401, 401, 401], ['done', 401, 401, 401]]);
+    assert.deepEqual([cheap.first, cheap.second], [8, 8], 'whoever may be one of a group is looked for by the second class, whether there is one or not');
+    assert.deepEqual([dear.first, dear.second], [4, 12], 'only the stranger whose token no key makes good is cheap');
+    assert.deepEqual([cheap.waited, dear.waited], [[true, true], [true, true]], 'each call waited for its lane, if a moment');
     assert.deepEqual(dear.statuses, cheap.statuses);
     assert.deepEqual(dear.logged, cheap.logged);
   });
@@ -65,7 +67,7 @@ describe('dear: credentials that are dear to check', () => {
   test('while the dear ones are held up, cheap ones have their answers at once; those that wait get theirs in time, and nothing is left', async (t) => {
     const made = await scene(t, { hubs: 1 });
     const devices = await Promise.all(Array.from({ length: 8 }, () => made.enroll()));
-    const stranger = { id: fresh('stranger'), key: sas.newKey() };
+    const stranger = { id: fresh('stranger'), key: sas.newKey(), expiry: sas.inSeconds(-1000) };
     const asker = await opened(t, made, { program });
     const { door } = asker;
     await door.answersTo([asker.register(stranger)], 10000);
@@ -90,5 +92,17 @@ describe('dear: credentials that are dear to check', () => {
     await until('dear ones to be served again', async () => (await door.answersTo([asker.register(devices[0])], 10000))[0].status === 202, { timeoutMs: 30000 });
     await door.end();
     assert.equal(ranBy(door, 'device'), 21, 'what the first lanes answered is the cheap ones');
+  });
+
+  test('their threads leave the processors to all others', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const { door } = await opened(t, made);
+    const tasks = `/proc/${door.child.pid}/task`;
+    const threads = fs.readdirSync(tasks).map((id) => [fs.readFileSync(`${tasks}/${id}/comm`, 'utf8').trim(), Number(fs.readFileSync(`${tasks}/${id}/stat`, 'utf8').split(') ')[1].split(' ')[16])]);
+    const nice = (of) => [...new Set(threads.filter(([name]) => of(name)).map(([, nice]) => nice))];
+    const [[dear], others] = [nice((name) => name === 'device-dear'), nice((name) => name !== 'device-dear')];
+    assert.deepEqual(others, [0]);
+    assert.ok(dear > 0, `their nice value is ${dear}`);
+    await door.end();
   });
 });

@@ -47,9 +47,12 @@ static err_t check_known(struct admission *m)
     struct call *r = m->call;
     const struct attest_row row = {r->shared->ring, m->stored};
     const struct attest_claim claim = claim_of(m);
+    size_t which;
     r->enrolled = has_own(m);
     if (!is_dear_lane(r) && attest_cost(&m->stored) == ATTEST_DEAR)
         return leave_to_dear(r, &row, &claim);
+    if (attest_names_cas(r->arena, &row))
+        return verdict_nearest(r->shared->verdicts, r->arena, &row, 1, &claim, &r->log_detail, NULL, &which);
     return attest_admit(r->arena, &row, &claim, &r->log_detail, &m->derived_from);
 }
 

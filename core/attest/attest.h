@@ -93,11 +93,14 @@ int attest_group_type(struct arena *a, const struct attest_claim *claim);
 /* Could a key that is not known yet make good the token that was presented? */
 bool attest_may_be_signed(struct arena *a, const struct attest_claim *claim);
 
-/* Of an instance's groups that trust certificates, the one whose CA stands nearest to the leaf that was presented
- * decides: *ret is its place. UNAUTHORIZED, with the reason in `d`, when it refuses or there is none; of groups that do
- * not open none decides. Then *ret is whose reason that is (`count`: nobody's), and ret_reasons has that of each.
- * Otherwise it holds until *ret_until_us, if that is not NULL. */
-err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
+/* Is it a device's own enrollment, and admits whom CA certificates of the instance vouch for that it names? */
+bool attest_names_cas(struct arena *a, const struct attest_row *row);
+
+/* Of an instance's groups that trust certificates, or of one enrollment that names CAs, the one whose CA stands nearest
+ * to the leaf that was presented decides: *ret is its place. UNAUTHORIZED, with the reason in `d`, when it refuses or
+ * there is none; of groups that do not open none decides. Then *ret is whose reason that is (`count`: nobody's), and
+ * ret_reasons has that of each. Otherwise it holds until *ret_until_us, if that is not NULL. */
+err_t attest_nearest(struct arena *a, const struct attest_row *rows, size_t count, const struct attest_claim *claim,
                      struct err_detail *d, struct err_detail *ret_reasons, size_t *ret, int64_t *ret_until_us);
 
 /* A device whose credential is good may have sent a member that its enrollment's type has no use for: BAD_FIELD, and

@@ -1,5 +1,5 @@
-/* verdict.c: verdicts on the certificates of groups' devices, remembered. It must never remember a refusal, nor give
- * one device's verdict for another, for another instance, or behind a change of what is trusted. */
+/* verdict.c: verdicts on the certificates of devices that CAs vouch for, remembered. It must never remember a refusal,
+ * nor give one device's verdict for another, for another instance, or behind a change of what is trusted. */
 #include "core/attest/verdict.h"
 
 struct verdict {
@@ -19,12 +19,12 @@ static void add_text(struct text *t, struct str part)
 }
 
 /* Sealed bytes are others each time that something is sealed. */
-static void add_groups(struct text *t, const struct attest_row *groups, size_t count)
+static void add_rows(struct text *t, const struct attest_row *rows, size_t count)
 {
     text_printf(t, "%zu ", count);
     for (size_t i = 0; i < count; i++) {
-        add_text(t, groups[i].stored.key);
-        add(t, groups[i].stored.sealed);
+        add_text(t, rows[i].stored.key);
+        add(t, rows[i].stored.sealed);
     }
 }
 
@@ -40,7 +40,7 @@ static void add_cas(struct text *t, const struct attest_cas *cas)
 }
 
 /* Of all that the verdict depends on but the time. */
-static struct sha256 key_of(struct arena *a, const struct attest_row *groups, size_t count,
+static struct sha256 key_of(struct arena *a, const struct attest_row *rows, size_t count,
                             const struct attest_claim *claim)
 {
     struct text t;
@@ -49,7 +49,7 @@ static struct sha256 key_of(struct arena *a, const struct attest_row *groups, si
     add_text(&t, arena_lower(a, claim->registration_id));
     add(&t, claim->presented->leaf);
     add(&t, claim->presented->chain);
-    add_groups(&t, groups, count);
+    add_rows(&t, rows, count);
     add_cas(&t, claim->cas);
     return crypt_sha256((struct bytes){(const uint8_t *)t.p, t.n});
 }
@@ -72,16 +72,16 @@ static void keep(struct cache *verdicts, struct str key, int64_t now_us, struct 
     cache_release(made);
 }
 
-err_t verdict_nearest(struct cache *verdicts, struct arena *a, const struct attest_row *groups, size_t count,
+err_t verdict_nearest(struct cache *verdicts, struct arena *a, const struct attest_row *rows, size_t count,
                       const struct attest_claim *claim, struct err_detail *d, struct err_detail *ret_reasons,
                       size_t *ret)
 {
-    const struct sha256 hash = key_of(a, groups, count, claim);
+    const struct sha256 hash = key_of(a, rows, count, claim);
     const struct str key = {(const char *)hash.b, sizeof hash.b};
     struct verdict v = {.nearest = count};
     if (find(verdicts, key, claim->now_us, ret))
         return NULL;
-    err_t e = attest_nearest(a, groups, count, claim, d, ret_reasons, &v.nearest, &v.until_us);
+    err_t e = attest_nearest(a, rows, count, claim, d, ret_reasons, &v.nearest, &v.until_us);
     if (!e)
         keep(verdicts, key, claim->now_us, v);
     *ret = v.nearest;

@@ -238,13 +238,19 @@ static err_t show(struct arena *a, const struct attest_row *row, struct err_deta
 
 /* --- checked ------------------------------------------------------------------------------------------------------ */
 
+static err_t check_shown(const struct attest_claim *c, struct err_detail *d)
+{
+    if (c->presented->leaf.n)
+        return NULL;
+    return err_say(d, E(UNAUTHORIZED), "the device showed no certificate; the enrollment has X.509 certificates");
+}
+
 /* Is it one of the two that are stored? */
 static err_t check_which(struct arena *a, const struct attest_claim *c, const struct bytes stored[PARTS],
                          struct err_detail *d)
 {
     struct bytes leaf = c->presented->leaf;
-    if (!leaf.n)
-        return err_say(d, E(UNAUTHORIZED), "the device showed no certificate; the enrollment has X.509 certificates");
+    TRY(check_shown(c, d));
     if (!crypt_same(leaf, stored[PRIMARY]) && !crypt_same(leaf, stored[SECONDARY]))
         return err_say(d, E(UNAUTHORIZED),
                        "the certificate with the SHA-256 thumbprint %s is neither of those that are stored: %s, %s",
@@ -297,9 +303,6 @@ static err_t check_chain(struct arena *a, const struct attest_claim *c, const st
 {
     const struct x509_trust trust = trust_in(a, stored, c->cas);
     size_t which;
-    if (!trust.anchors[PRIMARY].n && !trust.anchors[SECONDARY].n)
-        return err_say(d, E(UNAUTHORIZED),
-                       "the CA certificates that the enrollment names are not there, or not verified");
     return x509_chain_check(a, c, &trust, 1, d, NULL, &which, NULL);
 }
 
@@ -312,19 +315,22 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
     return names_any(stored) ? check_chain(a, c, stored, d) : check_leaf(a, c, stored, d);
 }
 
-/* Whoever shows another certificate is refused as fast as an id that is not enrolled. */
+/* Whoever shows none is refused as fast as an id that is not enrolled. */
 static err_t refuse(struct arena *a, const struct attest_row *row, const struct attest_claim *c, struct err_detail *d)
 {
     struct bytes stored[PARTS];
-    if (row->stored.of_group)
-        return NULL;
     TRY(open_parts(a, row, d, stored));
-    if (names_any(stored))
-        return NULL;
-    return check_which(a, c, stored, d);
+    return check_shown(c, d);
 }
 
-/* What the group trusts; nothing, with the reason in `d`, where that does not open. */
+bool attest_names_cas(struct arena *a, const struct attest_row *row)
+{
+    struct bytes stored[PARTS];
+    bool is_own = row->stored.type == ATTEST_X509 && !row->stored.of_group;
+    return is_own && !open_parts(a, row, NULL, stored) && names_any(stored);
+}
+
+/* What the row trusts; nothing, with the reason in `d`, where that does not open. */
 static struct x509_trust trust_of(struct arena *a, const struct attest_row *row, const struct attest_cas *cas,
                                   struct err_detail *d)
 {
@@ -334,12 +340,12 @@ static struct x509_trust trust_of(struct arena *a, const struct attest_row *row,
     return e ? nothing : trust_in(a, stored, cas);
 }
 
-err_t attest_nearest(struct arena *a, const struct attest_row *groups, size_t count, const struct attest_claim *claim,
+err_t attest_nearest(struct arena *a, const struct attest_row *rows, size_t count, const struct attest_claim *claim,
                      struct err_detail *d, struct err_detail *ret_reasons, size_t *ret, int64_t *ret_until_us)
 {
     struct x509_trust *trusts = ARENA_NEW_ARRAY(a, count, struct x509_trust);
     for (size_t i = 0; i < count; i++)
-        trusts[i] = trust_of(a, &groups[i], claim->cas, d);
+        trusts[i] = trust_of(a, &rows[i], claim->cas, d);
     return x509_chain_check(a, claim, trusts, count, d, ret_reasons, ret, ret_until_us);
 }
 

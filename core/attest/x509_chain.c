@@ -253,8 +253,21 @@ static int64_t end_of(STACK_OF(X509) * chain)
     return until_us;
 }
 
+/* Whoever names what it trusts may name nothing that is there. */
+static bool names_nobody(const struct x509_trust *t)
+{
+    size_t i = 0;
+    while (i < t->anchor_count && !t->anchors[i].n)
+        i++;
+    return t->anchor_count && i == t->anchor_count;
+}
+
 static void build(struct path *p)
 {
+    if (names_nobody(p->trust)) {
+        err_say(&p->reason, NULL, "the CA certificates that the enrollment names are not there, or not verified");
+        return;
+    }
     X509_STORE *store STORE_CLEANUP = store_of(p->trust);
     X509_STORE_CTX *c CONTEXT_CLEANUP = X509_STORE_CTX_new();
     crypt_must(c && X509_STORE_CTX_init(c, store, p->shown->leaf, p->shown->above), "X509_STORE_CTX_init");

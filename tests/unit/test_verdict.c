@@ -173,6 +173,37 @@ static void refusals_are_not_remembered(void **state)
     assert_int_equal(who, 1);
 }
 
+/* An enrollment of its own that names the CA, in place of groups; `key` is whose. */
+static struct attest_row naming(struct arena *a, const char *key)
+{
+    struct x509_references ca = {.primary = STR("root")};
+    struct x509_attestation x = {.ca = &ca};
+    const struct attestation in = {.type = ATTEST_X509, .x509 = &x};
+    struct attest_row row = {ring, {.id_scope = STR("0ne1"), .key = str_of(key)}};
+    struct err_detail d;
+    assert_ok(attest_seal(a, &row, &in, &d, &row.stored));
+    return row;
+}
+
+static err_t ask_own(struct arena *a, struct question *q, const struct attest_row *row)
+{
+    struct err_detail d = {""};
+    size_t who;
+    return verdict_nearest(verdicts, a, row, 1, &q->claim, &d, NULL, &who);
+}
+
+static void of_an_enrollment_that_names_a_ca_it_is_remembered_too(void **state)
+{
+    struct question *q = answered(*state);
+    struct attest_row row = naming(*state, ID), again = naming(*state, ID);
+    assert_ok(ask_own(*state, q, &row));
+    row.ring = again.ring = other_ring;
+    assert_ok(ask_own(*state, q, &row));
+    assert_err(ask_own(*state, q, &again), UNAUTHORIZED); /* written once more */
+    q->cas[0].crl = made_crl(*state, root, plant, 9);
+    assert_err(ask_own(*state, q, &row), UNAUTHORIZED);
+}
+
 static int cache_down(void **state)
 {
     cache_free(verdicts);
@@ -182,10 +213,9 @@ static int cache_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(what_was_asked_before_is_remembered_for_a_moment),
-        UNIT(each_change_asks_anew),
-        UNIT(nobody_is_good_beyond_the_end_of_a_certificate),
-        UNIT(refusals_are_not_remembered),
+        UNIT(what_was_asked_before_is_remembered_for_a_moment),      UNIT(each_change_asks_anew),
+        UNIT(nobody_is_good_beyond_the_end_of_a_certificate),        UNIT(refusals_are_not_remembered),
+        UNIT(of_an_enrollment_that_names_a_ca_it_is_remembered_too),
     };
     return cmocka_run_group_tests_name("verdict", tests, up, cache_down);
 }

@@ -88,6 +88,8 @@ static err_t check(X509_CRL *crl, struct bytes ca, struct bytes stored, struct e
                        "The CRL is a part of one (delta, or of a distribution point); send the whole.");
     if (!by || !x509_crl_is_of(crl, by))
         return err_say(d, E(BAD_FIELD), "The CRL is not signed with the key of the CA's certificate.");
+    if (!ASN1_TIME_check(X509_CRL_get0_lastUpdate(crl)))
+        return err_say(d, E(BAD_FIELD), "The CRL does not say when it was made.");
     if (before && x509_crl_is_of(before, by) && is_older(crl, before))
         return err_say(d, E(CONFLICT), "The CRL is older than the one that is stored.");
     return NULL;

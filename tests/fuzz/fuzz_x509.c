@@ -1,16 +1,12 @@
 /* fuzz_x509.c: any bytes as the text of a certificate, as a certificate with a chain, and as a stored certificate. What
  * is read is one certificate, written again byte for byte; no chain leads to a CA whose key was drawn for this run; and
  * who is admitted by a stored certificate showed one that can be read. */
-#include "fuzz.h"
-
-#include <openssl/ec.h>
-#include <openssl/x509v3.h>
+#include "fuzz_issue.h"
 
 #include "core/attest/type.h"
-#include "core/attest/x509_cert.h"
 #include "core/attest/x509_chain.h"
 
-enum { NOW_S = 1800000000, STORED_PARTS = 4 /* two certificates, two names */ };
+enum { STORED_PARTS = 4 /* two certificates, two names */ };
 
 /* Keys and certificates of the run: a CA of the commonest name in the corpus, so that chains get as far as its
  * signature, and the leaf of a device that it signed. */
@@ -18,38 +14,12 @@ static struct run {
     struct bytes ca, leaf;
 } drawn;
 
-static void extend(X509 *x, int which, const char *value)
-{
-    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, which, value);
-    HOLDS(e && X509_add_ext(x, e, -1));
-    X509_EXTENSION_free(e);
-}
-
-static struct bytes issue(const char *name, const char *issuer, EVP_PKEY *key, EVP_PKEY *by)
-{
-    uint8_t *der = NULL;
-    time_t now = NOW_S;
-    X509 *x X509_CLEANUP = X509_new();
-    HOLDS(X509_set_version(x, X509_VERSION_3) && X509_set_pubkey(x, key));
-    HOLDS(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
-                                     0) &&
-          X509_NAME_add_entry_by_txt(X509_get_issuer_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)issuer, -1,
-                                     -1, 0));
-    HOLDS(X509_time_adj_ex(X509_getm_notBefore(x), -900, 0, &now) &&
-          X509_time_adj_ex(X509_getm_notAfter(x), 900, 0, &now));
-    extend(x, NID_basic_constraints, key == by ? "critical,CA:TRUE" : "critical,CA:FALSE");
-    HOLDS(X509_sign(x, by, EVP_sha256()));
-    int n = i2d_X509(x, &der);
-    HOLDS(n > 0);
-    return (struct bytes){der, (size_t)n};
-}
-
 static const struct run *run(void)
 {
     if (!drawn.ca.p) {
         EVP_PKEY *ca = EVP_EC_gen("P-256"), *device = EVP_EC_gen("P-256");
-        drawn.ca = issue("Plant", "Plant", ca, ca);
-        drawn.leaf = issue("line7-unit042", "Plant", device, ca);
+        drawn.ca = fuzz_issue("Plant", "Plant", ca, ca);
+        drawn.leaf = fuzz_issue("line7-unit042", "Plant", device, ca);
         EVP_PKEY_free(ca);
         EVP_PKEY_free(device);
     }
@@ -77,7 +47,7 @@ static void leads_nowhere(struct arena *a, struct bytes in)
     struct bytes rest = in, ca = run()->ca;
     X509 *leaf X509_CLEANUP = x509_cert_take(&rest);
     const struct presented presented = {.leaf = {in.p, in.n - (leaf ? rest.n : 0)}, .chain = rest};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * FUZZ_NOW_S,
                                        NULL,       NULL};
     const struct x509_trust trust = {.anchors = &ca, .anchor_count = 1};
     struct err_detail d = {""};
@@ -88,7 +58,7 @@ static void leads_nowhere(struct arena *a, struct bytes in)
 static err_t checked(struct arena *a, struct bytes chain, const struct x509_trust *trusts, size_t count)
 {
     const struct presented presented = {.leaf = run()->leaf, .chain = chain};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * FUZZ_NOW_S,
                                        NULL,       NULL};
     struct err_detail d = {""};
     size_t who;
@@ -131,7 +101,7 @@ static void admits_by_itself_alone(struct arena *a, struct bytes in)
     struct attest_row row = {fuzz_ring(), {.id_scope = STR("0ne1"), .key = STR("line7-unit042")}};
     row.stored = attest_sealed(a, &row, ATTEST_X509, attest_pack(a, parts, STORED_PARTS));
     struct presented presented = {.leaf = in};
-    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * NOW_S,
+    const struct attest_claim claim = {&presented, STR("0ne1"), STR("line7-unit042"), INT64_C(1000000) * FUZZ_NOW_S,
                                        NULL,       NULL};
     struct attestation shown;
     struct err_detail d = {""};

@@ -76,6 +76,7 @@ static void what_is_none_of_the_ca_s_is_refused(void **state)
         {{(const uint8_t *)"-----BEGIN X509 CRL-----\n", 25}, "must be a CRL"},
         {make_crl(a, (struct crl_wish){.ca = root, .from_days = -1, .to_days = 9, .is_partial = true}),
          "is a part of one"},
+        {make_crl(a, (struct crl_wish){.ca = root, .to_days = 9, .is_undated = true}), "does not say when it was made"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err_detail d = {""};

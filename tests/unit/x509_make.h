@@ -127,6 +127,7 @@ struct crl_wish {
     int from_days, to_days; /* from that moment on */
     long number;            /* 0: none */
     bool is_partial;        /* of users alone */
+    bool is_undated;        /* what says when it was made is no time */
 };
 
 static inline void made_crl_extensions(X509_CRL *crl, const struct crl_wish *w)
@@ -148,6 +149,8 @@ static inline struct bytes make_crl(struct arena *a, const struct crl_wish w)
     X509_CRL *crl = X509_CRL_new();
     time_t now = (time_t)MADE_AT_S;
     ASN1_TIME *from = X509_time_adj_ex(NULL, w.from_days, 0, &now), *to = X509_time_adj_ex(NULL, w.to_days, 0, &now);
+    if (w.is_undated)
+        assert_true(ASN1_STRING_set(from, "27", 2));
     assert_true(crl && X509_CRL_set_version(crl, X509_CRL_VERSION_2) &&
                 X509_CRL_set_issuer_name(crl, X509_get_subject_name(w.ca->x)) && X509_CRL_set1_lastUpdate(crl, from) &&
                 X509_CRL_set1_nextUpdate(crl, to));

@@ -1,4 +1,4 @@
-# fuzz.mk: libFuzzer drivers for what strangers send: SAS tokens, access tokens, TPM keys, certificates and what CAs revoke, JSON bodies, rows, twins, connection
+# fuzz.mk: libFuzzer drivers for what strangers send: SAS tokens, access tokens, TPM keys, certificates and what CAs revoke, JSON bodies, rows, twins, ids, times, connection
 # strings, queries. Seeds stand in tests/fuzz/corpus/NAME, words that its inputs are made of in tests/fuzz/words/NAME; what a run finds new is
 # kept below build/fuzz only.
 FUZZ_SECONDS  ?= 20
@@ -16,6 +16,7 @@ FUZZ_FILES_jwt    := core/jwt.c
 FUZZ_FILES_query  := core/query/parse.c core/query/find.c core/query/fits.c
 FUZZ_FILES_rows   := core/rows.c
 FUZZ_FILES_sas    := core/sas.c
+FUZZ_FILES_text   := core/enc.c core/id.c core/webhook.c
 FUZZ_FILES_tpm    := core/attest/tpm_public.c
 FUZZ_FILES_twin   := core/twin.c
 FUZZ_FILES_x509   := core/attest/x509_cert.c core/attest/x509_chain.c

@@ -152,12 +152,11 @@ static void revokes_what_it_names(struct arena *a, struct bytes in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ARENA_CLEANUP struct arena *a = arena_new();
-    const struct str mark = STR("sign:");
+    const struct str as_it_is = STR("sent:");
     struct bytes in = {data, size};
     if (!drawn.key)
         draw();
-    if (str_starts(text_of(in), mark))
-        in = sign(a, (struct bytes){data + mark.n, size - mark.n});
+    in = str_starts(text_of(in), as_it_is) ? (struct bytes){data + as_it_is.n, size - as_it_is.n} : sign(a, in);
     is_taken_or_told_why(a, in);
     revokes_what_it_names(a, in);
     return 0;

@@ -10,7 +10,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { execFile } = require('node:child_process');
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, each, fresh, until, work } = require('../kit');
+const { assert, idscope, each, fresh, stack, until, work } = require('../kit');
 const { make } = require('../../lib/certificates');
 
 const AZ = '/usr/bin/az';
@@ -123,6 +123,25 @@ describe('az: the stock command line', () => {
         assert.match(await another.fails(1, 'group list'), /az login/);
       } finally {
         another.end();
+      }
+    });
+
+    test('the block of the README works as it stands, and leaves the az of whoever runs it alone', async () => {
+      const reader = new User();
+      try {
+        const plant = fresh('plant');
+        const [block] = /^\. var\/dev\.env\nexport AZURE_CONFIG_DIR[^]*?(?=^```$)/m.exec(fs.readFileSync(path.join(__dirname, '../../../README.md'), 'utf8'));
+        fs.mkdirSync(path.join(reader.folder, 'var'));
+        fs.copyFileSync(path.join(stack.folder, 'dev.env'), path.join(reader.folder, 'var/dev.env'));
+        const env = { PATH: process.env.PATH, HOME: reader.folder, LC_ALL: 'C.UTF-8' };
+        const said = await new Promise((resolve) => { execFile('bash', ['-euc', block.replaceAll('plant', plant)], { cwd: reader.folder, env }, (error, out, err) => resolve({ error, out, err })); });
+        assert.equal(said.error, null, said.err);
+        assert.equal(said.out.trim().split('\n').at(-1), (await idscope.getInstance(plant, `${plant}dps`)).properties.idScope);
+        assert.deepEqual((await idscope.getInstance(plant, `${plant}dps`)).properties.iotHubs.map((one) => one.name), [`${plant}hub.hub.${idscope.domain}`]);
+        assert.deepEqual(fs.readdirSync(reader.folder), ['var']);
+        await idscope.deleteGroup(plant);
+      } finally {
+        reader.end();
       }
     });
 

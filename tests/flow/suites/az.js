@@ -17,10 +17,16 @@ const AZ = '/usr/bin/az';
 const BASE = 'https://localhost';
 const SIDE_BY_SIDE = 2;
 
-// One user of az: his folder, and his commands.
+const printed = ({ code, out, err }, words) => {
+  assert.equal(code, 0, `az ${words.flat().join(' ')}: ${err}`);
+  return out.trim() ? JSON.parse(out) : undefined;
+};
+
+// One user of az: his folder, and his commands. A command leaves its traces there, so one that runs beside others has a copy (apart).
 class User {
-  constructor() {
+  constructor(from) {
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'idscope-az.'));
+    if (from) fs.cpSync(from, this.folder, { recursive: true });
     this.env = { PATH: process.env.PATH, HOME: this.folder, AZURE_CONFIG_DIR: this.folder, AZURE_CORE_COLLECT_TELEMETRY: 'no', REQUESTS_CA_BUNDLE: path.join(work, 'ca.pem'), LC_ALL: 'C.UTF-8' };
     this.spent = [];
   }
@@ -44,16 +50,29 @@ class User {
     });
   }
 
+  async apart(...words) {
+    const twin = new User(this.folder);
+    try {
+      return await twin.run(...words);
+    } finally {
+      this.spent.push(...twin.spent);
+      twin.end();
+    }
+  }
+
   // What a command prints that succeeds: JSON, or nothing.
   async az(...words) {
-    const { code, out, err } = await this.run(...words);
-    assert.equal(code, 0, `az ${words.flat().join(' ')}: ${err}`);
-    return out.trim() ? JSON.parse(out) : undefined;
+    return printed(await this.apart(...words), words);
+  }
+
+  // The same of one that is to leave something in the folder.
+  async keep(...words) {
+    return printed(await this.run(...words), words);
   }
 
   // What it says that fails.
   async fails(code, ...words) {
-    const answer = await this.run(...words);
+    const answer = await this.apart(...words);
     assert.equal(answer.code, code, `az ${words.flat().join(' ')}: ${answer.out}${answer.err}`);
     return answer.err;
   }
@@ -78,12 +97,12 @@ describe('az: the stock command line', () => {
   const made = {};
 
   before(async () => {
-    await az('version');
-    await az('cloud register -n local --endpoint-resource-manager', BASE);
-    await az('cloud set -n local');
-    await az(signIn(idscope.env));
+    await user.keep('version');
+    await user.keep('cloud register -n local --endpoint-resource-manager', BASE);
+    await user.keep('cloud set -n local');
+    await user.keep(signIn(idscope.env));
     await az('group create -l westus', G);
-    const create = (word, name) => user.run(`iot ${word} create --debug -n`, name, G).then((answer) => { made[name] = { ...answer, word }; });
+    const create = (word, name) => user.apart(`iot ${word} create --debug -n`, name, G).then((answer) => { made[name] = { ...answer, word }; });
     await Promise.all([create('hub', hub), create('dps', dps), create('hub', other), create('dps', second)]);
   });
   after(() => {
@@ -111,15 +130,15 @@ describe('az: the stock command line', () => {
       try {
         const endpoints = { resourceManager: BASE, activeDirectory: `${BASE}/adfs`, activeDirectoryResourceId: `${BASE}/`, activeDirectoryGraphResourceId: `${BASE}/` };
         const words = ['resource-manager', 'active-directory', 'active-directory-resource-id', 'active-directory-graph-resource-id'].flatMap((name, i) => [`--endpoint-${name}`, Object.values(endpoints)[i]]);
-        await another.az('cloud register -n four', words);
-        await another.az('cloud register -n config --cloud-config', [JSON.stringify({ endpoints })]);
-        const clouds = await another.az('cloud list');
+        await another.keep('cloud register -n four', words);
+        await another.keep('cloud register -n config --cloud-config', [JSON.stringify({ endpoints })]);
+        const clouds = await another.keep('cloud list');
         for (const name of ['four', 'config']) assert.equal(clouds.find((one) => one.name === name).endpoints.activeDirectory, `${BASE}/adfs`);
-        await another.az('cloud set -n four');
+        await another.keep('cloud set -n four');
         assert.match(await another.fails(1, signIn(idscope.env, { secret: 'wrong' })), /AADSTS7000215/);
-        const [account] = await another.az(signIn(idscope.env));
+        const [account] = await another.keep(signIn(idscope.env));
         assert.equal(account.id, idscope.subscription);
-        await another.az('logout');
+        await another.keep('logout');
         assert.match(await another.fails(1, 'group list'), /az login/);
       } finally {
         another.end();
@@ -259,11 +278,11 @@ describe('az: the stock command line', () => {
   test('what was made is deleted, the group last and with all that is in it', async () => {
     await side(['iot dps delete -n', dps, G], ['iot hub delete -n', hub, G]);
     assert.match(await user.fails(3, 'iot dps show -n', dps, G), /ResourceNotFound/);
-    const { code, err } = await user.run('group delete -y --debug', G);
+    const { code, err } = await user.apart('group delete -y --debug', G);
     assert.equal(code, 0, err);
     assert.match(requests(err).at(-1), /^DELETE /);
     assert.equal(await az('group exists', G), false);
     assert.match(await user.fails(3, 'iot dps show -n', second, G), /ResourceGroupNotFound/);
-    await az('logout');
+    await user.keep('logout');
   });
 });

@@ -24,10 +24,10 @@ static const struct route routes[] = {
 _Static_assert(sizeof routes / sizeof *routes == ROUTE_COUNT, "the table has as many rows as they are counted");
 
 static const struct str segment_words[SEGMENT_COUNT] = {
-    [SEGMENT_TENANT] = {"{tenant}", 8},    [SEGMENT_SUBSCRIPTION] = {"{sub}", 5}, [SEGMENT_GROUP] = {"{rg}", 4},
-    [SEGMENT_NAME] = {"{name}", 6},        [SEGMENT_KEY] = {"{key}", 5},          [SEGMENT_HOST] = {"{host}", 6},
-    [SEGMENT_CERTIFICATE] = {"{cert}", 6}, [SEGMENT_SCOPE] = {"{scope}", 7},      [SEGMENT_ID] = {"{id}", 4},
-    [SEGMENT_OPERATION] = {"{op}", 4},
+    [SEGMENT_TENANT] = {"{tenant}", 8}, [SEGMENT_SUBSCRIPTION] = {"{sub}", 5}, [SEGMENT_PROVIDER] = {"{provider}", 10},
+    [SEGMENT_GROUP] = {"{rg}", 4},      [SEGMENT_NAME] = {"{name}", 6},        [SEGMENT_KEY] = {"{key}", 5},
+    [SEGMENT_HOST] = {"{host}", 6},     [SEGMENT_CERTIFICATE] = {"{cert}", 6}, [SEGMENT_SCOPE] = {"{scope}", 7},
+    [SEGMENT_ID] = {"{id}", 4},         [SEGMENT_OPERATION] = {"{op}", 4},
 };
 static const char *const method_words[METHOD_OTHER] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
 

@@ -63,3 +63,13 @@ err_t db_hub_device_count(struct db *db, struct arena *a, int64_t hub_id, struct
 {
     return db_one(db, a, DB_CALL(SQL_HUB_DEVICE_COUNT, db_i64(hub_id)), DB_REPEATABLE, ret, sizeof *ret);
 }
+
+err_t db_hub_count(struct db *db, struct arena *a, const struct find *hub, struct place_found *ret_found,
+                   bool *ret_there, struct hub_device_counts *ret)
+{
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct db_call call = DB_CALL(SQL_HUB_COUNT, db_named_in(hub));
+    TRY(db_placed(db, a, &hub->at, &call, 1, ret_found, &r));
+    *ret_there = rows_first(r.of[1], a, ret, sizeof *ret);
+    return NULL;
+}

@@ -3,7 +3,7 @@
 #define IDSCOPE_DB_HUB_DEVICE_H
 
 #include "core/model.h"
-#include "db/db.h"
+#include "db/resource.h"
 
 struct hub_device_row {
     struct str device_id;
@@ -52,5 +52,8 @@ struct hub_device_counts {
     int64_t devices, enabled;
 };
 err_t db_hub_device_count(struct db *db, struct arena *a, int64_t hub_id, struct hub_device_counts *ret);
+/* The same of a hub as the management plane names it; *ret_there tells whether there is one. */
+err_t db_hub_count(struct db *db, struct arena *a, const struct find *hub, struct place_found *ret_found,
+                   bool *ret_there, struct hub_device_counts *ret);
 
 #endif

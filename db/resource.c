@@ -15,6 +15,10 @@ DB_ROW(group_written, struct written, COL(group.name), COL(group.location), COL_
 DB_VALUE(name_taken, bool, taken);
 DB_VALUE(name_free, bool, free);
 
+DB_VALUE(location, struct str, location);
+DB_ROW(listed, struct listed_row, COL(kind), COL(is.name), COL(key), COL(is.group), COL(is.subscription_id),
+       COL(is.location), COL_JSON(is.tags), COL(is.etag));
+DB_PARAMS(listed_filter, struct listed_filter, COL(kind), COL(location), COL(tag_name), COL(tag_value));
 DB_PARAMS(tags, struct group_row, COL_JSON(tags));
 
 #define PLACE_COLS COL(at.tenant_id), COL(at.subscription_id), COL(at.group_key)
@@ -58,10 +62,10 @@ err_t db_placed_page(struct db *db, enum sql_id statement, struct arena *a, cons
                      struct place_found *ret_found, void *ret_array, size_t size, size_t *ret_count, bool *ret_more)
 {
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call call = DB_CALL(statement, db_find_in(f), db_i64(DB_PAGE + 1));
+    const struct db_call call = DB_CALL(statement, db_find_in(f), db_i64(db_page_rows(f->most) + 1));
     TRY(db_placed(db, a, &f->at, &call, 1, ret_found, &r));
     rows_all(r.of[1], a, ret_array, size, ret_count);
-    *ret_more = db_page(ret_count);
+    *ret_more = db_page(f->most, ret_count);
     return NULL;
 }
 
@@ -123,6 +127,29 @@ err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, st
         DB_CALL(SQL_GROUP_DELETE, db_place_in(at)),
     };
     return db_placed(db, a, at, calls, 4, ret_found, &r);
+}
+
+err_t db_listed_find(struct db *db, struct arena *a, const struct find *f, const struct listed_filter *filter,
+                     struct place_found *ret_found, struct listed_row **ret, size_t *ret_count, bool *ret_more)
+{
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct db_call call =
+        DB_CALL(SQL_LISTED_FIND, db_find_in(f), db_i64(db_page_rows(f->most) + 1), DB_MEMBERS(listed_filter, filter));
+    TRY(db_placed(db, a, &f->at, &call, 1, ret_found, &r));
+    rows_all(r.of[1], a, ret, sizeof **ret, ret_count);
+    *ret_more = db_page(f->most, ret_count);
+    return NULL;
+}
+
+err_t db_location_find(struct db *db, struct arena *a, const struct place *at, struct str here,
+                       struct place_found *ret_found, struct str **ret, size_t *ret_count)
+{
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct db_call call =
+        DB_CALL(SQL_LOCATION_FIND, db_uuid(&at->tenant_id), db_uuid(&at->subscription_id), db_text(here));
+    TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
+    rows_all(r.of[1], a, ret, sizeof **ret, ret_count);
+    return NULL;
 }
 
 err_t db_name_take(struct db *db, struct arena *a, const char *kind, struct str name_key, bool *ret_taken)

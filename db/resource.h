@@ -23,6 +23,7 @@ struct find {
     struct place at;
     struct str name_key; /* absent: all, in pages */
     struct str after;    /* key of the last one of the page before; absent: from the first */
+    int64_t most;        /* rows of a page; 0, or more than DB_PAGE: DB_PAGE */
 };
 
 /* Parameters that statements begin with: tenant, subscription and group; these and the key of the name; tenant and
@@ -50,6 +51,22 @@ struct resource_row {
     struct uuid subscription_id, etag;
     struct str location, tags, properties;
 };
+
+/* One of whatever kind in a list of all that stands somewhere. `kind` is the word for it: "hub", "instance". */
+struct listed_row {
+    struct resource_row is; /* without properties */
+    struct str kind, key;
+};
+/* What is asked of them beside find's; absent: anything. */
+struct listed_filter {
+    struct str kind, location, tag_name, tag_value;
+};
+/* A page of them, by name. */
+err_t db_listed_find(struct db *db, struct arena *a, const struct find *f, const struct listed_filter *filter,
+                     struct place_found *ret_found, struct listed_row **ret, size_t *ret_count, bool *ret_more);
+/* Where something of the subscription stands, and `here`; each once. */
+err_t db_location_find(struct db *db, struct arena *a, const struct place *at, struct str here,
+                       struct place_found *ret_found, struct str **ret, size_t *ret_count);
 
 /* A shared access policy of a hub or an instance. */
 struct policy_row {

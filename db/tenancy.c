@@ -3,19 +3,26 @@
 
 DB_ROW(subscription, struct subscription_row, COL(subscription_id), COL(display_name));
 
-bool db_page(size_t *count)
+int64_t db_page_rows(int64_t most)
 {
-    bool more = *count > DB_PAGE;
+    return most && most < DB_PAGE ? most : DB_PAGE;
+}
+
+bool db_page(int64_t most, size_t *count)
+{
+    bool more = *count > (size_t)db_page_rows(most);
     *count -= more;
     return more;
 }
 
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
-                           const struct uuid *after, struct subscription_row **ret, size_t *ret_count, bool *ret_more)
+                           const struct uuid *after, int64_t most, struct subscription_row **ret, size_t *ret_count,
+                           bool *ret_more)
 {
     TRY(db_all(db, a,
-               DB_CALL(SQL_SUBSCRIPTION_FIND, db_uuid(tenant), db_uuid(wanted), db_uuid(after), db_i64(DB_PAGE + 1)),
+               DB_CALL(SQL_SUBSCRIPTION_FIND, db_uuid(tenant), db_uuid(wanted), db_uuid(after),
+                       db_i64(db_page_rows(most) + 1)),
                DB_REPEATABLE, ret, sizeof **ret, ret_count));
-    *ret_more = db_page(ret_count);
+    *ret_more = db_page(most, ret_count);
     return NULL;
 }

@@ -4,10 +4,11 @@
 
 #include "db/db.h"
 
-/* Rows that one page of a management list holds. A statement is asked for one more, which only tells that there is
- * more: db_page leaves it out of the count, and says whether it was there. */
+/* Rows that one page of a management list holds at most. A statement is asked for one more than `most` (db_page_rows),
+ * which only tells that there is more: db_page leaves it out of the count, and says whether it was there. */
 enum { DB_PAGE = 200 };
-bool db_page(size_t *count);
+int64_t db_page_rows(int64_t most);
+bool db_page(int64_t most, size_t *count);
 
 struct subscription_row {
     struct uuid subscription_id;
@@ -16,6 +17,7 @@ struct subscription_row {
 
 /* One subscription, or with `wanted` NULL a page of them behind `after` (NULL: from the first). */
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
-                           const struct uuid *after, struct subscription_row **ret, size_t *ret_count, bool *ret_more);
+                           const struct uuid *after, int64_t most, struct subscription_row **ret, size_t *ret_count,
+                           bool *ret_more);
 
 #endif

@@ -6,9 +6,19 @@
 
 enum { TAGS_MAX = 50, TAG_NAME_MAX = 512, TAG_VALUE_MAX = 256, ETAG_BYTES = 9 };
 
+err_t arm_top(struct call *r, int64_t *ret)
+{
+    struct str top = call_query(r, "$top");
+    *ret = 0;
+    if (top.n && !dec_i64(top, 1, INT32_MAX, ret))
+        return call_fail(r, E(BAD_REQUEST), "$top must be a number, 1 or more.");
+    return NULL;
+}
+
 err_t arm_subscription(struct call *r, struct arm_target *ret)
 {
     *ret = (struct arm_target){.find = {.at = {.tenant_id = r->client->tenant_id}}};
+    TRY(arm_top(r, &ret->find.most));
     ret->find.after = arena_lower(r->arena, call_query(r, "$skiptoken"));
     if (!ret->find.after.n)
         ret->find.after = (struct str){NULL, 0};
@@ -149,6 +159,14 @@ void arm_list_item(struct text *out)
         text_add_char(out, ',');
 }
 
+/* A parameter of this request that its next pages have, too. */
+static void keep_parameter(struct call *r, const char *name, struct text *out)
+{
+    struct str value = call_query(r, name);
+    if (value.n)
+        text_printf(out, "&%s=%s", name, enc_percent(r->arena, value).p);
+}
+
 /* This request's own URL, asking for what stands behind `after`. */
 static struct str next_link(struct call *r, struct str after)
 {
@@ -161,8 +179,10 @@ static struct str next_link(struct call *r, struct str after)
         rest = str_split(rest, '/', &segment);
         text_printf(&t, "/%s", enc_percent(r->arena, segment).p);
     }
-    text_printf(&t, "?api-version=%s&$skiptoken=%s", enc_percent(r->arena, r->api_version).p,
-                enc_percent(r->arena, after).p);
+    text_printf(&t, "?api-version=%s", enc_percent(r->arena, r->api_version).p);
+    keep_parameter(r, "$top", &t);
+    keep_parameter(r, "$filter", &t);
+    text_printf(&t, "&$skiptoken=%s", enc_percent(r->arena, after).p);
     return text_str(&t);
 }
 

@@ -186,7 +186,7 @@ static void write_skus(struct call *r, struct text *out)
     text_add_char(out, '[');
     for (int i = 1; word_text(hub_sku_words, i).p; i++) {
         struct sku sku = find_sku(word_text(hub_sku_words, i));
-        const struct sku_offer offer = {STR("Microsoft.Devices/IotHubs"), &sku, &capacity};
+        const struct sku_offer offer = {STR(HUB_TYPE), &sku, &capacity};
         arm_list_item(out);
         codec_encode(out, offer_codec, &offer);
     }
@@ -206,7 +206,7 @@ static const struct resource_keys keys = {
 static const struct resource_kind hub_kind = {
     .noun = "hub",
     .article = "a",
-    .type = "Microsoft.Devices/IotHubs",
+    .type = HUB_TYPE,
     .global_names = true,
     .keys = &keys,
     .row_size = sizeof(struct hub_row),

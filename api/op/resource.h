@@ -8,6 +8,9 @@
 #include "api/op/arm.h"
 #include "api/op/policy.h"
 
+#define HUB_TYPE "Microsoft.Devices/IotHubs"
+#define INSTANCE_TYPE "Microsoft.Devices/provisioningServices"
+
 /* What a kind's `find` gives: rows of the kind's own type, which begins with a struct resource_row. */
 struct resource_page {
     struct place_found place;

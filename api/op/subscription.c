@@ -1,5 +1,5 @@
-/* subscription.c: the subscriptions of the client's tenant. They are made by idscope-admin; nothing here changes one.
- */
+/* subscription.c: the client's tenant, its subscriptions, and where things of one stand. They are made by
+ * idscope-admin; nothing here changes one. */
 #include "api/op/arm.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
@@ -44,9 +44,11 @@ err_t op_subscription_list(struct call *r)
     bool more;
     struct text out;
     struct str token = call_query(r, "$skiptoken");
+    int64_t most;
+    TRY(arm_top(r, &most));
     if (token.n && !dec_uuid(token, &after))
         return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
-    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, &rows, &count,
+    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, most, &rows, &count,
                              &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
@@ -64,11 +66,77 @@ err_t op_subscription_get(struct call *r)
     bool more;
     struct text out;
     TRY(arm_subscription(r, &t));
-    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, &rows, &count,
+    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0, &rows, &count,
                              &more));
     if (!count)
         return E(SUBSCRIPTION_NOT_FOUND);
     text_init(&out, r->arena, 256);
     write_subscription(r, &rows[0], &out);
     return call_reply(r, 200, text_str(&out));
+}
+
+/* --- what else clients ask about a tenant and a subscription (wire.md 1.10) --------------------------------------- */
+
+struct tenant {
+    struct str id, tenant_id;
+};
+static const struct codec tenant_codec[] = {
+    CODEC_TEXT(struct tenant, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(struct tenant, tenant_id, "tenantId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+
+/* Who asks is of one tenant. */
+err_t op_tenant_list(struct call *r)
+{
+    struct str id = enc_uuid(r->arena, &r->client->tenant_id);
+    const struct tenant t = {arena_printf(r->arena, "/tenants/%s", id.p), id};
+    struct text out;
+    arm_list_begin(r, &out);
+    codec_encode(&out, tenant_codec, &t);
+    return arm_list_end(r, &out, (struct str){NULL, 0});
+}
+
+struct location {
+    struct str id, subscription_id, name, type, display_name, regional_display_name;
+};
+#define L_ struct location
+static const struct codec location_codec[] = {
+    CODEC_TEXT(L_, id, "id", RESOURCE_URL_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, subscription_id, "subscriptionId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, name, "name", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, type, "type", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, display_name, "displayName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(L_, regional_display_name, "regionalDisplayName", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+#undef L_
+
+/* Any name is good for a location; those are listed that are in use. */
+err_t op_location_list(struct call *r)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct str *names, here;
+    size_t count;
+    struct text out;
+    TRY(arm_subscription(r, &t));
+    TRY(arm_location(r, "region", r->cfg->region, &here));
+    TRY(db_location_find(r->db, r->arena, &t.find.at, here, &found, &names, &count));
+    TRY(arm_check_place(&t, &found));
+    struct str subscription = enc_uuid(r->arena, &t.find.at.subscription_id);
+    arm_list_begin(r, &out);
+    for (size_t i = 0; i < count; i++) {
+        const struct location l = {
+            .id = arena_printf(r->arena, "/subscriptions/%s/locations/%.*s", subscription.p, STR_ARG(names[i])),
+            .subscription_id = subscription,
+            .name = names[i],
+            .type = STR("Region"),
+            .display_name = names[i],
+            .regional_display_name = names[i],
+        };
+        arm_list_item(&out);
+        codec_encode(&out, location_codec, &l);
+    }
+    return arm_list_end(r, &out, (struct str){NULL, 0});
 }

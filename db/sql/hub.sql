@@ -22,6 +22,14 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
    AND ($5::text IS NULL OR p.key_name_key = $5)
  ORDER BY p.position;
 
+-- name: hub_count -> hub_device_count as actor
+-- $1 tenant, $2 subscription, $3 group, $4 hub: how many devices it has; no row: there is no such hub
+SELECT coalesce(sum(c.devices), 0)::bigint AS devices, coalesce(sum(c.enabled), 0)::bigint AS enabled
+  FROM idscope.hub h
+  LEFT JOIN idscope.hub_device_count c ON c.hub_id = h.hub_id
+ WHERE h.tenant_id = $1 AND h.subscription_id = $2 AND h.resource_group_key = $3 AND h.hub_key = $4
+ GROUP BY h.hub_id;
+
 -- name: hub_lock -> hub_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub. Two writers of one hub wait for each other.
 SELECT hub_id, location, etag

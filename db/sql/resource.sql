@@ -5,6 +5,36 @@
 SELECT EXISTS (SELECT 1 FROM idscope.subscription WHERE tenant_id = $1 AND subscription_id = $2) AS subscription,
        (SELECT name FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3::text) AS "group";
 
+-- name: location_find -> location as actor
+-- $1 tenant, $2 subscription, $3 where this deployment is: that, and where something stands
+SELECT location FROM (
+    SELECT $3::text AS location
+     UNION SELECT location FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2
+     UNION SELECT location FROM idscope.hub WHERE tenant_id = $1 AND subscription_id = $2
+     UNION SELECT location FROM idscope.instance WHERE tenant_id = $1 AND subscription_id = $2) l
+ ORDER BY location;
+
+-- name: listed_find -> listed as actor
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 name (NULL: any), $5 the last one of the page before (NULL: none), $6 rows wanted,
+-- $7 kind, $8 location, $9 a tag that it has (NULL: any), $10 with this value (NULL: any): what stands there, of whatever kind, by name
+SELECT r.kind, r.name, r.name_key || '.' || r.kind AS key, g.name AS "group", r.subscription_id, r.location, r.tags, r.etag
+  FROM (SELECT 'hub' COLLATE "C" AS kind, hub_key AS name_key, name, tenant_id, subscription_id, resource_group_key, location, tags, etag
+          FROM idscope.hub
+         UNION ALL
+        SELECT 'instance', name_key, name, tenant_id, subscription_id, resource_group_key, location, tags, etag
+          FROM idscope.instance) r
+  JOIN idscope.resource_group g
+    ON g.tenant_id = r.tenant_id AND g.subscription_id = r.subscription_id AND g.name_key = r.resource_group_key
+ WHERE r.tenant_id = $1 AND r.subscription_id = $2
+   AND ($3::text IS NULL OR r.resource_group_key = $3)
+   AND ($4::text IS NULL OR r.name_key = $4)
+   AND ($5::text IS NULL OR r.name_key || '.' || r.kind > $5)
+   AND ($7::text IS NULL OR r.kind = $7)
+   AND ($8::text IS NULL OR r.location = $8)
+   AND ($9::text IS NULL OR r.tags ->> $9 IS NOT NULL AND ($10::text IS NULL OR r.tags ->> $9 = $10))
+ ORDER BY r.name_key || '.' || r.kind
+ LIMIT $6;
+
 -- name: name_take -> name_taken as actor
 -- $1 `hub` or `instance`, $2 name in lower case, behind the insert of it. False: the name rests for another tenant.
 SELECT idscope.name_take($1, $2) AS taken;

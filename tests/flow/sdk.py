@@ -89,6 +89,22 @@ def instance():
     assert [one.name for one in at.list_valid_skus(DPS, GROUP)] == ["S1"]
 
 
+def around():
+    """What the SDKs tell beside the resources themselves."""
+    assert [one.name for one in resources.resources.list_by_resource_group(GROUP)] == sorted([HUB, DPS])
+    assert [one.name for one in resources.resources.list(filter=f"resourceGroup eq '{GROUP}' and resourceType eq 'Microsoft.Devices/IotHubs'", top=1)] == [HUB]
+    assert "Microsoft.Devices" in [one.namespace for one in resources.providers.list()]
+    assert resources.providers.register("Microsoft.Devices").registration_state == "Registered"
+    at = services.iot_dps_resource
+    assert "Microsoft.Devices/provisioningServices/Read" in [one.name for one in services.operations.list()]
+    assert [one.name for one in at.list_private_link_resources(GROUP, DPS).value] == ["iotDps"]
+    assert at.list_private_endpoint_connections(GROUP, DPS) == []
+    assert at.get_operation_result("any", GROUP, DPS).status == "Succeeded"
+    assert hubs.iot_hub_resource.get_stats(GROUP, HUB).total_device_count == 0
+    assert [one.name for one in hubs.iot_hub_resource.get_quota_metrics(GROUP, HUB)] == ["TotalMessages", "TotalDeviceCount"]
+    assert [one.name for one in hubs.iot_hub_resource.list_event_hub_consumer_groups(GROUP, HUB, "events")] == ["$Default"]
+
+
 def keys():
     at = services.iot_dps_resource
     (owner,) = at.list_keys(DPS, GROUP)
@@ -130,6 +146,6 @@ def deleted():
     assert not resources.resource_groups.check_existence(GROUP)
 
 
-for step in (groups, hub, instance, keys, certificates, deleted):
+for step in (groups, hub, instance, around, keys, certificates, deleted):
     step()
     print(step.__name__, flush=True)

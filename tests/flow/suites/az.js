@@ -181,6 +181,10 @@ describe('az: the stock command line', () => {
       assert.deepEqual([shown.sku.name, shown.properties.hostName], ['S1', `${hub}.hub.${idscope.domain}`]);
       for (const list of [all, listed]) assert.ok(list.some(({ name }) => name === hub));
       assert.match(string.connectionString, new RegExp(`^HostName=${hub}\\.hub\\.${idscope.domain};SharedAccessKeyName=iothubowner;SharedAccessKey=[^*]{20,}$`));
+      const [metrics, stats, groups] = await side(['iot hub show-quota-metrics -n', hub], ['iot hub show-stats -n', hub], ['iot hub consumer-group list --hub-name', hub]);
+      assert.deepEqual(metrics.map((one) => [one.name, one.currentValue]), [['TotalMessages', 0], ['TotalDeviceCount', 0]]);
+      assert.equal(stats.totalDeviceCount, 0);
+      assert.deepEqual(groups.map((one) => one.name), ['$Default']);
       assert.match(await user.fails(1, 'iot hub show -n', fresh('none'), G), /not found/i);
       const skus = await az('iot hub list-skus -n', hub);
       assert.ok(skus.some(({ sku, capacity }) => sku.name === 'S1' && sku.tier === 'Standard' && capacity.default === 1));
@@ -219,6 +223,17 @@ describe('az: the stock command line', () => {
       }
       assert.match(await user.fails(1, 'iot dps update --set properties.allocationPolicy=Best -n', second, G), /allocationPolicy/);
       assert.match(await user.fails(1, 'iot dps create -n', second, G), /taken/);
+    });
+
+    test('resources of any kind are listed and shown, with the versions that their provider tells; locations', async () => {
+      const named = ['-n', second, '--resource-type', 'Microsoft.Devices/provisioningServices'];
+      const [all, some, shown, provider, registered, locations] = await side(['resource list', G], ['resource list --resource-type Microsoft.Devices/IotHubs', G], ['resource show', named, G], 'provider show -n Microsoft.Devices', 'provider list', 'account list-locations');
+      assert.deepEqual(all.map((one) => one.name).sort(), [dps, second, hub, other].sort());
+      assert.deepEqual(some.map((one) => one.name).sort(), [hub, other].sort());
+      assert.equal(shown.properties.idScope, JSON.parse(made[second].out).properties.idScope);
+      for (const one of [provider, ...registered]) assert.equal(one.registrationState, 'Registered');
+      assert.ok(locations.some((one) => one.name === 'westus'));
+      await az('provider register -n Microsoft.Devices');
     });
 
     test('policies of an instance: made with keys of its own, changed, deleted; the others keep theirs', async () => {

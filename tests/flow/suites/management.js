@@ -4,7 +4,7 @@
 
 const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
-const { assert, stack, idscope, Idscope, expect, sas, fresh, refusedArm, scene, until, VERSION } = require('../kit');
+const { assert, stack, idscope, Idscope, expect, sas, fresh, refusedArm, scene, sharedScene, until, VERSION } = require('../kit');
 
 const AUDIENCE = 'https://management.azure.com';
 const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
@@ -409,6 +409,96 @@ describe('management: services', { concurrency: 4 }, () => {
     assert.deepEqual(expect('replaced', await patch({ tags: { b: '2' } }), 200).tags, { b: '2' });
     assert.deepEqual(await noted('resourceGroup', `${idscope.subscription}/${name}`), ['created group_put', 'updated group_patch', 'updated group_patch']);
     await idscope.deleteGroup(name);
+  });
+});
+
+describe('management: around the provider', { concurrency: 4 }, () => {
+  const made = sharedScene({ before, after }, { hubs: 3 });
+  const sub = `/subscriptions/${idscope.subscription}`;
+  const get = async (path) => expect(path, await idscope.arm('GET', path), 200);
+  const names = (list) => list.map((one) => one.name);
+
+  test('the tenant, the providers, what they can do and where things stand', async () => {
+    const tenant = idscope.env.IDSCOPE_TENANT_ID;
+    assert.deepEqual((await get('/tenants')).value, [{ id: `/tenants/${tenant}`, tenantId: tenant }]);
+    const listed = (await get(`${sub}/providers`)).value;
+    assert.deepEqual(listed.map((one) => one.namespace), ['Microsoft.Devices', 'Microsoft.Resources']);
+    assert.deepEqual(listed.map((one) => one.id), listed.map((one) => `${sub}/providers/${one.namespace}`));
+    assert.deepEqual((await get('/providers')).value.map((one) => one.namespace), listed.map((one) => one.namespace));
+    const devices = await get(`${sub}/providers/microsoft.devices`);
+    assert.deepEqual(devices, listed[0]);
+    assert.equal(devices.registrationState, 'Registered');
+    for (const type of devices.resourceTypes) for (const version of type.apiVersions) assert.equal((await idscope.arm('GET', sub, { version })).status, 200);
+    assert.deepEqual(expect('register', await idscope.arm('POST', `${sub}/providers/Microsoft.Devices/register`), 200), devices);
+    for (const [method, path] of [['GET', `${sub}/providers/Microsoft.Compute`], ['POST', `${sub}/providers/Microsoft.Compute/register`]]) refusedArm(await idscope.arm(method, path), 404, 'InvalidResourceNamespace');
+    const { value: operations } = await get('/providers/Microsoft.Devices/operations');
+    assert.ok(operations.some((one) => one.name === 'Microsoft.Devices/provisioningServices/Write' && one.display.description));
+    const locations = (await get(`${sub}/locations`)).value;
+    assert.ok(names(locations).includes('westeurope') && names(locations).includes('local'));
+    assert.equal(new Set(names(locations)).size, locations.length);
+    for (const path of ['locations', 'providers', 'resources']) refusedArm(await idscope.arm('GET', `/subscriptions/${crypto.randomUUID()}/${path}`), 404, 'SubscriptionNotFound');
+  });
+
+  test('what stands in a group and in the subscription, filtered as clients do', async () => {
+    const [hub] = made.hubs;
+    expect('tag', await idscope.arm('PATCH', idscope.hubPath(made.group, hub.name), { body: { tags: { hall: 'B' } } }), 200);
+    const own = (await get(`${idscope.groupPath(made.group)}/resources`)).value;
+    assert.deepEqual(names(own), [made.instance.name, ...names(made.hubs)].sort());
+    assert.deepEqual(own.find((one) => one.name === hub.name), { id: `${idscope.groupPath(made.group).replace('resourcegroups', 'resourceGroups')}/providers/Microsoft.Devices/IotHubs/${hub.name}`, name: hub.name, type: 'Microsoft.Devices/IotHubs', location: 'westeurope', tags: { hall: 'B' } });
+    const all = async (filter) => names((await get(`${sub}/resources?$filter=${encodeURIComponent(filter)}`)).value);
+    const inGroup = `resourceGroup eq '${made.group}'`;
+    assert.deepEqual(await all(inGroup), names(own));
+    assert.deepEqual(await all(`${inGroup} and resourceType eq 'microsoft.devices/provisioningservices'`), [made.instance.name]);
+    assert.deepEqual(await all(`name eq '${hub.name.toUpperCase()}'`), [hub.name]);
+    assert.deepEqual(await all(`${inGroup} and tagName eq 'hall'`), [hub.name]);
+    assert.deepEqual(await all(`${inGroup} and tagname eq 'hall' and tagvalue eq 'B'`), [hub.name]);
+    for (const none of ["resourceType eq 'Microsoft.Compute/virtualMachines'", `${inGroup} and location eq 'mars'`, `${inGroup} and tagName eq 'hall' and tagValue eq 'C'`, "resourceGroup eq 'no-such-group'"]) assert.deepEqual(await all(none), [], none);
+    for (const bad of ['name', "name ne 'x'", "name eq x", "name eq 'x", "size eq '1'", "name eq 'x' or name eq 'y'", "name eq 'x' and"]) refusedArm(await idscope.arm('GET', `${sub}/resources?$filter=${encodeURIComponent(bad)}`), 400, 'InvalidRequestContent', /\$filter/);
+    refusedArm(await idscope.arm('GET', `${idscope.groupPath(fresh('none'))}/resources`), 404, 'ResourceGroupNotFound');
+  });
+
+  test('$top: pages of every list, in order, each linked to the next with what was asked', async () => {
+    const follow = async (path) => {
+      const pages = [];
+      for (let at = path; at; at = pages.at(-1).nextLink?.replace(/^https:\/\/[^/]*/, '').replace(/api-version=[^&]*&/, '')) {
+        pages.push(await get(at));
+        assert.ok(pages.length < 500);
+      }
+      return pages;
+    };
+    const group = idscope.groupPath(made.group);
+    const hubs = await follow(`${group}/providers/Microsoft.Devices/IotHubs?$top=2`);
+    assert.deepEqual(hubs.map((page) => page.value.length), [2, 1]);
+    assert.deepEqual(hubs.flatMap((page) => names(page.value)), names(made.hubs).sort());
+    const listed = await follow(`${group}/resources?$top=1&$filter=${encodeURIComponent("resourceType eq 'Microsoft.Devices/IotHubs'")}`);
+    assert.deepEqual(listed.flatMap((page) => names(page.value)), names(made.hubs).sort());
+    assert.deepEqual(listed.map((page) => page.value.length), [1, 1, 1]);
+    assert.equal((await get(`${group}/resources?$top=4`)).nextLink, undefined, 'a page that holds all is the last one');
+    assert.equal((await get('/subscriptions?$top=1')).value.length, 1);
+    for (const top of ['0', '-1', 'x', '1.5']) refusedArm(await idscope.arm('GET', `${group}/resources?$top=${top}`), 400, 'InvalidRequestContent', /\$top/);
+  });
+
+  test('how much of a hub is used, and its one consumer group', async () => {
+    const [hub] = made.hubs;
+    const at = idscope.hubPath(made.group, hub.name);
+    for (const [deviceId, status] of [['a', 'enabled'], ['b', 'disabled'], ['c', 'enabled']]) expect('device', await idscope.hub(hub, 'PUT', `/devices/${deviceId}`, { body: { deviceId, status } }), 200);
+    assert.deepEqual(await get(`${at}/IotHubStats`), { totalDeviceCount: 3, enabledDeviceCount: 2, disabledDeviceCount: 1 });
+    assert.deepEqual((await get(`${at}/quotaMetrics`)).value, [{ name: 'TotalMessages', currentValue: 0, maxValue: 0 }, { name: 'TotalDeviceCount', currentValue: 3 }]);
+    assert.deepEqual(await get(`${idscope.hubPath(made.group, made.hubs[1].name)}/IotHubStats`), { totalDeviceCount: 0, enabledDeviceCount: 0, disabledDeviceCount: 0 });
+    assert.deepEqual(names((await get(`${at}/eventHubEndpoints/events/ConsumerGroups`)).value), ['$Default']);
+    refusedArm(await idscope.arm('GET', `${at}/eventHubEndpoints/other/ConsumerGroups`), 404, 'ResourceNotFound');
+    for (const what of ['IotHubStats', 'quotaMetrics', 'eventHubEndpoints/events/ConsumerGroups']) refusedArm(await idscope.arm('GET', `${idscope.hubPath(made.group, fresh('none'))}/${what}`), 404, 'ResourceNotFound');
+  });
+
+  test('an instance has no private endpoints, and every operation has succeeded', async () => {
+    const at = idscope.instancePath(made.group, made.instance.name);
+    const { value: [link, ...none] } = await get(`${at}/privateLinkResources`);
+    assert.deepEqual([link.name, link.properties.groupId, none], ['iotDps', 'iotDps', []]);
+    assert.deepEqual(await get(`${at}/privateLinkResources/iotdps`), link);
+    refusedArm(await idscope.arm('GET', `${at}/privateLinkResources/other`), 404, 'ResourceNotFound');
+    assert.deepEqual(await get(`${at}/privateEndpointConnections`), []);
+    assert.deepEqual(await get(`${at}/operationResults/b3A=?asyncinfo`), { status: 'Succeeded' });
+    for (const what of ['privateLinkResources', 'privateLinkResources/iotDps', 'privateEndpointConnections', 'operationresults/1']) refusedArm(await idscope.arm('GET', `${idscope.instancePath(made.group, fresh('none'))}/${what}`), 404, 'ResourceNotFound');
   });
 });
 

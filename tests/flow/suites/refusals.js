@@ -408,7 +408,7 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   refuses('token', () => ['client_secret', 'client_id', 'grant_type', 'scope'].map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
 
   test('the list of writes is whole', () => {
-    const readers = ['hub_name_check', 'instance_name_check', 'hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'enrollment_group_attestation', 'enrollment_group_query', 'hub_twin_query', 'registration_status', 'registration_query', 'registration_query_all'];
+    const readers = ['provider_register', 'hub_name_check', 'instance_name_check', 'hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'enrollment_group_attestation', 'enrollment_group_query', 'hub_twin_query', 'registration_status', 'registration_query', 'registration_query_all'];
     const lines = fs.readFileSync(path.join(__dirname, '../../../api/openapi.yaml'), 'utf8').split('\n');
     const writes = lines.flatMap((line, i) => {
       const id = /^ {6}operationId: (\S+)/.exec(line);

@@ -33,6 +33,9 @@ describe('tenants', () => {
       const sub = `/subscriptions/${subscription}`;
       return [['GET', sub], ['GET', `${sub}/resourcegroups`], ['PUT', group, { location: 'westeurope' }], ['GET', group], ['HEAD', group], ['PATCH', group, { tags: {} }], ['DELETE', group],
         ['POST', `${sub}/providers/Microsoft.Devices/checkNameAvailability`, { name: made.hubs[0].name }], ['POST', `${sub}/providers/Microsoft.Devices/checkProvisioningServiceNameAvailability`, { name: 'x' }],
+        ...['locations', 'providers', 'providers/Microsoft.Devices', 'resources'].map((what) => ['GET', `${sub}/${what}`]), ['POST', `${sub}/providers/Microsoft.Devices/register`], ['GET', `${group}/resources`],
+        ...['IotHubStats', 'quotaMetrics', 'eventHubEndpoints/events/ConsumerGroups'].map((what) => ['GET', `${hub}/${what}`]),
+        ...['operationresults/1', 'privateLinkResources', 'privateLinkResources/iotDps', 'privateEndpointConnections'].map((what) => ['GET', `${instance}/${what}`]),
         ...[hub, instance].flatMap((one) => [['PATCH', one, { tags: {} }], ['GET', `${one}/skus`]]),
         ['GET', `${sub}/providers/Microsoft.Devices/IotHubs`], ['GET', `${group}/providers/Microsoft.Devices/IotHubs`], ['PUT', hub, body], ['GET', hub], ['POST', `${hub}/listkeys`], ['POST', `${hub}/IotHubKeys/iothubowner/listkeys`], ['DELETE', hub],
         ['GET', `${sub}/providers/Microsoft.Devices/provisioningServices`], ['GET', `${group}/providers/Microsoft.Devices/provisioningServices`], ['PUT', instance, body], ['GET', instance], ['POST', `${instance}/listkeys`], ['POST', `${instance}/keys/provisioningserviceowner/listkeys`],

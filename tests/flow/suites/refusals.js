@@ -405,7 +405,14 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     ]);
   }
 
-  refuses('token', () => ['client_secret', 'client_id', 'grant_type', 'scope'].map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
+  const wrongFields = ['client_secret', 'client_id', 'grant_type', 'scope'];
+  refuses('token', () => wrongFields.map((name) => [name === 'grant_type' ? 400 : 401, () => idscope.requestToken({ [name]: 'x' })]));
+  refuses('token_of_tenant', () => {
+    const { IDSCOPE_TENANT_ID: own, IDSCOPE_CLIENT_ID: client_id, IDSCOPE_CLIENT_SECRET: client_secret } = idscope.env;
+    const ask = (tenant, more = {}) => idscope.https.request('POST', idscope.managementHost, `/adfs/${tenant}/oauth2/v2.0/token`,
+      { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret, scope: 'https://management.azure.com/.default', ...more }).toString() });
+    return [[401, () => ask(other.env.IDSCOPE_TENANT_ID)], [401, () => ask('none')], ...wrongFields.map((name) => [name === 'grant_type' ? 400 : 401, () => ask(own, { [name]: 'x' })])];
+  });
 
   test('the list of writes is whole', () => {
     const readers = ['provider_register', 'hub_name_check', 'instance_name_check', 'hub_list_keys', 'hub_list_keys_of', 'instance_list_keys', 'instance_list_keys_of', 'enrollment_attestation', 'enrollment_query', 'enrollment_group_attestation', 'enrollment_group_query', 'hub_twin_query', 'registration_status', 'registration_query', 'registration_query_all'];

@@ -25,4 +25,7 @@ const forDevice = (idScope, id, key, options = {}) =>
 
 const newKey = (bytes = 32) => crypto.randomBytes(bytes).toString('base64');
 
-module.exports = { sign, forHost, forDevice, newKey, inSeconds };
+// The key of a group's device, which its maker derives.
+const derive = (groupKey, id) => hmac(groupKey, id);
+
+module.exports = { sign, forHost, forDevice, newKey, derive, inSeconds };

@@ -3,7 +3,6 @@
 // Must never enroll a device by itself but where that is what blocks it.
 'use strict';
 
-const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
 const { ProvisioningServiceClient } = require('azure-iot-provisioning-service');
 const { ProvisioningDeviceClient } = require('azure-iot-provisioning-device');
@@ -12,7 +11,7 @@ const { SymmetricKeySecurityClient } = require('azure-iot-security-symmetric-key
 const { assert, second, stack, idscope, Idscope, expect, each, fresh, names, sas, refused, scene, sharedScene, until } = require('../kit');
 
 // The contract's recipe: HMAC-SHA256 of the group's key over the registration id.
-const derive = (groupKey, id) => crypto.createHmac('sha256', Buffer.from(groupKey, 'base64')).update(id).digest('base64');
+const { derive } = sas;
 
 class Group {
   constructor(made, id, entry) {

@@ -46,20 +46,15 @@ static err_t add_subscription(struct run *run, const struct uuid *tenant, struct
     return NULL;
 }
 
-/* The secret is hex, so that no shell, form or command line trips over it; its hash is of the text as shown. */
 static err_t add_service_principal(struct run *run, const struct uuid *tenant, struct str name, struct str role)
 {
-    uint8_t random[32];
-    crypt_random(random, sizeof random);
-    struct str secret = enc_hex(run->arena, (struct bytes){random, sizeof random}, false);
-    crypt_wipe(random, sizeof random);
     struct db_service_principal p = {
         .tenant = *tenant,
         .client = crypt_uuid4(),
         .display_name = name,
         .role = role,
-        .secret_hash = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n}),
     };
+    struct str secret = run_new_secret(run, &p.secret_hash);
     run_act(run, tenant);
     err_t e = db_admin_service_principal_create(run->db, run->arena, &p);
     if (e)
@@ -192,6 +187,22 @@ static const struct command {
      "add a subscription of a tenant"},
     {"create-service-principal", " TENANT_ID NAME ROLE", 3, NEEDS_DATABASE, create_service_principal,
      "add a client with a new secret; ROLE is owner, contributor or reader"},
+    {"tenant list", " [--json]", 0, NEEDS_DATABASE, run_tenant_list, "print the tenants: id, state, name"},
+    {"tenant disable", " ID [--json]", 1, NEEDS_DATABASE, run_tenant_disable,
+     "refuse the clients of a tenant; its devices go on"},
+    {"tenant enable", " ID [--json]", 1, NEEDS_DATABASE, run_tenant_enable, "let them in again"},
+    {"subscription list", " [--tenant=ID] [--json]", 0, NEEDS_DATABASE, run_subscription_list,
+     "print the subscriptions: id, tenant, state, name"},
+    {"subscription disable", " ID [--json]", 1, NEEDS_DATABASE, run_subscription_disable,
+     "let what stands in a subscription be read and no more; its devices go on"},
+    {"subscription enable", " ID [--json]", 1, NEEDS_DATABASE, run_subscription_enable, "let it be changed again"},
+    {"service-principal list", " [--tenant=ID] [--json]", 0, NEEDS_DATABASE, run_service_principal_list,
+     "print the clients: id, tenant, role, state, name"},
+    {"service-principal disable", " ID [--json]", 1, NEEDS_DATABASE, run_service_principal_disable,
+     "refuse a client, its tokens too"},
+    {"service-principal enable", " ID [--json]", 1, NEEDS_DATABASE, run_service_principal_enable, "let it in again"},
+    {"service-principal renew-secret", " ID [--revoke] [--json]", 1, NEEDS_DATABASE, run_secret_renew,
+     "give a client a new secret; the one before stays good until the next time, or with --revoke no longer"},
     {"instance create", " --id-scope=0ne… --tenant=ID --subscription=ID --group=NAME --name=NAME --location=NAME", 0,
      NEEDS_DATABASE, run_instance_create, "add an instance on an ID scope that devices already carry"},
     {"pull", " --from-file=FILE --into-file=FILE [--from=STRING] [--into=STRING] [--dry-run=yes]", 0, NEEDS_NOTHING,
@@ -235,7 +246,7 @@ static bool takes(const struct command *c, struct str option)
     struct str rest = str_of(c->arguments), one, name;
     while (rest.p) {
         rest = str_split(rest, ' ', &one);
-        one = str_starts(one, STR("[")) ? (struct str){one.p + 1, one.n - 1} : one;
+        one = str_starts(one, STR("[")) ? (struct str){one.p + 1, one.n - 2} : one;
         (void)str_split(one, '=', &name);
         if (str_same(name, option))
             return true;

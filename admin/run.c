@@ -27,6 +27,26 @@ err_t run_needs(struct run *run, const char *name, struct str *ret)
     return ret->n ? NULL : err_say(&run->detail, E(BAD_REQUEST), "--%s=… must be given.", name);
 }
 
+bool run_flag(const struct run *run, const char *name)
+{
+    for (char **w = run->words; *w; w++) {
+        struct str head, value = str_split(str_of(*w), '=', &head);
+        if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
+            return !value.p || str_same(str_trim(value), STR("yes"));
+    }
+    return false;
+}
+
+struct str run_new_secret(struct run *run, struct sha256 *ret_hash)
+{
+    uint8_t random[32];
+    crypt_random(random, sizeof random);
+    struct str secret = enc_hex(run->arena, (struct bytes){random, sizeof random}, false);
+    crypt_wipe(random, sizeof random);
+    *ret_hash = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n});
+    return secret;
+}
+
 err_t run_uuid(struct run *run, struct str text, struct uuid *ret)
 {
     if (!dec_uuid(text, ret))

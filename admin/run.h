@@ -24,13 +24,28 @@ struct str run_word(const struct run *run, size_t i);
 struct str run_option(const struct run *run, const char *name);
 /* The same of what must be given: BAD_REQUEST names it. */
 err_t run_needs(struct run *run, const char *name, struct str *ret);
+/* Does --name stand among the words, alone or as --name=yes? */
+bool run_flag(const struct run *run, const char *name);
 /* BAD_REQUEST when the text is no id; it is shown. */
 err_t run_uuid(struct run *run, struct str text, struct uuid *ret);
 
 /* The changes from here on are those of whoever runs the command; `tenant` NULL: they are the deployment's own. */
 void run_act(struct run *run, const struct uuid *tenant);
 
+/* A new client secret, in hex, so that no shell, form or command line trips over it, and the hash of that text. */
+struct str run_new_secret(struct run *run, struct sha256 *ret_hash);
+
 /* The commands that have a file of their own. */
+err_t run_tenant_list(struct run *run);
+err_t run_tenant_disable(struct run *run);
+err_t run_tenant_enable(struct run *run);
+err_t run_subscription_list(struct run *run);
+err_t run_subscription_disable(struct run *run);
+err_t run_subscription_enable(struct run *run);
+err_t run_service_principal_list(struct run *run);
+err_t run_service_principal_disable(struct run *run);
+err_t run_service_principal_enable(struct run *run);
+err_t run_secret_renew(struct run *run);
 err_t run_instance_create(struct run *run);
 err_t run_pull(struct run *run);
 

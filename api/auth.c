@@ -81,6 +81,16 @@ static err_t find_client(struct call *r, const struct jwt_claims *claims)
     return NULL;
 }
 
+/* What stands in a disabled subscription is read and no more. */
+static err_t check_enabled(struct call *r, int role)
+{
+    const struct str_list *disabled = &r->client->disabled_subscriptions;
+    for (size_t i = 0; role > ROLE_READER && i < disabled->n; i++)
+        if (str_same_nocase(disabled->at[i], r->segments[SEGMENT_SUBSCRIPTION]))
+            return E(SUBSCRIPTION_DISABLED);
+    return NULL;
+}
+
 static err_t check_bearer(struct call *r, struct str token, int role)
 {
     struct jwt_claims claims;
@@ -93,7 +103,7 @@ static err_t check_bearer(struct call *r, struct str token, int role)
     if (r->client->role < role)
         return call_refuse(r, E(FORBIDDEN), "the client's role is too low");
     client_acts(r);
-    return NULL;
+    return check_enabled(r, role);
 }
 
 /* --- shared access signatures ------------------------------------------------------------------------------------- */

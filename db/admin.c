@@ -10,6 +10,10 @@ DB_PARAMS(admin_instance, struct db_admin_instance, COL(name), COL(id_scope), CO
           COL(policy.key_name), COL(policy.rights), COL(policy.primary_sealed), COL(policy.secondary_sealed));
 DB_PARAMS(new_token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
+DB_PARAMS(secret_renewal, struct db_secret_renewal, COL(client), COL(hash), COL(keep_before));
+DB_ROW(admitted, struct admitted, COL(id), COL_AS(tenant, "tenant_id"), COL(name), COL(role), COL(two_secrets),
+       COL_TIME(created_us, "created_at"), COL_TIME(disabled_us, "disabled_at"));
+
 /* For statements that give one row when their parent exists. */
 static err_t expect_row(struct db *db, struct arena *a, struct db_call call)
 {
@@ -39,6 +43,39 @@ err_t db_admin_subscription_create(struct db *db, struct arena *a, const struct 
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p)
 {
     return expect_row(db, a, DB_CALL(SQL_ADMIN_SERVICE_PRINCIPAL_INSERT, DB_MEMBERS(service_principal, p)));
+}
+
+static const struct {
+    enum sql_id list, able;
+} admitted_sql[ADMITTED_KINDS] = {
+    [ADMITTED_TENANT] = {SQL_ADMIN_TENANTS, SQL_ADMIN_TENANT_ABLE},
+    [ADMITTED_SUBSCRIPTION] = {SQL_ADMIN_SUBSCRIPTIONS, SQL_ADMIN_SUBSCRIPTION_ABLE},
+    [ADMITTED_SERVICE_PRINCIPAL] = {SQL_ADMIN_SERVICE_PRINCIPALS, SQL_ADMIN_SERVICE_PRINCIPAL_ABLE},
+};
+
+err_t db_admin_list(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *tenant,
+                    const struct uuid *after, int at_most, struct admitted **ret, size_t *ret_count)
+{
+    return db_all(db, a,
+                  DB_CALL(admitted_sql[kind].list, db_uuid(tenant), db_uuid(NULL), db_uuid(after), db_i64(at_most)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_admin_find(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id,
+                    struct admitted *ret)
+{
+    return db_one(db, a, DB_CALL(admitted_sql[kind].list, db_uuid(NULL), db_uuid(id), db_uuid(NULL), db_i64(1)),
+                  DB_REPEATABLE, ret, sizeof *ret);
+}
+
+err_t db_admin_able(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id, bool enabled)
+{
+    return db_do(db, a, DB_CALL(admitted_sql[kind].able, db_uuid(id), db_bool(enabled)), DB_ONCE);
+}
+
+err_t db_admin_secret_renew(struct db *db, struct arena *a, const struct db_secret_renewal *s)
+{
+    return expect_row(db, a, DB_CALL(SQL_ADMIN_SECRET_RENEW, DB_MEMBERS(secret_renewal, s)));
 }
 
 err_t db_admin_instance_create(struct db *db, struct arena *a, const struct db_admin_instance *i, bool *ret_issued)

@@ -25,6 +25,31 @@ struct db_service_principal {
 /* NO_ROW when there is no such tenant. */
 err_t db_admin_service_principal_create(struct db *db, struct arena *a, const struct db_service_principal *p);
 
+/* Who may use the deployment: the kinds, and one of them. */
+enum admitted_kind { ADMITTED_TENANT, ADMITTED_SUBSCRIPTION, ADMITTED_SERVICE_PRINCIPAL, ADMITTED_KINDS };
+struct admitted {
+    struct uuid id, tenant;
+    struct str name, role;           /* role: of a service principal; absent */
+    bool two_secrets;                /* the one before the newest is good as well */
+    int64_t created_us, disabled_us; /* 0: it is not disabled */
+};
+/* A page of them by id, behind `after` (NULL: the first), of one tenant or (NULL) all. */
+err_t db_admin_list(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *tenant,
+                    const struct uuid *after, int at_most, struct admitted **ret, size_t *ret_count);
+/* NO_ROW when there is none of this id. */
+err_t db_admin_find(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id,
+                    struct admitted *ret);
+/* Enables or disables it; one that is so already stays, without an event. */
+err_t db_admin_able(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id, bool enabled);
+/* The client's secret has this hash from here on; the one before is good beside it, or (keep_before false) no more. */
+struct db_secret_renewal {
+    struct uuid client;
+    struct sha256 hash;
+    bool keep_before;
+};
+/* NO_ROW when there is no such client. */
+err_t db_admin_secret_renew(struct db *db, struct arena *a, const struct db_secret_renewal *s);
+
 /* An instance on an ID scope that is given, with its first policy. */
 struct db_admin_instance {
     struct find at;

@@ -15,7 +15,7 @@ DB_ROW(gate_instances, struct gate_instance, COL(n), INSTANCE_COLS);
 DB_ROW(gate_hub, struct gate_hub, COL(hub_id), COL(version), COL(tenant_id), COL(name),
        COL_TIME(created_us, "created_at"), POLICY_COLS);
 DB_ROW(gate_client, struct gate_client, COL(client_id), COL(tenant_id), COL_WORD(role, role_words),
-       COL_AS(secret, "secret_sha256"));
+       COL_AS(secret, "secret_sha256"), COL_AS(secret_before, "secret_before_sha256"), COL(disabled_subscriptions));
 DB_ROW(token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
 err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct gate_instance *ret)

@@ -38,8 +38,10 @@ struct gate_hub {
 
 struct gate_client {
     struct uuid client_id, tenant_id;
-    int role;             /* enum role */
-    struct sha256 secret; /* hash of it */
+    int role;                               /* enum role */
+    struct sha256 secret;                   /* hash of it */
+    struct bytes secret_before;             /* hash of the one before, while that is good as well; absent */
+    struct str_list disabled_subscriptions; /* of its tenant */
 };
 
 struct db_token_key {

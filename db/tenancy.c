@@ -1,7 +1,7 @@
 /* tenancy.c: subscriptions of a tenant, and pages of lists. It must never look at a tenant that was not handed in. */
 #include "db/tenancy.h"
 
-DB_ROW(subscription, struct subscription_row, COL(subscription_id), COL(display_name));
+DB_ROW(subscription, struct subscription_row, COL(subscription_id), COL(display_name), COL(disabled));
 
 int64_t db_page_rows(int64_t most)
 {

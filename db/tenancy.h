@@ -13,6 +13,7 @@ bool db_page(int64_t most, size_t *count);
 struct subscription_row {
     struct uuid subscription_id;
     struct str display_name;
+    bool disabled;
 };
 
 /* One subscription, or with `wanted` NULL a page of them behind `after` (NULL: from the first). */

@@ -279,7 +279,9 @@ static err_t check_secret(struct call *r, const struct token_request *t)
         return e;
     const struct sha256 *wanted = e ? &nobody : &r->client->secret;
     struct sha256 given = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n});
-    bool same = crypt_same((struct bytes){given.b, sizeof given.b}, (struct bytes){wanted->b, sizeof wanted->b});
+    const struct bytes hash = {given.b, sizeof given.b};
+    bool same = crypt_same(hash, (struct bytes){wanted->b, sizeof wanted->b});
+    same = (!e && crypt_same(hash, r->client->secret_before)) || same;
     if (e || !same)
         return call_refuse(r, E(INVALID_CLIENT), e ? "there is no such client" : "the client secret is wrong");
     return check_tenant(r);

@@ -29,7 +29,7 @@ static void write_subscription(struct call *r, const struct subscription_row *ro
         .subscription_id = id,
         .tenant_id = enc_uuid(r->arena, &r->client->tenant_id),
         .display_name = row->display_name,
-        .state = STR("Enabled"),
+        .state = row->disabled ? STR("Disabled") : STR("Enabled"),
         .authorization_source = STR("RoleBased"),
         .policies = STR("{\"spendingLimit\":\"Off\"}"),
     };

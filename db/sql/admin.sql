@@ -1,6 +1,6 @@
 -- admin.sql: what an operator's one-shot commands ask (idscope-admin, role idscope_admin): tenants, subscriptions, service principals, the
--- keys that sign access tokens, and instances on an ID scope that devices already carry. Inserts and look-ups only; nothing here touches hubs or
--- devices.
+-- keys that sign access tokens, and instances on an ID scope that devices already carry. Nothing here touches hubs or devices, and nothing is
+-- deleted but old token keys.
 
 -- name: admin_tenant_by_name -> tenant
 SELECT tenant_id FROM idscope.tenant WHERE name = $1;
@@ -23,6 +23,71 @@ WITH written AS (
     SELECT tenant_id, $2, $3, $4, $5 FROM idscope.tenant WHERE tenant_id = $1
     RETURNING client_id, role)
 SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created', 'role', role)) FROM written;
+
+-- Who may use the deployment, by id: $1 a tenant, $2 one id (NULL: all of either), $3 the id behind which it begins (NULL: the first), $4 how many at most.
+-- name: admin_tenants -> admitted
+SELECT tenant_id AS id, tenant_id, name, NULL::text AS role, false AS two_secrets, created_at, disabled_at
+  FROM idscope.tenant
+ WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2) AND ($3::uuid IS NULL OR tenant_id > $3)
+ ORDER BY tenant_id
+ LIMIT $4;
+
+-- name: admin_subscriptions -> admitted
+SELECT subscription_id AS id, tenant_id, display_name AS name, NULL::text AS role, false AS two_secrets, created_at, disabled_at
+  FROM idscope.subscription
+ WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR subscription_id = $2) AND ($3::uuid IS NULL OR subscription_id > $3)
+ ORDER BY subscription_id
+ LIMIT $4;
+
+-- name: admin_service_principals -> admitted
+SELECT client_id AS id, tenant_id, display_name AS name, role, secret_before_sha256 IS NOT NULL AS two_secrets, created_at, disabled_at
+  FROM idscope.service_principal
+ WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR client_id = $2) AND ($3::uuid IS NULL OR client_id > $3)
+ ORDER BY client_id
+ LIMIT $4;
+
+-- Enables ($2) or disables $1, unless it is so already.
+-- name: admin_tenant_able as actor
+WITH made AS MATERIALIZED (
+    SELECT now() AS moment),
+     written AS (
+    UPDATE idscope.tenant t
+       SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
+      FROM made
+     WHERE t.tenant_id = $1 AND (t.disabled_at IS NULL) <> $2
+    RETURNING t.tenant_id)
+SELECT idscope.note('tenant', tenant_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+
+-- name: admin_subscription_able as actor
+WITH made AS MATERIALIZED (
+    SELECT now() AS moment),
+     written AS (
+    UPDATE idscope.subscription s
+       SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
+      FROM made
+     WHERE s.subscription_id = $1 AND (s.disabled_at IS NULL) <> $2
+    RETURNING s.subscription_id)
+SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+
+-- name: admin_service_principal_able as actor
+WITH made AS MATERIALIZED (
+    SELECT now() AS moment),
+     written AS (
+    UPDATE idscope.service_principal p
+       SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
+      FROM made
+     WHERE p.client_id = $1 AND (p.disabled_at IS NULL) <> $2
+    RETURNING p.client_id)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+
+-- name: admin_secret_renew as actor
+-- $1 client, $2 hash of the new secret, $3 whether the one that it replaces stays good beside it
+WITH written AS (
+    UPDATE idscope.service_principal
+       SET secret_before_sha256 = CASE WHEN $3::boolean THEN secret_sha256 END, secret_sha256 = $2
+     WHERE client_id = $1
+    RETURNING client_id)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'secretRenewed', 'before', CASE WHEN $3 THEN 'kept' ELSE 'revoked' END)) FROM written;
 
 -- name: admin_instance_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location; its first policy: $9 name, $10 rights,

@@ -18,7 +18,7 @@ SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, seco
   FROM idscope.gate_hub($1::text);
 
 -- name: gate_client -> gate_client
-SELECT $1::uuid AS client_id, tenant_id, role, secret_sha256
+SELECT $1::uuid AS client_id, tenant_id, role, secret_sha256, secret_before_sha256, disabled_subscriptions
   FROM idscope.gate_client($1::uuid);
 
 -- name: gate_token_keys -> token_key

@@ -16,7 +16,7 @@ COMMIT;
 
 -- name: subscription_find -> subscription as actor
 -- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted
-SELECT subscription_id, display_name
+SELECT subscription_id, display_name, disabled_at IS NOT NULL AS disabled
   FROM idscope.subscription
  WHERE tenant_id = $1
    AND ($2::uuid IS NULL OR subscription_id = $2)

@@ -32,18 +32,22 @@ GRANT EXECUTE ON FUNCTION idscope.in_time(bigint) TO idscope_api, idscope_worker
 CREATE TABLE idscope.tenant (
     tenant_id    uuid PRIMARY KEY,
     name         text COLLATE "C" NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
-    created_at   timestamptz NOT NULL DEFAULT now()
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    disabled_at  timestamptz
 );
 COMMENT ON TABLE idscope.tenant IS 'A customer. Everything a tenant owns leads with its tenant_id';
+COMMENT ON COLUMN idscope.tenant.disabled_at IS 'Set: its clients are refused, sign-in and tokens alike; its devices go on, and rows stay';
 
 CREATE TABLE idscope.subscription (
     tenant_id       uuid NOT NULL REFERENCES idscope.tenant,
     subscription_id uuid NOT NULL UNIQUE,
     display_name    text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
     created_at      timestamptz NOT NULL DEFAULT now(),
+    disabled_at     timestamptz,
     PRIMARY KEY (tenant_id, subscription_id)
 );
 COMMENT ON TABLE idscope.subscription IS 'The unit that resource groups belong to';
+COMMENT ON COLUMN idscope.subscription.disabled_at IS 'Set: what stands in it is read and no more, on the management plane; its devices go on';
 
 CREATE TABLE idscope.service_principal (
     tenant_id      uuid NOT NULL REFERENCES idscope.tenant,
@@ -51,6 +55,7 @@ CREATE TABLE idscope.service_principal (
     display_name   text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
     role           text NOT NULL CHECK (role IN ('owner', 'contributor', 'reader')),
     secret_sha256  bytea NOT NULL CHECK (length(secret_sha256) = 32),
+    secret_before_sha256 bytea CHECK (length(secret_before_sha256) = 32),
     created_at     timestamptz NOT NULL DEFAULT now(),
     disabled_at    timestamptz,
     PRIMARY KEY (tenant_id, client_id)
@@ -58,6 +63,7 @@ CREATE TABLE idscope.service_principal (
 COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id and a secret (the client id selects the tenant: decisions.md 4)';
 COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: sign-in is refused, rows stay';
 COMMENT ON COLUMN idscope.service_principal.secret_sha256 IS 'SHA-256 of the secret, which is 32 random bytes: nothing to guess, so no slow hash';
+COMMENT ON COLUMN idscope.service_principal.secret_before_sha256 IS 'The secret before, good as well until there is a newer one, so that clients change it one by one; NULL: none';
 
 CREATE TABLE idscope.token_key (
     kid             text COLLATE "C" PRIMARY KEY CHECK (length(kid) BETWEEN 1 AND 64),
@@ -114,7 +120,8 @@ GRANT SELECT, INSERT ON idscope.name_rest TO idscope_api;
 GRANT SELECT, DELETE ON idscope.name_rest TO idscope_worker;
 GRANT SELECT, INSERT ON idscope.tenant, idscope.subscription, idscope.service_principal, idscope.token_key TO idscope_admin;
 GRANT SELECT ON idscope.resource_group TO idscope_admin;
-GRANT UPDATE (secret_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
+GRANT UPDATE (disabled_at) ON idscope.tenant, idscope.subscription TO idscope_admin;
+GRANT UPDATE (secret_sha256, secret_before_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
 GRANT DELETE ON idscope.token_key TO idscope_admin;
 
 -- Whether a name rests for another tenant is nothing that a tenant may read from the table. To be called behind the insert of the new
@@ -135,18 +142,20 @@ GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api, idscope_
 -- Sign-in and token checks happen before the tenant is known.
 -- In plpgsql, as all of the gate's functions: it keeps its plan, where a function in SQL is planned anew at each call.
 CREATE FUNCTION idscope.gate_client(wanted uuid)
-    RETURNS TABLE (tenant_id uuid, role text, secret_sha256 bytea)
+    RETURNS TABLE (tenant_id uuid, role text, secret_sha256 bytea, secret_before_sha256 bytea, disabled_subscriptions text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
     BEGIN
         RETURN QUERY
-            SELECT tenant_id, role, secret_sha256
-              FROM idscope.service_principal
-             WHERE client_id = wanted AND disabled_at IS NULL;
+            SELECT p.tenant_id, p.role, p.secret_sha256, p.secret_before_sha256,
+                   ARRAY(SELECT s.subscription_id::text FROM idscope.subscription s WHERE s.tenant_id = p.tenant_id AND s.disabled_at IS NOT NULL)
+              FROM idscope.service_principal p
+              JOIN idscope.tenant t ON t.tenant_id = p.tenant_id
+             WHERE p.client_id = wanted AND p.disabled_at IS NULL AND t.disabled_at IS NULL;
     END
     $$;
-COMMENT ON FUNCTION idscope.gate_client(uuid) IS 'The service principal of a client id, whatever its tenant';
+COMMENT ON FUNCTION idscope.gate_client(uuid) IS 'The service principal of a client id, whatever its tenant; none that is disabled, or its tenant is';
 REVOKE ALL ON FUNCTION idscope.gate_client(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.gate_client(uuid) TO idscope_api;
 

@@ -4,11 +4,11 @@
 BEGIN;
 SET LOCAL ROLE idscope_owner;
 
-SELECT tenant_id, name, created_at
+SELECT tenant_id, name, created_at, disabled_at
   FROM idscope.tenant WHERE false;
-SELECT tenant_id, subscription_id, display_name, created_at
+SELECT tenant_id, subscription_id, display_name, created_at, disabled_at
   FROM idscope.subscription WHERE false;
-SELECT tenant_id, client_id, display_name, role, secret_sha256, created_at, disabled_at
+SELECT tenant_id, client_id, display_name, role, secret_sha256, secret_before_sha256, created_at, disabled_at
   FROM idscope.service_principal WHERE false;
 SELECT kid, private_sealed, created_at
   FROM idscope.token_key WHERE false;
@@ -62,7 +62,9 @@ BEGIN
 
     SELECT string_agg(format('%s: UPDATE of %s.%s', who, tab, one), ', ') INTO wrong
       FROM (VALUES
-        ('idscope_admin', 'service_principal', 'secret_sha256 disabled_at')
+        ('idscope_admin', 'tenant', 'disabled_at'),
+        ('idscope_admin', 'subscription', 'disabled_at'),
+        ('idscope_admin', 'service_principal', 'secret_sha256 secret_before_sha256 disabled_at')
       ) AS needed (who, tab, cols)
       CROSS JOIN LATERAL regexp_split_to_table(cols, ' ') AS one
      WHERE NOT has_column_privilege(who, 'idscope.' || tab, one, 'UPDATE');

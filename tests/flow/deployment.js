@@ -38,11 +38,14 @@ class Deployment {
     return execute('pg_dump', [this.databaseUrl('postgres')], { encoding: 'latin1' });
   }
 
-  // An operator's command (idscope-admin); gives the variables that it prints.
-  async admin(flavor, ...words) {
+  // An operator's command (idscope-admin); gives what it prints, or the variables in it.
+  adminText(flavor, ...words) {
     const program = path.join(__dirname, '../../build', flavor, 'idscope-admin');
-    const text = await execute(program, [...words, `--database-url=${this.databaseUrl('idscope_admin')}`, `--key-ring-file=${path.join(this.folder, 'keys/ring')}`]);
-    return variables(text);
+    return execute(program, [...words, `--database-url=${this.databaseUrl('idscope_admin')}`, `--key-ring-file=${path.join(this.folder, 'keys/ring')}`]);
+  }
+
+  async admin(flavor, ...words) {
+    return variables(await this.adminText(flavor, ...words));
   }
 
   databaseUrl(role) {

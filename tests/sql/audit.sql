@@ -110,6 +110,12 @@ SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, gen
           'not of a tenant that is none');
 SELECT is(pg_temp.notes('admin_service_principal_insert', format($$%L, %L, 'p', 'owner', %L$$, t.tenant('a'), gen_random_uuid(), t.sha()), 'idscope_admin'),
           1::bigint, 'a new service principal');
+SELECT is(pg_temp.notes(name || '_able', format('%L, ' || enabled, id), 'idscope_admin'), notes, format('%s %s%s', name, CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END, again))
+  FROM (VALUES (1, false, 1::bigint, ''), (2, false, 0, ' already'), (3, true, 1, ''), (4, true, 0, ' already')) AS f (n, enabled, notes, again),
+       (VALUES ('admin_tenant', t.tenant('a')), ('admin_subscription', t.subscription('a')), ('admin_service_principal', t.client('a'))) AS w (name, id)
+ ORDER BY name, n;
+SELECT is(pg_temp.notes('admin_secret_renew', format($$%L, %L, true$$, t.client('a'), t.sha()), 'idscope_admin'), 1::bigint, 'a new secret');
+SELECT is(pg_temp.notes('admin_secret_renew', format($$%L, %L, true$$, gen_random_uuid(), t.sha()), 'idscope_admin'), 0::bigint, 'not of a client that is none');
 SELECT is(pg_temp.notes('admin_instance_insert', t.place('a') || $$, 'moved', 'moved', '0nefeedbee1', '0neFEEDBEE1', 'west', 'p', 1, '\x01', '\x02'$$, 'idscope_admin'),
           1::bigint, 'an instance on a given ID scope');
 SELECT is(pg_temp.notes('admin_instance_insert', t.place('a') || $$, 'moved2', 'moved2', '0nefeedbee1', '0neFEEDBEE1', 'west', 'p', 1, '\x01', '\x02'$$, 'idscope_admin'),

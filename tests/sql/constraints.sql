@@ -78,6 +78,7 @@ INSERT INTO bad_row VALUES
     ('service_principal_display_name_check', 'service_principal', '{"display_name": ""}'),
     ('service_principal_role_check', 'service_principal', '{"role": "Owner"}'),
     ('service_principal_secret_sha256_check', 'service_principal', '{"secret_sha256": "\\x5a"}'),
+    ('service_principal_secret_before_sha256_check', 'service_principal', '{"secret_before_sha256": "\\x5a"}'),
     ('token_key_pkey', 'token_key', '{"kid": "kid-a"}'),
     ('audit_event_actor_kind_check', 'audit_event', '{"actor_kind": "nobody"}'),
     ('audit_event_actor_id_check', 'audit_event', '{"actor_id": ""}'),
@@ -325,7 +326,7 @@ SELECT is(t.says(c.relname::text, jsonb_build_object(a.attname, NULL)), '23502 '
  ORDER BY c.relname, a.attnum;
 SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
                  WHERE c.relnamespace = 'idscope'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull$$,
-    ARRAY['service_principal.disabled_at',
+    ARRAY['tenant.disabled_at', 'subscription.disabled_at', 'service_principal.disabled_at', 'service_principal.secret_before_sha256',
           'hub_registry.retired_at',
           'hub_device.status_reason', 'hub_device.status_at', 'hub_device.primary_sealed', 'hub_device.secondary_sealed',
           'hub_device.primary_thumbprint', 'hub_device.secondary_thumbprint', 'hub_device.owner',

@@ -35,6 +35,14 @@ SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT tenant_id, role FROM 
 SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', gen_random_uuid())), '{}', 'an unknown client is not found');
 UPDATE idscope.service_principal SET disabled_at = now() WHERE client_id = t.client('b');
 SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', t.client('b'))), '{}', 'a disabled client is not found');
+UPDATE idscope.service_principal SET disabled_at = NULL WHERE client_id = t.client('b');
+UPDATE idscope.tenant SET disabled_at = now() WHERE tenant_id = t.tenant('b');
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', t.client('b'))), '{}', 'nor is one of a disabled tenant');
+UPDATE idscope.tenant SET disabled_at = NULL WHERE tenant_id = t.tenant('b');
+UPDATE idscope.subscription SET disabled_at = now() WHERE subscription_id = t.subscription('b');
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT disabled_subscriptions FROM idscope.gate_client(%L)', t.client(who))), ARRAY[of], 'a client comes with the disabled subscriptions of its tenant')
+  FROM (VALUES ('b', format('({%s})', t.subscription('b'))), ('a', '({})')) AS f (who, of);
+UPDATE idscope.subscription SET disabled_at = NULL;
 SELECT is(pg_temp.seen('idscope_api', NULL, 'SELECT FROM idscope.gate_client(NULL)'), '{}', 'NULL finds no client');
 
 -- device_id_taken

@@ -47,7 +47,9 @@ INSERT INTO expected VALUES
     ('schema_version',    'S',    'S',    'S');
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
 INSERT INTO expected_columns VALUES
-    ('idscope_admin',  'service_principal', '{disabled_at,secret_sha256}'),
+    ('idscope_admin',  'tenant',            '{disabled_at}'),
+    ('idscope_admin',  'subscription',      '{disabled_at}'),
+    ('idscope_admin',  'service_principal', '{disabled_at,secret_before_sha256,secret_sha256}'),
     ('idscope_api',    'hub_registry',      '{retired_at,version}'),
     ('idscope_api',    'scope',             '{inputs_version,retired_at,version}'),
     ('idscope_worker', 'hub_device_count',  '{devices,enabled}'),

@@ -11,6 +11,7 @@ const { each, sleep } = require('../lib/https');
 const sas = require('../lib/sas');
 
 const GIVE_UP_MS = 180000;
+const BROKEN_OFF = 502001;
 
 class Fleet {
   constructor(service, instance, random, plainPort) {
@@ -90,12 +91,13 @@ class Fleet {
     }
   }
 
-  // A 5xx is allowed while something is down, but it has to be JSON and, as 503, to say when to come again.
+  // A 5xx is allowed while something is down, but it has to be JSON and to say when to come again. It is a 503, or the 502 of the edge: of a request
+  // that met no api until its last attempt, and there one that was killed with it in hand. That api may have done what was asked, so 503 would not be true.
   checkRefusal(answer) {
     this.retries.answers5xx++;
     if (!answer.json) this.violations.push(`a ${answer.status} without JSON: ${answer.text.slice(0, 200)}`);
-    else if (answer.status !== 503) this.violations.push(`a ${answer.status} that is no 503: ${answer.text.slice(0, 200)}`);
-    else if (!/^[0-9]+$/.test(answer.headers['retry-after'] || '')) this.violations.push('a 503 without Retry-After');
+    else if (answer.status !== 503 && answer.json.errorCode !== BROKEN_OFF) this.violations.push(`a ${answer.status} that is no 503: ${answer.text.slice(0, 200)}`);
+    else if (!/^[0-9]+$/.test(answer.headers['retry-after'] || '')) this.violations.push(`a ${answer.status} without Retry-After`);
   }
 
   // On the plain listener, which stays when the edge is gone. One request, no retry.

@@ -43,6 +43,8 @@ const device = (...names) => ({ key: fs.readFileSync(file(`${names[0]}.key`)), c
 // --- the witness and the edge -----------------------------------------------------------------------------------------------------------
 
 const seen = [];
+// Always, or as often as the query says.
+const breaks = ({ url }) => /\/break/.test(url) && seen.filter((one) => one.url === url).length <= Number(/times=(\d+)/.exec(url)?.[1] ?? Infinity);
 let witness;
 let health;
 
@@ -54,7 +56,7 @@ const openWitness = () => new Promise((resolve) => {
     request.on('end', () => {
       seen.push(request);
       const page = /^\/library\/(\d+)/.exec(request.url); // as an HTTP library answers what it does not hand on
-      if (request.url === '/break') request.socket.destroy();
+      if (breaks(request)) request.socket.destroy();
       else if (page) response.writeHead(page[1], { 'Content-Type': 'text/html' }).end('<html>no</html>');
       else response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, size }));
     });
@@ -468,7 +470,16 @@ test('an answer that breaks off is tried again only where twice is the same as o
   assert.equal(count('POST'), 1);
   assert.equal(count('DELETE'), 1);
   await ownAnswer(edge, await edge.request('GET', '/break'), 502, '2');
-  assert.ok(count('GET') > 1);
+  assert.equal(count('GET'), 4);
+});
+
+test('a register that breaks off is tried again three times; when the last one breaks off, too, it is a 502 that says when to come again', async () => {
+  const register = (times) => edge.request('PUT', `/0ne00000000/registrations/break/register?times=${times}`, { body: '{}' });
+  const tried = (times) => seen.filter(({ url }) => url.endsWith(`?times=${times}`)).length;
+  assert.equal((await register(1)).status, 200);
+  assert.equal((await register(3)).status, 200);
+  await ownAnswer(edge, await register(4), 502, '2');
+  assert.deepEqual([1, 3, 4].map(tried), [2, 4, 4]);
 });
 
 test('an API that is away is a 503 in JSON, and requests pass as soon as it is back', async () => {

@@ -23,6 +23,35 @@ static bool is_due(void)
     return random % (uint64_t)one_in == 0;
 }
 
+/* Whose work stands at the next point of this thread: a word each, and whether the kill is aimed at one of them. */
+static _Thread_local struct {
+    struct arena *arena;
+    struct text words;
+    bool aimed_at;
+} here;
+
+static void forget(void)
+{
+    if (here.arena)
+        arena_free(here.arena);
+    here.arena = NULL;
+    here.aimed_at = false;
+}
+
+void killpoint_stands(struct str id_scope, struct str subject)
+{
+    const char *aim = getenv("IDSCOPE_KILL_AIM");
+    if (!aim)
+        return;
+    if (!here.arena) {
+        here.arena = arena_new();
+        text_init(&here.words, here.arena, 256);
+    }
+    struct str word = arena_printf(here.arena, " %.*s/%.*s ", STR_ARG(id_scope), STR_ARG(subject));
+    here.aimed_at = here.aimed_at || strstr(aim, word.p);
+    text_add(&here.words, word);
+}
+
 /* One write with O_APPEND: several processes may die into one file. */
 static void record(const char *name)
 {
@@ -31,7 +60,7 @@ static void record(const char *name)
     if (fd < 0)
         return;
     struct arena *a = arena_new();
-    struct str line = arena_printf(a, "%s\n", name);
+    struct str line = arena_printf(a, "%s%s\n", name, here.arena ? text_str(&here.words).p : "");
     ssize_t written = write(fd, line.p, line.n);
     (void)written;
     close(fd);
@@ -41,11 +70,13 @@ static void record(const char *name)
 void killpoint_hit(const char *name)
 {
     const char *wanted = getenv("IDSCOPE_KILL_POINT");
-    if (!wanted || strcmp(wanted, name) != 0 || !is_due())
-        return;
-    record(name);
-    const char *signal_name = getenv("IDSCOPE_KILL_SIGNAL");
-    raise(signal_name && strcmp(signal_name, "STOP") == 0 ? SIGSTOP : SIGKILL);
+    bool aimed = here.aimed_at || !getenv("IDSCOPE_KILL_AIM");
+    if (wanted && strcmp(wanted, name) == 0 && aimed && is_due()) {
+        record(name);
+        const char *signal_name = getenv("IDSCOPE_KILL_SIGNAL");
+        raise(signal_name && strcmp(signal_name, "STOP") == 0 ? SIGSTOP : SIGKILL);
+    }
+    forget();
 }
 
 #endif

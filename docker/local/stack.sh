@@ -202,7 +202,7 @@ run_program() {
     if fresh "$name" "$program" "$@"; then return 0; fi
     stop_part "$name"
     PREFIX=(/usr/bin/env -i "PATH=$PATH" HOME=/ TZ=UTC LANG=C.UTF-8)
-    for variable in {A,UB,L,T}SAN_OPTIONS IDSCOPE_KILL_{POINT,LOG,ONE_IN,SIGNAL}; do
+    for variable in {A,UB,L,T}SAN_OPTIONS IDSCOPE_KILL_{POINT,LOG,ONE_IN,SIGNAL,AIM}; do
         if [ -n "${!variable:-}" ]; then PREFIX+=("$variable=${!variable}"); fi
     done
     (umask 007 && launch "$name" "$@") # the edge's group may connect to the api's socket

@@ -73,7 +73,10 @@ static int passed(const char *point, const char *one_in, const char *log)
             setenv("IDSCOPE_KILL_ONE_IN", one_in, 1);
         if (log)
             setenv("IDSCOPE_KILL_LOG", log, 1);
+        KILL_STANDS(STR("0ne1"), STR("one"));
+        KILL_STANDS(STR("0ne1"), STR("two"));
         KILL_POINT("here");
+        KILL_POINT_OF("here", STR("0ne1"), STR("three"));
         exit(0);
     }
     int status;
@@ -100,6 +103,24 @@ static void a_kill_point_kills_and_is_counted(void **state)
     close(fd);
     unlink(log);
 }
+
+static void a_kill_that_is_aimed_meets_who_stands_there(void **state)
+{
+    char log[] = "/tmp/idscope-kill-XXXXXX", lines[64] = "";
+    (void)state;
+    int fd = mkstemp(log);
+    setenv("IDSCOPE_KILL_AIM", " 0ne2/two 0ne1/tw ", 1);
+    assert_int_equal(passed("here", NULL, log), 0);
+    setenv("IDSCOPE_KILL_AIM", " 0ne1/two ", 1);
+    assert_int_equal(passed("here", NULL, log), SIGKILL);
+    setenv("IDSCOPE_KILL_AIM", " 0ne2/two 0ne1/three ", 1);
+    assert_int_equal(passed("here", NULL, log), SIGKILL);
+    unsetenv("IDSCOPE_KILL_AIM");
+    assert_int_equal(pread(fd, lines, sizeof lines - 1, 0), 42);
+    assert_string_equal(lines, "here 0ne1/one  0ne1/two \nhere 0ne1/three \n");
+    close(fd);
+    unlink(log);
+}
 #else
 static void a_kill_point_does_nothing_in_this_build(void **state)
 {
@@ -114,7 +135,7 @@ int main(void)
         UNIT(a_registration_moves_by_the_table), UNIT(every_registration_can_be_blocked),
         UNIT(a_late_worker_moves_nothing),       UNIT(probes_move_a_link),
 #ifdef IDSCOPE_KILL_POINTS
-        UNIT(a_kill_point_kills_and_is_counted),
+        UNIT(a_kill_point_kills_and_is_counted), UNIT(a_kill_that_is_aimed_meets_who_stands_there),
 #else
         UNIT(a_kill_point_does_nothing_in_this_build),
 #endif

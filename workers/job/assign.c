@@ -287,6 +287,23 @@ static void settle(struct assign_batch *b)
     wake_returned(b);
 }
 
+/* For the crash tests: whose choices are stored. */
+static void stand_chosen(const struct assign_turn *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < t->rows[i].choice_count; k++)
+            if (t->rows[i].choices[k].written)
+                KILL_STANDS(t->at[i].id_scope, t->rows[i].choices[k].registration_key);
+}
+
+/* For the crash tests: whose ends are to be written, or were. */
+static void stand_ended(const struct assign_turn *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < t->rows[i].end_count; k++)
+            KILL_STANDS(t->at[i].id_scope, t->rows[i].ends[k].job.subject);
+}
+
 /* What fails together is tried with each scope alone, so that none spoils the ends of another. */
 static void write_ended(struct assign_turn *t)
 {
@@ -294,6 +311,7 @@ static void write_ended(struct assign_turn *t)
     for (size_t i = 0; i < t->count; i++)
         any |= gather(&t->at[i]);
     if (any) {
+        stand_ended(t);
         KILL_POINT("assign_hub_done");
         err_t e = write_batches(t->c->db, t->at, t->count);
         for (size_t i = 0; e && i < t->count; i++)
@@ -305,8 +323,10 @@ static void write_ended(struct assign_turn *t)
         if (!b->part->over && !has_open(b))
             job_part_over(b->c, b->part);
     }
-    if (any)
+    if (any) {
+        stand_ended(t);
         KILL_POINT("assign_finished");
+    }
 }
 
 static struct assign_turn turn_of(struct job_context *c)
@@ -329,6 +349,7 @@ err_t job_assign(struct job_context *c)
     TRY(db_tx(c->db, choose_in_tx, &t));
     for (size_t i = 0; i < t.count; i++)
         settle(&t.at[i]);
+    stand_chosen(&t);
     KILL_POINT("assign_chosen");
     assign_push(&t, write_ended);
     return NULL;

@@ -352,8 +352,10 @@ static bool start_single(struct push *p, struct assign_item *item)
         unopened(p, item);
         return false;
     }
-    if (next == CALL_TWIN)
+    if (next == CALL_TWIN) {
+        KILL_POINT_OF("assign_placed", p->b->id_scope, item->job.subject);
         call.body = identity_twin(a, item);
+    }
     start_call(p, call);
     return true;
 }
@@ -543,14 +545,14 @@ static void take_document(struct push *p, struct assign_item *item)
     struct arena *a = arena_of(p);
     switch (next_call(p, item)) {
     case CALL_LEAVE:
-        KILL_POINT("assign_left");
+        KILL_POINT_OF("assign_left", p->b->id_scope, item->job.subject);
         identity_carry(a, p->call.reply, item);
         item->left = true;
         if (!identity_takes_data(item))
             leave(p, item);
         break;
     case CALL_LEAVE_TWIN:
-        KILL_POINT("assign_left_twin");
+        KILL_POINT_OF("assign_left_twin", p->b->id_scope, item->job.subject);
         identity_carry_twin(a, p->call.reply, item);
         leave(p, item);
         break;
@@ -567,7 +569,7 @@ static void take_document(struct push *p, struct assign_item *item)
         place(item, identity_twin_is_blank(p->call.reply) ? TWIN_BEGINS : TWIN_STAYS);
         break;
     case CALL_TWIN:
-        KILL_POINT("assign_twin");
+        KILL_POINT_OF("assign_twin", p->b->id_scope, item->job.subject);
         place(item, TWIN_STAYS);
         break;
     }

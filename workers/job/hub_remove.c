@@ -38,7 +38,7 @@ static err_t look(struct round_item *item)
 static err_t finish(struct round_item *item)
 {
     if (((const struct identity_job *)item)->step != IDENTITY_BACK)
-        KILL_POINT("remove_done");
+        KILL_POINT_OF("remove_done", item->part->of.id_scope, item->job.subject);
     return identity_finish(item);
 }
 

@@ -19,6 +19,7 @@ edge       | edge                                 | ^(ℹ|#) (tests|pass|fail|ca
 stack      | stack                                | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]
 flow       | flow                                 | ^(ℹ|#) (tests|pass|fail|cancelled|skipped|todo) [0-9]|^flow: 
 crash      | crash CRASH_DEVICES=5000             | ^crash: 
+reprovision | crash-reprovision                   | ^reprovision: 
 fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z0-9]+: 
 tsan       | tsan                                 | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: |^tsan: 
 large      | bench-large-smoke                    | ^bench-large: 

@@ -26,18 +26,12 @@ class Fleet {
   }
 
   // Devices with keys of our own, so that the hubs' copies can be compared.
-  async enroll(count, prefix, more = {}) {
+  async enroll(count, prefix) {
     const made = Array.from({ length: count }, (_, i) => ({ id: `${prefix}-${i}`, key: sas.newKey(), secondaryKey: sas.newKey() }));
     await each(made, 16, (device) => this.service.enroll(this.instance, device.id, {
-      attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: device.key, secondaryKey: device.secondaryKey } }, ...more }));
+      attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: device.key, secondaryKey: device.secondaryKey } } }));
     this.devices.push(...made);
     return made;
-  }
-
-  // A change of the enrollment of one of them.
-  async change(device, more) {
-    const attestation = { type: 'symmetricKey', symmetricKey: { primaryKey: device.key, secondaryKey: device.secondaryKey } };
-    await this.service.enroll(this.instance, device.id, { attestation, ...more }, { 'If-Match': '*' });
   }
 
   inFlight() { return this.running.size; }

@@ -9,17 +9,15 @@ const path = require('node:path');
 const { isRunning } = require('../lib/stack');
 const { sleep, until } = require('../lib/https');
 
-const POINTS = { batch_prepared: 'api', register_before_commit: 'api', register_after_commit: 'api', batch_written: 'api',
-  assign_chosen: 'worker', assign_left: 'worker', assign_left_twin: 'worker', assign_twin: 'worker', assign_hub_done: 'worker', assign_finished: 'worker', remove_done: 'worker', sweep_bitten: 'worker', import_bite: 'worker' };
 const PROCESS = { postgres: 'postgres', api: 'api1', worker: 'worker1' };
 
 class Killer {
-  constructor(stack, random) {
-    this.stack = stack;
-    this.random = random;
+  // points: the kill points that are to be hit, each with the part that has it.
+  constructor(stack, random, points) {
+    Object.assign(this, { stack, random, points });
     this.file = path.join(stack.dir, 'kills');
     this.kills = { postgres: 0, api: 0, worker: 0 };
-    this.hits = Object.fromEntries(Object.keys(POINTS).map((point) => [point, 0]));
+    this.hits = Object.fromEntries(Object.keys(points).map((point) => [point, 0]));
     this.idle = 0;
   }
 
@@ -39,9 +37,9 @@ class Killer {
     await sleep(this.random() * 200);
   }
 
-  // Starts the part so that it dies (or freezes) at the point, at one hit in `oneIn`.
-  async arm(point, oneIn = 1, signal = 'KILL', name = POINTS[point]) {
-    const env = { IDSCOPE_KILL_POINT: point, IDSCOPE_KILL_LOG: this.file, IDSCOPE_KILL_ONE_IN: String(oneIn), IDSCOPE_KILL_SIGNAL: signal };
+  // Starts the part so that it dies (or freezes) at the point, at one hit in `oneIn`; with `aim`, only where one of these stands.
+  async arm(point, { oneIn = 1, signal = 'KILL', name = this.points[point], aim } = {}) {
+    const env = { IDSCOPE_KILL_POINT: point, IDSCOPE_KILL_LOG: this.file, IDSCOPE_KILL_ONE_IN: String(oneIn), IDSCOPE_KILL_SIGNAL: signal, ...(aim && { IDSCOPE_KILL_AIM: ` ${aim.join(' ')} ` }) };
     const before = this.logged(point);
     fs.closeSync(fs.openSync(this.file, 'a'));
     fs.chmodSync(this.file, 0o666); // whoever the program runs as
@@ -55,7 +53,7 @@ class Killer {
 
   // Waits until an armed part has died at its point; `keepBusy` is called while it has not.
   async fell(point, before, inFlight, keepBusy = () => {}) {
-    const part = POINTS[point];
+    const part = this.points[point];
     let flying = inFlight();
     await until(`${part} to reach ${point}`, () => {
       if (!isRunning(this.stack.pid(PROCESS[part]))) return true;
@@ -68,10 +66,15 @@ class Killer {
     this.count(part, flying);
   }
 
-  logged(point) {
-    if (!fs.existsSync(this.file)) return 0;
-    return fs.readFileSync(this.file, 'utf8').split('\n').filter((line) => line === point).length;
+  lines(point) {
+    if (!fs.existsSync(this.file)) return [];
+    return fs.readFileSync(this.file, 'utf8').split('\n').map((line) => line.split(/ +/).filter(Boolean)).filter(([name]) => name === point);
   }
+
+  logged(point) { return this.lines(point).length; }
+
+  // Whose work stood at the point when a part died there last, of kills with an aim.
+  stood(point) { return this.lines(point).at(-1).slice(1); }
 
   summary() {
     const list = (of) => Object.entries(of).map(([name, count]) => `${name} ${count}`).join(', ');
@@ -79,4 +82,4 @@ class Killer {
   }
 }
 
-module.exports = { Killer, POINTS, PROCESS };
+module.exports = { Killer };

@@ -24,7 +24,6 @@ class Scenarios {
       ['an api that dies after its commit has begun the operation that the next register answers', () => this.apiAfterCommit()],
       ['a worker that dies between hub and finish: the same identity on the same hub', () => this.workerBeforeFinish()],
       ['a worker that outlives its lease changes nothing any more', () => this.staleFinish()],
-      ...this.moves(),
       ['a worker that dies while it writes a list as a whole leaves nothing of it; the next one writes all', () => this.workerInImport()],
       ['a worker that dies in a sweep costs its lease: the sweep goes on', () => this.workerInSweep()],
     ];
@@ -41,11 +40,6 @@ class Scenarios {
     const answers = await each(this.hubs, 4, async (hub) => ({ hub, answer: await this.service.hub(hub, 'GET', `/devices/${device.id}`) }));
     return answers.filter(({ answer }) => { expect(`look for ${device.id}`, answer, 200, 404); return answer.status === 200; })
       .map(({ hub, answer }) => ({ host: hub.host, generation: answer.json.generationId, etag: answer.json.etag }));
-  }
-
-  async provision(...devices) {
-    this.fleet.release(devices);
-    await this.fleet.settled();
   }
 
   // The worker reaches its hubs through the edge: without it all hubs are down. Devices come in by the plain listener meanwhile.
@@ -152,49 +146,6 @@ class Scenarios {
     assert.equal((await this.identities(device)).length, 1);
   }
 
-  // Each step at which a worker may die while it takes a device from hub to hub, or resets it where it is.
-  moves() {
-    const moved = ['assign_chosen', 'assign_left', 'assign_left_twin', 'assign_hub_done', 'assign_finished', 'remove_done'];
-    const steps = [...moved.map((point) => [point, true, 1]), ...moved.filter((point) => point !== 'assign_left_twin').map((point) => [point, false, 1]),
-      ...['assign_chosen', 'assign_twin', 'assign_hub_done', 'assign_finished'].map((point) => [point, false, 0])];
-    return steps.map(([point, migrateDeviceData, to]) => [
-      `a worker that dies at ${point}, migrateDeviceData ${migrateDeviceData}, ${to ? 'moved' : 'same hub'}: the next attempt leaves one identity, with its data`,
-      () => this.workerInMove(point, migrateDeviceData, to)]);
-  }
-
-  async twins(device) {
-    const answers = await each(this.hubs, 4, async (hub) => ({ host: hub.host, answer: await this.service.hub(hub, 'GET', `/twins/${device.id}`) }));
-    return answers.filter(({ answer }) => answer.status === 200).map(({ host, answer: { json } }) => {
-      const { $metadata, $version, ...desired } = json.properties.desired;
-      return { host, status: json.status, capabilities: json.capabilities, tags: json.tags, desired };
-    });
-  }
-
-  async workerInMove(point, migrateDeviceData, to) {
-    const twin = (tags, desired) => ({ tags, properties: { desired } });
-    const initial = { initialTwin: twin({ from: 'enrollment' }, { rate: 1 }), capabilities: { iotEdge: true }, reprovisionPolicy: { updateHubAssignment: true, migrateDeviceData } };
-    const [old, target] = [this.hubs[0], this.hubs[to]];
-    const [device] = await this.fleet.enroll(1, `move-${point}-${migrateDeviceData}-${to}`.replaceAll('_', '-'), { ...initial, iotHubs: [old.host] });
-    await this.provision(device);
-    expect('operate', await this.service.hub(old, 'PUT', `/twins/${device.id}`, { body: twin({ from: 'operator' }, { rate: 2 }), headers: { 'If-Match': '*' } }), 200);
-    await this.stack.stopPart('worker');
-    await this.fleet.change(device, { ...initial, iotHubs: [target.host] });
-    const before = await this.killer.arm(point);
-    this.fleet.release([device]);
-    await this.killer.fell(point, before, () => this.fleet.inFlight());
-    const seen = await this.twins(device);
-    assert.ok(seen.some(({ host, status }) => host === old.host && status === 'enabled') || (await this.row(device)).hub === target.host, 'between the steps it is without a hub');
-    await this.stack.startPart('worker');
-    await this.fleet.settled();
-    await until('the other hub to be left', async () => (await this.identities(device)).length === 1);
-    const [tags, desired] = migrateDeviceData ? [{ from: 'operator' }, { rate: 2 }] : [{ from: 'enrollment' }, { rate: 1 }];
-    assert.deepEqual(await this.twins(device), [{ host: target.host, status: 'enabled', capabilities: { iotEdge: true }, tags, desired }]);
-    assert.equal((await this.row(device)).hub, target.host);
-    assert.equal(device.state.assignedHub, target.host);
-  }
-
-  // The worker dies when a sweep's bite is done and not yet written down. What it had claimed is nobody's until the lease ends, and then the
-  // next worker's.
   // Nobody ever sees a part of the list: not behind the death, nor while the next worker writes it.
   async workerInImport() {
     const COUNT = 6000;
@@ -221,6 +172,8 @@ class Scenarios {
     await this.stack.sql("delete from idscope.job where kind = 'import'; delete from idscope.enrollment where registration_key like 'listed-%'");
   }
 
+  // The worker dies when a sweep's bite is done and not yet written down. What it had claimed is nobody's until the lease ends, and then the
+  // next worker's.
   async workerInSweep() {
     await this.stack.stopPart('worker');
     await this.stack.sql('update idscope.tenant_job set due_at = now()');
@@ -235,7 +188,7 @@ class Scenarios {
 
   // A worker that freezes whenever it stands between a hub's answer and its finish.
   async freezing(name) {
-    await this.killer.arm('assign_hub_done', 1, 'STOP', name);
+    await this.killer.arm('assign_hub_done', { signal: 'STOP', name });
     const pid = this.stack.pid(name);
     return { pid, stands: () => until(`${name} to freeze`, () => state(pid) === 'T', { everyMs: 10 }) };
   }

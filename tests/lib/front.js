@@ -8,10 +8,10 @@ const http = require('node:http');
 const https = require('node:https');
 
 class Front {
-  // pem: certificate and key. ca, target: of the service behind. `instead(request, n)` is asked for each request, the n-th from 0: undefined passes it
+  // pem: certificate and key. ca, target, targetPort: of the service behind. `instead(request, n)` is asked for each request, the n-th from 0: undefined passes it
   // on, {status, headers, body} is answered, 'cut' breaks off before the service is asked, 'lost' after it has answered.
-  constructor(address, pem, ca, target, instead = () => undefined) {
-    Object.assign(this, { address, target, instead, requests: [] });
+  constructor(address, pem, ca, target, instead = () => undefined, { port = 443, targetPort = 443 } = {}) {
+    Object.assign(this, { address, port, target, targetPort, instead, requests: [] });
     this.agent = new https.Agent({ keepAlive: true, ca });
     this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
     this.sockets = new Set();
@@ -19,7 +19,7 @@ class Front {
   }
 
   start() {
-    return new Promise((resolve, reject) => this.server.once('error', reject).listen(443, this.address, resolve));
+    return new Promise((resolve, reject) => this.server.once('error', reject).listen(this.port, this.address, resolve));
   }
 
   stop() {
@@ -30,7 +30,7 @@ class Front {
 
   take(request, response) {
     const parts = [];
-    const one = { method: request.method, path: request.url.split('?')[0], at: Date.now(), status: undefined };
+    const one = { method: request.method, host: request.headers.host.split(':')[0], path: request.url.split('?')[0], at: Date.now(), status: undefined };
     const said = this.instead(one, this.requests.push(one) - 1);
     request.on('data', (part) => parts.push(part));
     request.on('end', () => {
@@ -47,7 +47,7 @@ class Front {
 
   pass(one, request, body, response, lost) {
     const { method, url: path, headers } = request;
-    const onward = https.request({ host: this.target, port: 443, servername: headers.host, method, path, headers, agent: this.agent }, (answer) => {
+    const onward = https.request({ host: this.target, port: this.targetPort, servername: one.host, method, path, headers, agent: this.agent }, (answer) => {
       one.status = answer.statusCode;
       if (lost) return request.socket.destroy();
       response.writeHead(answer.statusCode, answer.headers);

@@ -149,9 +149,9 @@ class Idscope {
 
   // --- device plane -----------------------------------------------------------------------------------------------------------
 
-  device(method, idScope, path, { body, headers = {}, authorization, host = this.deviceHost, version = VERSION.device } = {}) {
+  device(method, idScope, path, { body, headers = {}, authorization, agent, host = this.deviceHost, version = VERSION.device } = {}) {
     const query = version === null ? '' : `?api-version=${version}`;
-    return this.https.request(method, host, `/${idScope}/registrations/${path}${query}`, { body, headers: { Authorization: authorization, ...headers } });
+    return this.https.request(method, host, `/${idScope}/registrations/${path}${query}`, { body, agent, headers: { Authorization: authorization, ...headers } });
   }
 
   async startRegister(idScope, device, options = {}) {

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { Stranger } = require('../../lib/stranger');
-const { DEVICES } = require('../attested');
+const { DEVICES } = require('../../lib/attested');
 const { assert, idscope, stack, second, Idscope, expect, fresh, names, sas, scene, until } = require('../kit');
 
 const ADDRESS = '127.0.0.102';
@@ -276,7 +276,7 @@ describe('reprovision: the table', { concurrency: 6 }, () => {
       await made.relink([Idscope.link(old.hub), drained(other.hub)]);
       for (const { hub } of places) await made.linkState(hub.host, 'valid');
       const policy = { reprovisionPolicy: { updateHubAssignment: update, migrateDeviceData: migrate }, initialTwin, capabilities: { iotEdge: true } };
-      const device = new DEVICES[attested](made);
+      const device = new DEVICES[attested](made, fresh('device'));
       await device.enroll(policy);
       assert.deepEqual([(await device.register()).substatus, await old.read(device.id)], ['initialAssignment', INITIALLY]);
       const proof = await old.proof(device.id);

@@ -2,8 +2,11 @@
 // The deployment runs with quick_return_s = 5: a device that is back sooner than that says that its hub refused it.
 'use strict';
 
-const { describe, test } = require('node:test');
-const { assert, stack, idscope, Idscope, expect, sas, scene, until } = require('../kit');
+const fs = require('node:fs');
+const path = require('node:path');
+const { describe, test, before, after } = require('node:test');
+const { Stranger } = require('../../lib/stranger');
+const { assert, stack, second, idscope, Idscope, expect, fresh, names, sas, scene, until } = require('../kit');
 
 const QUICK_MS = 5000;
 const links = (hubs, weights = []) => hubs.map((hub, i) => Idscope.link(hub, { allocationWeight: weights[i] }));
@@ -17,6 +20,9 @@ async function loseIdentity(made, device) {
 }
 
 const identity = (made, device) => made.identity(made.hubAt(device.state.assignedHub), device.state.deviceId);
+// A day and an hour pass for the registrations of a scene.
+const aDayPasses = (made) => stack.sql(`update idscope.registration set checked_at = checked_at - interval '25 hours', updated_at = updated_at - interval '25 hours',
+  operation_at = operation_at - interval '25 hours', created_at = created_at - interval '25 hours' where id_scope = '${made.idScope.toLowerCase()}'`);
 const goneFrom = (made, hub, id) => until(`${id} to be removed from ${hub.host}`, async () => (await made.identity(hub, id)) === undefined);
 
 describe('again: nothing changed', { concurrency: 6 }, () => {
@@ -46,9 +52,7 @@ describe('again: nothing changed', { concurrency: 6 }, () => {
     const made = await scene(t, { hubs: 1 });
     const device = await made.registered();
     await loseIdentity(made, device);
-    // A day and an hour pass for this registration.
-    await stack.sql(`update idscope.registration set checked_at = checked_at - interval '25 hours', updated_at = updated_at - interval '25 hours', operation_at = operation_at - interval '25 hours',
-      created_at = created_at - interval '25 hours' where id_scope = '${made.idScope.toLowerCase()}'`);
+    await aDayPasses(made);
     assert.equal((await made.register(device)).status, 'assigned');
     assert.ok(await identity(made, device), 'the identity was made again');
   });
@@ -207,4 +211,51 @@ describe('again: something changed', { concurrency: 6 }, () => {
     assert.equal((await made.register(device)).status, 'assigned');
     assert.equal((await made.identity(made.hubs[0], device.id)).authentication.symmetricKey.primaryKey, device.key);
   });
+});
+
+describe('again: a hub that has no room for a check', { concurrency: 2 }, () => {
+  const ADDRESS = '127.0.0.105';
+  let stranger;
+  before(async () => {
+    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
+    await stranger.start();
+  });
+  after(() => stranger.stop());
+
+  async function foreign(made) {
+    const host = `${fresh('quick')}.second.test`;
+    names(ADDRESS, host);
+    await made.relink([Idscope.link({ location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${sas.newKey()}` })]);
+    await made.linkState(host, 'valid');
+    return host;
+  }
+
+  // The hub's refusal is seen at the hub: the device's own identity was asked for, in vain.
+  const askedFor = (host, device, since) => stranger.calls.get(host).slice(since).some(({ method, path: where }) => method === 'GET' && where.startsWith(`/devices/${device.id}?`));
+
+  for (const manner of ['throttled', 'spent']) {
+    test(`${manner}: the device is answered its hub, no registration fails, and the check is made up by its next one, which puts a lost identity back`, async (t) => {
+      const made = await scene(t, { hubs: 0 });
+      const host = await foreign(made);
+      const device = await made.registered();
+      const { identities } = stranger.registryOf(host);
+      await aDayPasses(made);
+      identities.delete(device.id);
+      const since = stranger.calls.get(host).length;
+      stranger.manners.set(host, manner);
+      const state = await made.register(device);
+      assert.deepEqual([state.status, state.assignedHub, state.substatus, state.errorCode], ['assigned', host, 'reprovisionedToInitialAssignment', undefined]);
+      assert.ok(askedFor(host, device, since), 'its hub was asked');
+      assert.ok(!identities.has(device.id));
+      const { status, errorCode } = await idscope.registration(made.instance, device.id);
+      assert.deepEqual([status, errorCode], ['assigned', undefined]);
+      stranger.manners.delete(host);
+      await later(state); // so that not its quick return has its hub asked
+      await made.linkState(host, 'valid');
+      await until('the hub to be held no longer', async () => (await stack.sql(`select count(*) from idscope.linked_hub where id_scope = '${made.idScope.toLowerCase()}' and slow_until > now()`)) === '0');
+      const next = await made.register(device);
+      assert.deepEqual([next.status, next.assignedHub], ['assigned', host]);
+      assert.equal(identities.get(device.id)?.authentication.symmetricKey.primaryKey, device.key, 'the identity is put back');
+    });
+  }
 });

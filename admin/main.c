@@ -209,7 +209,9 @@ static const struct command {
      run_pull,
      "bring the groups, enrollments and registrations of a service into an instance; each side's connection string "
      "stands in a file "
-     "or in IDSCOPE_PULL_FROM and IDSCOPE_PULL_INTO; begun again, it goes on where it ended"},
+     "or in IDSCOPE_PULL_FROM and IDSCOPE_PULL_INTO, with HostName=HOST:PORT where that is not 443; a dry run tells "
+     "what "
+     "the instance would refuse; begun again, it goes on where it ended"},
     {"check", "", 0, NEEDS_DATABASE, check, "connect, check the schema and open a sealed value"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -15,9 +15,9 @@
 enum { CA_FILE_MAX = 1 << 20, STRING_FILE_MAX = 8192, TELL_MS = 5000 };
 
 const struct noun_words nouns[NOUNS] = {
-    [GROUPS] = {"enrollmentGroups", "enrollment group", "/enrollmentGroups", "enrollmentGroupId"},
-    [ENROLLMENTS] = {"enrollments", "enrollment", "/enrollments", "registrationId"},
-    [REGISTRATIONS] = {"registrations", "registration", "/registrations", "registrationId"},
+    [GROUPS] = {"enrollmentGroups", "enrollment group", "/enrollmentGroups", "enrollmentGroupId", "EnrollmentWrite"},
+    [ENROLLMENTS] = {"enrollments", "enrollment", "/enrollments", "registrationId", "EnrollmentWrite"},
+    [REGISTRATIONS] = {"registrations", "registration", "/registrations", "registrationId", "RegistrationStatusWrite"},
 };
 
 /* --- telling ------------------------------------------------------------------------------------------------------ */
@@ -25,7 +25,15 @@ const struct noun_words nouns[NOUNS] = {
 void pull_left(struct pull *p, enum noun noun, struct str id, const char *why)
 {
     p->tally[noun].left++;
+    ids_add(p->run->arena, &p->left[noun], id);
     printf("left: %s %.*s: %s\n", nouns[noun].one, STR_ARG(id), why);
+}
+
+void pull_left_many(struct pull *p, enum noun noun, int64_t count, const char *why)
+{
+    p->tally[noun].left += count;
+    p->tally[noun].brought -= count;
+    printf("left: %" PRId64 " more of %s: %s\n", count, nouns[noun].many, why);
 }
 
 void pull_note(enum noun noun, struct str id, const char *what)

@@ -3,6 +3,7 @@
 #ifndef IDSCOPE_ADMIN_PULL_H
 #define IDSCOPE_ADMIN_PULL_H
 
+#include "admin/ids.h"
 #include "admin/run.h"
 #include "admin/service.h"
 
@@ -11,6 +12,7 @@ enum noun { GROUPS, ENROLLMENTS, REGISTRATIONS, NOUNS };
 struct noun_words {
     const char *many; /* as in JSON and in queries */
     const char *one, *path, *id;
+    const char *write; /* the right that an import of them needs */
 };
 extern const struct noun_words nouns[NOUNS];
 
@@ -24,12 +26,15 @@ struct pull {
     struct service *from, *into;
     bool dry; /* nothing is written */
     struct tally tally[NOUNS];
+    struct ids left[NOUNS];
     struct target *target;
     int64_t told_ms; /* when the progress was told last */
 };
 
 /* One that does not come over, and why: a line of the report, at once. */
 void pull_left(struct pull *p, enum noun noun, struct str id, const char *why);
+/* So many more of which nobody says which they are. */
+void pull_left_many(struct pull *p, enum noun noun, int64_t count, const char *why);
 /* One that comes over, and does not do here what it did there. */
 void pull_note(enum noun noun, struct str id, const char *what);
 /* How far it is, for whoever watches; now and then. */
@@ -47,9 +52,10 @@ err_t target_look(struct pull *p);
 void target_close(struct pull *p);
 /* The registrations of a group that is there. */
 err_t target_look_group(struct pull *p, struct str group);
-bool target_has(const struct pull *p, enum noun noun, struct str id);
-/* One more to be written, as JSON; is written with others, or by target_flush. A refusal is told with its id. */
-err_t target_add(struct pull *p, enum noun noun, struct str id, struct str row);
+bool target_has(struct pull *p, enum noun noun, struct str id);
+/* One more to be written, as a line of JSON; `group`: of a registration, where it is a group's. Is written with others,
+ * or by target_flush. A refusal is told with its id. */
+err_t target_add(struct pull *p, enum noun noun, struct str id, struct str group, struct str row);
 err_t target_flush(struct pull *p, enum noun noun);
 
 /* --- what both do ------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ enum {
 struct service {
     const char *side;
     struct str host, key_name, ca_pem;
+    int port;
     struct bytes key;
     const struct log_sink *say;
     CURL *easy;
@@ -38,7 +39,7 @@ static err_t read_credential(struct arena *a, struct str text, struct service *s
 {
     struct err_detail why = {{0}};
     struct connection_string c;
-    if (id_connection_string(a, text, &why, &c))
+    if (id_connection_string_at(a, text, &why, &c, &s->port))
         return err_say(d, E(BAD_CONFIG), "%s: %s", s->side, why.text);
     if (c.masked || !dec_base64(a, c.key, &s->key))
         return err_say(d, E(BAD_CONFIG), "%s: SharedAccessKey is no key.", s->side);
@@ -111,8 +112,8 @@ static void set_bounds(struct service *s)
 
 static void set_request(struct service *s, struct arena *a, const struct service_call *call)
 {
-    struct str url = arena_printf(a, "https://%.*s%.*s?api-version=" SERVICE_API_VERSION "%s", STR_ARG(s->host),
-                                  STR_ARG(call->path), call->query ? call->query : "");
+    struct str url = arena_printf(a, "https://%.*s:%d%.*s?api-version=" SERVICE_API_VERSION "%s", STR_ARG(s->host),
+                                  s->port, STR_ARG(call->path), call->query ? call->query : "");
     curl_easy_setopt(s->easy, CURLOPT_URL, url.p);
     if (call->body.p) {
         curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, call->body.p);
@@ -250,7 +251,7 @@ err_t service_unfit(const struct service *s, struct arena *a, const struct servi
 
 bool service_same(const struct service *a, const struct service *b)
 {
-    return str_same(a->host, b->host);
+    return str_same(a->host, b->host) && a->port == b->port;
 }
 
 int64_t service_calls(const struct service *s)

@@ -47,7 +47,7 @@ static err_t take_state(struct pull *p, struct arena *a, struct str id, struct s
         p->tally[REGISTRATIONS].there++;
         return NULL;
     }
-    return target_add(p, REGISTRATIONS, id, state_row(a, id, group, state));
+    return target_add(p, REGISTRATIONS, id, group, state_row(a, id, group, state));
 }
 
 /* Of an enrollment whose entry does not show it. */
@@ -139,7 +139,7 @@ static err_t bring(struct pull *p, struct arena *a, enum noun noun, struct str i
         pull_note(noun, id,
                   "custom allocation is not offered here: its devices stay where they are, new ones are refused");
     if (keys_are_shown(attestation.v))
-        return target_add(p, noun, id, entry_row(a, entry, attestation));
+        return target_add(p, noun, id, (struct str){NULL, 0}, entry_row(a, entry, attestation));
     pull_left(p, noun, id, "the source does not show its keys");
     return NULL;
 }

@@ -7,7 +7,14 @@
 
 #include "crypt.h"
 
-enum { LOCATION_MAX = 64, CONNECTION_STRING_MAX = 2048, LABEL_MAX = 63, DATE_LENGTH = 10, VERSION_MAX = 32 };
+enum {
+    LOCATION_MAX = 64,
+    CONNECTION_STRING_MAX = 2048,
+    LABEL_MAX = 63,
+    DATE_LENGTH = 10,
+    VERSION_MAX = 32,
+    HTTPS_PORT = 443
+};
 
 /* ASCII only, whatever the locale. */
 static bool is_letter(char c)
@@ -344,19 +351,48 @@ static err_t check_connection_string(struct arena *a, struct connection_string *
     return check_key(a, c, d);
 }
 
-err_t id_connection_string(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret)
+static err_t read_members(struct str text, struct connection_string *to, struct err_detail *d)
 {
     if (text.n > CONNECTION_STRING_MAX)
         return err_say(d, E(BAD_CONNECTION_STRING), "The connection string is longer than %d bytes.",
                        CONNECTION_STRING_MAX);
-    struct connection_string c = {0};
     while (text.p) {
         struct str part;
         text = str_split(text, ';', &part);
         if (str_trim(part).n)
-            TRY(take_member(part, &c, d));
+            TRY(take_member(part, to, d));
     }
-    TRY(check_connection_string(a, &c, d));
-    *ret = (struct connection_string){arena_str(a, c.host), arena_str(a, c.key_name), arena_str(a, c.key), c.masked};
+    return NULL;
+}
+
+static err_t keep(struct arena *a, struct connection_string *c, struct err_detail *d, struct connection_string *ret)
+{
+    TRY(check_connection_string(a, c, d));
+    *ret =
+        (struct connection_string){arena_str(a, c->host), arena_str(a, c->key_name), arena_str(a, c->key), c->masked};
+    return NULL;
+}
+
+err_t id_connection_string(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret)
+{
+    struct connection_string c = {0};
+    TRY(read_members(text, &c, d));
+    return keep(a, &c, d, ret);
+}
+
+err_t id_connection_string_at(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret,
+                              int *ret_port)
+{
+    struct connection_string c = {0};
+    struct str host;
+    int64_t port = HTTPS_PORT;
+    TRY(read_members(text, &c, d));
+    struct str digits = str_split(c.host, ':', &host);
+    if (digits.p && !dec_i64(digits, 1, UINT16_MAX, &port))
+        return err_say(d, E(BAD_CONNECTION_STRING),
+                       "The port of HostName in the connection string must be 1 to 65535.");
+    c.host = host;
+    TRY(keep(a, &c, d, ret));
+    *ret_port = (int)port;
     return NULL;
 }

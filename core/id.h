@@ -73,5 +73,8 @@ struct connection_string {
     bool masked;
 };
 err_t id_connection_string(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret);
+/* The same, of a service that is asked where it is: HostName may be `host:port`. *ret_port is 443 unless it is. */
+err_t id_connection_string_at(struct arena *a, struct str text, struct err_detail *d, struct connection_string *ret,
+                              int *ret_port);
 
 #endif

@@ -234,11 +234,11 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
         SELECT p.*, gen_random_uuid() AS operation_id, now() AS moment,
                CASE WHEN stands_in IS NOT NULL THEN format('registrationId: line %s has it already.', stands_in)
                     WHEN is_there THEN 'registrationId: there is a registration of this id.'
+                    WHEN unlinked IS NOT NULL THEN format('assignedHub: %s is not a linked hub of this instance.', unlinked)
                     WHEN of_group IS NULL AND enrollment_group IS NULL THEN 'registrationId: there is no enrollment of this id, and enrollmentGroupId names none.'
                     WHEN of_group IS NULL THEN format('enrollmentGroupId: there is no enrollment group %s.', enrollment_group)
-                    WHEN unlinked IS NOT NULL THEN format('assignedHub: %s is not a linked hub of this instance.', unlinked)
                 END AS message,
-               CASE WHEN stands_in IS NULL AND is_there THEN 409001 ELSE 400004 END AS code
+               CASE WHEN stands_in IS NOT NULL THEN 400004 WHEN is_there THEN 409001 WHEN unlinked IS NULL AND of_group IS NULL THEN 404201 ELSE 400004 END AS code
           FROM placed p),
          inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id,
@@ -373,7 +373,7 @@ CREATE FUNCTION idscope.import_write(scope text, wanted uuid, behind_key text, b
         SELECT * INTO i FROM idscope.import WHERE id_scope = scope AND import_id = wanted AND state = 'writing';
         i.at_key := behind_key;
         i.at_line := behind_line;
-        RETURN QUERY SELECT b.looked, b.refused, b.to_key, b.to_line FROM idscope.import_bite(i, at_most, true, groups_most, 0) b WHERE i.id_scope IS NOT NULL;
+        RETURN QUERY SELECT b.looked, b.refused, b.to_key, b.to_line FROM idscope.import_bite(i, at_most, true, groups_most, 0) b;
     END
     $$;
 COMMENT ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) IS 'Writes the next rows of an import whose state is writing, and answers how many they are, how many of them may not be written, and which is the last';

@@ -6,13 +6,14 @@ const { expect, idscope, until } = require('./kit');
 
 const HOST = `global.dps.${idscope.domain}`;
 
-const ask = (method, idScope, path, certificate, options) => askCertified(idscope, method, idScope, path, certificate, options);
+// of: the deployment that is asked.
+const ask = (method, idScope, path, certificate, { of = idscope, ...options } = {}) => askCertified(of, method, idScope, path, certificate, options);
 const register = (idScope, id, certificate, options) => ask('PUT', idScope, `${id}/register`, certificate, { body: { registrationId: id }, ...options });
 
-async function registered(idScope, id, certificate) {
-  const { operationId } = expect(`register ${id}`, await register(idScope, id, certificate), 202);
+async function registered(idScope, id, certificate, of = idscope) {
+  const { operationId } = expect(`register ${id}`, await register(idScope, id, certificate, { of }), 202);
   return until(`${id} to be assigned`, async () => {
-    const answer = await ask('GET', idScope, `${id}/operations/${operationId}`, certificate);
+    const answer = await ask('GET', idScope, `${id}/operations/${operationId}`, certificate, { of });
     return answer.status === 200 && answer.json.registrationState;
   });
 }

@@ -45,7 +45,7 @@ BEGIN
     SET LOCAL ROLE idscope_worker;
     LOOP
         SELECT * INTO b FROM idscope.import_write(t.scope('a'), pg_temp.id(name), key, line, at_most, 3);
-        EXIT WHEN b.looked = 0 OR b.refused > 0;
+        EXIT WHEN coalesce(b.looked, 0) = 0 OR b.refused > 0;
         done := done + b.looked;
         key := b.to_key;
         line := b.to_line;
@@ -189,7 +189,7 @@ SELECT pg_temp.stage('states', 1, 'Own', '{"enrollment_group": "Hall"}', 'import
        pg_temp.stage('states', 6, 'device-a', '{}', 'import_registration'), pg_temp.stage('states', 7, 'own', '{}', 'import_registration');
 SELECT pg_temp.step('states'), pg_temp.step('states');
 SELECT is(pg_temp.says('states'), 'succeeded 7/2/5', 'registrations');
-SELECT is(pg_temp.errors('states'), ARRAY['3 400004 registrationId: there is no enrollment of this id, and enrollmentGroupId names none.', '4 400004 enrollmentGroupId: there is no enrollment group none.',
+SELECT is(pg_temp.errors('states'), ARRAY['3 404201 registrationId: there is no enrollment of this id, and enrollmentGroupId names none.', '4 404201 enrollmentGroupId: there is no enrollment group none.',
     '5 400004 assignedHub: none.example is not a linked hub of this instance.', '6 409001 registrationId: there is a registration of this id.', '7 400004 registrationId: line 1 has it already.']);
 SELECT results_eq($$SELECT registration_id, status::text, assigned_hub, region, enrollment_group::text, enrollment_inputs, scope_inputs, enrollment_version, created_at < '2025-01-02' FROM idscope.registration WHERE registration_key IN ('own', 'of-group') ORDER BY registration_key$$,
                   $$VALUES ('of-group', 'assigned', 'a.hub.example', NULL::text, 'Hall' COLLATE "C", 7::bigint, 1::bigint, NULL::bigint, true), ('Own', 'assigned', 'a.hub.example', NULL, NULL, 5, 1, NULL, false)$$,

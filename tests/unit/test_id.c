@@ -187,6 +187,27 @@ static void connection_strings(void **state)
     assert_true(c.masked);
 }
 
+static void connection_strings_with_a_port(void **state)
+{
+    static const struct {
+        const char *host;
+        int port; /* 0: refused */
+    } rows[] = {{"h.d", 443}, {"h.d:443", 443}, {"h.d:1", 1},     {" h.d:65535 ", 65535}, {"h.d:", 0},
+                {"h.d:0", 0}, {"h.d:65536", 0}, {"h.d:8443x", 0}, {"h.d:84:43", 0},       {":8443", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct connection_string c;
+        struct err_detail d;
+        int port = 0;
+        struct str text = arena_printf(*state, "HostName=%s;SharedAccessKeyName=o;SharedAccessKey=" KEY, rows[i].host);
+        err_t e = id_connection_string_at(*state, text, &d, &c, &port);
+        assert_int_equal(port, rows[i].port);
+        if (e)
+            assert_err(e, BAD_CONNECTION_STRING);
+        else
+            assert_text(c.host, "h.d");
+    }
+}
+
 static void bad_connection_strings_name_the_member(void **state)
 {
     static const struct {
@@ -236,6 +257,7 @@ int main(void)
         UNIT(planes),
         UNIT(etags),
         UNIT(connection_strings),
+        UNIT(connection_strings_with_a_port),
         UNIT(bad_connection_strings_name_the_member),
     };
     return cmocka_run_group_tests_name("id", tests, NULL, NULL);

@@ -24,16 +24,16 @@ function lister(made) {
     assert.equal(url.hostname, made.instance.host);
     return expect('how it fares', await service('GET', url.pathname), 200);
   };
-  const ended = (answer) => until('the import to end', async () => {
+  const ended = (answer, timeoutMs) => until('the import to end', async () => {
     const now = await status(answer);
     return !['receiving', 'running', 'writing'].includes(now.status) && now;
-  });
-  const imported = async (list, rows, query) => {
+  }, { timeoutMs });
+  const imported = async (list, rows, query, timeoutMs) => {
     const answer = await send(list, rows, query);
     const first = expect('import', answer, 202);
     assert.equal(first.operationId, answer.headers['x-ms-request-id']);
     assert.equal(answer.headers['retry-after'], '1');
-    return ended(answer);
+    return ended(answer, timeoutMs);
   };
   const exported = async (list) => {
     const answer = await service('GET', `/${list}/export`);
@@ -168,11 +168,12 @@ describe('import: as a whole', () => {
     const made = await scene(t);
     const of = lister(made);
     const COUNT = 50500;
+    const LONG_MS = 600000;
     const name = fresh('whole');
     const ids = [0, COUNT / 2, COUNT - 1].map((i) => `${name}-${i}`);
     const list = Array.from({ length: COUNT }, (_, i) => `{"registrationId":"${name}-${i}","attestation":{"type":"symmetricKey"}}`);
     const there = async () => (await each(ids, 3, async (id) => (await of.service('GET', `/enrollments/${id}`)).status)).join();
-    const bad = await of.imported('enrollments', [...list, row(ids[1])], 'mode=allOrNothing');
+    const bad = await of.imported('enrollments', [...list, row(ids[1])], 'mode=allOrNothing', LONG_MS);
     assert.deepEqual([bad.status, bad.checked, bad.written, bad.errors.map(({ line, errorCode }) => [line, errorCode])], ['failed', COUNT + 1, 0, [[COUNT + 1, 400004]]]);
     assert.equal(await there(), '404,404,404', 'one line that is refused, be it the last');
 
@@ -184,7 +185,7 @@ describe('import: as a whole', () => {
       const now = await of.status(answer);
       assert.notEqual(now.status, 'succeeded', JSON.stringify(now));
       return now.status === 'writing' && now.written > least && now;
-    });
+    }, { timeoutMs: LONG_MS });
     await writes(0);
     assert.equal(await there(), '404,404,404', 'what is written as a whole is there at its end');
     refused(await of.service('DELETE', at), 409, /as a whole/, 409001);
@@ -193,7 +194,7 @@ describe('import: as a whole', () => {
     const half = await writes(Math.floor(COUNT / 3));
     assert.ok(half.written < COUNT);
     assert.equal(await there(), '404,404,404', 'nothing is left of what was written before the connection was lost');
-    const done = await of.ended(answer);
+    const done = await of.ended(answer, LONG_MS);
     assert.deepEqual([done.status, done.received, done.checked, done.written, done.refused], ['succeeded', COUNT, COUNT, COUNT, 0]);
     assert.equal(await there(), '200,200,200');
     refused(await of.service('PUT', `/enrollments/${ids[2]}`, { body: row(ids[2]) }), 409, /exists/);

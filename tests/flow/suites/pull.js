@@ -11,7 +11,9 @@ const { spawn } = require('node:child_process');
 const { Front } = require('../../lib/front');
 const { make: certificate } = require('../../lib/certificates');
 const { SoftTpm } = require('../../lib/tpm');
-const { assert, idscope, second, Idscope, expect, each, fresh, names, until, sas, scene, admin, work } = require('../kit');
+const { registered } = require('../certified');
+const { DEVICES: ATTESTED } = require('../../lib/attested');
+const { assert, idscope, stack, second, Idscope, expect, each, fresh, names, until, sas, scene, admin, work } = require('../kit');
 
 const theirs = second.idscope;
 const DEVICES = Number(process.env.PULL_DEVICES || 240);
@@ -136,11 +138,29 @@ class Fleet {
   async enrollOthers() {
     const ca = certificate(fresh('ca'), { ca: true });
     const leaf = certificate(`${this.group}-leaf`);
+    const root = certificate(`${this.group} root`, { ca: true });
+    const between = certificate(`${this.group} between`, { ca: true, by: root });
+    const chained = certificate(`${this.group}-Chained`, { by: between });
+    const tpm = new SoftTpm();
+    this.tpm = { id: `${this.group}-tpm`, is: tpm };
+    // Each registers by itself, on the deployment that it is told of.
+    this.attested = [['leaf', (of, scope, id) => registered(scope, id, leaf, of)], ['Chained', (of, scope, id) => registered(scope, id, { cert: chained.cert + between.cert, key: chained.key }, of)],
+      ['tpm', (of, scope, id) => Object.assign(new ATTESTED.TPM({ of, idScope: scope }, id), { tpm }).register()]].map(([name, register]) => ({ id: `${this.group}-${name}`, register }));
     const put = async (noun, id, body) => expect(`put ${id}`, await this.call('PUT', `/${noun}/${id}`, { body }), 200);
     await put('enrollmentGroups', `${this.group}-ca`, { enrollmentGroupId: `${this.group}-ca`, attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate: ca.cert } } } }, provisioningStatus: 'disabled' });
+    await put('enrollmentGroups', `${this.group}-chain`, { enrollmentGroupId: `${this.group}-chain`, attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate: root.cert } } } }, initialTwin: { tags: { of: 'chain' } } });
     await put('enrollments', `${this.group}-leaf`, { registrationId: `${this.group}-leaf`, attestation: { type: 'x509', x509: { clientCertificates: { primary: { certificate: leaf.cert } } } } });
-    await put('enrollments', `${this.group}-tpm`, { registrationId: `${this.group}-tpm`, attestation: { type: 'tpm', tpm: new SoftTpm().shown } });
+    await put('enrollments', `${this.group}-tpm`, { registrationId: `${this.group}-tpm`, attestation: { type: 'tpm', tpm: tpm.shown } });
     await put('enrollments', `${this.group}-off`, Idscope.enrollment(`${this.group}-off`, { provisioningStatus: 'disabled', optionalDeviceInformation: { floor: 3 } }));
+  }
+
+  // Those with certificates and with a TPM.
+  async registerAttested(of, scope) {
+    return new Map(await each(this.attested, 1, async ({ id, register }) => {
+      const state = await register(of, scope, id);
+      assert.equal(state.status, 'assigned', `${id}: ${JSON.stringify(state)}`);
+      return [id, { hub: state.assignedHub, deviceId: state.deviceId, substatus: state.substatus, key: state.tpm && state.tpm.authenticationKey }];
+    }));
   }
 
   register(of, scope) {
@@ -183,22 +203,26 @@ describe('pull: from another deployment', () => {
 
   test(`${DEVICES} devices: each registers here on the hub and under the id that it had; no identity is made or deleted, no twin changes`, async (t) => {
     const { made, fleet, instance, from, into, call } = await moving(t, DEVICES, OF_GROUP);
-    const there = await fleet.register(theirs, made.idScope);
+    const there = new Map([...await fleet.register(theirs, made.idScope), ...await fleet.registerAttested(theirs, made.idScope)]);
     const kept = await Promise.all(['enrollments', 'enrollmentGroups'].map((noun) => entries(fleet.call, noun)));
     const held = await hubsHold(made.hubs);
     const began = Date.now();
     const end = await done(pull(from, into));
     t.diagnostic(`${DEVICES} devices pulled in ${((Date.now() - began) / 1000).toFixed(1)} s: ${end.out.trim().split('\n').at(-1)}`);
     assert.deepEqual(leftOf(end), []);
-    assert.deepEqual(summary(end), { enrollmentGroups: { read: 2, brought: 2, there: 0, left: 0 }, enrollments: { read: DEVICES - OF_GROUP + 3, brought: DEVICES - OF_GROUP + 3, there: 0, left: 0 },
-      registrations: { read: DEVICES, brought: DEVICES, there: 0, left: 0 } });
+    assert.deepEqual(summary(end), { enrollmentGroups: { read: 3, brought: 3, there: 0, left: 0 }, enrollments: { read: DEVICES - OF_GROUP + 3, brought: DEVICES - OF_GROUP + 3, there: 0, left: 0 },
+      registrations: { read: DEVICES + 3, brought: DEVICES + 3, there: 0, left: 0 } });
     assert.deepEqual(await Promise.all(['enrollments', 'enrollmentGroups'].map((noun) => entries(call, noun))), kept, 'entry by entry, with keys and certificates, as written');
-    const here = await fleet.register(idscope, instance.idScope);
+    const here = new Map([...await fleet.register(idscope, instance.idScope), ...await fleet.registerAttested(idscope, instance.idScope)]);
     for (const [id, was] of there) assert.deepEqual([id, here.get(id).hub, here.get(id).deviceId], [id, was.hub, was.deviceId]);
     const after = await hubsHold(made.hubs);
+    // A TPM is handed the key of its identity with each assignment: it is the hub's, and need not be the one before.
+    const byTpm = here.get(fleet.tpm.id);
+    const shown = (id, identity) => (id === byTpm.deviceId ? { ...identity, authentication: identity.authentication.type } : identity);
+    assert.equal(fleet.tpm.is.open(byTpm.key), after.get(byTpm.hub).devices.get(byTpm.deviceId).authentication.symmetricKey.primaryKey, 'the key that the TPM was handed here is the one at the hub');
     for (const [host, before] of held) {
       assert.deepEqual([...after.get(host).devices.keys()], [...before.devices.keys()], `${host}: 0 identities made or deleted`);
-      for (const [id, identity] of before.devices) assert.deepEqual(after.get(host).devices.get(id), identity, `${host}: ${id}`);
+      for (const [id, identity] of before.devices) assert.deepEqual(shown(id, after.get(host).devices.get(id)), shown(id, identity), `${host}: ${id}`);
       assert.deepEqual(after.get(host).twins, before.twins, `${host}: twins`);
     }
   });
@@ -218,7 +242,7 @@ describe('pull: from another deployment', () => {
   const COUNT = 14;
   const small = (t) => moving(t, COUNT, 2, 1);
   const ENTRIES = COUNT - 2 + 3;
-  const WHOLE = { enrollmentGroups: 2, enrollments: ENTRIES, registrations: COUNT };
+  const WHOLE = { enrollmentGroups: 3, enrollments: ENTRIES, registrations: COUNT };
   const is = (end, word) => assert.deepEqual(Object.fromEntries(Object.entries(summary(end)).map(([noun, tally]) => [noun, tally[word]])), WHOLE);
 
   test('a dry run reads all and writes nothing', async (t) => {
@@ -226,9 +250,40 @@ describe('pull: from another deployment', () => {
     await fleet.register(theirs, made.idScope);
     const end = await quietly(undefined_, () => done(pull(from, into, ['--dry-run=yes'])));
     is(end, 'brought');
+    assert.deepEqual(leftOf(end), []);
     assert.match(end.out, /would be brought/);
     for (const noun of ['enrollments', 'enrollmentGroups']) assert.deepEqual(await list(call, noun), []);
     for (const one of asked()) assert.match(one, READS, 'the source is read and nothing else');
+  });
+
+  test('a dry run of registrations: what their enrollments bring with them is no fault, what the target will refuse is', async (t) => {
+    const { made, fleet, instance, from, into, call } = await small(t);
+    await fleet.register(theirs, made.idScope);
+    const [shy, ...others] = fleet.own;
+    await idscope.putInstance(instance.group, instance.name, { iotHubs: [] });
+    const nowhere = await quietly(undefined_, () => done(pull(from, into, ['--dry-run=yes'])));
+    const refusedStates = leftOf(nowhere).filter((line) => line.startsWith('left: registration '));
+    assert.equal(refusedStates.length, COUNT);
+    for (const line of refusedStates) assert.match(line, /assignedHub: .* is not a linked hub of this instance/);
+    await idscope.putInstance(instance.group, instance.name, { iotHubs: made.hubs.map((hub) => Idscope.link(hub)) });
+    const end = await quietly(({ path: at }) => (at === `/enrollments/${shy.id}/attestationmechanism` ? { status: 404 } : undefined), () => done(pull(from, into, ['--dry-run=yes'])));
+    assert.deepEqual(leftOf(end).map((line) => line.split(':')[1].trim()), [`enrollment ${shy.id}`, `registration ${shy.id}`]);
+    assert.equal(summary(end).registrations.brought, others.length + fleet.members.length);
+    for (const noun of ['enrollments', 'enrollmentGroups']) assert.deepEqual(await list(call, noun), []);
+  });
+
+  test('at another port than 443, on either side', async (t) => {
+    const { made, fleet, instance, from, into } = await small(t);
+    await fleet.register(theirs, made.idScope);
+    const doors = [new Front(FRONT, PEM(), fs.readFileSync(`${work}/ca.pem`), '127.0.0.2', undefined, { port: 8443 }), new Front('127.0.0.1', fs.readFileSync(path.join(stack.folder, 'tls/server.pem.ecdsa')), fs.readFileSync(`${work}/ca.pem`), '127.0.0.1', undefined, { port: 8444 })];
+    for (const door of doors) await door.start();
+    t.after(() => Promise.all(doors.map((door) => door.stop())));
+    const at = (text, host, port) => text.replace(host, `${host}:${port}`);
+    is(await quietly(undefined_, () => done(pull(at(from, made.instance.host, 8443), at(into, instance.host, 8444)))), 'brought');
+    assert.deepEqual(asked(), [], 'nothing was asked at 443');
+    for (const door of doors) assert.ok(door.requests.length > 0);
+    const end = await pull(at(from, made.instance.host, 84433), into).ended;
+    assert.deepEqual([end.code, /--from: The port of HostName .* must be 1 to 65535/.test(end.said)], [78, true], end.said);
   });
 
   test('a source that asks for patience gets it: 429 and 503 with Retry-After, lost lines; and is asked for nothing twice', async (t) => {
@@ -246,8 +301,8 @@ describe('pull: from another deployment', () => {
     const once = calls.filter((_, n) => !said.has(n));
     const keys = once.filter((one) => one.endsWith('/attestationmechanism'));
     assert.equal(new Set(keys).size, keys.length);
-    assert.equal(keys.length, ENTRIES - 1 + 2, 'one for each entry, but for that of a TPM, which its list shows');
-    assert.equal(once.length, keys.length + 2 + 3 + 2, 'the two lists, the states of three that never registered, and the devices of two groups');
+    assert.equal(keys.length, ENTRIES - 1 + 3, 'one for each entry, but for that of a TPM, which its list shows');
+    assert.equal(once.length, keys.length + 2 + 3 + 3, 'the two lists, the states of three that never registered, and the devices of three groups');
     assert.match(end.said, /HTTP 429; asked again in 2 s/);
     assert.ok(end.out.includes(`put off ${Object.keys(least).length};`), end.out);
   });
@@ -262,17 +317,18 @@ describe('pull: from another deployment', () => {
       assert.equal((await run.ended).code, 'SIGKILL');
     });
     const before = await list(call, 'enrollments');
+    const states = await list(call, 'registrations');
     assert.ok(before.length > 0 && before.length < 57, `${before.length} of 57`);
     const end = await quietly(undefined_, () => done(pull(from, into)));
     const { enrollments, registrations } = summary(end);
     assert.deepEqual(enrollments, { read: 57, brought: 57 - before.length, there: before.length, left: 0 });
-    assert.deepEqual(registrations, { read: 60, brought: 60, there: 0, left: 0 });
+    assert.deepEqual(registrations, { read: 60, brought: 60 - states.length, there: states.length, left: 0 });
     assert.equal(asked().filter((one) => one.endsWith('/attestationmechanism')).length, 56 - before.length, 'all but that of the TPM');
     assert.deepEqual(await Promise.all(['enrollments', 'enrollmentGroups'].map((noun) => entries(call, noun))), kept);
     const etags = async () => (await list(call, 'enrollments')).map(({ registrationId, etag }) => [registrationId, etag]);
     const as = await etags();
     const again = summary(await done(pull(from, into)));
-    assert.deepEqual(again, { enrollmentGroups: { read: 2, brought: 0, there: 2, left: 0 }, enrollments: { read: 57, brought: 0, there: 57, left: 0 }, registrations: { read: 60, brought: 0, there: 60, left: 0 } }, 'a third run finds all there');
+    assert.deepEqual(again, { enrollmentGroups: { read: 3, brought: 0, there: 3, left: 0 }, enrollments: { read: 57, brought: 0, there: 57, left: 0 }, registrations: { read: 60, brought: 0, there: 60, left: 0 } }, 'a third run finds all there');
     assert.deepEqual(await etags(), as, 'and touches nothing');
   });
 
@@ -291,8 +347,11 @@ describe('pull: from another deployment', () => {
       if (/^\/enrollmentGroups\/(custom|elsewhere)\/attestationmechanism$/.test(at)) return keys(sas.newKey());
       return undefined;
     };
+    const tried = await quietly(instead, () => done(pull(from, into, ['--dry-run=yes'])));
+    for (const noun of ['enrollments', 'enrollmentGroups']) assert.deepEqual(await list(call, noun), [], 'a dry run writes nothing');
     const end = await quietly(instead, () => done(pull(from, into)));
     const left = leftOf(end);
+    assert.deepEqual([leftOf(tried), summary(tried)], [left, summary(end)], 'a dry run tells the same, of both sides');
     assert.deepEqual(left.filter((line) => /^left: enrollment hall/.test(line)).sort(), [masked, empty].map((id) => `left: enrollment ${id}: the source does not show its keys`).sort());
     assert.match(end.out, /^left: enrollment group by-reference: .*caReferences/m);
     assert.match(end.out, /^left: enrollment group elsewhere: .*nobody\.example/m);

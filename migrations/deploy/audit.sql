@@ -64,12 +64,14 @@ GRANT EXECUTE ON FUNCTION idscope.note_adopted(text, text, jsonb) TO idscope_wor
 CREATE FUNCTION idscope.notes(of_kind text, of_keys text[], what jsonb) RETURNS bigint
     LANGUAGE sql VOLATILE
     AS $$
-        WITH noted AS (
-            INSERT INTO idscope.audit_event (tenant_id, actor_kind, actor_id, tracking_id, operation, kind, key, detail)
+        WITH actor AS MATERIALIZED (
             SELECT nullif(current_setting('idscope.tenant', true), '')::uuid, nullif(current_setting('idscope.actor_kind', true), ''),
                    nullif(current_setting('idscope.actor_id', true), ''), nullif(current_setting('idscope.tracking_id', true), ''),
-                   nullif(current_setting('idscope.operation', true), ''), of_kind, key, what
-              FROM unnest(of_keys) AS u (key)
+                   nullif(current_setting('idscope.operation', true), '')),
+             noted AS (
+            INSERT INTO idscope.audit_event (tenant_id, actor_kind, actor_id, tracking_id, operation, kind, key, detail)
+            SELECT actor.*, of_kind, key, what
+              FROM actor, unnest(of_keys) AS u (key)
             RETURNING 1)
         SELECT count(*) FROM noted
     $$;

@@ -147,19 +147,16 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
     LANGUAGE sql VOLATILE
     AS $$
     WITH bite AS MATERIALIZED (
-        SELECT *
+        SELECT *, lag(line, 1, i.at_line) OVER rows AS line_before, lag(registration_key, 1, i.at_key) OVER rows = registration_key AS is_again
           FROM idscope.import_enrollment
          WHERE id_scope = i.id_scope AND import_id = i.import_id AND (registration_key, line) > (i.at_key, i.at_line)
+        WINDOW rows AS (ORDER BY registration_key, line)
          ORDER BY registration_key, line
          LIMIT at_most),
          placed AS MATERIALIZED (
         SELECT b.*, CASE WHEN of_group THEN 'enrollmentGroupId' ELSE 'registrationId' END AS member,
                CASE WHEN NOT of_group AND (device_id IS NOT NULL OR named.here) THEN idscope.device_id_taken(id_scope, registration_key, device_id) END AS taken_by,
                CASE WHEN NOT of_group AND (device_id IS NOT NULL OR named.beside) THEN idscope.import_device_id_taken(i, registration_key, device_id, line) END AS taken_in,
-               (SELECT line FROM idscope.import_enrollment e
-                 WHERE e.id_scope = b.id_scope AND e.import_id = b.import_id AND e.registration_key = b.registration_key AND e.line < b.line
-                 ORDER BY line
-                 LIMIT 1) AS stands_in,
                (SELECT true FROM idscope.enrollment e
                  WHERE e.id_scope = b.id_scope AND e.of_group = b.of_group AND e.registration_key = b.registration_key
                  LIMIT 1) AS is_there,
@@ -178,7 +175,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                          LIMIT 1) AS beside) named),
          judged AS MATERIALIZED (
         SELECT p.*, gen_random_uuid() AS etag, clock.version,
-               CASE WHEN stands_in IS NOT NULL THEN format('%s: line %s has it already.', member, stands_in)
+               CASE WHEN is_again THEN format('%s: line %s has it already.', member, line_before)
                     WHEN is_there THEN format('%s: there is one of this id.', member)
                     WHEN unlinked IS NOT NULL
                     THEN format('%s: %s is not a linked hub of this instance.', CASE WHEN iot_hubs IS NULL THEN 'iotHubHostName' ELSE 'iotHubs' END, unlinked)
@@ -187,7 +184,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                     WHEN unproved IS NOT NULL THEN format('attestation.x509.caReferences: "%s" is no verified certificate of this instance.', unproved)
                     WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.'
                 END AS message,
-               CASE WHEN stands_in IS NULL AND is_there THEN 409001 WHEN is_crowded THEN 403001 ELSE 400004 END AS code
+               CASE WHEN NOT is_again AND is_there THEN 409001 WHEN is_crowded THEN 403001 ELSE 400004 END AS code
           FROM placed p CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version OFFSET 0) clock),
          inserted AS (
         INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
@@ -215,30 +212,27 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
     LANGUAGE sql VOLATILE
     AS $$
     WITH bite AS MATERIALIZED (
-        SELECT *
+        SELECT *, lag(line, 1, i.at_line) OVER rows AS line_before, lag(registration_key, 1, i.at_key) OVER rows = registration_key AS is_again
           FROM idscope.import_registration
          WHERE id_scope = i.id_scope AND import_id = i.import_id AND (registration_key, line) > (i.at_key, i.at_line)
+        WINDOW rows AS (ORDER BY registration_key, line)
          ORDER BY registration_key, line
          LIMIT at_most),
          placed AS MATERIALIZED (
         SELECT b.*, e.of_group, e.enrollment_inputs, s.inputs_version, (SELECT h FROM idscope.hub_unlinked(b.id_scope, ARRAY[b.assigned_hub]) h) AS unlinked,
-               (SELECT line FROM idscope.import_registration r
-                 WHERE r.id_scope = b.id_scope AND r.import_id = b.import_id AND r.registration_key = b.registration_key AND r.line < b.line
-                 ORDER BY line
-                 LIMIT 1) AS stands_in,
                (SELECT true FROM idscope.registration r WHERE r.id_scope = b.id_scope AND r.registration_key = b.registration_key LIMIT 1) AS is_there
           FROM bite b
          CROSS JOIN LATERAL (SELECT inputs_version FROM idscope.scope WHERE id_scope = b.id_scope LIMIT 1) s
           LEFT JOIN LATERAL idscope.enrolled(b.id_scope, b.registration_key, lower(b.enrollment_group)) e ON true),
          judged AS MATERIALIZED (
         SELECT p.*, gen_random_uuid() AS operation_id, now() AS moment,
-               CASE WHEN stands_in IS NOT NULL THEN format('registrationId: line %s has it already.', stands_in)
+               CASE WHEN is_again THEN format('registrationId: line %s has it already.', line_before)
                     WHEN is_there THEN 'registrationId: there is a registration of this id.'
                     WHEN unlinked IS NOT NULL THEN format('assignedHub: %s is not a linked hub of this instance.', unlinked)
                     WHEN of_group IS NULL AND enrollment_group IS NULL THEN 'registrationId: there is no enrollment of this id, and enrollmentGroupId names none.'
                     WHEN of_group IS NULL THEN format('enrollmentGroupId: there is no enrollment group %s.', enrollment_group)
                 END AS message,
-               CASE WHEN stands_in IS NOT NULL THEN 400004 WHEN is_there THEN 409001 WHEN unlinked IS NULL AND of_group IS NULL THEN 404201 ELSE 400004 END AS code
+               CASE WHEN is_again THEN 400004 WHEN is_there THEN 409001 WHEN unlinked IS NULL AND of_group IS NULL THEN 404201 ELSE 400004 END AS code
           FROM placed p),
          inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id,

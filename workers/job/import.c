@@ -10,7 +10,10 @@
 #include "db/import.h"
 #include "workers/loop.h"
 
-enum { ROWS_AT_ONCE = 2000 };
+enum {
+    ROWS_AT_ONCE = 2000,
+    TURN_MS = 1000, /* no schedule: so long one claim takes steps, each a commit */
+};
 
 static void count(struct job_context *c)
 {
@@ -118,6 +121,17 @@ static err_t write_whole(struct job_context *c, const struct db_job *job, const 
 
 /* --- the job ------------------------------------------------------------------------------------------------------ */
 
+/* Of what is due at once, as many steps as a claim has time for. */
+static err_t take_steps(struct job_context *c, const struct import_step *step, int64_t *ret_next_ms)
+{
+    const int64_t ends_ms = clock_ms() + TURN_MS;
+    do {
+        TRY(db_import_step(c->db, c->arena, step, ret_next_ms));
+        KILL_POINT("import_step");
+    } while (*ret_next_ms == 0 && clock_ms() < ends_ms && !atomic_load(&c->worker->stopping));
+    return NULL;
+}
+
 err_t job_import(struct job_context *c)
 {
     const struct db_job_claim claim = {job_kind_name(c->kind), 1, c->worker->cfg->lease_ms};
@@ -132,8 +146,7 @@ err_t job_import(struct job_context *c)
                                      .body_ms = KEEP_import_body_MS,
                                      .keep_ms = KEEP_imports_MS,
                                      .settle_ms = WAIT_import_settles_MS};
-    err_t e = db_import_step(c->db, c->arena, &step, &next_ms);
-    KILL_POINT("import_step");
+    err_t e = take_steps(c, &step, &next_ms);
     if (e)
         return job_bite_failed(c, jobs.at, e);
     return next_ms == IMPORT_IS_TO_BE_WRITTEN ? write_whole(c, jobs.at, &step) : go_on(c, jobs.at, next_ms);

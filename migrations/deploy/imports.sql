@@ -312,7 +312,8 @@ COMMENT ON FUNCTION idscope.import_clear(idscope.import, int, bigint) IS 'Delete
 REVOKE ALL ON FUNCTION idscope.import_clear(idscope.import, int, bigint) FROM PUBLIC;
 
 -- One step of an import. The worker may ask for it and has no right on what it writes. All or nothing is looked at to its end, and then, if none
--- was refused, to be written by import_write.
+-- was refused, to be written by import_write. No step but the last has to be on the disk when its transaction ends: what a crash of the server takes,
+-- its rows and how far it came, is taken together and done again.
 CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, groups_most bigint, errors_most bigint, body_ms bigint, keep_ms bigint, settle_ms bigint)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -342,6 +343,7 @@ CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, groups
         END IF;
         SELECT * INTO b FROM idscope.import_bite(i, at_most, NOT i.dry AND NOT i.whole, groups_most, errors_most);
         next_state := CASE WHEN b.looked > 0 THEN 'running' WHEN NOT i.whole THEN 'succeeded' WHEN i.refused > 0 THEN 'failed' WHEN i.dry THEN 'succeeded' ELSE 'writing' END;
+        PERFORM set_config('synchronous_commit', CASE next_state WHEN 'running' THEN 'off' ELSE current_setting('synchronous_commit') END, true);
         UPDATE idscope.import
            SET looked = i.looked + b.looked, written = i.written + b.written, refused = i.refused + b.refused,
                at_key = coalesce(b.to_key, i.at_key), at_line = coalesce(b.to_line, i.at_line), updated_at = moment, state = next_state,

@@ -80,9 +80,13 @@ SELECT pg_temp.stage('rows', 1, 'New-1', '{"device_id": "Pump", "initial_twin": 
        pg_temp.stage('rows', 5, 'new-5', '{"iot_hub_host_name": "none.example"}'), pg_temp.stage('rows', 6, 'new-6', '{"device_id": "device-a"}'),
        pg_temp.stage('rows', 7, 'a-7', '{"device_id": "Pump"}'), pg_temp.stage('rows', 8, 'new-8', '{"device_id": "pump", "provisioning_status": "disabled"}');
 SELECT is(pg_temp.step('rows', 3), 0::bigint, 'there is more to do');
+SELECT is(current_setting('synchronous_commit'), 'off', '… and before the last step none waits for the disk');
+SET LOCAL synchronous_commit = on;
 SELECT is(pg_temp.says('rows'), 'running 3/1/2', 'a bite was looked at');
 SELECT is(pg_temp.step('rows'), 0::bigint);
+SET LOCAL synchronous_commit = on;
 SELECT is(pg_temp.step('rows'), 0::bigint);
+SELECT is(current_setting('synchronous_commit'), 'on', 'the last one does');
 SELECT is(pg_temp.says('rows'), 'succeeded 8/2/6', 'row by row: those that are good are there');
 SELECT is(pg_temp.errors('rows'), ARRAY['2 400004 registrationId: line 1 has it already.', '3 409001 registrationId: there is one of this id.',
     '4 400004 iotHubs: none.example is not a linked hub of this instance.', '5 400004 iotHubHostName: none.example is not a linked hub of this instance.',

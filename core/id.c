@@ -206,7 +206,7 @@ static bool two_digits(const char *p, int min, int max)
 bool id_version_valid(struct str v)
 {
     int64_t year;
-    if (v.n < DATE_LENGTH || v.n > VERSION_MAX || v.p[4] != '-' || v.p[7] != '-' ||
+    if (v.n < DATE_LENGTH || !made_of(v, VERSION_MAX, "-.") || v.p[4] != '-' || v.p[7] != '-' ||
         !dec_i64((struct str){v.p, 4}, 1000, 9999, &year) || !two_digits(v.p + 5, 1, 12) || !two_digits(v.p + 8, 1, 31))
         return false;
     struct str suffix = {v.p + DATE_LENGTH, v.n - DATE_LENGTH};

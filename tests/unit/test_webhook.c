@@ -22,6 +22,7 @@ static void definitions_are_checked(void **state)
         {URL, "", "customAllocationDefinition.apiVersion is required"},
         {URL, "soon", "customAllocationDefinition.apiVersion must be a date"},
         {URL, "2018-08-31", "from 2018-09-01-preview on"},
+        {URL, "2021-10-01-preview of what", "customAllocationDefinition.apiVersion must be a date"},
         {"http://a.b/", "2021-10-01", "webhookUrl must be an https URL"},
         {"https://", "2021-10-01", "webhookUrl must be an https URL"},
         {"https://?code=x", "2021-10-01", "webhookUrl must be an https URL"},

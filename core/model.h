@@ -244,6 +244,7 @@ struct hub_twin {
     struct str tags; /* JSON object */
     struct hub_twin_properties properties;
     struct capabilities capabilities;
+    bool is_anothers; /* in a list that a provisioning service asks for: of another one; never told */
 };
 extern const struct codec hub_twin_codec[]; /* /twins/{id}: tags and desired properties are read, all else is written */
 

@@ -5,9 +5,10 @@ DB_ROW(hub_twin, struct hub_twin_row, COL(device.device_id), COL(device.generati
        COL_WORD(device.status, hub_device_status_words), COL(device.status_reason),
        COL_WORD(device.auth_type, hub_auth_type_words), COL(device.primary_thumbprint),
        COL(device.secondary_thumbprint), COL(device.iot_edge), COL_TIME(device.status_us, "status_at"),
-       COL(twin_revision), COL_JSON(tags), COL_JSON(desired), COL(desired_version), COL_TIME(desired_us, "desired_at"));
+       COL(twin_revision), COL_JSON(tags), COL_JSON(desired), COL(desired_version), COL_TIME(desired_us, "desired_at"),
+       COL(is_anothers));
 DB_VALUE(hub_twin_locked, struct str, device_id);
-DB_PARAMS(stretch, struct hub_twin_stretch, COL(hub_id), COL(value), COL(key), COL(last), COL(limit));
+DB_PARAMS(stretch, struct hub_twin_stretch, COL(hub_id), COL(value), COL(key), COL(last), COL(limit), COL(id_scope));
 DB_PARAMS(guard, struct hub_guard, COL(hub_id), COL(version));
 DB_PARAMS(collections, struct hub_twin_row, COL_JSON(tags), COL_JSON(desired));
 

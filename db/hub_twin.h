@@ -9,17 +9,20 @@ struct hub_twin_row {
     int64_t twin_revision;               /* with the device's generation the twin's etag */
     struct str tags, desired;            /* JSON objects */
     int64_t desired_version, desired_us; /* since when; 0: nothing was ever written */
+    bool is_anothers;                    /* in a list that an ID scope asks for: another one's device */
 };
 
 /* *ret is zeroed when there is no such device. */
 err_t db_hub_twin_find(struct db *db, struct arena *a, int64_t hub_id, struct str device_id, bool *ret_found,
                        struct hub_twin_row *ret);
 
-/* A stretch of the list in the order of the ids: from behind a place, `value` and `key`, to `last`. */
+/* A stretch of the list in the order of the ids: from behind a place, `value` and `key`, to `last`; for the ID scope
+ * that asks (absent: none does). */
 struct hub_twin_stretch {
     int64_t hub_id;
     struct str value, key, last;
     int64_t limit;
+    struct str id_scope;
 };
 err_t db_hub_twin_list(struct db *db, struct arena *a, const struct hub_twin_stretch *s, struct hub_twin_row **ret,
                        size_t *ret_count);

@@ -75,12 +75,12 @@ static err_t read_groups(struct call *r, struct arena *a, const struct list_stre
 
 err_t op_enrollment_group_query(struct call *r)
 {
-    static const struct list_kind kind = {&groups, "EnrollmentGroup", read_groups};
+    static const struct list_kind kind = {&groups, "EnrollmentGroup", read_groups, NULL};
     return list_reply(r, &kind);
 }
 
 err_t op_enrollment_query(struct call *r)
 {
-    static const struct list_kind kind = {&enrollments, "Enrollment", read_individual};
+    static const struct list_kind kind = {&enrollments, "Enrollment", read_individual, NULL};
     return list_reply(r, &kind);
 }

@@ -52,6 +52,7 @@ static struct hub_twin *shown(struct arena *a, const struct hub_twin_row *row)
         .properties = {with_metadata(a, row->desired, row->desired_us, row->desired_version),
                        with_metadata(a, STR("{}"), 0, 1)},
         .capabilities = {d->iot_edge},
+        .is_anothers = row->is_anothers,
     };
     return twin;
 }
@@ -164,7 +165,8 @@ static err_t read_entries(struct call *r, struct arena *a, const struct list_str
                                              .value = s->from.value.text,
                                              .key = s->from.key,
                                              .last = s->last.text,
-                                             .limit = (int64_t)s->limit};
+                                             .limit = (int64_t)s->limit,
+                                             .id_scope = hub_device_guard(r).id_scope};
     struct hub_twin_row *rows;
     TRY(db_hub_twin_list(r->db, a, &stretch, &rows, &ret->count));
     ret->at = ARENA_NEW_ARRAY(a, ret->count, const void *);
@@ -176,8 +178,14 @@ static err_t read_entries(struct call *r, struct arena *a, const struct list_str
     return NULL;
 }
 
+/* A provisioning service that looks for devices without an owner is shown none of another's. */
+static bool is_anothers(const void *entry)
+{
+    return ((const struct hub_twin *)entry)->is_anothers;
+}
+
 err_t op_hub_twin_query(struct call *r)
 {
-    static const struct list_kind kind = {&devices, "Twin", read_entries};
+    static const struct list_kind kind = {&devices, "Twin", read_entries, is_anothers};
     return list_reply(r, &kind);
 }

@@ -133,7 +133,8 @@ static void take_entries(struct page *p, struct arena *a, const struct list_entr
 {
     const void *last = NULL;
     for (size_t i = 0; i < e->count; i++) {
-        bool fits = query_fits(a, &p->query, e->at[i]);
+        bool hidden = p->kind->hides && p->kind->hides(e->at[i]);
+        bool fits = !hidden && query_fits(a, &p->query, e->at[i]);
         p->more = fits && is_full(p);
         if (p->more)
             break;

@@ -29,6 +29,8 @@ struct list_kind {
     const char *item_type;
     /* The next entries, in the arena. */
     err_t (*read)(struct call *r, struct arena *a, const struct list_stretch *s, struct list_entries *ret);
+    /* Is the entry not for whoever asks? NULL: all are. */
+    bool (*hides)(const void *entry);
 };
 
 /* What lists have in common, be they asked by a query or not: how many entries a page may have, and what it says of

@@ -63,7 +63,7 @@ err_t op_registration_query_all(struct call *r)
                                                  [REGISTRATIONS_BY_GROUP] = {"enrollmentGroupId", false, NULL}};
     static const struct query_list registrations = {"registrations", registration_state_codec, NULL, indexes,
                                                     sizeof indexes / sizeof *indexes};
-    static const struct list_kind kind = {&registrations, "DeviceRegistration", read_all};
+    static const struct list_kind kind = {&registrations, "DeviceRegistration", read_all, NULL};
     return list_reply(r, &kind);
 }
 
@@ -72,7 +72,7 @@ err_t op_registration_query(struct call *r)
 {
     static const struct query_index indexes[] = {{"registrationId", true, NULL}};
     static const struct query_list registrations = {"registrations", registration_state_codec, NULL, indexes, 1};
-    static const struct list_kind kind = {&registrations, "DeviceRegistration", read_of_group};
+    static const struct list_kind kind = {&registrations, "DeviceRegistration", read_of_group, NULL};
     struct enrollment_key of = {.id_scope = r->instance->id_scope, .of_group = true};
     struct enrollment_row row;
     bool found;

@@ -4,14 +4,15 @@
 -- name: hub_twin_find -> hub_twin
 -- $1 hub, $2 device
 SELECT device_id, generation, revision, status, status_reason, auth_type, primary_thumbprint, secondary_thumbprint, iot_edge, status_at,
-       twin_revision, tags, desired, desired_version, desired_at
+       twin_revision, tags, desired, desired_version, desired_at, false AS is_anothers
   FROM idscope.hub_twin_shown
  WHERE hub_id = $1 AND device_id = $2;
 
 -- name: hub_twin_list -> hub_twin
--- A span of the list (core/query), in the order of the ids: $1 hub, $2 and $3 the place behind which it goes on, $4 the last id, $5 how many at most.
+-- A span of the list (core/query), in the order of the ids: $1 hub, $2 and $3 the place behind which it goes on, $4 the last id, $5 how many at most,
+-- $6 the ID scope that asks (NULL: none, it is the hub's operator), which may not write what is another's.
 SELECT device_id, generation, revision, status, status_reason, auth_type, primary_thumbprint, secondary_thumbprint, iot_edge, status_at,
-       twin_revision, tags, desired, desired_version, desired_at
+       twin_revision, tags, desired, desired_version, desired_at, idscope.owned_by_another(owner, $6) AS is_anothers
   FROM idscope.hub_twin_shown
  WHERE hub_id = $1 AND (device_id, device_id) > ($2, $3) AND device_id <= $4
  ORDER BY device_id

@@ -101,7 +101,7 @@ COMMENT ON COLUMN idscope.hub_twin.tags IS 'json, not jsonb: numbers and the ord
 CREATE VIEW idscope.hub_twin_shown WITH (security_invoker = true) AS
 SELECT d.hub_id, d.device_id, d.generation, d.revision, d.status, d.status_reason, d.auth_type, d.primary_thumbprint, d.secondary_thumbprint,
        d.iot_edge, d.status_at, coalesce(t.revision, 1) AS twin_revision, coalesce(t.tags, '{}') AS tags, coalesce(t.desired, '{}') AS desired,
-       coalesce(t.desired_version, 1) AS desired_version, t.desired_at
+       coalesce(t.desired_version, 1) AS desired_version, t.desired_at, d.owner
   FROM idscope.hub_device d
   LEFT JOIN LATERAL (
         SELECT revision, tags, desired, desired_version, desired_at

@@ -10,8 +10,8 @@ DB_ROW(assign_found, struct db_assign_found, COL(n), COL_PRESENT(registered, "re
        COL(device_id), COL(target_hub), COL(target_device_id), COL(region), COL(pushed_version),
        COL(chosen_enrollment_inputs), COL(chosen_scope_inputs), COL(evidence),
        COL_PRESENT(enrolled, "enrollment_version"), COL(enrollment_version), COL(enrollment_inputs), COL(enabled),
-       COL(wanted_device_id), COL(taken_by), ATTESTATION_COLS, COL(attestation.derived_from), EFFECT_COLS,
-       COL_JSON(enrollment.initial_twin));
+       COL(wanted_device_id), COL(taken_by), COL(stands_on), ATTESTATION_COLS, COL(attestation.derived_from),
+       EFFECT_COLS, COL_JSON(enrollment.initial_twin));
 
 DB_PARAMS(job_subject, struct db_job, COL(subject));
 DB_PARAMS(hash, struct db_assign_input, COL(hash));
@@ -20,7 +20,7 @@ DB_PARAMS(choice, struct db_assign_choice, COL(registration_key), COL(operation)
           COL(target.device_id), COL(input), COL(scope_inputs), COL(enrollment_inputs));
 DB_PARAMS(choice_earlier, struct db_assign_choice, COL(earlier.hub), COL(earlier.device_id));
 DB_PARAMS(wait, struct db_assign_wait, COL(job.subject), COL(job.fence), COL(delay_ms), COL(failed), COL(waiting_for),
-          COL(input));
+          COL(input), COL(missing));
 DB_PARAMS(end, struct db_assign_end, COL(job.subject), COL(job.fence), COL(operation), COL(revision),
           COL_WORD(status, registration_status_words), COL(made.hub), COL(made.device_id), COL(pushed_version),
           COL(error_code), COL(error_message), COL(migrate), COL(input), COL(left.hub), COL(left.device_id),

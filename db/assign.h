@@ -38,6 +38,7 @@ struct db_assign_found {
     bool enabled;
     struct str wanted_device_id; /* absent: the registration id */
     struct str taken_by;         /* the other registration id that has it; absent: nobody */
+    struct str_list stands_on;   /* hosts where it was found, in their order; of a device that never had a hub */
     struct attest_stored attestation;
     struct enrollment enrollment; /* EFFECT_COLS of it, and initial_twin */
 };
@@ -70,6 +71,7 @@ struct db_assign_wait {
     struct str waiting_for;     /* for people */
     struct str_list waits_for;  /* hosts whose return ends the wait, in lower case */
     const struct sha256 *input; /* by which no hub could be chosen; NULL: there was no new choice */
+    bool missing;               /* what it was to adopt is not there: it has no target any more */
 };
 /* An assignment that is over. */
 struct db_assign_end {

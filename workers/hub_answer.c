@@ -1,8 +1,9 @@
-/* hub_answer.c: reading the answers of hubs to calls about one device. It must never take a status for an answer. */
+/* hub_answer.c: reading the answers of hubs. It must never take a status for an answer. */
 #include "workers/hub_answer.h"
 
 #include <string.h>
 
+#include "core/id.h"
 #include "core/json.h"
 
 enum { OK = 200, NO_CONTENT = 204, NOT_FOUND = 404, CONFLICT = 409 };
@@ -30,6 +31,29 @@ bool hub_answer_counts(const struct hub_call *call)
 {
     json_auto_t *body = object_of(call);
     return call->status == OK && json_is_integer(json_object_get(body, "connectedDeviceCount"));
+}
+
+int64_t hub_answer_devices(const struct hub_call *call)
+{
+    json_auto_t *body = object_of(call);
+    const json_t *total = json_object_get(body, "totalDeviceCount");
+    return call->status == OK && json_is_integer(total) && json_integer_value(total) >= 0 ? json_integer_value(total)
+                                                                                          : -1;
+}
+
+bool hub_answer_lists(const struct hub_call *call, struct str **ret, size_t *ret_count)
+{
+    json_auto_t *body = NULL;
+    if (call->status != OK || json_read(call->reply, NULL, &body) || !json_is_array(body))
+        return false;
+    *ret = ARENA_NEW_ARRAY(call->arena, json_array_size(body), struct str);
+    *ret_count = 0;
+    for (size_t i = 0; i < json_array_size(body); i++) {
+        struct str id = str_of(json_string_value(json_object_get(json_array_get(body, i), "deviceId")));
+        if (id.p && id_device_valid(id))
+            (*ret)[(*ret_count)++] = arena_str(call->arena, id);
+    }
+    return true;
 }
 
 struct str hub_answer_message(const struct hub_call *call)

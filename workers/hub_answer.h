@@ -1,6 +1,6 @@
 /* hub_answer.h: what an answer says, and whether it is a hub's at all. Anybody can be linked as a hub; a web server
  * that answers 200 to everything is none. An answer counts when it says what only a hub could say: it names the device,
- * counts connections, or speaks of an error in a hub's words. */
+ * counts connections or devices, lists devices, or speaks of an error in a hub's words. */
 #ifndef IDSCOPE_HUB_ANSWER_H
 #define IDSCOPE_HUB_ANSWER_H
 
@@ -10,6 +10,11 @@
 bool hub_answer_names(const struct hub_call *call, struct str device_id);
 /* The service statistics. */
 bool hub_answer_counts(const struct hub_call *call);
+/* How many devices the hub has; -1: the answer does not say. */
+int64_t hub_answer_devices(const struct hub_call *call);
+/* A page of a list: the device ids on it, in the arena of the call, without those that are none. False: it is no list.
+ */
+bool hub_answer_lists(const struct hub_call *call, struct str **ret, size_t *ret_count);
 /* The device that was to be deleted is not there: the hub deleted it (204), or says in its own words that there is no
  * such device, or no such hub (404); or that it is another ID scope's (409). */
 bool hub_answer_is_gone(const struct hub_call *call);

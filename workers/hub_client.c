@@ -182,6 +182,10 @@ static void set_headers(struct hub_client *c, struct hub_call *call)
         add_header(t, arena_printf(call->arena, "If-Match: %.*s", STR_ARG(call->if_match)).p);
     if (call->id_scope.p)
         add_header(t, arena_printf(call->arena, "x-provisioning-id-scope: %.*s", STR_ARG(call->id_scope)).p);
+    if (call->page)
+        add_header(t, arena_printf(call->arena, "x-ms-max-item-count: %d", call->page).p);
+    if (call->continuation.p)
+        add_header(t, arena_printf(call->arena, "x-ms-continuation: %.*s", STR_ARG(call->continuation)).p);
     if (call->credential)
         add_header(t, arena_printf(call->arena, "Authorization: %s", token_for(c, call).p).p);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
@@ -393,6 +397,14 @@ static enum hub_outcome outcome_of(const struct hub_transfer *t, CURLcode code)
     }
 }
 
+static struct str header_of(const struct hub_call *call, const char *name)
+{
+    struct curl_header *h;
+    if (curl_easy_header(call->transfer->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK || !h->value[0])
+        return (struct str){NULL, 0};
+    return arena_str(call->arena, str_of(h->value));
+}
+
 static void read_times(struct hub_call *call)
 {
     CURL *easy = call->transfer->easy;
@@ -435,6 +447,8 @@ static void conclude(struct hub_client *c, struct hub_call *call, CURLcode code)
     call->status = call->outcome == HUB_ANSWERED ? (int)status : 0;
     call->retry_after_ms = info_us(t->easy, CURLINFO_RETRY_AFTER) * 1000;
     call->reply = text_str(&t->reply);
+    if (call->page)
+        call->next_page = header_of(call, "x-ms-continuation");
     read_times(call);
     release(c, call);
 }

@@ -53,7 +53,9 @@ struct hub_call {
     struct str path;     /* begins with '/'; percent-encoded, with its query */
     struct str body;     /* JSON; absent: none */
     struct str if_match; /* the header; absent: none */
-    struct str id_scope; /* on whose behalf the hub's registry is written; absent: nothing is said of it */
+    struct str id_scope; /* on whose behalf the hub's registry is written or listed; absent: nothing is said of it */
+    int page;            /* of a list: so many entries at most; 0: it is none */
+    struct str continuation;                 /* of a list: as the page before gave it; absent: from the beginning */
     const struct hub_credential *credential; /* NULL: none is sent */
     int64_t timeout_ms;
     bool fresh;        /* on a connection of its own */
@@ -64,6 +66,7 @@ struct hub_call {
     enum hub_outcome outcome;
     int status;
     struct str reply;
+    struct str next_page;                /* of a list: its continuation; absent: there is no more */
     int64_t retry_after_ms;              /* as the hub said, 0: it did not */
     int64_t connect_us, tls_us, http_us; /* of a connection that this call made; 0: none */
 

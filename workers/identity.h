@@ -1,6 +1,6 @@
-/* identity.h: jobs about one identity on its hub, in rounds (workers/round.h): the calls of a job go one after the
- * other and with each credential that the link has; what no hub answered is tried again. What is asked, and what an
- * answer means, a kind of job says. */
+/* identity.h: jobs that ask one hub, about an identity there or all of them, in rounds (workers/round.h): the calls of
+ * a job go one after the other and with each credential that the link has; what no hub answered is tried again. What is
+ * asked, and what an answer means, a kind of job says. */
 #ifndef IDSCOPE_IDENTITY_H
 #define IDSCOPE_IDENTITY_H
 
@@ -16,7 +16,8 @@ enum identity_said {
     IDENTITY_SAID_NO    /* none of what the kind knows */
 };
 
-/* A job; its subject is the device id, and its payload names the registrations that it is about. */
+/* A job; of one about an identity the subject is the device id, and the payload names the registrations that it is
+ * about. */
 struct identity_job {
     struct round_item item;
     const struct identity_kind *kind;

@@ -15,7 +15,7 @@
 #include "core/cfg.h"
 #include "core/enc.h"
 
-enum { POOL_SLOTS_MAX = CFG_JOB_SLOTS_MOST, POOL_KINDS_MAX = 16, POOL_SCOPE_MAX = 40, POOL_TURN_MAX = 16 };
+enum { POOL_SLOTS_MAX = CFG_JOB_SLOTS_MOST, POOL_KINDS_MAX = 24, POOL_SCOPE_MAX = 40, POOL_TURN_MAX = 16 };
 
 /* A row of jobs.def. */
 struct pool_kind {

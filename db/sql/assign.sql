@@ -12,13 +12,19 @@ SELECT s.inputs_version, i.allocation_policy AS policy, i.existing_device, now()
   JOIN idscope.instance i ON i.id_scope = s.id_scope
  WHERE s.id_scope = $1 AND s.retired_at IS NULL;
 
--- Whose is the identity? Asked where it is not the registration id of an enrollment, which no other may name.
+-- Whose is the identity? Asked where it is not the registration id of an enrollment, which no other may name. Where does it stand already? Asked for
+-- devices that never had a hub.
 -- name: assign_look -> assign_found
 SELECT u.n, r.registration_id, r.operation_id, r.revision, r.status, r.assigned_hub, r.device_id, r.target_hub, r.target_device_id,
        r.region, r.enrollment_version AS pushed_version, r.enrollment_inputs AS chosen_enrollment_inputs,
        r.scope_inputs AS chosen_scope_inputs, CASE WHEN e.of_group THEN r.derived_from END AS derived_from, r.evidence, e.*, d.initial_twin,
        CASE WHEN e.of_group OR lower(e.wanted_device_id COLLATE "C") <> u.registration_key
-            THEN idscope.identity_taken($1, u.registration_key, coalesce(e.wanted_device_id, r.registration_id)) END AS taken_by
+            THEN idscope.identity_taken($1, u.registration_key, coalesce(e.wanted_device_id, r.registration_id)) END AS taken_by,
+       CASE WHEN r.registration_id IS NOT NULL AND r.assigned_hub IS NULL
+            THEN ARRAY(SELECT host
+                         FROM idscope.found_identity
+                        WHERE id_scope = $1 AND device_id = coalesce(e.wanted_device_id, r.registration_id)
+                        ORDER BY host) END AS stands_on
   FROM unnest($2::text[]) WITH ORDINALITY AS u (registration_key, n)
   LEFT JOIN LATERAL (
         SELECT registration_id, operation_id, revision, status, assigned_hub, device_id, target_hub, target_device_id, region,
@@ -88,26 +94,33 @@ WITH wanted AS MATERIALIZED (
 SELECT registration_key FROM chosen;
 
 -- Stays assigning: $1 scope, then per row: key, fence, milliseconds, whether it counts as an attempt, what it waits for (for people), hash
--- of the inputs by which no hub could be chosen (NULL: there was no new choice). $8 and $9: keys with the hubs whose return ends their wait.
+-- of the inputs by which no hub could be chosen (NULL: there was no new choice), whether the identity that it was to adopt is not there (then nothing
+-- is to be done at that target, and it is looked for no more). $9 and $10: keys with the hubs whose return ends their wait.
 -- name: assign_wait
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*, now() + n.delay_ms * interval '1 millisecond' AS due_at
-          FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::bytea[])
-               AS n (subject, fence, delay_ms, failed, waiting_for, alloc_input)
+          FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::bytea[], $8::boolean[])
+               AS n (subject, fence, delay_ms, failed, waiting_for, alloc_input, missing)
 ), back AS (
         UPDATE idscope.job j
            SET due_at = u.due_at, attempt = j.attempt + u.failed::int,
                last_error = coalesce(left(u.waiting_for, 300), j.last_error),
-               waits_for = (SELECT array_agg(w.host) FROM unnest($8::text[], $9::text[]) AS w (subject, host) WHERE w.subject = u.subject)
+               waits_for = (SELECT array_agg(w.host) FROM unnest($9::text[], $10::text[]) AS w (subject, host) WHERE w.subject = u.subject)
           FROM u
          WHERE j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
-        RETURNING j.id_scope, j.subject, u.waiting_for, u.alloc_input)
+        RETURNING j.id_scope, j.subject, u.waiting_for, u.alloc_input, u.missing
+), forgotten AS (
+        DELETE FROM idscope.found_identity f
+         USING back, idscope.registration r
+         WHERE back.missing AND r.id_scope = ANY (ARRAY[back.id_scope]) AND r.registration_key = back.subject
+           AND f.id_scope = ANY (ARRAY[back.id_scope]) AND f.device_id = r.target_device_id AND f.host = lower(r.target_hub COLLATE "C"))
 UPDATE idscope.registration r
-   SET waiting_for = back.waiting_for, alloc_input = coalesce(back.alloc_input, r.alloc_input)
+   SET waiting_for = back.waiting_for, alloc_input = coalesce(back.alloc_input, r.alloc_input),
+       target_hub = CASE WHEN NOT back.missing THEN r.target_hub END, target_device_id = CASE WHEN NOT back.missing THEN r.target_device_id END
   FROM back
  WHERE r.id_scope = ANY (ARRAY[back.id_scope]) AND r.registration_key = back.subject AND r.status = 'assigning'
-   AND back.waiting_for IS NOT NULL
-   AND (r.waiting_for IS DISTINCT FROM back.waiting_for OR r.alloc_input IS DISTINCT FROM coalesce(back.alloc_input, r.alloc_input));
+   AND (back.missing OR (back.waiting_for IS NOT NULL
+   AND (r.waiting_for IS DISTINCT FROM back.waiting_for OR r.alloc_input IS DISTINCT FROM coalesce(back.alloc_input, r.alloc_input))));
 
 -- Ends assignments: $1 scope, then per row: key, fence, operation, revision, status (`assigned`, `failed`, `disabled`; NULL: the job had nothing to
 -- do), hub and device id, enrollment version that the hub confirmed (0: the hub was not asked), error code (0: none) and message, whether data
@@ -164,7 +177,9 @@ WITH u AS MATERIALIZED (
            SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
                payload = idscope.keys_joined(j.payload, excluded.payload)
 ), noted AS (
-        SELECT idscope.note_adopted(id_scope, registration_key, jsonb_build_object('hub', hub, 'deviceId', device_id))
+        SELECT idscope.note_adopted(id_scope, registration_key, jsonb_strip_nulls(jsonb_build_object('hub', hub, 'deviceId', device_id,
+                   'alsoOn', (SELECT array_agg(f.host ORDER BY f.host) FROM idscope.found_identity f
+                               WHERE f.id_scope = mine.id_scope AND f.device_id = mine.device_id AND f.host <> lower(mine.hub COLLATE "C")))))
           FROM mine
          WHERE adopted AND status = 'assigned' AND registration_key IN (SELECT registration_key FROM written))
 SELECT registration_key FROM written WHERE (SELECT count(*) FROM noted) >= 0;

@@ -18,24 +18,32 @@ SELECT l.host, l.host_name, l.hub_key, l.key_name, coalesce(p.primary_sealed, l.
  ORDER BY l.host;
 
 -- Ends a validation: $1 scope, $2 host, $3 fence, $4 credential version that was tried, $5 state, $6 reason, $7 whether a credential was
--- good, $8 milliseconds to the next one. A credential that changed meanwhile is to be tried at once.
+-- good, $8 milliseconds to the next one. A credential that changed meanwhile is to be tried at once. A hub that was found well has an inventory from then on.
 -- name: link_validated -> link_taken
 WITH mine AS (
         DELETE FROM idscope.job
          WHERE id_scope = $1 AND kind = 'link_validate' AND subject = $2 AND fence = $3
         RETURNING id_scope, subject
 ), clock AS MATERIALIZED (
-        SELECT now() AS moment, now() + $8::bigint * interval '1 millisecond' AS next_check_at)
-UPDATE idscope.linked_hub l
-   SET state = CASE WHEN l.credential_version = $4 THEN $5 ELSE l.state END,
-       reason = CASE WHEN l.credential_version = $4 THEN $6 ELSE l.reason END,
-       state_since = CASE WHEN l.credential_version = $4 AND l.state <> $5 THEN clock.moment ELSE l.state_since END,
-       last_good_at = CASE WHEN l.credential_version = $4 AND $7 THEN clock.moment ELSE l.last_good_at END,
-       slow_until = CASE WHEN l.credential_version = $4 AND $7 THEN NULL ELSE l.slow_until END,
-       next_check_at = CASE WHEN l.credential_version = $4 THEN clock.next_check_at ELSE clock.moment END
-  FROM mine, clock
- WHERE l.id_scope = mine.id_scope AND l.host = mine.subject
-RETURNING l.credential_version = $4 AS taken;
+        SELECT now() AS moment, now() + $8::bigint * interval '1 millisecond' AS next_check_at
+), written AS (
+        UPDATE idscope.linked_hub l
+           SET state = CASE WHEN l.credential_version = $4 THEN $5 ELSE l.state END,
+               reason = CASE WHEN l.credential_version = $4 THEN $6 ELSE l.reason END,
+               state_since = CASE WHEN l.credential_version = $4 AND l.state <> $5 THEN clock.moment ELSE l.state_since END,
+               last_good_at = CASE WHEN l.credential_version = $4 AND $7 THEN clock.moment ELSE l.last_good_at END,
+               slow_until = CASE WHEN l.credential_version = $4 AND $7 THEN NULL ELSE l.slow_until END,
+               next_check_at = CASE WHEN l.credential_version = $4 THEN clock.next_check_at ELSE clock.moment END
+          FROM mine, clock
+         WHERE l.id_scope = mine.id_scope AND l.host = mine.subject
+        RETURNING l.id_scope, l.host, l.credential_version = $4 AS taken
+), listed AS (
+        INSERT INTO idscope.inventory (id_scope, host, next_at)
+        SELECT written.id_scope, written.host, clock.moment
+          FROM written, clock
+         WHERE written.taken AND $7
+            ON CONFLICT (id_scope, host) DO NOTHING)
+SELECT taken FROM written;
 
 -- What work on a hub found: hold calls back for $3 milliseconds (0: no need) and, $4, have the link validated soon.
 -- name: link_trouble

@@ -45,7 +45,7 @@ CREATE TABLE idscope.instance (
 );
 COMMENT ON TABLE idscope.instance IS 'A provisioning service instance as the management plane shows it';
 COMMENT ON COLUMN idscope.instance.id_scope_text IS 'The ID scope as it was issued (upper-case digits)';
-COMMENT ON COLUMN idscope.instance.existing_device IS 'What becomes of a device without a registration whose identity stands on the hub that it is to get';
+COMMENT ON COLUMN idscope.instance.existing_device IS 'What becomes of a device without a registration whose identity stands on a linked hub';
 COMMENT ON COLUMN idscope.instance.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
 CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, resource_group_key);
 

@@ -14,10 +14,13 @@ const json = (response, status, body) => response.writeHead(status, { 'Content-T
 const unauthorized = { Message: 'ErrorCode:IotHubUnauthorizedAccess;Unauthorized', ExceptionMessage: '' };
 const BULK_MAX = 100; // devices in one call, as a hub's reference says
 const tooMany = { Message: 'ErrorCode:ArgumentInvalid;More than 100 devices', ExceptionMessage: '' };
+const LISTS = /^\/devices\/query\?/;
+const LIST_MAX = 1000; // devices on a page
+const badPage = { Message: 'ErrorCode:ArgumentInvalid;No such page', ExceptionMessage: '' };
 const notFound = { Message: 'ErrorCode:DeviceNotFound;E2E-a device that does not exist', ExceptionMessage: '' };
 
 const found = { Message: 'ErrorCode:DeviceAlreadyExists;A device with this ID is registered', ExceptionMessage: '' };
-const LINK_CHECK = /^\/(statistics|devices\/idscope-probe-)/;
+const LINK_CHECK = /^\/(statistics|devices\/idscope-probe-|devices\/query\?)/;
 const CALLS_MAX = 100; // of a strict one, in a minute
 const throttled = { Message: 'ErrorCode:ThrottlingException;Too many calls', ExceptionMessage: '' };
 const spent = { Message: 'ErrorCode:IotHubQuotaExceeded;(403002) The quota of the day is used up', ExceptionMessage: '' };
@@ -55,13 +58,22 @@ function bulkAnswer(items, response, identities, twins) {
   return json(response, 200, { isSuccessful: errors.length === 0, errors, warnings: [] });
 }
 
+// A page of the list: its continuation is how far it goes.
+function listAnswer(request, response, identities) {
+  const from = Number(request.headers['x-ms-continuation'] || 0), to = from + Number(request.headers['x-ms-max-item-count']);
+  if (!(to <= from + LIST_MAX) || from > identities.size) return json(response, 400, badPage);
+  if (to < identities.size) response.setHeader('x-ms-continuation', String(to));
+  return json(response, 200, [...identities.keys()].slice(from, to).map((deviceId) => ({ deviceId })));
+}
+
 // What a hub says to the calls of a worker.
 function hubAnswer(request, body, response, { identities, twins }) {
-  const [, what, id] = /^\/(devices|twins)\/([^?]+)/.exec(request.url) || [];
+  const [, what, id] = /^\/(devices|twins)\/(?!query\?)([^?]+)/.exec(request.url) || [];
   if (!request.headers.authorization) return json(response, 401, unauthorized);
   if (what === 'twins') return twinAnswer(request, decodeURIComponent(id), body, response, identities, twins);
   if (id) return deviceAnswer(request, decodeURIComponent(id), body, response, identities);
-  if (request.method === 'GET') return json(response, 200, { connectedDeviceCount: 0 });
+  if (request.method === 'GET') return json(response, 200, { connectedDeviceCount: 0, totalDeviceCount: identities.size });
+  if (LISTS.test(request.url)) return listAnswer(request, response, identities);
   const items = JSON.parse(body);
   return items.length > BULK_MAX ? json(response, 400, tooMany) : bulkAnswer(items, response, identities, twins);
 }
@@ -87,7 +99,7 @@ class Stranger {
   take(request, response) {
     const host = request.headers.host.split(':')[0];
     const parts = [];
-    this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, path: request.url, ifMatch: request.headers['if-match'], at: Date.now() }]);
+    this.calls.set(host, [...(this.calls.get(host) || []), { method: request.method, path: request.url, ifMatch: request.headers['if-match'], continuation: request.headers['x-ms-continuation'], at: Date.now() }]);
     this.count(host, response);
     request.on('data', (part) => parts.push(part));
     request.on('end', () => this.answer(this.manners.get(host) || host.split('-')[0], request, Buffer.concat(parts).toString(), response));
@@ -114,7 +126,7 @@ class Stranger {
     const asHub = () => hubAnswer(request, body, response, this.registryOf(host));
     if (manner === 'page' || (manner === 'keeping' && request.method === 'DELETE')) response.writeHead(this.page.status, { 'Content-Type': this.page.type }).end(this.page.body);
     else if (manner === 'slow') setTimeout(asHub, this.delayMs).unref();
-    else if (['single', 'twinless'].includes(manner) && request.method === 'POST') json(response, 404, { Message: 'ErrorCode:NotFound;There is no bulk call' });
+    else if (['single', 'twinless'].includes(manner) && request.method === 'POST' && !LISTS.test(request.url)) json(response, 404, { Message: 'ErrorCode:NotFound;There is no bulk call' });
     else if (manner === 'twinless' && request.url.startsWith('/twins/')) response.destroy();
     else if (LINK_CHECK.test(request.url) && ['throttled', 'spent'].includes(manner)) asHub();
     else if (manner === 'spent') json(response, 403, spent);

@@ -280,6 +280,16 @@ INSERT INTO bad_row VALUES
     -- counts
     ('list_count_pkey', 'list_count', '{"value": "a"}'),
     ('count_round_pkey', 'count_round', '{"name": "a"}'),
+    -- inventories
+    ('inventory_pkey', 'inventory', '{"host": "a.hub.example"}'),
+    ('inventory_host_check', 'inventory', '{"host": "X.hub.example"}'),
+    ('inventory_devices_check', 'inventory', '{"devices": -1, "taken_at": "2026-01-02T03:04:05Z"}'),
+    ('inventory_taken_whole', 'inventory', '{"devices": 0}'),
+    ('inventory_taken_whole', 'inventory', '{"taken_at": "2026-01-02T03:04:05Z"}'),
+    ('found_identity_pkey', 'found_identity', '{"device_id": "Device-a", "host": "a.hub.example"}'),
+    ('found_identity_host_check', 'found_identity', '{"host": "X.hub.example"}'),
+    ('found_identity_device_id_check', 'found_identity', '{"device_id": ""}'),
+    ('found_identity_device_id_check', 'found_identity', jsonb_build_object('device_id', repeat('d', 129))),
     -- imports
     ('import_pkey', 'import', jsonb_build_object('import_id', md5('a')::uuid)),
     ('import_kind_check', 'import', '{"kind": "twin"}'),
@@ -345,7 +355,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'challenge.open_sealed', 'challenge.open_until', 'challenge.met_sealed', 'challenge.met_root', 'challenge.met_until',
           'job.payload', 'job.last_error', 'job.waits_for',
           'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id',
-          'count_round.counted_at', 'import.message', 'import_error.id',
+          'count_round.counted_at', 'inventory.taken_at', 'inventory.devices', 'import.message', 'import_error.id',
           'import_enrollment.device_id', 'import_enrollment.allocation_policy', 'import_enrollment.iot_hubs', 'import_enrollment.iot_hub_host_name',
           'import_enrollment.ca_primary', 'import_enrollment.ca_secondary', 'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',
           'import_registration.enrollment_group', 'import_registration.created_at', 'import_registration.updated_at'],

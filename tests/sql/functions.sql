@@ -100,7 +100,7 @@ INSERT INTO idscope.of_tomorrow SELECT scope, n FROM unnest(ARRAY['0ne000000dd',
 SELECT t.put(tab, '{"id_scope": "0ne000000dd", "registration_key": "device-d", "registration_id": "device-d"}')
   FROM unnest(ARRAY['enrollment', 'registration']) AS tab;
 SELECT t.put('enrollment_detail', '{"id_scope": "0ne000000dd", "registration_key": "device-d"}');
-SELECT t.put(tab, '{"id_scope": "0ne000000dd"}') FROM unnest(ARRAY['challenge', 'alloc_input', 'attempt_ring', 'attempt', 'job', 'list_count', 'import', 'import_error', 'import_enrollment', 'import_registration']) AS tab;
+SELECT t.put(tab, '{"id_scope": "0ne000000dd"}') FROM unnest(ARRAY['challenge', 'alloc_input', 'attempt_ring', 'attempt', 'job', 'list_count', 'inventory', 'found_identity', 'import', 'import_error', 'import_enrollment', 'import_registration']) AS tab;
 CREATE FUNCTION pg_temp.rows_of(scope text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     tab text;
@@ -120,7 +120,7 @@ SELECT set_eq($$SELECT split_part(pg_temp.rows_of('0ne000000dd'), ':', 1)$$,
               $$SELECT relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id_scope'
                  WHERE c.relnamespace = 'idscope'::regnamespace AND c.relkind = 'r' AND relname NOT IN ('scope', 'instance', 'instance_policy', 'certificate', 'linked_hub')$$,
               'a deleted instance leaves rows in every table of its scope (its policies, certificates and links go with it)');
-SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(22)}', 'at most so many rows of a table go at once (a detail goes with its enrollment)');
+SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(24)}', 'at most so many rows of a table go at once (a detail goes with its enrollment)');
 SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(10)}', 'the next bite goes on');
 SELECT is((SELECT purged_at FROM idscope.scope WHERE id_scope = '0ne000000dd'), NULL, 'the scope is not purged while rows are left');
 SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(5)}', 'to the last row');

@@ -40,6 +40,8 @@ INSERT INTO expected VALUES
     ('audit_event',       'S',    '',     ''),
     ('list_count',        'S',    'SIU',  ''),
     ('count_round',       'S',    'SIU',  ''),
+    ('inventory',         '',     'SIUD', ''),
+    ('found_identity',    '',     'SIUD', ''),
     ('import',            'SIU',  '',     ''),
     ('import_error',      'SI',   '',     ''),
     ('import_enrollment', 'I',    '',     ''),

@@ -57,7 +57,7 @@ SELECT is((SELECT due_at > now() FROM idscope.job WHERE subject = 'theirs'), tru
 
 -- assign_wait stores what is waited for, row by row; a claim forgets it.
 UPDATE idscope.job SET fence = 7, waits_for = NULL, due_at = now() WHERE id_scope = t.scope('a');
-SELECT pg_temp.call('assign_wait', t.scope('a'), '{one,five,like}', '{7,7,6}', '{1000,1000,1000}', '{t,f,t}', '{said,NULL,said}', '{NULL,NULL,NULL}',
+SELECT pg_temp.call('assign_wait', t.scope('a'), '{one,five,like}', '{7,7,6}', '{1000,1000,1000}', '{t,f,t}', '{said,NULL,said}', '{NULL,NULL,NULL}', '{f,f,f}',
                     '{one,five,five,like}', '{a.h,b.h,c.h,d.h}');
 SELECT is(array(SELECT format('%s %s %s %s', subject, waits_for, attempt, last_error) FROM idscope.job
                  WHERE subject IN ('one', 'five', 'like') ORDER BY subject),

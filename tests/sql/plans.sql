@@ -14,6 +14,10 @@ CREATE FUNCTION pg_temp.load(first int, last int) RETURNS void LANGUAGE sql AS $
     SELECT id_scope, registration_key, registration_id, etag, 'assigning', 'local', now(), now(), now()
       FROM idscope.enrollment
      WHERE substr(registration_key, 8)::int BETWEEN first AND last;
+    INSERT INTO idscope.found_identity (id_scope, device_id, host, seen_at)
+    SELECT id_scope, registration_id, 'a.hub.example', now()
+      FROM idscope.enrollment
+     WHERE substr(registration_key, 8)::int BETWEEN first AND last;
     INSERT INTO idscope.challenge (id_scope, registration_key, device, open_sealed, open_until, ends_at)
     SELECT id_scope, registration_key, sha256(registration_key::bytea), '\x00', now(), now()
       FROM idscope.enrollment
@@ -29,9 +33,10 @@ $$;
 SELECT pg_temp.load(1, 3000);
 DELETE FROM idscope.enrollment;
 DELETE FROM idscope.registration;
+DELETE FROM idscope.found_identity;
 DELETE FROM idscope.challenge;
 DELETE FROM idscope.job;
-VACUUM (TRUNCATE false) idscope.enrollment, idscope.registration, idscope.challenge, idscope.job;
+VACUUM (TRUNCATE false) idscope.enrollment, idscope.registration, idscope.found_identity, idscope.challenge, idscope.job;
 
 BEGIN;
 SELECT no_plan();
@@ -54,10 +59,11 @@ INSERT INTO wanted VALUES
     ('job_claim',       'idscope_worker', '{job}'),
     ('job_done',        'idscope_worker', '{job}'),
     ('job_put_back',    'idscope_worker', '{job}'),
-    ('assign_look',     'idscope_worker', '{enrollment,enrollment_detail,registration}'),
+    ('assign_look',     'idscope_worker', '{enrollment,enrollment_detail,found_identity,registration}'),
     ('assign_choose',   'idscope_worker', '{job,registration}'),
-    ('assign_wait',     'idscope_worker', '{job,registration}'),
-    ('assign_finish',   'idscope_worker', '{job,registration}'),
+    ('assign_wait',     'idscope_worker', '{found_identity,job,registration}'),
+    ('assign_finish',   'idscope_worker', '{found_identity,job,registration}'),
+    ('inventory_page',  'idscope_worker', '{registration}'),
     ('remove_is_named', 'idscope_worker', '{registration}');
 SELECT set_eq('SELECT name FROM t.statement WHERE name IN (SELECT name FROM wanted)', 'SELECT name FROM wanted', 'the statements stand in db/sql');
 
@@ -103,6 +109,7 @@ CREATE FUNCTION pg_temp.faults(called text, who text, tab text) RETURNS text[] L
                           OR CASE tab WHEN 'job' THEN NOT (cond LIKE '%(kind = %' AND (called = 'job_due_scopes' OR cond ~ '\((due_at <=|(j\.)?subject =) '))
                                       WHEN 'scope' THEN false
                                       WHEN 'import' THEN false
+                                      WHEN 'found_identity' THEN cond NOT LIKE '%(device_id = %'
                                       ELSE cond NOT LIKE CASE called WHEN 'group_lookup' THEN '%(of_group = true)%' ELSE '%(registration_key = %' END END)
            END
 $$;
@@ -116,16 +123,16 @@ SELECT is((SELECT min(reltuples) || ' ' || max(reltuples) FROM pg_class WHERE oi
 SELECT pg_temp.check_plans('emptied and vacuumed');
 SELECT pg_temp.load(1, 3000);
 SELECT pg_temp.check_plans('emptied and vacuumed, then 3,000 rows');
-TRUNCATE idscope.enrollment, idscope.enrollment_detail, idscope.registration, idscope.challenge, idscope.job;
+TRUNCATE idscope.enrollment, idscope.enrollment_detail, idscope.registration, idscope.found_identity, idscope.challenge, idscope.job;
 SELECT pg_temp.check_plans('empty');
 SELECT pg_temp.load(1, 3000);
 SELECT pg_temp.check_plans('3,000 rows, never analyzed');
-ANALYZE idscope.enrollment, idscope.registration, idscope.challenge, idscope.job;
+ANALYZE idscope.enrollment, idscope.registration, idscope.found_identity, idscope.challenge, idscope.job;
 SELECT pg_temp.check_plans('3,000 rows, analyzed');
 INSERT INTO idscope.scope (id_scope, issued_to) SELECT DISTINCT '0ne' || lpad(to_hex(CASE n % 2 WHEN 0 THEN 0 ELSE n % 1000 END), 8, '0'), '00000000-0000-0000-0000-00000000000a'::uuid FROM generate_series(1, 1000) n;
 SELECT pg_temp.load(3001, 1000000);
 SELECT pg_temp.check_plans('1,000,000 rows, statistics of 3,000');
-ANALYZE idscope.enrollment, idscope.registration, idscope.challenge, idscope.job, idscope.scope;
+ANALYZE idscope.enrollment, idscope.registration, idscope.found_identity, idscope.challenge, idscope.job, idscope.scope;
 SELECT pg_temp.check_plans('1,000,000 rows, analyzed');
 SELECT is((SELECT count(*) FROM idscope.registration), 1000000::bigint, 'the tables were that big');
 
@@ -162,7 +169,7 @@ SELECT 'hub_device_count', 'EXECUTE hub_device_count (7)', 1, 30
 UNION ALL
 -- 32 of the 50,000 jobs that are due in one scope.
 SELECT 'job_claim', 'EXECUTE job_claim (''0ne00000000'', ''assign'', 32, 60000)', 32, 32 * 60;
-SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('sweep_count', 'hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near') \gexec
+SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'sweep_inputs_%' OR name IN ('sweep_count', 'hub_device_count', 'link_wake_assign', 'enrollment_near', 'registration_near', 'inventory_clear') \gexec
 -- Bites of the sweeps out of the scope with 500,000 registrations: each costs what it takes, not what is there.
 INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne00000000', sha256(n::text::bytea), '{}', now() - interval '2 days' FROM generate_series(1, 5000) n;
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
@@ -171,6 +178,9 @@ ANALYZE idscope.alloc_input;
 INSERT INTO call VALUES
     ('enrollment_near', 'EXECUTE enrollment_near (''0ne00000000'', ''device-500000'', 8)', 17, 17 * 3),
     ('registration_near', 'EXECUTE registration_near (''0ne00000000'', ''device-500001'', 8)', 1, 16 * 3),
+    -- A page of a hub's list, of devices that are registered there, and a bite of what goes behind a round.
+    ('inventory_page', format('EXECUTE inventory_page (''0ne00000000'', ''a.hub.example'', ''2100-01-01'', %L)', (SELECT array_agg('device-' || 2 * n) FROM generate_series(1, 1000) n)), 0, 1000 * 30),
+    ('inventory_clear', 'EXECUTE inventory_clear (''0ne00000000'', ''a.hub.example'', ''2000-01-01'', ''device-5'', 2000)', 1, 2000 * 3),
     ('sweep_inputs_mark', 'EXECUTE sweep_inputs_mark (''0ne00000000'', ''device-5'', 2000, ''2026-01-02 03:04:05+00'')', 1, 2000 * 3),
     ('sweep_inputs_clear', 'EXECUTE sweep_inputs_clear (''0ne00000000'', now()::text, 2000, 86400000)', 0, 2000 * 8),
     ('sweep_inputs_scope', 'EXECUTE sweep_inputs_scope ('''', 200, 86400000)', 1, 200 * 6);
@@ -207,4 +217,4 @@ SELECT cmp_ok(pages, '<=', at_most::bigint, format('%s touches %s pages: so many
 
 SELECT * FROM finish();
 ROLLBACK;
-TRUNCATE idscope.enrollment, idscope.enrollment_detail, idscope.registration, idscope.challenge, idscope.job;
+TRUNCATE idscope.enrollment, idscope.enrollment_detail, idscope.registration, idscope.found_identity, idscope.challenge, idscope.job;

@@ -40,7 +40,7 @@ SELECT is((SELECT reloptions FROM pg_class WHERE oid = 'idscope.job'::regclass),
 SELECT is((SELECT attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[0]), 'id_scope'::name,
           format('%s leads with id_scope', i.indexrelid::regclass))
   FROM pg_index i
- WHERE i.indisunique AND i.indrelid = ANY (ARRAY['idscope.enrollment', 'idscope.enrollment_detail', 'idscope.registration', 'idscope.challenge', 'idscope.alloc_input', 'idscope.attempt', 'idscope.attempt_ring', 'idscope.job']::regclass[])
+ WHERE i.indisunique AND i.indrelid = ANY (ARRAY['idscope.enrollment', 'idscope.enrollment_detail', 'idscope.registration', 'idscope.challenge', 'idscope.alloc_input', 'idscope.attempt', 'idscope.attempt_ring', 'idscope.inventory', 'idscope.found_identity', 'idscope.job']::regclass[])
  ORDER BY 1;
 SELECT col_is_pk('idscope', 'hub_device', ARRAY['hub_id', 'device_id'], 'devices of a built-in hub lead with the hub');
 

@@ -186,7 +186,7 @@ say one 'ROLLBACK;'; heard one >"$work/none"
 
 # --- an assignment that begins to wait in the moment in which its hub comes back: each side writes, commits, and then looks for the other
 due() { ask "SELECT due_at <= now() FROM idscope.job WHERE kind = 'assign' AND id_scope = t.scope('a')"; }
-wait_begins() { run assign_wait "format('%L, %L, %L, %L, %L, %L, %L, %L, %L', t.scope('a'), '{device-a}', '{0}', '{3600000}', '{t}', '{waiting}', '{NULL}', '{device-a}', '{a.hub.example}')" a worker; }
+wait_begins() { run assign_wait "format('%L, %L, %L, %L, %L, %L, %L, %L, %L, %L', t.scope('a'), '{device-a}', '{0}', '{3600000}', '{t}', '{waiting}', '{NULL}', '{f}', '{device-a}', '{a.hub.example}')" a worker; }
 returns() { run link_validated "format('%L, ''a.hub.example'', 0, 1, ''valid'', NULL, true, 60000', t.scope('a'))" a worker; }
 look() { run link_wake_assign "format('%L, ''{a.hub.example}'', NULL, 2000', t.scope('a'))" a worker; }
 back_down() { ask "UPDATE idscope.linked_hub SET state = 'unreachable' WHERE id_scope = t.scope('a');

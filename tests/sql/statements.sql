@@ -14,7 +14,7 @@ CREATE TEMP TABLE runs (file text, who text);
 INSERT INTO runs VALUES
     ('admin.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
     ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
-    ('assign.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
+    ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
 SELECT set_eq('SELECT DISTINCT file FROM t.statement', 'SELECT file FROM runs', 'every file of db/sql is listed here');
 
 -- 'fits', or what the database has against the statement.

@@ -16,6 +16,11 @@ const struct hub_kind hub_iothub = {
             [HUB_REMOVE] = {.method = "DELETE", .path = "/devices/", .matched = true},
             [HUB_TWIN_READ] = {.method = "GET", .path = "/twins/"},
             [HUB_TWIN_WRITE] = {.method = "PUT", .path = "/twins/", .matched = true},
+            [HUB_COUNT] = {.method = "GET", .path = "/statistics/devices"},
+            [HUB_LIST] = {.method = "POST",
+                          .path = "/devices/query",
+                          .body = STR("{\"query\":\"SELECT deviceId FROM devices\"}"),
+                          .page = 1000},
         },
 };
 
@@ -25,5 +30,8 @@ void hub_ask(const struct hub_kind *kind, enum hub_ask what, struct str device_i
     struct str id = device_id.p ? enc_percent(a, device_id) : STR("");
     ret->method = kind->asks[what].method;
     ret->path = arena_printf(a, "%s%.*s?api-version=%s", kind->asks[what].path, STR_ARG(id), kind->api_version);
+    if (kind->asks[what].body.p)
+        ret->body = kind->asks[what].body;
+    ret->page = kind->asks[what].page;
     ret->if_match = kind->asks[what].matched ? STR("*") : (struct str){NULL, 0};
 }

@@ -95,8 +95,8 @@ static struct db_assign_end end_of(const struct assign_item *item)
 
 static struct db_assign_wait wait_of(const struct assign_item *item)
 {
-    return (struct db_assign_wait){item->job,      item->delay_ms,  item->counts,
-                                   item->sentence, item->waits_for, item->input};
+    return (struct db_assign_wait){item->job,       item->delay_ms, item->counts, item->sentence,
+                                   item->waits_for, item->input,    item->missing};
 }
 
 /* What is known and not written yet. Returns whether there is anything. */

@@ -53,8 +53,10 @@ struct assign_item {
     bool unchanged;      /* the hub is kept and holds these very keys already */
     bool update;         /* the identity is thought to be there */
     bool called;         /* a call for it was sent */
-    bool doubtful;       /* it stands there, and an earlier attempt may have made it */
+    bool found_there;    /* it has no hub, and was found on `link` when that was listed */
+    bool doubtful;       /* it stands there, and is read first: an earlier attempt may have made it, or it is refused */
     bool adopted;        /* it stands there, and nothing of ours made it */
+    bool missing;        /* it was found there and is no more, or is another's: a hub is to be chosen */
     bool identity_taken; /* by another: what stands under its name is left alone */
     int flips;           /* between create and update */
 

@@ -169,14 +169,27 @@ static void take_existing(struct push *p, struct assign_item *item)
                                   STR_ARG(item->device_id), p->link->host_name.p);
 }
 
+static bool was_target(const struct push *p, const struct assign_item *item)
+{
+    return item->found->target_hub.p && str_same_nocase(item->found->target_hub, p->link->host);
+}
+
 /* A device without a record here: whether an earlier attempt made what is found, its credentials tell. */
 static void find_existing(struct push *p, struct assign_item *item)
 {
     if (item->found->assigned_hub.p || item->update)
         return;
-    item->doubtful = item->found->target_hub.p && str_same_nocase(item->found->target_hub, p->link->host);
+    item->doubtful = was_target(p, item);
     if (!item->doubtful)
         take_existing(p, item);
+}
+
+/* What was found when the hub was listed is not there any more, or not this service's to take. */
+static void choose_instead(struct assign_item *item)
+{
+    item->missing = true;
+    item->called = false;
+    assign_postpone(item, (struct str){NULL, 0}, 0, false);
 }
 
 /* There when it was thought missing, or the other way round, or changed since it was read: the next call goes by that.
@@ -205,7 +218,9 @@ static void postpone_one(struct push *p, struct assign_item *item, int64_t code)
 static void judge(struct push *p, struct assign_item *item, int64_t code, struct str words)
 {
     int64_t status = code / STATUS_PART;
-    if (code == CODE_OF_ANOTHER)
+    if (item->found_there && (code == CODE_OF_ANOTHER || status == 404))
+        choose_instead(item);
+    else if (code == CODE_OF_ANOTHER)
         refuse_anothers(p, item);
     else if (status == 409 || status == 404 || status == 412)
         flip(p, item, status);
@@ -534,10 +549,11 @@ static void leave(struct push *p, struct assign_item *item)
 static void take_read(struct push *p, struct assign_item *item)
 {
     item->standing = p->call.reply;
-    if (identity_is_current(arena_of(p), p->b->c->worker->ring, item))
-        place(item, identity_twin_of_found(item));
-    else if (item->doubtful)
+    bool current = identity_is_current(arena_of(p), p->b->c->worker->ring, item);
+    if (item->doubtful && !(current && was_target(p, item)))
         take_existing(p, item);
+    else if (current)
+        place(item, identity_twin_of_found(item));
 }
 
 static void take_document(struct push *p, struct assign_item *item)

@@ -1,5 +1,6 @@
 /* assign_target.c: which hub a registration is to get, or why none now. A stored target is kept, a kept assignment is
- * kept, else alloc_choose decides. It must never call a hub or write a row. */
+ * kept, a device that never had a hub stays where it was found, else alloc_choose decides. It must never call a hub or
+ * write a row. */
 #include <string.h>
 
 #include "core/alloc.h"
@@ -70,7 +71,26 @@ static void push_to(struct assign_batch *b, struct assign_item *item, const stru
         wait_for(b, item, item->source);
 }
 
-/* --- the three ways to a hub -------------------------------------------------------------------------------------- */
+/* --- the four ways to a hub --------------------------------------------------------------------------------------- */
+
+/* It is thought to stand on the link. Refused ones are read first, as those are that an earlier attempt may have made.
+ */
+static void expect_found(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
+{
+    bool made_before = item->found->target_hub.p && str_same_nocase(item->found->target_hub, link->host);
+    item->found_there = true;
+    item->update = true;
+    item->doubtful = made_before || b->rows->scope.existing_device == EXISTING_REFUSE;
+    item->adopted = !item->doubtful;
+}
+
+static bool was_found_on(const struct db_assign_found *f, const struct db_link *link)
+{
+    for (size_t i = 0; i < f->stands_on.n; i++)
+        if (str_same(f->stands_on.at[i], link->host))
+            return true;
+    return false;
+}
 
 static bool keep_target(struct assign_batch *b, struct assign_item *item)
 {
@@ -82,6 +102,8 @@ static bool keep_target(struct assign_batch *b, struct assign_item *item)
     item->enrollment_inputs = f->chosen_enrollment_inputs;
     item->update = str_same_nocase(f->assigned_hub, link->host) && str_same(f->device_id, item->device_id);
     item->unchanged = item->update && f->pushed_version == f->enrollment_version;
+    if (was_found_on(f, link))
+        expect_found(b, item, link);
     push_to(b, item, link);
     return true;
 }
@@ -100,6 +122,22 @@ static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
     item->unchanged = item->update && f->pushed_version == f->enrollment_version;
     push_to(b, item, link);
     return true;
+}
+
+/* A device without a record that stands on a linked hub: that is its hub, as if it had been imported with it, whatever
+ * would be chosen. Of several it is the first by name, so that the order of things makes no difference. */
+static bool keep_found(struct assign_batch *b, struct assign_item *item)
+{
+    const struct db_assign_found *f = item->found;
+    for (size_t i = 0; i < b->rows->scope.link_count; i++) {
+        const struct db_link *link = &b->rows->scope.links[i];
+        if (link_is_gone(link) || !was_found_on(f, link))
+            continue;
+        expect_found(b, item, link);
+        push_to(b, item, link);
+        return true;
+    }
+    return false;
 }
 
 static struct str_list named_hubs(const struct db_assign_found *f)
@@ -242,7 +280,7 @@ err_t assign_decide(struct assign_batch *b, struct assign_item *item)
     item->scope_inputs = b->rows->scope.inputs_version;
     item->enrollment_inputs = f->enrollment_inputs;
     bool by_custom = f->enrollment.allocation_policy == POLICY_CUSTOM; /* is asked for each time */
-    if (!by_custom && (keep_target(b, item) || keep_assigned(b, item)))
+    if (!by_custom && (keep_target(b, item) || keep_assigned(b, item) || keep_found(b, item)))
         return NULL;
     return choose_anew(b, item);
 }

@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "core/killpoint.h"
+#include "db/inventory.h"
 #include "db/sweep.h"
 #include "workers/loop.h"
 
@@ -51,6 +52,12 @@ static err_t sweep_schedule_measurements(struct bite *b)
 {
     int64_t next_ms = next_check_ms(b->cfg->latency_check_s * 1000);
     return after_bite(b, db_sweep_latency_measure(b->db, b->arena, next_ms, LINKS_AT_ONCE, &b->done));
+}
+
+static err_t sweep_schedule_inventories(struct bite *b)
+{
+    int64_t next_ms = next_check_ms(PAUSE_inventory_next_MS);
+    return after_bite(b, db_inventory_schedule(b->db, b->arena, next_ms, LINKS_AT_ONCE, &b->done));
 }
 
 /* --- the dead ----------------------------------------------------------------------------------------------------- */

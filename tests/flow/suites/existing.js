@@ -1,11 +1,13 @@
-// existing.js: devices without a record here whose identity stands on the hub that they are to get: adopted, or refused where the instance says so
-// (`properties.idscope.existingDevice`); and that member of the management plane.
+// existing.js: devices without a record here whose identity stands on a linked hub, be it the one that they are to get or another: adopted, or refused where
+// the instance says so (`properties.idscope.existingDevice`); how hubs are listed for that; and that member of the management plane.
 'use strict';
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
+const { make } = require('../../lib/certificates');
 const { Stranger } = require('../../lib/stranger');
+const { registered } = require('../certified');
 const { assert, stack, second, idscope, Idscope, expect, fresh, names, refusedArm, sas, scene, until } = require('../kit');
 
 const ADDRESS = '127.0.0.104';
@@ -14,6 +16,18 @@ const pathOf = (made) => idscope.instancePath(made.group, made.instance.name);
 const put = (made, properties, headers = EXTENDED) => idscope.arm('PUT', pathOf(made), { body: { location: 'westeurope', sku: { name: 'S1' }, properties }, headers });
 const shown = async (made, headers = EXTENDED) => expect('get', await idscope.arm('GET', pathOf(made), { headers }), 200).properties.idscope;
 const refuses = async (made) => assert.deepEqual(expect('refuse', await put(made, { idscope: { existingDevice: 'refuse' } }), 200).properties.idscope, { existingDevice: 'refuse' });
+const ofHub = (made, host) => `id_scope = '${made.idScope.toLowerCase()}' and host = '${host}'`;
+const found = async (made, host) => Number(await stack.sql(`select count(*) from idscope.found_identity where ${ofHub(made, host)}`));
+const isListed = async (made, host) => await stack.sql(`select count(*) from idscope.inventory i where ${ofHub(made, host)} and taken_at is not null
+  and not exists (select from idscope.job j where j.kind = 'inventory' and j.id_scope = i.id_scope and j.hub = i.host)`) === '1';
+const listed = (made, host) => until(`${host} to be listed`, () => isListed(made, host), { timeoutMs: 60000 });
+// The hub's turn, as if its time had come; `anew`: as if its last inventory were a day old.
+const turn = (made, host, anew = true) => stack.sql(`update idscope.inventory set next_at = now()${anew ? ', taken_at = null, devices = null' : ''} where ${ofHub(made, host)}`);
+const listAgain = async (made, host) => {
+  await listed(made, host);
+  await turn(made, host);
+  await listed(made, host);
+};
 const keys = () => ({ primaryKey: sas.newKey(), secondaryKey: sas.newKey() });
 
 describe('existing: the member of the instance', { concurrency: 4 }, () => {
@@ -48,10 +62,10 @@ describe('existing: devices', { concurrency: 4 }, () => {
 
   const TWIN = { tags: { hall: 'B' }, properties: { desired: { rate: 0.1 } } };
   const initialTwin = { tags: { hall: 'A' }, properties: { desired: {} } };
-  // Each kind of hub: how an identity comes there without us, and what a test reads off it.
+  // Each kind of hub: the nth of a scene, how an identity comes there without us, and what a test reads off it.
   const kinds = {
-    'a built-in hub': async (made) => {
-      const [hub] = made.hubs;
+    'a built-in hub': async (made, n = 0) => {
+      const hub = made.hubs[n];
       const call = async (method, where, options) => expect(where, await idscope.hub(hub, method, where, options), 200);
       return {
         hub,
@@ -71,7 +85,6 @@ describe('existing: devices', { concurrency: 4 }, () => {
       names(ADDRESS, host);
       const hub = { host, location: 'westeurope', key: sas.newKey() };
       hub.connectionString = `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${hub.key}`;
-      await made.relink([Idscope.link(hub)]);
       const { identities, twins } = stranger.registryOf(host);
       return {
         hub,
@@ -84,6 +97,19 @@ describe('existing: devices', { concurrency: 4 }, () => {
       };
     },
   };
+  const linked = async (made, ...places) => {
+    await made.relink(places.map(({ hub, link }) => Idscope.link(hub, link)));
+    for (const { hub } of places) await made.linkState(hub.host, 'valid');
+    return places[0];
+  };
+  // What a device gets, a device that stands elsewhere, and nothing else: a hub that takes devices, and one that takes no new ones.
+  const twoHubs = async (t, build) => {
+    const made = await scene(t, { hubs: 2 });
+    const [chosen, other] = [await build(made, 0), await build(made, 1)];
+    other.link = { applyAllocationPolicy: false };
+    await linked(made, chosen, other);
+    return { made, chosen, other };
+  };
   const noted = (made, device) => stack.sql(`select string_agg(format('%s %s %s %s', actor_kind, operation, detail->>'hub', detail->>'deviceId'), ',') from idscope.audit_event
     where kind = 'registration' and detail->>'change' = 'adopted' and key = '${made.idScope.toLowerCase()}/${device.id}'`);
   const settled = (made) => until('no removal to be left', async () => (await stack.sql(`select count(*) from idscope.job where kind = 'hub_remove' and id_scope = '${made.idScope.toLowerCase()}'`)) === '0', { timeoutMs: 20000 });
@@ -91,8 +117,7 @@ describe('existing: devices', { concurrency: 4 }, () => {
   for (const [kind, build] of Object.entries(kinds)) {
     test(`${kind}: an identity that was there is adopted with its twin, which is audited; one that is made is not`, async (t) => {
       const made = await scene(t, { hubs: 1 });
-      const place = await build(made);
-      await made.linkState(place.hub.host, 'valid');
+      const place = await linked(made, await build(made));
       const [device, other] = [await made.enroll({ initialTwin }), await made.enroll({ initialTwin })];
       await place.place(device.id);
       const state = await made.register(device);
@@ -106,8 +131,7 @@ describe('existing: devices', { concurrency: 4 }, () => {
 
     test(`${kind}: where existing devices are refused one ends failed 409001, and nothing is done to its identity; others are assigned`, async (t) => {
       const made = await scene(t, { hubs: 1 });
-      const place = await build(made);
-      await made.linkState(place.hub.host, 'valid');
+      const place = await linked(made, await build(made));
       await refuses(made);
       const [device, other] = [await made.enroll({ initialTwin }), await made.enroll()];
       await place.place(device.id, { primaryKey: device.key, secondaryKey: device.secondaryKey });
@@ -127,8 +151,7 @@ describe('existing: devices', { concurrency: 4 }, () => {
     // What an attempt leaves that was cut short behind its call: the target is stored, and the identity stands.
     test(`${kind}: what an attempt of ours made before it was cut short is ours; what another made in the meantime is not`, async (t) => {
       const made = await scene(t, { hubs: 1 });
-      const place = await build(made);
-      await made.linkState(place.hub.host, 'valid');
+      const place = await linked(made, await build(made));
       await refuses(made);
       const [own, others] = [await made.enroll(), await made.enroll()];
       const hold = (until_) => stack.sql(`update idscope.linked_hub set slow_until = ${until_} where id_scope = '${made.idScope.toLowerCase()}'`);
@@ -147,4 +170,180 @@ describe('existing: devices', { concurrency: 4 }, () => {
       assert.equal((await place.read(others.id)).reason, 'theirs');
     });
   }
+
+  for (const [kind, build] of Object.entries(kinds)) {
+    test(`${kind} that the device would not get: once that was listed the device stays there with its twin, which is audited; the one that it would get has none`, async (t) => {
+      const { made, chosen, other } = await twoHubs(t, build);
+      const [device, fresh_] = [await made.enroll({ initialTwin }), await made.enroll({ initialTwin })];
+      await other.place(device.id);
+      await listAgain(made, other.hub.host);
+      const state = await made.register(device);
+      assert.deepEqual([state.status, state.assignedHub, state.substatus], ['assigned', other.hub.host, 'initialAssignment']);
+      assert.deepEqual(await other.read(device.id), { key: device.key, reason: 'theirs', tags: TWIN.tags });
+      assert.equal(await chosen.read(device.id), undefined);
+      assert.equal(await noted(made, device), `service assign ${other.hub.host} ${device.id}`);
+      assert.equal((await made.register(fresh_)).assignedHub, chosen.hub.host);
+      assert.equal(await other.read(fresh_.id), undefined);
+      assert.equal((await made.register(device)).assignedHub, other.hub.host, 'and again');
+      assert.equal(await noted(made, device), `service assign ${other.hub.host} ${device.id}`, 'once');
+      await listAgain(made, other.hub.host);
+      assert.equal(await found(made, other.hub.host), 0, 'what is registered is not looked for');
+    });
+
+    test(`${kind} that the device would not get: where existing devices are refused it ends failed 409001, until the identity is gone`, async (t) => {
+      const { made, chosen, other } = await twoHubs(t, build);
+      await refuses(made);
+      const device = await made.enroll({ initialTwin });
+      await other.place(device.id, { primaryKey: device.key, secondaryKey: device.secondaryKey });
+      await listAgain(made, other.hub.host);
+      const before = await other.read(device.id);
+      for (let i = 0; i < 2; i++) {
+        const state = await made.register(device);
+        assert.deepEqual([state.status, state.errorCode], ['failed', 409001], JSON.stringify(state));
+        assert.match(state.errorMessage, new RegExp(`The device ${device.id} stands on ${other.hub.host} already, .*existingDevice is refuse`));
+      }
+      await settled(made);
+      assert.deepEqual([await other.read(device.id), await chosen.read(device.id), await noted(made, device)], [before, undefined, '']);
+      await other.remove(device.id);
+      assert.equal((await made.register(device)).assignedHub, chosen.hub.host);
+    });
+
+    test(`${kind} that the device would not get: what is not there any more is not made there, and what nobody has listed yet is not known`, async (t) => {
+      const { made, chosen, other } = await twoHubs(t, build);
+      const [gone, late] = [await made.enroll(), await made.enroll()];
+      await other.place(gone.id);
+      await listAgain(made, other.hub.host);
+      await other.place(late.id);
+      await other.remove(gone.id);
+      for (const device of [gone, late]) assert.equal((await made.register(device)).assignedHub, chosen.hub.host);
+      await settled(made);
+      assert.deepEqual([await other.read(gone.id), (await other.read(late.id)).reason, await noted(made, gone)], [undefined, 'theirs', '']);
+      assert.equal(await found(made, other.hub.host), 0);
+    });
+
+    test(`${kind}: a device that stands on two stays on the first by name, and the other is told of, and left alone`, async (t) => {
+      const { made, chosen, other } = await twoHubs(t, build);
+      const device = await made.enroll({ initialTwin });
+      const places = [chosen, other].sort((a, b) => (a.hub.host < b.hub.host ? -1 : 1));
+      for (const place of places) await place.place(device.id);
+      for (const { hub } of places) await listAgain(made, hub.host);
+      const before = await places[1].read(device.id);
+      assert.equal((await made.register(device)).assignedHub, places[0].hub.host);
+      assert.deepEqual(await places[1].read(device.id), before);
+      assert.equal(await stack.sql(`select detail->'alsoOn' from idscope.audit_event where key = '${made.idScope.toLowerCase()}/${device.id}' and detail->>'change' = 'adopted'`),
+        JSON.stringify([places[1].hub.host]));
+    });
+  }
+
+  test('a device with a certificate stays where it stands, and its hub is told its thumbprint; where existing devices are refused it is, and nothing is told', async (t) => {
+    const { made, chosen, other } = await twoHubs(t, kinds['a built-in hub']);
+    const enroll = async (id) => {
+      const certificate = make(id);
+      const attestation = { type: 'x509', x509: { clientCertificates: { primary: { certificate: certificate.cert } } } };
+      expect('enroll', await idscope.service(made.instance, 'PUT', `/enrollments/${id}`, { body: { registrationId: id, attestation } }), 200);
+      await other.place(id);
+      return certificate;
+    };
+    const [kept, refusedOne] = [fresh('unit'), fresh('unit')];
+    const [certificate, another] = [await enroll(kept), await enroll(refusedOne)];
+    await listAgain(made, other.hub.host);
+    assert.deepEqual(await registered(made.idScope, kept, certificate).then(({ status, assignedHub }) => [status, assignedHub]), ['assigned', other.hub.host]);
+    const identity = await made.identity(other.hub, kept);
+    assert.deepEqual([identity.authentication.x509Thumbprint.primaryThumbprint, identity.statusReason], [certificate.thumbprint, 'theirs']);
+    await refuses(made);
+    assert.deepEqual(await registered(made.idScope, refusedOne, another).then(({ status, errorCode }) => [status, errorCode]), ['failed', 409001]);
+    assert.equal((await made.identity(other.hub, refusedOne)).authentication.type, 'sas');
+    for (const id of [kept, refusedOne]) assert.equal(await made.identity(chosen.hub, id), undefined);
+  });
+
+  // --- how hubs are listed ----------------------------------------------------------------------------------------------------------------
+
+  const lists = (hub) => (stranger.calls.get(hub.host) || []).filter(({ path: called }) => called.startsWith('/devices/query?'));
+
+  test('a hub of 2,500 devices is listed page by page; one that falls silent meanwhile is listed from there on when it is back', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const place = await kinds['a foreign hub'](made);
+    const { identities } = stranger.registryOf(place.hub.host);
+    for (let i = 0; i < 2500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
+    const device = await made.enroll();
+    await place.place(device.id);
+    place.link = { applyAllocationPolicy: false };
+    await made.relink([Idscope.link(made.hubs[0]), Idscope.link(place.hub, place.link)]);
+    await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    stranger.manners.set(place.hub.host, 'silent');
+    await made.linkState(place.hub.host, 'unreachable');
+    assert.equal(await found(made, place.hub.host), 1000);
+    stranger.manners.delete(place.hub.host);
+    await until('the hub to be listed', () => isListed(made, place.hub.host), { timeoutMs: 90000 });
+    assert.equal(await found(made, place.hub.host), 2501);
+    assert.deepEqual([...new Set(lists(place.hub).map(({ continuation }) => continuation))], [undefined, '1000', '2000']);
+    assert.equal(lists(place.hub).filter(({ continuation }) => !continuation).length, 1, 'what is listed is not listed again');
+    assert.equal((await made.register(device)).assignedHub, place.hub.host);
+  });
+
+  test('a hub that does not know a continuation any more is listed anew', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const place = await kinds['a foreign hub'](made);
+    const { identities } = stranger.registryOf(place.hub.host);
+    for (let i = 0; i < 1500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
+    await made.relink([Idscope.link(place.hub)]);
+    await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    const job = `kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}`;
+    await stack.sql(`update idscope.job set payload = payload || '{"next": "9999"}', due_at = now() where ${job}`);
+    await until('the round to be given up', async () => await stack.sql(`select count(*) from idscope.job where ${job} and payload->'began' is null and due_at > now() + interval '1 min'`) === '1');
+    await stack.sql(`update idscope.job set due_at = now() where ${job}`);
+    await until('the hub to be listed', () => isListed(made, place.hub.host), { timeoutMs: 60000 });
+    assert.equal(await found(made, place.hub.host), 1500);
+    assert.deepEqual(lists(place.hub).map(({ continuation }) => continuation), [undefined, '9999', undefined, '1000']);
+  });
+
+  test('a hub with as many devices as before is not listed again; with more or fewer it is, and what is gone is forgotten; so is a hub that is linked no more', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const place = await linked(made, await kinds['a foreign hub'](made));
+    const host = place.hub.host;
+    await place.place('one');
+    await listAgain(made, host);
+    const before = lists(place.hub).length;
+    const counted = () => stranger.calls.get(host).filter(({ path: called }) => called.startsWith('/statistics/devices')).length;
+    const counts = counted();
+    await turn(made, host, false);
+    await until('it to be asked how many it has', () => counted() > counts);
+    await listed(made, host);
+    assert.equal(lists(place.hub).length, before);
+    await place.remove('one');
+    await turn(made, host, false);
+    await until('it to be listed', () => lists(place.hub).length > before);
+    await until('what is gone to be forgotten', async () => await found(made, host) === 0);
+    await place.place('two');
+    await listAgain(made, host);
+    assert.equal(await found(made, host), 1);
+    await made.relink([Idscope.link(made.hubs[0])]);
+    await turn(made, host, false);
+    await until('it to be forgotten', async () => await stack.sql(`select (select count(*) from idscope.found_identity where ${ofHub(made, host)}) + (select count(*) from idscope.inventory where ${ofHub(made, host)})`) === '0');
+  });
+
+  test('an instance finds nothing on hubs that it does not link, nor what another instance owns on one that both link', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const theirs = await scene(t, { hubs: 0 });
+    await theirs.relink([Idscope.link(made.hubs[0])]);
+    await theirs.linkState(made.hubs[0].host, 'valid');
+    const place = await kinds['a built-in hub'](made, 0);
+    const away = await kinds['a built-in hub'](made, 1);
+    const [owned, free] = [await theirs.enroll(), await made.enroll()];
+    assert.equal((await theirs.register(owned)).assignedHub, made.hubs[0].host);
+    await place.place(free.id);
+    await away.place('elsewhere');
+    for (const { host } of made.hubs) await listAgain(made, host);
+    await listAgain(theirs, made.hubs[0].host);
+    const all = ({ idScope }) => stack.sql(`select string_agg(device_id || ' ' || host, ',' order by host = '${made.hubs[0].host}' desc) from idscope.found_identity where id_scope = '${idScope.toLowerCase()}'`);
+    assert.equal(await all(made), `${free.id} ${made.hubs[0].host},elsewhere ${made.hubs[1].host}`);
+    assert.equal(await all(theirs), `${free.id} ${made.hubs[0].host}`);
+    // Both may take what nobody owns: who comes first has it, and the other one's device of that name gets another hub.
+    assert.equal((await made.register(free)).assignedHub, made.hubs[0].host);
+    const [namesake, spare] = [await theirs.enroll({}, free.id), await theirs.of.createHub(theirs.group, fresh('hub'))];
+    await theirs.relink([Idscope.link(made.hubs[0], { applyAllocationPolicy: false }), Idscope.link(spare)]);
+    await theirs.linkState(spare.host, 'valid');
+    assert.equal((await theirs.register(namesake)).assignedHub, spare.host);
+    assert.equal((await place.read(free.id)).key, free.key);
+  });
 });

@@ -74,6 +74,8 @@ BEGIN
         WHEN 'tenant_job' THEN jsonb_build_object('tenant_id', t.tenant(who), 'kind', 'seal', 'subject', own, 'due_at', moment)
         WHEN 'list_count' THEN jsonb_build_object('id_scope', t.scope(who), 'list', 'registrations', 'member', 'status', 'value', own)
         WHEN 'count_round' THEN jsonb_build_object('name', own)
+        WHEN 'inventory' THEN jsonb_build_object('id_scope', t.scope(who), 'host', own || '.hub.example', 'next_at', moment)
+        WHEN 'found_identity' THEN jsonb_build_object('id_scope', t.scope(who), 'device_id', 'Device-' || own, 'host', own || '.hub.example', 'seen_at', moment)
         WHEN 'import' THEN jsonb_build_object('id_scope', t.scope(who), 'import_id', md5(own)::uuid, 'kind', 'enrollment', 'whole', false, 'dry', false,
              'actor_kind', 'client', 'actor_id', own, 'operation', 'enrollment_import')
         WHEN 'import_error' THEN jsonb_build_object('id_scope', t.scope(who), 'import_id', etag, 'line', ascii(own), 'code', 400004, 'message', 'deviceId: no')
@@ -140,7 +142,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'certificate', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'list_count', 'count_round', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
+                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'list_count', 'count_round', 'inventory', 'found_identity', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;

@@ -1,0 +1,7 @@
+-- Revert idscope:inventories from pg
+
+BEGIN;
+
+DROP TABLE idscope.inventory, idscope.found_identity;
+
+COMMIT;

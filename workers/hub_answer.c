@@ -44,7 +44,8 @@ int64_t hub_answer_devices(const struct hub_call *call)
 bool hub_answer_lists(const struct hub_call *call, struct str **ret, size_t *ret_count)
 {
     json_auto_t *body = NULL;
-    if (call->status != OK || json_read(call->reply, NULL, &body) || !json_is_array(body))
+    if (call->outcome != HUB_ANSWERED || call->status != OK || json_read(call->reply, NULL, &body) ||
+        !json_is_array(body))
         return false;
     *ret = ARENA_NEW_ARRAY(call->arena, json_array_size(body), struct str);
     *ret_count = 0;

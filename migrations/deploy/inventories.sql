@@ -18,7 +18,7 @@ CREATE TABLE idscope.inventory (
 COMMENT ON TABLE idscope.inventory IS 'The inventory of a linked hub, from its first good validation until a worker finds that it is linked no more';
 COMMENT ON COLUMN idscope.inventory.next_at IS 'When the hub is asked next whether it has as many devices as before';
 COMMENT ON COLUMN idscope.inventory.taken_at IS 'When the last whole round began; NULL: there was none';
-COMMENT ON COLUMN idscope.inventory.devices IS 'How many devices the hub had then, by its own count';
+COMMENT ON COLUMN idscope.inventory.devices IS 'How many devices the hub had then: by its own count a built-in one, as many as it showed another';
 CREATE INDEX inventory_next ON idscope.inventory (next_at);
 
 CREATE TABLE idscope.found_identity (

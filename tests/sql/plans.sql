@@ -178,7 +178,7 @@ ANALYZE idscope.alloc_input;
 INSERT INTO call VALUES
     ('enrollment_near', 'EXECUTE enrollment_near (''0ne00000000'', ''device-500000'', 8)', 17, 17 * 3),
     ('registration_near', 'EXECUTE registration_near (''0ne00000000'', ''device-500001'', 8)', 1, 16 * 3),
-    -- A page of a hub's list, of devices that are registered there, and a bite of what goes behind a round.
+    -- A page of a hub, whose devices were found before, and a bite of what goes behind a round.
     ('inventory_page', format('EXECUTE inventory_page (''0ne00000000'', ''a.hub.example'', ''2100-01-01'', %L)', (SELECT array_agg('device-' || 2 * n) FROM generate_series(1, 1000) n)), 0, 1000 * 30),
     ('inventory_clear', 'EXECUTE inventory_clear (''0ne00000000'', ''a.hub.example'', ''2000-01-01'', ''device-5'', 2000)', 1, 2000 * 3),
     ('sweep_inputs_mark', 'EXECUTE sweep_inputs_mark (''0ne00000000'', ''device-5'', 2000, ''2026-01-02 03:04:05+00'')', 1, 2000 * 3),

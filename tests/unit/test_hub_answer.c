@@ -59,6 +59,47 @@ static void statistics_count(void **state)
     assert_false(hub_answer_counts(&words));
 }
 
+static void devices_are_counted(void **state)
+{
+    struct hub_call good = call_of(state, 200, "{\"totalDeviceCount\":7}"),
+                    words = call_of(state, 200, "{\"totalDeviceCount\":\"7\"}"),
+                    less = call_of(state, 200, "{\"totalDeviceCount\":-7}");
+    assert_int_equal(hub_answer_devices(&good), 7);
+    assert_int_equal(hub_answer_devices(&words), -1);
+    assert_int_equal(hub_answer_devices(&less), -1);
+    good.status = 500;
+    assert_int_equal(hub_answer_devices(&good), -1);
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct hub_call page = call_of(state, 200, pages[i]);
+        assert_int_equal(hub_answer_devices(&page), -1);
+    }
+}
+
+static void a_list_has_the_ids_that_are_some(void **state)
+{
+    struct str *ids;
+    size_t count = 7;
+    struct hub_call empty = call_of(state, 200, "[]"),
+                    list =
+                        call_of(state, 200,
+                                "[{\"deviceId\":\"a\"},{\"deviceId\":7},7,{\"deviceId\":\"\"},{\"deviceId\":\"b c\"},"
+                                "{\"deviceId\":\"d\",\"moduleId\":\"m\"},{}]");
+    assert_true(hub_answer_lists(&empty, &ids, &count));
+    assert_int_equal(count, 0);
+    assert_true(hub_answer_lists(&list, &ids, &count));
+    assert_int_equal(count, 2);
+    assert_text(ids[0], "a");
+    assert_text(ids[1], "d");
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct hub_call page = call_of(state, 200, pages[i]);
+        assert_true(hub_answer_lists(&page, &ids, &count) == (strcmp(pages[i], "[]") == 0));
+    }
+    empty.status = 404;
+    assert_false(hub_answer_lists(&empty, &ids, &count));
+    list.outcome = HUB_BROKE;
+    assert_false(hub_answer_lists(&list, &ids, &count));
+}
+
 static void a_device_is_gone_when_the_hub_says_so(void **state)
 {
     struct hub_call deleted = call_of(state, 204, ""),
@@ -101,6 +142,8 @@ int main(void)
         UNIT(a_device_is_made_when_the_answer_names_it),
         UNIT(an_error_or_a_broken_call_makes_no_device),
         UNIT(statistics_count),
+        UNIT(devices_are_counted),
+        UNIT(a_list_has_the_ids_that_are_some),
         UNIT(a_device_is_gone_when_the_hub_says_so),
         UNIT(a_message_is_kept_and_a_page_has_none),
         UNIT(a_change_names_the_etag_that_was_read),

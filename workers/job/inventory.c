@@ -18,6 +18,7 @@ static const struct str for_ever = {"infinity", 8};
 struct inventory_round {
     struct str began;   /* absent: none has begun */
     int64_t devices;    /* that the hub had then, as it says */
+    int64_t seen;       /* on its pages so far */
     struct str next;    /* the continuation of the next page; absent: the first */
     struct str cleared; /* set: all pages are taken, and what they did not show is cleared away up to here */
 };
@@ -51,6 +52,7 @@ static err_t read_round(struct arena *a, struct str payload, struct inventory_ro
         TRY(json_read(payload, NULL, &v));
     ret->began = text_in(a, v, "began");
     ret->devices = json_integer_value(json_object_get(v, "devices"));
+    ret->seen = json_integer_value(json_object_get(v, "seen"));
     ret->next = text_in(a, v, "next");
     ret->cleared = text_in(a, v, "cleared");
     return NULL;
@@ -64,8 +66,9 @@ static struct str write_round(struct arena *a, const struct inventory_round *at)
     json_member_text(&t, "began", at->began);
     json_member_text(&t, "next", at->next);
     json_member_text(&t, "cleared", at->cleared);
-    json_member(&t, "devices");
-    text_printf(&t, "%lld}", (long long)at->devices);
+    json_member_i64(&t, "devices", at->devices);
+    json_member_i64(&t, "seen", at->seen);
+    text_add_char(&t, '}');
     return text_str(&t);
 }
 
@@ -140,17 +143,24 @@ static err_t clear(struct inventory_job *j, struct str began, bool *ret_more)
     return NULL;
 }
 
+static bool is_built_in(const struct inventory_job *j)
+{
+    return id_hub_built_in(j->of.item.c->arena, j->of.item.host, j->of.item.c->worker->hub.domain);
+}
+
 static err_t take_page(struct inventory_job *j)
 {
     struct job_context *c = j->of.item.c;
-    bool ours = id_hub_built_in(c->arena, j->of.item.host, c->worker->hub.domain);
     TRY(db_inventory_page(c->db, c->arena, scope_of(j), j->of.item.host, j->at.began, j->found, j->count));
     KILL_POINT("inventory_page");
+    j->at.seen += (int64_t)j->count;
     j->at.next = j->of.call.next_page;
     j->at.cleared = j->at.next.p ? (struct str){NULL, 0} : STR("");
-    return go_on(j, ours || !j->at.next.p ? 0 : PAUSE_inventory_page_MS);
+    return go_on(j, is_built_in(j) || !j->at.next.p ? 0 : PAUSE_inventory_page_MS);
 }
 
+/* A hub may count at once and list later: then it is asked again, since it counts more than it showed. A built-in one
+ * does not, and counts what it does not show: what is another ID scope's. */
 static err_t end_round(struct inventory_job *j)
 {
     struct job_context *c = j->of.item.c;
@@ -159,7 +169,8 @@ static err_t end_round(struct inventory_job *j)
     TRY(clear(j, j->at.began, &more));
     if (more)
         return go_on(j, 0);
-    TRY(db_inventory_taken(c->db, c->arena, scope_of(j), j->of.item.host, j->at.began, j->at.devices, rest));
+    TRY(db_inventory_taken(c->db, c->arena, scope_of(j), j->of.item.host, j->at.began,
+                           is_built_in(j) ? j->at.devices : j->at.seen, rest));
     round_done(&j->of.item, true);
     return NULL;
 }

@@ -1,13 +1,13 @@
 // scenarios.js: single crashes, each with its defined outcome.
 //
 // Responsible for: the moments that a storm only hits by luck: the hubs down, a worker dead between the hub's answer and its own finish, a
-// worker that outlives its lease, an api dead just before and just after its commit, a worker dead in a sweep.
+// worker that outlives its lease, an api dead just before and just after its commit, a worker dead in a sweep and in an inventory.
 // Must leave the stack whole and the devices assigned, for the verdict over all of them.
 'use strict';
 
 const fs = require('node:fs');
 const assert = require('node:assert/strict');
-const { expect } = require('../lib/idscope');
+const { Idscope, expect } = require('../lib/idscope');
 const { each, until } = require('../lib/https');
 
 const state = (pid) => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0];
@@ -26,6 +26,7 @@ class Scenarios {
       ['a worker that outlives its lease changes nothing any more', () => this.staleFinish()],
       ['a worker that dies while it writes a list as a whole leaves nothing of it; the next one writes all', () => this.workerInImport()],
       ['a worker that dies in a sweep costs its lease: the sweep goes on', () => this.workerInSweep()],
+      ['a worker that dies between a page of an inventory and its job: the page is taken again, and each device is found once', () => this.workerInInventory()],
     ];
   }
 
@@ -184,6 +185,25 @@ class Scenarios {
     await this.stack.startPart('worker');
     const goneOn = lost.map(([kind, fence]) => `kind = '${kind}' and fence > ${fence} and attempt = 0`).join(' or ');
     await until('the sweeps to go on', async () => await this.stack.number(`select count(*) from idscope.tenant_job where ${goneOn}`) === lost.length);
+  }
+
+  // On a hub of its own, which the verdict does not look at: nothing of the fleet stands there.
+  async workerInInventory() {
+    const { service, stack } = this;
+    const { group } = this.fleet.instance;
+    const hub = await service.createHub(group, 'crash-listed');
+    const devices = Array.from({ length: 2500 }, (_, i) => ({ id: `listed-${i}`, importMode: 'create', authentication: { type: 'sas', symmetricKey: {} } }));
+    for (let i = 0; i < devices.length; i += 100) expect('make', await service.hub(hub, 'POST', '/devices', { body: devices.slice(i, i + 100) }), 200);
+    await stack.stopPart('worker');
+    const instance = await service.createInstance(group, 'crash-listing', { allocationPolicy: 'Hashed', iotHubs: [Idscope.link(hub)] });
+    const scope = `id_scope = '${instance.idScope.toLowerCase()}'`;
+    const found = () => stack.number(`select count(*) from idscope.found_identity where ${scope}`);
+    const before = await this.killer.arm('inventory_page');
+    await this.killer.fell('inventory_page', before, () => 0);
+    assert.equal(await found(), 1000, 'a page is kept whole');
+    await stack.startPart('worker');
+    await until('the hub to be listed', async () => await stack.number(`select count(*) from idscope.inventory where ${scope} and taken_at is not null`) === 1, { timeoutMs: 60000 });
+    assert.equal(await found(), devices.length);
   }
 
   // A worker that freezes whenever it stands between a hub's answer and its finish.

@@ -131,7 +131,7 @@ err_t db_assign_choose(struct db *db, struct arena *a, const struct db_assign_ti
 err_t db_assign_write(struct db *db, struct arena *a, const struct db_assign_times *times, struct db_assign_part *at,
                       size_t count);
 
-/* Does one of these registrations stand on the identity, or is it about to? */
+/* Does one of these registrations stand on the identity, or is it about to; or did it stand there before? */
 err_t db_remove_is_named(struct db *db, struct arena *a, struct str id_scope, const struct str *registration_keys,
                          size_t count, struct str host, struct str device_id, bool *ret);
 

@@ -127,6 +127,7 @@ UPDATE idscope.registration r
 -- moves with the device, hash of the inputs by which no hub could be chosen (NULL: those of before stay); $14 and $15 hub and device id that
 -- are left behind, $16 and $17 those of the target, to be removed when the registration is no longer the one that it was made for; $18
 -- whether the hub is to be chosen anew the next time, $19 whether the identity stood there; $20 milliseconds until removals of targets may run.
+-- What a device that had a hub leaves behind there goes, also when it was found there once.
 -- name: assign_finish -> registration_key
 WITH u AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'assign'::text AS kind, n.*, now() AS moment
@@ -176,6 +177,11 @@ WITH u AS MATERIALIZED (
             ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
            SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
                payload = idscope.keys_joined(j.payload, excluded.payload)
+), lost AS (
+        DELETE FROM idscope.found_identity f
+         USING mine
+         WHERE mine.left_hub IS NOT NULL AND mine.status = 'assigned' AND NOT mine.again AND mine.registration_key IN (SELECT registration_key FROM written)
+           AND f.id_scope = mine.id_scope AND f.device_id = mine.left_device_id AND f.host = lower(mine.left_hub COLLATE "C")
 ), noted AS (
         SELECT idscope.note_adopted(id_scope, registration_key, jsonb_strip_nulls(jsonb_build_object('hub', hub, 'deviceId', device_id,
                    'alsoOn', (SELECT array_agg(f.host ORDER BY f.host) FROM idscope.found_identity f
@@ -184,7 +190,7 @@ WITH u AS MATERIALIZED (
          WHERE adopted AND status = 'assigned' AND registration_key IN (SELECT registration_key FROM written))
 SELECT registration_key FROM written WHERE (SELECT count(*) FROM noted) >= 0;
 
--- Does a registration still stand on this identity? $1 scope, $2 keys of the registrations that may, $3 host in lower case, $4 device id.
+-- May the identity not be taken off: does a registration still stand on it, or did it stand there before one was about to? $1 scope, $2 keys of the registrations that may, $3 host in lower case, $4 device id.
 -- name: remove_is_named -> yes_or_no
 SELECT EXISTS (
         SELECT 1
@@ -194,4 +200,8 @@ SELECT EXISTS (
                   FROM idscope.registration
                  WHERE id_scope = $1 AND registration_key = u.registration_key
                  LIMIT 1) r
-         WHERE (r.assigned = $3 AND r.device_id = $4) OR (r.target = $3 AND r.target_device_id = $4)) AS yes;
+         WHERE (r.assigned = $3 AND r.device_id = $4) OR (r.target = $3 AND r.target_device_id = $4))
+    OR EXISTS (
+        SELECT 1
+          FROM idscope.found_identity
+         WHERE id_scope = $1 AND device_id = $4 AND host = $3) AS yes;

@@ -27,7 +27,7 @@ SELECT CASE WHEN taken_at > now() - $3::bigint * interval '1 millisecond' THEN d
  WHERE id_scope = $1 AND host = $2;
 
 -- A page of hub $2: ids $4, seen in the round $3. Left out is what a registration stands on, or is about to; its key is the device id, or the enrollment
--- that names it.
+-- that names it; and what is to be taken off the hub. So what is kept is nothing that this instance made, or that it gave back.
 -- name: inventory_page
 INSERT INTO idscope.found_identity AS f (id_scope, device_id, host, seen_at)
 SELECT $1, u.device_id, $2, $3::text::timestamptz
@@ -44,7 +44,12 @@ SELECT $1, u.device_id, $2, $3::text::timestamptz
            AND ((device_id = u.device_id AND lower(assigned_hub COLLATE "C") = $2)
              OR (target_device_id = u.device_id AND lower(target_hub COLLATE "C") = $2))
          LIMIT 1) r ON true
- WHERE r.registration_key IS NULL
+  LEFT JOIN LATERAL (
+        SELECT subject
+          FROM idscope.job
+         WHERE id_scope = $1 AND kind = 'hub_remove' AND subject = u.device_id AND hub = $2
+         LIMIT 1) removal ON true
+ WHERE r.registration_key IS NULL AND removal.subject IS NULL
  ORDER BY u.device_id
     ON CONFLICT (id_scope, device_id, host) DO UPDATE
    SET seen_at = greatest(f.seen_at, excluded.seen_at);

@@ -21,9 +21,11 @@ SELECT t.put('registration', jsonb_build_object('registration_key', lower(id), '
   FROM (VALUES ('Here', 'H1.example', 'Here'), ('there', 'h2.example', 'there'), ('other', 'h1.example', 'another-id'), ('Case', 'h1.example', 'Case')) AS r (id, hub, device);
 SELECT t.put('enrollment', '{"registration_key": "other", "registration_id": "other", "device_id": "another-id"}');
 SELECT t.put('registration', '{"registration_key": "making", "registration_id": "making", "target_hub": "H1.example", "target_device_id": "making"}');
-SELECT pg_temp.page('a', 'h1.example', '2026-01-02', 'Here', 'there', 'another-id', 'making', 'case', 'free', 'free');
+SELECT t.put('job', jsonb_build_object('kind', 'hub_remove', 'subject', id, 'hub', hub, 'payload', '[]'::jsonb)) FROM (VALUES ('left', 'h1.example'), ('free', 'h2.example')) AS r (id, hub);
+SELECT pg_temp.page('a', 'h1.example', '2026-01-02', 'Here', 'there', 'another-id', 'making', 'case', 'left', 'free', 'free');
+DELETE FROM idscope.job;
 SELECT is(pg_temp.found(), ARRAY['a case h1.example', 'a free h1.example', 'a there h1.example'],
-          'kept is what has no registration there, by its very device id, and each once');
+          'kept is what has no registration there, by its very device id, and is not to be taken off, and each once');
 SELECT pg_temp.page('b', 'h1.example', '2026-01-02', 'Here');
 SELECT is(pg_temp.found(), ARRAY['a case h1.example', 'a free h1.example', 'a there h1.example', 'b Here h1.example'], 'a registration of another ID scope is nobody''s reason');
 
@@ -86,6 +88,18 @@ SELECT is((SELECT target_hub FROM idscope.registration WHERE registration_key = 
 SELECT pg_temp.call('assign_wait', t.scope('a'), '{making}', '{0}', '{0}', '{f}', '{NULL}', '{NULL}', '{t}', '{}', '{}');
 SELECT is((SELECT concat(target_hub, target_device_id) FROM idscope.registration WHERE registration_key = 'making'), '', 'the target is gone');
 SELECT is(pg_temp.found(), ARRAY['a making h3.example', 'a other h2.example', 'a other h3.example'], 'and so is what was found there, and nothing else');
+
+-- What stood there before is not taken off.
+CREATE FUNCTION pg_temp.stays(host text, device text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    yes boolean;
+BEGIN
+    PERFORM t.run('remove_is_named', format('%L, %L, %L, %L', t.scope('a'), '{}', host, device), 'idscope_worker');
+    EXECUTE format('EXECUTE remove_is_named (%L, %L, %L, %L)', t.scope('a'), '{}', host, device) INTO yes;
+    RETURN yes;
+END
+$$;
+SELECT is(array(SELECT pg_temp.stays(h, d) FROM (VALUES ('h3.example', 'making'), ('h2.example', 'making'), ('h3.example', 'Making')) AS v (h, d)), '{t,f,f}', 'what was found there is not taken off, by its very device id');
 
 SELECT * FROM finish();
 ROLLBACK;

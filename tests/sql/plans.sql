@@ -64,7 +64,7 @@ INSERT INTO wanted VALUES
     ('assign_wait',     'idscope_worker', '{found_identity,job,registration}'),
     ('assign_finish',   'idscope_worker', '{found_identity,job,registration}'),
     ('inventory_page',  'idscope_worker', '{registration}'),
-    ('remove_is_named', 'idscope_worker', '{registration}');
+    ('remove_is_named', 'idscope_worker', '{found_identity,registration}');
 SELECT set_eq('SELECT name FROM t.statement WHERE name IN (SELECT name FROM wanted)', 'SELECT name FROM wanted', 'the statements stand in db/sql');
 
 CREATE FUNCTION pg_temp.prepare_all() RETURNS void LANGUAGE plpgsql AS $$

@@ -83,8 +83,8 @@ static struct db_assign_end end_of(const struct assign_item *item)
         break;
     }
     /* The identity may be there since the call: if the registration went or changed meanwhile, nobody else would take
-     * it off. */
-    if (item->called && !stands_on(f->assigned_hub, f->device_id, item->link->host, item->device_id))
+     * it off. One that stood there before stays. */
+    if (item->called && !item->adopted && !stands_on(f->assigned_hub, f->device_id, item->link->host, item->device_id))
         e.orphan = target_of(item);
     if (item->identity_taken)
         return e;

@@ -550,7 +550,7 @@ static void take_read(struct push *p, struct assign_item *item)
 {
     item->standing = p->call.reply;
     bool current = identity_is_current(arena_of(p), p->b->c->worker->ring, item);
-    if (item->doubtful && !(current && was_target(p, item)))
+    if (item->doubtful && !(current && was_target(p, item) && !item->found_there))
         take_existing(p, item);
     else if (current)
         place(item, identity_twin_of_found(item));

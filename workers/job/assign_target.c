@@ -73,14 +73,13 @@ static void push_to(struct assign_batch *b, struct assign_item *item, const stru
 
 /* --- the four ways to a hub --------------------------------------------------------------------------------------- */
 
-/* It is thought to stand on the link. Refused ones are read first, as those are that an earlier attempt may have made.
- */
-static void expect_found(struct assign_batch *b, struct assign_item *item, const struct db_link *link)
+/* It is thought to stand on its link, and nothing of ours made it: what an attempt is about to make is not kept as
+ * found. One that is refused is read first. */
+static void expect_found(const struct assign_batch *b, struct assign_item *item)
 {
-    bool made_before = item->found->target_hub.p && str_same_nocase(item->found->target_hub, link->host);
     item->found_there = true;
     item->update = true;
-    item->doubtful = made_before || b->rows->scope.existing_device == EXISTING_REFUSE;
+    item->doubtful = b->rows->scope.existing_device == EXISTING_REFUSE;
     item->adopted = !item->doubtful;
 }
 
@@ -103,7 +102,7 @@ static bool keep_target(struct assign_batch *b, struct assign_item *item)
     item->update = str_same_nocase(f->assigned_hub, link->host) && str_same(f->device_id, item->device_id);
     item->unchanged = item->update && f->pushed_version == f->enrollment_version;
     if (was_found_on(f, link))
-        expect_found(b, item, link);
+        expect_found(b, item);
     push_to(b, item, link);
     return true;
 }
@@ -133,7 +132,7 @@ static bool keep_found(struct assign_batch *b, struct assign_item *item)
         const struct db_link *link = &b->rows->scope.links[i];
         if (link_is_gone(link) || !was_found_on(f, link))
             continue;
-        expect_found(b, item, link);
+        expect_found(b, item);
         push_to(b, item, link);
         return true;
     }

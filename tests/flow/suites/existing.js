@@ -235,6 +235,30 @@ describe('existing: devices', { concurrency: 4 }, () => {
     });
   }
 
+  // What is deleted while the device waits for its hub was about to be made there, for all that others know.
+  test('a device that waits for the hub on which it stands is left alone there when its enrollment is deleted; once it was adopted and moves, its old identity goes', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const [target, place] = [await kinds['a built-in hub'](made, 0), await kinds['a foreign hub'](made)];
+    place.link = { applyAllocationPolicy: false };
+    await linked(made, target, place);
+    const [forsaken, moved] = [await made.enroll(), await made.enroll()];
+    for (const { id } of [forsaken, moved]) await place.place(id);
+    await listAgain(made, place.hub.host);
+    stranger.manners.set(place.hub.host, 'silent');
+    await made.start(forsaken);
+    await until('it to wait', async () => await stack.sql(`select count(*) from idscope.registration where waiting_for is not null and registration_key = '${forsaken.id}' and target_hub = '${place.hub.host}'`) === '1', { timeoutMs: 20000 });
+    expect('delete', await idscope.service(made.instance, 'DELETE', `/enrollments/${forsaken.id}`), 204);
+    stranger.manners.delete(place.hub.host);
+    await made.linkState(place.hub.host, 'valid');
+    await stack.sql(`update idscope.job set due_at = now() where kind = 'hub_remove' and id_scope = '${made.idScope.toLowerCase()}'`);
+    await settled(made);
+    assert.equal((await place.read(forsaken.id)).reason, 'theirs');
+    assert.equal((await made.register(moved)).assignedHub, place.hub.host);
+    await made.change(moved, { iotHubs: [target.hub.host] });
+    assert.equal((await made.register(moved)).assignedHub, target.hub.host);
+    await until('the old identity to go', async () => await place.read(moved.id) === undefined, { timeoutMs: 20000 });
+  });
+
   test('a device with a certificate stays where it stands, and its hub is told its thumbprint; where existing devices are refused it is, and nothing is told', async (t) => {
     const { made, chosen, other } = await twoHubs(t, kinds['a built-in hub']);
     const enroll = async (id) => {

@@ -156,7 +156,8 @@ static err_t take_page(struct inventory_job *j)
     j->at.seen += (int64_t)j->count;
     j->at.next = j->of.call.next_page;
     j->at.cleared = j->at.next.p ? (struct str){NULL, 0} : STR("");
-    return go_on(j, is_built_in(j) || !j->at.next.p ? 0 : PAUSE_inventory_page_MS);
+    int64_t pause_ms = is_built_in(j) ? PAUSE_inventory_page_here_MS : PAUSE_inventory_page_MS;
+    return go_on(j, j->at.next.p ? pause_ms : 0);
 }
 
 /* A hub may count at once and list later: then it is asked again, since it counts more than it showed. A built-in one

@@ -181,7 +181,7 @@ WITH u AS MATERIALIZED (
         DELETE FROM idscope.found_identity f
          USING mine
          WHERE mine.left_hub IS NOT NULL AND mine.status = 'assigned' AND NOT mine.again AND mine.registration_key IN (SELECT registration_key FROM written)
-           AND f.id_scope = mine.id_scope AND f.device_id = mine.left_device_id AND f.host = lower(mine.left_hub COLLATE "C")
+           AND f.id_scope = ANY (ARRAY[mine.id_scope]) AND f.device_id = mine.left_device_id AND f.host = lower(mine.left_hub COLLATE "C")
 ), noted AS (
         SELECT idscope.note_adopted(id_scope, registration_key, jsonb_strip_nulls(jsonb_build_object('hub', hub, 'deviceId', device_id,
                    'alsoOn', (SELECT array_agg(f.host ORDER BY f.host) FROM idscope.found_identity f

@@ -66,7 +66,7 @@ WITH bite AS MATERIALIZED (
 ), gone AS (
         DELETE FROM idscope.found_identity f
          USING bite b
-         WHERE f.id_scope = b.id_scope AND f.device_id = b.device_id AND f.host = b.host AND b.host = $2
+         WHERE f.id_scope = ANY (ARRAY[b.id_scope]) AND f.device_id = b.device_id AND f.host = b.host AND b.host = $2
            AND b.seen_at < $3::text::timestamptz AND f.seen_at = b.seen_at)
 SELECT CASE WHEN count(*) >= $5 THEN max(device_id) END AS came_to FROM bite;
 

@@ -119,7 +119,7 @@ describe('foreign: a hub of another deployment', { concurrency: 4 }, () => {
     const held = async (what) => (await stack.sql(what)) !== '0';
     await until('the registration to be held', async () => !await held(`select count(*) from (select 1 from idscope.registration where id_scope = '${scope}' for update skip locked) r`));
     await stack.sql(`update idscope.job set due_at = now(), attempt = 30 where id_scope = '${scope}' and kind = 'assign'`);
-    await until('the wait to be held up', () => held("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%SET waiting_for = back.waiting_for%'"));
+    await until('the wait to be held up', () => held("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%waits_for = (SELECT array_agg(w.host)%'"));
     await relay.set('open');
     await holder;
     const since = Date.now();

@@ -113,7 +113,7 @@ WITH u AS MATERIALIZED (
         DELETE FROM idscope.found_identity f
          USING back, idscope.registration r
          WHERE back.missing AND r.id_scope = ANY (ARRAY[back.id_scope]) AND r.registration_key = back.subject
-           AND f.id_scope = ANY (ARRAY[back.id_scope]) AND f.device_id = r.target_device_id AND f.host = lower(r.target_hub COLLATE "C"))
+           AND f.id_scope = ANY (ARRAY[r.id_scope]) AND f.device_id = r.target_device_id AND f.host = lower(r.target_hub COLLATE "C"))
 UPDATE idscope.registration r
    SET waiting_for = back.waiting_for, alloc_input = coalesce(back.alloc_input, r.alloc_input),
        target_hub = CASE WHEN NOT back.missing THEN r.target_hub END, target_device_id = CASE WHEN NOT back.missing THEN r.target_device_id END

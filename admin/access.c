@@ -89,12 +89,12 @@ static err_t list(struct run *run, enum admitted_kind kind)
     struct str of = run_option(run, "tenant");
     bool first = true;
     size_t count = PAGE;
-    if (of.n)
+    if (of.p)
         TRY(run_uuid(run, of, &tenant));
     if (run_flag(run, "json"))
         text_add_char(&run->out, '[');
     while (count == PAGE)
-        TRY(list_page(run, kind, of.n ? &tenant : NULL, &after, &first, &count));
+        TRY(list_page(run, kind, of.p ? &tenant : NULL, &after, &first, &count));
     if (run_flag(run, "json"))
         text_add(&run->out, first ? STR("]\n") : STR("\n]\n"));
     return NULL;

@@ -189,12 +189,12 @@ static const struct command {
      "add a client with a new secret; ROLE is owner, contributor or reader"},
     {"tenant list", " [--json]", 0, NEEDS_DATABASE, run_tenant_list, "print the tenants: id, state, name"},
     {"tenant disable", " ID [--json]", 1, NEEDS_DATABASE, run_tenant_disable,
-     "refuse the clients of a tenant; its devices go on"},
+     "refuse the clients of a tenant (service principals); its policies' keys and its devices go on"},
     {"tenant enable", " ID [--json]", 1, NEEDS_DATABASE, run_tenant_enable, "let them in again"},
     {"subscription list", " [--tenant=ID] [--json]", 0, NEEDS_DATABASE, run_subscription_list,
      "print the subscriptions: id, tenant, state, name"},
     {"subscription disable", " ID [--json]", 1, NEEDS_DATABASE, run_subscription_disable,
-     "let what stands in a subscription be read and no more; its devices go on"},
+     "let what stands in a subscription be read and no more on the management plane; service, hubs and devices go on"},
     {"subscription enable", " ID [--json]", 1, NEEDS_DATABASE, run_subscription_enable, "let it be changed again"},
     {"service-principal list", " [--tenant=ID] [--json]", 0, NEEDS_DATABASE, run_service_principal_list,
      "print the clients: id, tenant, role, state, name"},
@@ -242,16 +242,17 @@ static size_t named(const struct command *c, char **words)
     return n;
 }
 
-/* Is it one of the options that the command's arguments name? */
+/* Is it one of the options that the command's arguments name, with a value where that has one? */
 static bool takes(const struct command *c, struct str option)
 {
-    struct str rest = str_of(c->arguments), one, name;
+    struct str rest = str_of(c->arguments), one, name, given;
+    bool has_value = str_split(option, '=', &given).p;
     while (rest.p) {
         rest = str_split(rest, ' ', &one);
         one = str_starts(one, STR("[")) ? (struct str){one.p + 1, one.n - 2} : one;
-        (void)str_split(one, '=', &name);
-        if (str_same(name, option))
-            return true;
+        bool wants_value = str_split(one, '=', &name).p;
+        if (str_same(name, given))
+            return has_value == wants_value;
     }
     return false;
 }
@@ -261,10 +262,8 @@ static bool fits(const struct command *c, char **words)
 {
     int count = 0;
     for (; *words; words++) {
-        struct str name;
-        (void)str_split(str_of(*words), '=', &name);
-        bool option = str_starts(name, STR("--"));
-        if (option && !takes(c, name))
+        bool option = str_starts(str_of(*words), STR("--"));
+        if (option && !takes(c, str_of(*words)))
             return false;
         count += !option;
     }

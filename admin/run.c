@@ -32,7 +32,7 @@ bool run_flag(const struct run *run, const char *name)
     for (char **w = run->words; *w; w++) {
         struct str head, value = str_split(str_of(*w), '=', &head);
         if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
-            return !value.p || str_same(str_trim(value), STR("yes"));
+            return !value.p;
     }
     return false;
 }

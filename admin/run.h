@@ -24,7 +24,7 @@ struct str run_word(const struct run *run, size_t i);
 struct str run_option(const struct run *run, const char *name);
 /* The same of what must be given: BAD_REQUEST names it. */
 err_t run_needs(struct run *run, const char *name, struct str *ret);
-/* Does --name stand among the words, alone or as --name=yes? */
+/* Does --name stand among the words? Alone: main.c takes no value of one that has none. */
 bool run_flag(const struct run *run, const char *name);
 /* BAD_REQUEST when the text is no id; it is shown. */
 err_t run_uuid(struct run *run, struct str text, struct uuid *ret);

@@ -36,7 +36,7 @@ CREATE TABLE idscope.tenant (
     disabled_at  timestamptz
 );
 COMMENT ON TABLE idscope.tenant IS 'A customer. Everything a tenant owns leads with its tenant_id';
-COMMENT ON COLUMN idscope.tenant.disabled_at IS 'Set: its clients are refused, sign-in and tokens alike; its devices go on, and rows stay';
+COMMENT ON COLUMN idscope.tenant.disabled_at IS 'Set: its service principals are refused, sign-in and tokens alike; keys of policies and devices go on, and rows stay';
 
 CREATE TABLE idscope.subscription (
     tenant_id       uuid NOT NULL REFERENCES idscope.tenant,
@@ -47,7 +47,7 @@ CREATE TABLE idscope.subscription (
     PRIMARY KEY (tenant_id, subscription_id)
 );
 COMMENT ON TABLE idscope.subscription IS 'The unit that resource groups belong to';
-COMMENT ON COLUMN idscope.subscription.disabled_at IS 'Set: what stands in it is read and no more, on the management plane; its devices go on';
+COMMENT ON COLUMN idscope.subscription.disabled_at IS 'Set: what stands in it is read and no more, on the management plane; service, hubs and devices go on';
 
 CREATE TABLE idscope.service_principal (
     tenant_id      uuid NOT NULL REFERENCES idscope.tenant,
@@ -61,7 +61,7 @@ CREATE TABLE idscope.service_principal (
     PRIMARY KEY (tenant_id, client_id)
 );
 COMMENT ON TABLE idscope.service_principal IS 'A client that signs in with an id and a secret (the client id selects the tenant: decisions.md 4)';
-COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: sign-in is refused, rows stay';
+COMMENT ON COLUMN idscope.service_principal.disabled_at IS 'Set: it is refused, sign-in and tokens alike; rows stay';
 COMMENT ON COLUMN idscope.service_principal.secret_sha256 IS 'SHA-256 of the secret, which is 32 random bytes: nothing to guess, so no slow hash';
 COMMENT ON COLUMN idscope.service_principal.secret_before_sha256 IS 'The secret before, good as well until there is a newer one, so that clients change it one by one; NULL: none';
 

@@ -122,9 +122,11 @@ describe('operators', { concurrency: 4 }, () => {
       await refusedWith(new RegExp(`There is no ${told} of this id`), noun, 'disable', nobody);
       await refusedWith(/"x" is no id/, noun, 'enable', 'x');
       await refusedWith(/usage: idscope-admin/, noun, 'disable');
-      await refusedWith(/usage: idscope-admin/, noun, 'list', '--jsn');
+      for (const option of ['--jsn', '--json=yes', '--json=']) await refusedWith(/usage: idscope-admin/, noun, 'list', option);
     }
     await refusedWith(/There is no service principal of this id/, 'service-principal', 'renew-secret', nobody);
-    await refusedWith(/"x" is no id/, 'subscription', 'list', '--tenant=x');
+    for (const revoke of ['--revoke=true', '--revoke=yes']) await refusedWith(/usage: idscope-admin/, 'service-principal', 'renew-secret', nobody, revoke);
+    for (const [tenant, said_] of [['x', /"x" is no id/], ['', /"" is no id/]]) await refusedWith(said_, 'subscription', 'list', `--tenant=${tenant}`);
+    await refusedWith(/usage: idscope-admin/, 'subscription', 'list', '--tenant');
   });
 });

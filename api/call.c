@@ -9,6 +9,7 @@
 #include "api/metrics.h"
 #include "api/plane.h"
 #include "api/shared.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/process/clock.h"
 #include "core/process/metric.h"
@@ -108,19 +109,35 @@ void call_take_body(struct call *c, struct str body)
 
 /* --- what operations do with it ----------------------------------------------------------------------------------- */
 
-struct str call_query(struct call *r, const char *name)
+/* The first parameter of this name behind *rest, as it was sent; absent: there is none. */
+static struct str next_query(struct call *r, const char *name, struct str *rest)
 {
-    struct str rest = r->query;
-    while (rest.p) {
-        struct str pair, decoded_name, decoded;
-        rest = str_split(rest, '&', &pair);
+    while (rest->p) {
+        struct str pair, decoded;
+        *rest = str_split(*rest, '&', &pair);
         struct str value = str_split(pair, '=', &pair);
-        if (!dec_percent(r->arena, pair, true, &decoded_name) || !str_same_nocase(decoded_name, str_of(name)))
-            continue;
-        if (dec_percent(r->arena, value.p ? value : STR(""), true, &decoded))
-            return decoded;
+        if (dec_percent(r->arena, pair, true, &decoded) && str_same_nocase(decoded, str_of(name)))
+            return value.p ? value : STR("");
     }
     return (struct str){NULL, 0};
+}
+
+struct str call_query(struct call *r, const char *name)
+{
+    struct str rest = r->query, sent, decoded;
+    while ((sent = next_query(r, name, &rest)).p)
+        if (dec_percent(r->arena, sent, true, &decoded))
+            return decoded;
+    return (struct str){NULL, 0};
+}
+
+err_t call_query_text(struct call *r, const char *name, struct str *ret)
+{
+    struct str rest = r->query, sent = next_query(r, name, &rest);
+    *ret = sent;
+    if (sent.p && (!dec_percent(r->arena, sent, true, ret) || !json_is_text(*ret)))
+        return call_fail(r, E(BAD_REQUEST), "%s is no percent-encoded UTF-8 text.", name);
+    return NULL;
 }
 
 err_t call_reply(struct call *r, int status, struct str json)

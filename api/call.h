@@ -204,6 +204,8 @@ void call_take_body(struct call *c, struct str body);
 
 /* The value of a query parameter (names ignore case), decoded; absent when it is not there. */
 struct str call_query(struct call *r, const char *name);
+/* The same of one that must not be overlooked: BAD_REQUEST names it when it is there and cannot be read. */
+err_t call_query_text(struct call *r, const char *name, struct str *ret);
 
 /* Replies. The body is JSON (application/json; charset=utf-8) or empty. */
 err_t call_reply(struct call *r, int status, struct str json);

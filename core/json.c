@@ -252,6 +252,12 @@ static size_t plain_run(const char *p, size_t n)
     return i;
 }
 
+bool json_is_text(struct str s)
+{
+    json_auto_t *text = s.p && !memchr(s.p, 0, s.n) ? json_stringn(s.p, s.n) : NULL;
+    return text != NULL;
+}
+
 void json_text(struct text *out, struct str s)
 {
     if (!s.p) {

@@ -15,6 +15,8 @@ enum { JSON_DEPTH_MAX = 32 };
 /* The caller owns *ret (json_decref, or `json_auto_t`). BAD_JSON with line and column in `d`. */
 err_t json_read(struct str body, struct err_detail *d, json_t **ret);
 
+/* Is it what a JSON string can hold: UTF-8 without NUL? */
+bool json_is_text(struct str s);
 /* Writes a string with quotes and escapes. */
 void json_text(struct text *out, struct str s);
 /* A value of a body that json_read has read, and that body whole, which must still stand. */

@@ -18,7 +18,8 @@ DB_VALUE(name_free, bool, free);
 DB_VALUE(location, struct str, location);
 DB_ROW(listed, struct listed_row, COL(kind), COL(is.name), COL(key), COL(is.group), COL(is.subscription_id),
        COL(is.location), COL_JSON(is.tags), COL(is.etag));
-DB_PARAMS(listed_filter, struct listed_filter, COL(kind), COL(location), COL(tag_name), COL(tag_value));
+DB_PARAMS(listed_filter, struct listed_filter, COL(kind), COL(location), COL(tag.name), COL(tag.value));
+DB_PARAMS(tag_filter, struct tag_filter, COL(name), COL(value));
 DB_PARAMS(tags, struct group_row, COL_JSON(tags));
 
 #define PLACE_COLS COL(at.tenant_id), COL(at.subscription_id), COL(at.group_key)
@@ -85,10 +86,16 @@ err_t db_place(struct db *db, struct arena *a, const struct place *at, struct pl
     return db_one(db, a, DB_CALL(SQL_PLACE, db_place_in(at)), DB_ONCE, ret_found, sizeof *ret_found);
 }
 
-err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
-                    struct group_row **ret, size_t *ret_count, bool *ret_more)
+err_t db_group_find(struct db *db, struct arena *a, const struct find *f, const struct tag_filter *tag,
+                    struct place_found *ret_found, struct group_row **ret, size_t *ret_count, bool *ret_more)
 {
-    return db_placed_page(db, SQL_GROUP_FIND, a, f, ret_found, ret, sizeof **ret, ret_count, ret_more);
+    struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
+    const struct db_call call =
+        DB_CALL(SQL_GROUP_FIND, db_find_in(f), db_i64(db_page_rows(f->most) + 1), DB_MEMBERS(tag_filter, tag));
+    TRY(db_placed(db, a, &f->at, &call, 1, ret_found, &r));
+    rows_all(r.of[1], a, ret, sizeof **ret, ret_count);
+    *ret_more = db_page(f->most, ret_count);
+    return NULL;
 }
 
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
@@ -145,8 +152,8 @@ err_t db_location_find(struct db *db, struct arena *a, const struct place *at, s
                        struct place_found *ret_found, struct str **ret, size_t *ret_count)
 {
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call call =
-        DB_CALL(SQL_LOCATION_FIND, db_uuid(&at->tenant_id), db_uuid(&at->subscription_id), db_text(here));
+    const struct db_call call = DB_CALL(SQL_LOCATION_FIND, db_uuid(&at->tenant_id), db_uuid(&at->subscription_id),
+                                        db_text(here), db_i64(DB_PAGE));
     TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
     rows_all(r.of[1], a, ret, sizeof **ret, ret_count);
     return NULL;

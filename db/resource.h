@@ -52,6 +52,11 @@ struct resource_row {
     struct str location, tags, properties;
 };
 
+/* A tag that something has, with that value; absent: any. */
+struct tag_filter {
+    struct str name, value;
+};
+
 /* One of whatever kind in a list of all that stands somewhere. `kind` is the word for it: "hub", "instance". */
 struct listed_row {
     struct resource_row is; /* without properties */
@@ -59,12 +64,13 @@ struct listed_row {
 };
 /* What is asked of them beside find's; absent: anything. */
 struct listed_filter {
-    struct str kind, location, tag_name, tag_value;
+    struct str kind, location;
+    struct tag_filter tag;
 };
 /* A page of them, by name. */
 err_t db_listed_find(struct db *db, struct arena *a, const struct find *f, const struct listed_filter *filter,
                      struct place_found *ret_found, struct listed_row **ret, size_t *ret_count, bool *ret_more);
-/* Where something of the subscription stands, and `here`; each once. */
+/* `here`, and where something of the subscription stands; each once, DB_PAGE at most. */
 err_t db_location_find(struct db *db, struct arena *a, const struct place *at, struct str here,
                        struct place_found *ret_found, struct str **ret, size_t *ret_count);
 
@@ -79,9 +85,9 @@ struct policy_row {
 struct group_row {
     struct str name, location, tags;
 };
-/* One group (find.name_key) or a page of them. */
-err_t db_group_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
-                    struct group_row **ret, size_t *ret_count, bool *ret_more);
+/* One group (find.name_key) or a page of them, of those that have the tag. */
+err_t db_group_find(struct db *db, struct arena *a, const struct find *f, const struct tag_filter *tag,
+                    struct place_found *ret_found, struct group_row **ret, size_t *ret_count, bool *ret_more);
 /* *ret_written is false when the subscription is missing (see ret_found) or the group has another location. */
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
                    struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret);

@@ -1,6 +1,7 @@
-/* listed.c: what stands in a subscription or a resource group, whatever its kind (wire.md 1.10), with the filters that
- * clients send. It must never show what only one kind has. */
+/* listed.c: what stands in a subscription or a resource group, whatever its kind (wire.md 1.10), with the filters
+ * that clients send. It must never show what only one kind has. */
 #include "api/op/arm.h"
+#include "api/op/filter.h"
 #include "api/op/op.h"
 #include "api/op/resource.h"
 
@@ -27,66 +28,20 @@ static struct str kind_of(struct str type)
     return STR("none");
 }
 
-/* --- $filter: NAME eq 'VALUE' [and …] ----------------------------------------------------------------------------- */
+/* --- what is asked for -------------------------------------------------------------------------------------------- */
 
-struct asked {
-    struct find *find;
-    struct listed_filter filter;
-};
-
-static err_t no_filter(struct call *r)
+/* False: nothing can fit. */
+static bool take_filter(struct call *r, const struct arm_filter *f, struct find *find, struct listed_filter *ret)
 {
-    return call_fail(
-        r, E(BAD_REQUEST),
-        "$filter must be resourceType, resourceGroup, name, location, tagName or tagValue, eq and a value in "
-        "single quotes, joined by and.");
-}
-
-static err_t take_term(struct call *r, struct str name, struct str value, struct asked *to)
-{
-    struct str lower = arena_lower(r->arena, value);
-    const struct {
-        const char *name;
-        struct str *to, value;
-    } known[] = {
-        {"resourceType", &to->filter.kind, kind_of(value)},
-        {"resourceGroup", &to->find->at.group_key, lower},
-        {"name", &to->find->name_key, lower},
-        {"location", &to->filter.location, lower},
-        {"tagName", &to->filter.tag_name, value},
-        {"tagValue", &to->filter.tag_value, value},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!str_same_nocase(name, str_of(known[i].name)))
-            continue;
-        *known[i].to = known[i].value;
-        return NULL;
-    }
-    return no_filter(r);
-}
-
-static err_t read_filter(struct call *r, struct asked *to)
-{
-    struct str rest = str_trim(call_query(r, "$filter"));
-    while (rest.n) {
-        struct str name, word, value;
-        rest = str_split(rest, ' ', &name);
-        rest = str_split(str_trim(rest), ' ', &word);
-        rest = str_trim(rest);
-        if (!str_same_nocase(word, STR("eq")) || !rest.n || rest.p[0] != '\'')
-            return no_filter(r);
-        rest = str_split((struct str){rest.p + 1, rest.n - 1}, '\'', &value);
-        if (!rest.p)
-            return no_filter(r);
-        TRY(take_term(r, name, value, to));
-        rest = str_trim(rest);
-        if (!rest.n)
-            return NULL;
-        rest = str_trim(str_split(rest, ' ', &word));
-        if (!str_same_nocase(word, STR("and")) || !rest.n)
-            return no_filter(r);
-    }
-    return NULL;
+    struct str group = f->resource_group.p ? arena_lower(r->arena, f->resource_group) : find->at.group_key;
+    bool fits = !find->at.group_key.p || str_same(group, find->at.group_key);
+    find->at.group_key = group;
+    *ret = (struct listed_filter){.tag = {f->tag_name, f->tag_value}};
+    if (f->resource_type.p)
+        ret->kind = kind_of(f->resource_type);
+    if (f->name.p)
+        find->name_key = arena_lower(r->arena, f->name);
+    return fits && (!f->location.p || id_location(r->arena, f->location, &ret->location));
 }
 
 /* --- the lists ---------------------------------------------------------------------------------------------------- */
@@ -108,15 +63,19 @@ static void write_listed(struct call *r, const struct listed_row *row, struct te
 static err_t reply_listed(struct call *r, struct arm_target *t)
 {
     const struct arm_target place = *t;
-    struct asked asked = {.find = &t->find};
+    struct arm_filter asked;
+    struct listed_filter filter;
     struct place_found found;
     struct listed_row *rows;
     size_t count;
     bool more;
     struct text out;
-    TRY(read_filter(r, &asked));
-    TRY(db_listed_find(r->db, r->arena, &t->find, &asked.filter, &found, &rows, &count, &more));
+    TRY(arm_filter(r, false, &asked));
+    bool fits = take_filter(r, &asked, &t->find, &filter);
+    TRY(db_listed_find(r->db, r->arena, fits ? &t->find : &place.find, &filter, &found, &rows, &count, &more));
     TRY(arm_check_place(&place, &found));
+    count = fits ? count : 0;
+    more = fits && more;
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
         arm_list_item(&out);

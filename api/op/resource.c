@@ -41,16 +41,26 @@ static err_t find_page(struct call *r, const struct resource_kind *k, const stru
     return e ? e : arm_check_place(t, &page->place);
 }
 
+static err_t find_one(struct call *r, const struct resource_kind *k, const struct arm_target *t,
+                      struct resource_page *page)
+{
+    TRY(find_page(r, k, t, page));
+    return page->count ? NULL : E(RESOURCE_NOT_FOUND);
+}
+
+static err_t reply_one(struct call *r, const struct resource_kind *k, int status, const struct resource_page *page)
+{
+    struct text out;
+    text_init(&out, r->arena, RESOURCE_ROOM);
+    k->write(r, k, row_at(k, page, 0), &out);
+    return call_reply(r, status, text_str(&out));
+}
+
 err_t resource_reply(struct call *r, const struct resource_kind *k, int status, const struct arm_target *t)
 {
     struct resource_page page = {0};
-    struct text out;
-    TRY(find_page(r, k, t, &page));
-    if (!page.count)
-        return E(RESOURCE_NOT_FOUND);
-    text_init(&out, r->arena, RESOURCE_ROOM);
-    k->write(r, k, row_at(k, &page, 0), &out);
-    return call_reply(r, status, text_str(&out));
+    TRY(find_one(r, k, t, &page));
+    return reply_one(r, k, status, &page);
 }
 
 err_t resource_get(struct call *r, const struct resource_kind *k)
@@ -265,31 +275,42 @@ err_t resource_delete(struct call *r, const struct resource_kind *k)
     return call_reply_empty(r, 204);
 }
 
+/* Who asks for a change of what is another one by now is told so, also when nothing is to be changed. */
+static err_t reply_unchanged(struct call *r, const struct resource_kind *k, const struct arm_target *t)
+{
+    struct resource_page page = {0};
+    TRY(find_one(r, k, t, &page));
+    const struct resource_row *row = row_at(k, &page, 0);
+    TRY(arm_check_match(r, &row->etag));
+    return reply_one(r, k, 200, &page);
+}
+
 err_t resource_patch(struct call *r, const struct resource_kind *k)
 {
     struct arm_target t;
     struct place_found found;
     struct str tags;
-    bool done = true;
+    bool done;
     TRY(arm_resource(r, &t));
     TRY(arm_patch_tags(r, &tags));
-    if (tags.p) {
-        TRY(k->retag(r->db, r->arena, &t.find, arm_bare_match(r), tags, &found, &done));
-        TRY(arm_check_place(&t, &found));
-    }
+    if (!tags.p)
+        return reply_unchanged(r, k, &t);
+    TRY(k->retag(r->db, r->arena, &t.find, arm_bare_match(r), tags, &found, &done));
+    TRY(arm_check_place(&t, &found));
     TRY(resource_reply(r, k, 200, &t));
     return done ? NULL : E(PRECONDITION_FAILED); /* it is there, with another etag */
 }
 
 /* --- what a service may be called and may be ---------------------------------------------------------------------- */
 
+enum { NAME_CHECK_MAX = 4096 }; /* as long as the body: a name that is too long is answered, too */
 struct name_check {
     struct str name;            /* in */
     enum tri available;         /* out */
     struct str reason, message; /* out; absent for one that is available */
 };
 static const struct codec name_check_codec[] = {
-    CODEC_TEXT(struct name_check, name, "name", RESOURCE_TEXT_MAX, CODEC_MUST | CODEC_IN),
+    CODEC_TEXT(struct name_check, name, "name", NAME_CHECK_MAX, CODEC_MUST | CODEC_IN),
     CODEC_BOOL(struct name_check, available, "nameAvailable", CODEC_OUT),
     CODEC_TEXT(struct name_check, reason, "reason", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_TEXT(struct name_check, message, "message", RESOURCE_TEXT_MAX, CODEC_OUT),
@@ -305,9 +326,10 @@ err_t resource_name_check(struct call *r, const struct resource_kind *k)
     bool is_free;
     TRY(arm_subscription(r, &t));
     TRY(call_decode(r, name_check_codec, CODEC_NO_CASE, &c));
-    TRY(db_name_free(r->db, r->arena, &t.find.at, k->noun, arena_lower(r->arena, c.name), &found, &is_free));
-    TRY(arm_check_place(&t, &found));
     bool good = !arm_check_new_name(r, k->article, k->noun, c.name);
+    struct str asked = good ? arena_lower(r->arena, c.name) : STR("");
+    TRY(db_name_free(r->db, r->arena, &t.find.at, k->noun, asked, &found, &is_free));
+    TRY(arm_check_place(&t, &found));
     c.available = good && is_free ? TRI_TRUE : TRI_FALSE;
     if (!good)
         c.reason = STR("Invalid"), c.message = str_of(r->detail.text);
@@ -322,9 +344,7 @@ err_t resource_skus(struct call *r, const struct resource_kind *k)
     struct resource_page page = {0};
     struct text out;
     TRY(arm_resource(r, &t));
-    TRY(find_page(r, k, &t, &page));
-    if (!page.count)
-        return E(RESOURCE_NOT_FOUND);
+    TRY(find_one(r, k, &t, &page));
     text_init(&out, r->arena, RESOURCE_ROOM);
     text_add(&out, STR("{\"value\":"));
     k->write_skus(r, &out);

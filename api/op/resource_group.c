@@ -1,5 +1,6 @@
 /* resource_group.c: resource groups, the folders of hubs and instances. */
 #include "api/op/arm.h"
+#include "api/op/filter.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
 
@@ -34,8 +35,11 @@ err_t op_group_list(struct call *r)
     size_t count;
     bool more;
     struct text out;
+    struct arm_filter asked;
     TRY(arm_subscription(r, &t));
-    TRY(db_group_find(r->db, r->arena, &t.find, &found, &rows, &count, &more));
+    TRY(arm_filter(r, true, &asked));
+    const struct tag_filter tag = {asked.tag_name, asked.tag_value};
+    TRY(db_group_find(r->db, r->arena, &t.find, &tag, &found, &rows, &count, &more));
     TRY(arm_check_place(&t, &found));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
@@ -53,7 +57,8 @@ static err_t find_group(struct call *r, struct arm_target *t, struct group_row *
     TRY(arm_group(r, t));
     t->find.name_key = t->find.at.group_key;
     t->find.after = (struct str){NULL, 0};
-    TRY(db_group_find(r->db, r->arena, &t->find, &found, ret, &count, &more));
+    static const struct tag_filter any;
+    TRY(db_group_find(r->db, r->arena, &t->find, &any, &found, ret, &count, &more));
     TRY(arm_check_place(t, &found));
     return count ? NULL : E(RESOURCE_GROUP_NOT_FOUND);
 }

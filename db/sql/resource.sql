@@ -6,13 +6,14 @@ SELECT EXISTS (SELECT 1 FROM idscope.subscription WHERE tenant_id = $1 AND subsc
        (SELECT name FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3::text) AS "group";
 
 -- name: location_find -> location as actor
--- $1 tenant, $2 subscription, $3 where this deployment is: that, and where something stands
+-- $1 tenant, $2 subscription, $3 where this deployment is, $4 rows wanted: that, and where something stands
 SELECT location FROM (
     SELECT $3::text AS location
      UNION SELECT location FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2
      UNION SELECT location FROM idscope.hub WHERE tenant_id = $1 AND subscription_id = $2
      UNION SELECT location FROM idscope.instance WHERE tenant_id = $1 AND subscription_id = $2) l
- ORDER BY location;
+ ORDER BY location <> $3, location
+ LIMIT $4;
 
 -- name: listed_find -> listed as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 name (NULL: any), $5 the last one of the page before (NULL: none), $6 rows wanted,
@@ -44,13 +45,15 @@ SELECT idscope.name_take($1, $2) AS taken;
 SELECT idscope.name_free($1, $2) AS free;
 
 -- name: group_find -> resource_group as actor
--- $1 tenant, $2 subscription, $3 group (NULL: any), $4 the same, $5 the last one of the page before (NULL: the first page), $6 rows wanted
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 the same, $5 the last one of the page before (NULL: the first page), $6 rows wanted,
+-- $7 a tag that it has (NULL: any), $8 with this value (NULL: any)
 SELECT name, location, tags
   FROM idscope.resource_group
  WHERE tenant_id = $1 AND subscription_id = $2
    AND ($3::text IS NULL OR name_key = $3)
    AND ($4::text IS NULL OR name_key = $4)
    AND ($5::text IS NULL OR name_key > $5)
+   AND ($7::text IS NULL OR tags ->> $7 IS NOT NULL AND ($8::text IS NULL OR tags ->> $7 = $8))
  ORDER BY name_key
  LIMIT $6;
 

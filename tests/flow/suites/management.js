@@ -369,6 +369,7 @@ describe('management: services', { concurrency: 4 }, () => {
       assert.notEqual(now.etag, before_.etag);
       refusedArm(await patch({ tags: {} }, { 'If-Match': before_.etag }), 412, 'PreconditionFailed');
       assert.deepEqual(expect('none', await patch({}), 200), now, 'without tags nothing changes');
+      refusedArm(await patch({}, { 'If-Match': before_.etag }), 412, 'PreconditionFailed');
       assert.deepEqual(expect('all gone', await patch({ tags: {} }, { 'If-Match': `"${now.etag}"` }), 200).tags, {});
       const key = kind === 'hub' ? name : before_.properties.idScope.toLowerCase();
       assert.deepEqual(await noted(kind, key), [`created ${kind}_put`, `updated ${kind}_patch`, `updated ${kind}_patch`]);
@@ -453,8 +454,25 @@ describe('management: around the provider', { concurrency: 4 }, () => {
     assert.deepEqual(await all(`${inGroup} and tagName eq 'hall'`), [hub.name]);
     assert.deepEqual(await all(`${inGroup} and tagname eq 'hall' and tagvalue eq 'B'`), [hub.name]);
     for (const none of ["resourceType eq 'Microsoft.Compute/virtualMachines'", `${inGroup} and location eq 'mars'`, `${inGroup} and tagName eq 'hall' and tagValue eq 'C'`, "resourceGroup eq 'no-such-group'"]) assert.deepEqual(await all(none), [], none);
-    for (const bad of ['name', "name ne 'x'", "name eq x", "name eq 'x", "size eq '1'", "name eq 'x' or name eq 'y'", "name eq 'x' and"]) refusedArm(await idscope.arm('GET', `${sub}/resources?$filter=${encodeURIComponent(bad)}`), 400, 'InvalidRequestContent', /\$filter/);
+    for (const bad of ['name', "name ne 'x'", "name eq x", "name eq 'x", "size eq '1'", "name eq 'x' or name eq 'y'", "name eq 'x' and", "tagValue eq 'B'", "name eq 'x' and name eq 'y'"]) refusedArm(await idscope.arm('GET', `${sub}/resources?$filter=${encodeURIComponent(bad)}`), 400, 'InvalidRequestContent', /\$filter/);
     refusedArm(await idscope.arm('GET', `${idscope.groupPath(fresh('none'))}/resources`), 404, 'ResourceGroupNotFound');
+    assert.deepEqual(await all(`${inGroup} and location eq 'West Europe'`), names(own), 'a location in any of its spellings');
+    for (const unread of ['a%', '%FF', "name%20eq%20'%00'"]) refusedArm(await idscope.arm('GET', `${sub}/resources?$filter=${unread}`), 400, 'InvalidRequestContent', /\$filter/);
+    const elsewhere = await get(`${idscope.groupPath(made.group)}/resources?$filter=${encodeURIComponent("resourceGroup eq 'no-such-group'")}`);
+    assert.deepEqual(elsewhere.value, [], 'nothing stands in two groups');
+  });
+
+  test('groups by their tags, and by nothing else: who deletes what such a list shows deletes no other', async () => {
+    const [one, two, three] = [fresh('tagged'), fresh('tagged'), fresh('bare')];
+    const word = fresh("it's");
+    for (const [group, tags] of [[one, { [word]: "O'Neil" }], [two, { [word]: 'other' }], [three, {}]]) expect('put', await idscope.arm('PUT', idscope.groupPath(group), { body: { location: 'westeurope', tags } }), 201);
+    const quoted = word.replace("'", "''");
+    const list = async (filter) => names((await get(`${sub}/resourcegroups?$filter=${encodeURIComponent(filter)}`)).value);
+    assert.deepEqual(await list(`tagname eq '${quoted}' and tagvalue eq 'O''Neil'`), [one]);
+    assert.deepEqual((await list(`tagName eq '${quoted}'`)).sort(), [one, two].sort());
+    assert.deepEqual(await list(`tagName eq '${quoted}' and tagValue eq 'nobody'`), []);
+    for (const bad of ["tagValue eq 'x'", "location eq 'westeurope'", `startswith(tagname, 'x')`, `tagName eq '${word}'`]) refusedArm(await idscope.arm('GET', `${sub}/resourcegroups?$filter=${encodeURIComponent(bad)}`), 400, 'InvalidRequestContent', /\$filter/);
+    for (const group of [one, two, three]) await idscope.deleteGroup(group);
   });
 
   test('$top: pages of every list, in order, each linked to the next with what was asked', async (t) => {

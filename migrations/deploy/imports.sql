@@ -163,8 +163,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                CASE WHEN iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL THEN (SELECT h FROM idscope.hub_unlinked(id_scope, array_append(iot_hubs, iot_hub_host_name)) h) END AS unlinked,
                CASE WHEN ca_primary IS NOT NULL OR ca_secondary IS NOT NULL THEN (SELECT c FROM idscope.certificate_unproved(id_scope, ARRAY[ca_primary, ca_secondary]) c) END AS unproved,
                CASE WHEN of_group
-                    THEN (SELECT count(*) FROM idscope.enrollment e WHERE e.id_scope = b.id_scope AND e.of_group AND e.attestation_type = b.attestation_type)
-                         + row_number() OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most END AS is_crowded
+                    THEN (SELECT count(*) FROM idscope.enrollment e WHERE e.id_scope = b.id_scope AND e.of_group AND e.attestation_type = b.attestation_type) END AS groups
           FROM bite b
          CROSS JOIN LATERAL (
                 SELECT (SELECT true FROM idscope.enrollment e
@@ -173,8 +172,8 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                        (SELECT true FROM idscope.import_enrollment e
                          WHERE e.id_scope = b.id_scope AND e.import_id = b.import_id AND lower(e.device_id COLLATE "C") = b.registration_key AND e.device_id IS NOT NULL
                          LIMIT 1) AS beside) named),
-         judged AS MATERIALIZED (
-        SELECT p.*, gen_random_uuid() AS etag, clock.version,
+         ruled AS (
+        SELECT p.*,
                CASE WHEN is_again THEN format('%s: line %s has it already.', member, line_before)
                     WHEN is_there THEN format('%s: there is one of this id.', member)
                     WHEN unlinked IS NOT NULL
@@ -182,10 +181,16 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                     WHEN taken_by IS NOT NULL THEN format('deviceId: %s is the device id of the enrollment %s.', coalesce(device_id, registration_id), taken_by)
                     WHEN taken_in IS NOT NULL THEN format('deviceId: %s is the device id of line %s.', coalesce(device_id, registration_id), taken_in)
                     WHEN unproved IS NOT NULL THEN format('attestation.x509.caReferences: "%s" is no verified certificate of this instance.', unproved)
-                    WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.'
-                END AS message,
-               CASE WHEN NOT is_again AND is_there THEN 409001 WHEN is_crowded THEN 403001 ELSE 400004 END AS code
-          FROM placed p CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version OFFSET 0) clock),
+                END AS broken
+          FROM placed p),
+         counted AS (
+        SELECT r.*, groups + count(*) FILTER (WHERE broken IS NULL) OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most AS is_crowded
+          FROM ruled r),
+         judged AS MATERIALIZED (
+        SELECT c.*, gen_random_uuid() AS etag, clock.version,
+               coalesce(broken, CASE WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.' END) AS message,
+               CASE WHEN broken IS NULL THEN 403001 WHEN NOT is_again AND is_there THEN 409001 ELSE 400004 END AS code
+          FROM counted c CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version OFFSET 0) clock),
          inserted AS (
         INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                         attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,

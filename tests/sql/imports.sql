@@ -181,6 +181,12 @@ SELECT pg_temp.stage('groups', n, 'hall-' || n, '{"of_group": true}') FROM gener
 SELECT pg_temp.step('groups', 2), pg_temp.step('groups', 2), pg_temp.step('groups', 2);
 SELECT is(pg_temp.says('groups'), 'running 5/3/2', 'no more groups than an instance may have');
 SELECT is((SELECT count(*) FROM idscope.import_error WHERE import_id = pg_temp.id('groups') AND code = 403001), 2::bigint);
+DELETE FROM idscope.enrollment WHERE of_group AND registration_key = (SELECT max(registration_key) FROM idscope.enrollment WHERE of_group AND registration_key LIKE 'hall-%');
+SELECT pg_temp.begin('groups again', 'enrollmentGroup');
+SELECT pg_temp.stage('groups again', n, 'hall-' || n, '{"of_group": true}') FROM unnest(ARRAY[1, 2, 9]) n;
+SELECT pg_temp.step('groups again'), pg_temp.step('groups again');
+SELECT is(pg_temp.errors('groups again'), ARRAY['1 409001 enrollmentGroupId: there is one of this id.', '2 409001 enrollmentGroupId: there is one of this id.'],
+          'those that are there already take no room from one that is not');
 
 -- Registrations: of devices that have a hub.
 SELECT t.put('enrollment', '{"of_group": true, "registration_key": "hall", "registration_id": "Hall", "inputs_version": 7}');

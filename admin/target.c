@@ -5,6 +5,7 @@
 
 #include "admin/ids.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/process/clock.h"
 
 /* Batches double, so that a mistake shows at once and a long list is few imports, of which an instance remembers a
@@ -193,6 +194,12 @@ static err_t write_import(struct pull *p, enum noun noun)
 /* --- many of them ------------------------------------------------------------------------------------------------- */
 
 /* A registration goes behind what it is of. */
+/* In a dry run each row of a batch may be refused for what is not there yet, and an import tells of so many. */
+static size_t most_rows(const struct pull *p)
+{
+    return p->dry ? IMPORT_ERRORS_MOST : MOST_ROWS;
+}
+
 err_t target_flush(struct pull *p, enum noun noun)
 {
     struct batch *b = &p->target->batch[noun];
@@ -204,7 +211,7 @@ err_t target_flush(struct pull *p, enum noun noun)
     arena_reset(b->arena);
     text_init(&b->rows, b->arena, TEXT_ROOM);
     b->count = 0;
-    b->most = b->most * 2 < MOST_ROWS ? b->most * 2 : MOST_ROWS;
+    b->most = b->most * 2 < most_rows(p) ? b->most * 2 : most_rows(p);
     return NULL;
 }
 

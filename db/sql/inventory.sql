@@ -27,7 +27,8 @@ SELECT CASE WHEN taken_at > now() - $3::bigint * interval '1 millisecond' THEN d
  WHERE id_scope = $1 AND host = $2;
 
 -- A page of hub $2: ids $4, seen in the round $3. Left out is what a registration stands on, or is about to; its key is the device id, or the enrollment
--- that names it; and what is to be taken off the hub. So what is kept is nothing that this instance made, or that it gave back.
+-- that names it; and what is to be taken off the hub. So what is kept is nothing that this instance made, or that it gave back. What was kept before
+-- stays until a registration stands on it: that one is about to, or was, makes it nothing of ours.
 -- name: inventory_page
 INSERT INTO idscope.found_identity AS f (id_scope, device_id, host, seen_at)
 SELECT $1, u.device_id, $2, $3::text::timestamptz
@@ -38,7 +39,7 @@ SELECT $1, u.device_id, $2, $3::text::timestamptz
          WHERE id_scope = $1 AND lower(device_id COLLATE "C") = lower(u.device_id COLLATE "C") AND device_id = u.device_id
          LIMIT 1) e ON true
   LEFT JOIN LATERAL (
-        SELECT registration_key
+        SELECT coalesce(device_id = u.device_id AND lower(assigned_hub COLLATE "C") = $2, false) AS stands
           FROM idscope.registration
          WHERE id_scope = $1 AND registration_key = coalesce(e.registration_key, lower(u.device_id COLLATE "C"))
            AND ((device_id = u.device_id AND lower(assigned_hub COLLATE "C") = $2)
@@ -49,7 +50,12 @@ SELECT $1, u.device_id, $2, $3::text::timestamptz
           FROM idscope.job
          WHERE id_scope = $1 AND kind = 'hub_remove' AND subject = u.device_id AND hub = $2
          LIMIT 1) removal ON true
- WHERE r.registration_key IS NULL AND removal.subject IS NULL
+  LEFT JOIN LATERAL (
+        SELECT device_id
+          FROM idscope.found_identity
+         WHERE id_scope = $1 AND device_id = u.device_id AND host = $2
+         LIMIT 1) kept ON true
+ WHERE r.stands IS NOT TRUE AND (kept.device_id IS NOT NULL OR (r.stands IS NULL AND removal.subject IS NULL))
  ORDER BY u.device_id
     ON CONFLICT (id_scope, device_id, host) DO UPDATE
    SET seen_at = greatest(f.seen_at, excluded.seen_at);

@@ -43,6 +43,19 @@ SELECT is(pg_temp.found(), ARRAY['a free h1.example', 'a free h2.example', 'b He
 SELECT pg_temp.call('inventory_clear', t.scope('a'), 'h1.example', 'infinity', '', '10');
 SELECT is(pg_temp.found(), ARRAY['a free h2.example', 'b Here h1.example'], 'of a hub that is linked no more all goes');
 
+-- What was found stays so while a registration is about to stand there, and while a removal stands that such a one left, until one does.
+DELETE FROM idscope.found_identity;
+SELECT pg_temp.page('a', 'h2.example', '2026-01-02', 'making', 'free', 'Here', 'gone');
+UPDATE idscope.registration SET target_hub = 'H2.example' WHERE registration_key = 'making';
+UPDATE idscope.registration SET assigned_hub = 'H2.example' WHERE registration_key = 'here';
+SELECT t.put('job', '{"kind": "hub_remove", "subject": "free", "hub": "h2.example", "payload": []}');
+SELECT pg_temp.page('a', 'h2.example', '2026-01-03', 'making', 'free', 'Here');
+SELECT pg_temp.call('inventory_clear', t.scope('a'), 'h2.example', '2026-01-03', '', '10');
+SELECT is(pg_temp.found(), ARRAY['a free h2.example', 'a making h2.example'], 'a whole round leaves what was found before a registration was about to stand there');
+UPDATE idscope.registration SET target_hub = 'H1.example' WHERE registration_key = 'making';
+UPDATE idscope.registration SET assigned_hub = 'H1.example' WHERE registration_key = 'here';
+DELETE FROM idscope.job; DELETE FROM idscope.found_identity;
+
 -- A hub has an inventory from its first good validation on; a worse one, or of an older credential, makes none.
 CREATE FUNCTION pg_temp.validated(version int, good boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN

@@ -5,6 +5,7 @@
 
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 
 enum { OK = 200, NO_CONTENT = 204, NOT_FOUND = 404, CONFLICT = 409 };
 
@@ -41,11 +42,20 @@ int64_t hub_answer_devices(const struct hub_call *call)
                                                                                           : -1;
 }
 
+/* It is kept, and sent back as a header. */
+static bool may_continue(struct str continuation)
+{
+    for (size_t i = 0; i < continuation.n; i++)
+        if (continuation.p[i] < ' ' || continuation.p[i] > '~')
+            return false;
+    return continuation.n <= CONTINUATION_MOST;
+}
+
 bool hub_answer_lists(const struct hub_call *call, struct str **ret, size_t *ret_count)
 {
     json_auto_t *body = NULL;
     if (call->outcome != HUB_ANSWERED || call->status != OK || json_read(call->reply, NULL, &body) ||
-        !json_is_array(body))
+        !json_is_array(body) || json_array_size(body) > (size_t)call->page || !may_continue(call->next_page))
         return false;
     *ret = ARENA_NEW_ARRAY(call->arena, json_array_size(body), struct str);
     *ret_count = 0;

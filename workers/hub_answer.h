@@ -12,7 +12,8 @@ bool hub_answer_names(const struct hub_call *call, struct str device_id);
 bool hub_answer_counts(const struct hub_call *call);
 /* How many devices the hub has; -1: the answer does not say. */
 int64_t hub_answer_devices(const struct hub_call *call);
-/* A page of a list: the device ids on it, in the arena of the call, without those that are none. False: it is no list.
+/* A page of a list: the device ids on it, in the arena of the call, without those that are none. False: it is no list,
+ * is longer than was asked for, or goes on with what no header can carry, or with more than CONTINUATION (limits.def).
  */
 bool hub_answer_lists(const struct hub_call *call, struct str **ret, size_t *ret_count);
 /* The device that was to be deleted is not there: the hub deleted it (204), or says in its own words that there is no

@@ -1,6 +1,9 @@
 /* test_hub_answer.c: what a worker takes for a hub's answer: nothing that a web server says to everybody. */
 #include "workers/hub_answer.h"
 
+#include <string.h>
+
+#include "core/limits.h"
 #include "unit.h"
 
 static struct hub_call call_of(void **state, int status, const char *reply)
@@ -86,6 +89,7 @@ static void a_list_has_the_ids_that_are_some(void **state)
                                 "{\"deviceId\":\"d\",\"moduleId\":\"m\"},{}]");
     assert_true(hub_answer_lists(&empty, &ids, &count));
     assert_int_equal(count, 0);
+    list.page = 7;
     assert_true(hub_answer_lists(&list, &ids, &count));
     assert_int_equal(count, 2);
     assert_text(ids[0], "a");
@@ -98,6 +102,28 @@ static void a_list_has_the_ids_that_are_some(void **state)
     assert_false(hub_answer_lists(&empty, &ids, &count));
     list.outcome = HUB_BROKE;
     assert_false(hub_answer_lists(&list, &ids, &count));
+}
+
+static void a_list_is_as_long_as_was_asked_for_and_its_continuation_one_that_can_be_kept(void **state)
+{
+    struct str *ids;
+    size_t count;
+    static char longest[CONTINUATION_MOST + 1];
+    memset(longest, 'x', sizeof longest);
+    struct hub_call page = call_of(state, 200, "[{\"deviceId\":\"a\"},{\"deviceId\":\"b\"},7]");
+    page.page = 3;
+    page.next_page = (struct str){longest, CONTINUATION_MOST};
+    assert_true(hub_answer_lists(&page, &ids, &count));
+    page.page = 2;
+    assert_false(hub_answer_lists(&page, &ids, &count));
+    page.page = 3;
+    page.next_page = (struct str){longest, CONTINUATION_MOST + 1};
+    assert_false(hub_answer_lists(&page, &ids, &count));
+    static const char *const broken[] = {"a\xc3", "a\nb", "a\x7f"};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        page.next_page = str_of(broken[i]);
+        assert_false(hub_answer_lists(&page, &ids, &count));
+    }
 }
 
 static void a_device_is_gone_when_the_hub_says_so(void **state)
@@ -144,6 +170,7 @@ int main(void)
         UNIT(statistics_count),
         UNIT(devices_are_counted),
         UNIT(a_list_has_the_ids_that_are_some),
+        UNIT(a_list_is_as_long_as_was_asked_for_and_its_continuation_one_that_can_be_kept),
         UNIT(a_device_is_gone_when_the_hub_says_so),
         UNIT(a_message_is_kept_and_a_page_has_none),
         UNIT(a_change_names_the_etag_that_was_read),

@@ -5,6 +5,7 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/killpoint.h"
+#include "core/limits.h"
 #include "db/inventory.h"
 #include "workers/hub/kind.h"
 #include "workers/hub_answer.h"
@@ -19,6 +20,7 @@ struct inventory_round {
     struct str began;   /* absent: none has begun */
     int64_t devices;    /* that the hub had then, as it says */
     int64_t seen;       /* on its pages so far */
+    int64_t pages;      /* that were taken */
     struct str next;    /* the continuation of the next page; absent: the first */
     struct str cleared; /* set: all pages are taken, and what they did not show is cleared away up to here */
 };
@@ -53,6 +55,7 @@ static err_t read_round(struct arena *a, struct str payload, struct inventory_ro
     ret->began = text_in(a, v, "began");
     ret->devices = json_integer_value(json_object_get(v, "devices"));
     ret->seen = json_integer_value(json_object_get(v, "seen"));
+    ret->pages = json_integer_value(json_object_get(v, "pages"));
     ret->next = text_in(a, v, "next");
     ret->cleared = text_in(a, v, "cleared");
     return NULL;
@@ -68,6 +71,7 @@ static struct str write_round(struct arena *a, const struct inventory_round *at)
     json_member_text(&t, "cleared", at->cleared);
     json_member_i64(&t, "devices", at->devices);
     json_member_i64(&t, "seen", at->seen);
+    json_member_i64(&t, "pages", at->pages);
     text_add_char(&t, '}');
     return text_str(&t);
 }
@@ -148,13 +152,14 @@ static bool is_built_in(const struct inventory_job *j)
     return id_hub_built_in(j->of.item.c->arena, j->of.item.host, j->of.item.c->worker->hub.domain);
 }
 
+/* Of a list that does not end so much is taken as if it were all: a round, and what is kept of a hub, have a bound. */
 static err_t take_page(struct inventory_job *j)
 {
     struct job_context *c = j->of.item.c;
     TRY(db_inventory_page(c->db, c->arena, scope_of(j), j->of.item.host, j->at.began, j->found, j->count));
     KILL_POINT("inventory_page");
     j->at.seen += (int64_t)j->count;
-    j->at.next = j->of.call.next_page;
+    j->at.next = ++j->at.pages < INVENTORY_PAGES_MOST ? j->of.call.next_page : (struct str){NULL, 0};
     j->at.cleared = j->at.next.p ? (struct str){NULL, 0} : STR("");
     int64_t pause_ms = is_built_in(j) ? PAUSE_inventory_page_here_MS : PAUSE_inventory_page_MS;
     return go_on(j, j->at.next.p ? pause_ms : 0);

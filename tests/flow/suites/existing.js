@@ -305,6 +305,19 @@ describe('existing: devices', { concurrency: 4 }, () => {
     assert.equal((await made.register(device)).assignedHub, place.hub.host);
   });
 
+  test('a list that does not end is taken up to a bound, and what it showed by then is all that is kept of it', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const place = await kinds['a foreign hub'](made);
+    const { identities } = stranger.registryOf(place.hub.host);
+    for (let i = 0; i < 2500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
+    await made.relink([Idscope.link(place.hub)]);
+    await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    await stack.sql(`update idscope.job set payload = payload || '{"pages": 4999}', due_at = now() where kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}`);
+    await listed(made, place.hub.host);
+    assert.equal(await found(made, place.hub.host), 2000);
+    assert.deepEqual(lists(place.hub).map(({ continuation }) => continuation), [undefined, '1000']);
+  });
+
   test('a hub that does not know a continuation any more is listed anew', async (t) => {
     const made = await scene(t, { hubs: 0 });
     const place = await kinds['a foreign hub'](made);

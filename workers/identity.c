@@ -3,6 +3,7 @@
 #include "workers/identity.h"
 
 #include "core/json.h"
+#include "workers/schedule.h"
 
 err_t identity_registrations(struct arena *a, const struct db_job *job, struct str **ret, size_t *ret_count)
 {
@@ -95,6 +96,14 @@ void identity_begin(struct round_item *item)
         start(j);
 }
 
+/* For how long the job is given back by a host that was slow. */
+static int64_t hold_of(const struct identity_job *j)
+{
+    int64_t asked_ms = j->call.outcome == HUB_ANSWERED ? j->call.retry_after_ms : 0;
+    return j->kind->aside ? hold_ms(HOLD_host_slow, j->item.job.attempt, asked_ms)
+                          : hosts_was_slow(j->item.c->worker->hosts, j->item.host, asked_ms);
+}
+
 /* The hub answered, and not as the kind of job would have it. */
 static void take_refusal(struct identity_job *j)
 {
@@ -105,8 +114,7 @@ static void take_refusal(struct identity_job *j)
         return;
     }
     bool slow = status == 429 || status == 503;
-    identity_back(j, slow ? hosts_was_slow(j->item.c->worker->hosts, j->item.host, j->call.retry_after_ms) : 0, true,
-                  arena_printf(j->item.c->arena, "the hub answered %d", status));
+    identity_back(j, slow ? hold_of(j) : 0, true, arena_printf(j->item.c->arena, "the hub answered %d", status));
 }
 
 static void take_said(struct identity_job *j)
@@ -116,7 +124,8 @@ static void take_said(struct identity_job *j)
         take_refusal(j);
         return;
     }
-    hosts_was_good(j->item.c->worker->hosts, j->item.host);
+    if (!j->kind->aside)
+        hosts_was_good(j->item.c->worker->hosts, j->item.host);
     if (said == IDENTITY_SAID_MORE)
         start(j);
     else
@@ -130,8 +139,7 @@ struct round_item *identity_answered(struct hub_call *call)
     if (call->outcome == HUB_CANCELLED)
         identity_back(j, 0, false, (struct str){NULL, 0});
     else if (call->outcome != HUB_ANSWERED)
-        identity_back(j, hosts_was_slow(j->item.c->worker->hosts, j->item.host, 0), true,
-                      str_of(hub_outcome_words[call->outcome]));
+        identity_back(j, hold_of(j), true, str_of(hub_outcome_words[call->outcome]));
     else
         take_said(j);
     return &j->item;

@@ -35,6 +35,7 @@ struct identity_kind {
     /* Says what the next call asks (workers/hub/kind.h), its body and If-Match. */
     void (*ask)(struct identity_job *j);
     enum identity_said (*said)(struct identity_job *j);
+    bool aside; /* how the host takes its calls says nothing about those of others: they are not held up for it */
 };
 
 /* The registrations that the payload names, with room for one more. */

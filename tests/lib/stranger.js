@@ -3,7 +3,7 @@
 // Responsible for: a server on a loopback address of its own, whose manner is chosen by the first word of the host's name ("silent-…", "slow-…",
 // "page-…", "quick-…", "keeping-…") unless `manners` says otherwise, with the certificate that it is given; what calls each host got, and how many at once;
 // the identities and twins of each host, which a PUT writes whole: what it does not say is gone. The slow one answers rightly, after `delayMs`; the keeping one
-// deletes nothing, the strict one refuses the 101st call in a minute once `strictFrom` is set, the throttled one and the spent one, whose quota is used up, every call but those that check a link; the single one has no bulk call, and the twinless one besides breaks off where a twin is wanted.
+// deletes nothing, the strict one refuses the 101st call in a minute once `strictFrom` is set, the throttled one and the spent one, whose quota is used up, every call but those that check a link; the single one has no bulk call, and the twinless one besides breaks off where a twin is wanted; the unlisted one refuses to be listed, for a minute.
 // Must never know what the service does with such an answer.
 'use strict';
 
@@ -23,6 +23,7 @@ const found = { Message: 'ErrorCode:DeviceAlreadyExists;A device with this ID is
 const LINK_CHECK = /^\/(statistics|devices\/idscope-probe-|devices\/query\?)/;
 const CALLS_MAX = 100; // of a strict one, in a minute
 const throttled = { Message: 'ErrorCode:ThrottlingException;Too many calls', ExceptionMessage: '' };
+const UNLISTED_S = '60';
 const spent = { Message: 'ErrorCode:IotHubQuotaExceeded;(403002) The quota of the day is used up', ExceptionMessage: '' };
 const stale = { Message: 'ErrorCode:PreconditionFailed;Precondition failed', ExceptionMessage: '' };
 
@@ -128,13 +129,14 @@ class Stranger {
     else if (manner === 'slow') setTimeout(asHub, this.delayMs).unref();
     else if (['single', 'twinless'].includes(manner) && request.method === 'POST' && !LISTS.test(request.url)) json(response, 404, { Message: 'ErrorCode:NotFound;There is no bulk call' });
     else if (manner === 'twinless' && request.url.startsWith('/twins/')) response.destroy();
+    else if (manner === 'unlisted' && LISTS.test(request.url)) response.setHeader('Retry-After', UNLISTED_S) && json(response, 429, throttled);
     else if (LINK_CHECK.test(request.url) && ['throttled', 'spent'].includes(manner)) asHub();
     else if (manner === 'spent') json(response, 403, spent);
     else if (manner === 'throttled' || (manner === 'strict' && this.isFull(host))) {
       this.refused = (this.refused || 0) + 1;
       response.setHeader('Retry-After', manner === 'strict' ? '10' : '1');
       json(response, 429, throttled);
-    } else if (['quick', 'keeping', 'single', 'strict', 'twinless'].includes(manner)) asHub();
+    } else if (['quick', 'keeping', 'single', 'strict', 'twinless', 'unlisted'].includes(manner)) asHub();
   }
 }
 

@@ -22,7 +22,7 @@ static enum identity_said said(struct identity_job *j)
  * and the one that is called like the device. */
 static err_t look(struct round_item *item)
 {
-    static const struct identity_kind removal = {ask, said};
+    static const struct identity_kind removal = {.ask = ask, .said = said};
     struct job_context *c = item->c;
     struct str *keys;
     size_t count;

@@ -69,7 +69,7 @@ static enum identity_said said(struct identity_job *j)
 /* An assignment that runs may be making the identity: it ends first. */
 static err_t look(struct round_item *item)
 {
-    static const struct identity_kind status = {ask, said};
+    static const struct identity_kind status = {.ask = ask, .said = said};
     struct status_job *s = (struct status_job *)item;
     struct job_context *c = item->c;
     struct str *keys;

@@ -110,7 +110,7 @@ static enum identity_said said(struct identity_job *of)
 /* What only clears away needs no call. */
 static err_t look(struct round_item *item)
 {
-    static const struct identity_kind inventory = {ask, said};
+    static const struct identity_kind inventory = {.ask = ask, .said = said, .aside = true};
     struct inventory_job *j = (struct inventory_job *)item;
     struct job_context *c = item->c;
     item->host = item->job.hub;

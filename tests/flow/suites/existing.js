@@ -305,6 +305,19 @@ describe('existing: devices', { concurrency: 4 }, () => {
     assert.equal((await made.register(device)).assignedHub, place.hub.host);
   });
 
+  test('a hub that is listed too often holds up its list alone: devices are assigned there meanwhile', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const place = await kinds['a foreign hub'](made);
+    stranger.manners.set(place.hub.host, 'unlisted');
+    await linked(made, place);
+    const refusedJobs = () => stack.sql(`select count(*) from idscope.job where kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}
+      and attempt = 1 and due_at > now() and last_error = 'the hub answered 429'`);
+    await until('the list to be refused', async () => await refusedJobs() === '1');
+    assert.equal((await made.register(await made.enroll())).assignedHub, place.hub.host);
+    assert.equal(await refusedJobs(), '1', 'it waits as long as the hub said, and nobody waited for that');
+    assert.equal(lists(place.hub).length, 1);
+  });
+
   test('a list that does not end is taken up to a bound, and what it showed by then is all that is kept of it', async (t) => {
     const made = await scene(t, { hubs: 0 });
     const place = await kinds['a foreign hub'](made);

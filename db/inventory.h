@@ -11,10 +11,12 @@ err_t db_inventory_schedule(struct db *db, struct arena *a, int64_t next_ms, int
 struct inventory {
     int64_t devices;   /* that the hub had; -1: there was no round, or it is too old */
     struct str moment; /* the time now, as the database writes it: of a round that begins */
+    bool round_is_old; /* the round that was asked about */
 };
-/* A round that began more than old_ms ago is too old. NO_ROW: the hub has no inventory. */
+/* A round that began more than old_ms ago is too old; `began`: another that is asked about, absent: none. NO_ROW: the
+ * hub has no inventory. */
 err_t db_inventory_find(struct db *db, struct arena *a, struct str id_scope, struct str host, int64_t old_ms,
-                        struct inventory *ret);
+                        struct str began, struct inventory *ret);
 
 /* Keeps those of a page's device ids that no registration stands on, as seen in the round that began then. */
 err_t db_inventory_page(struct db *db, struct arena *a, struct str id_scope, struct str host, struct str began,
@@ -25,9 +27,10 @@ err_t db_inventory_page(struct db *db, struct arena *a, struct str id_scope, str
 err_t db_inventory_clear(struct db *db, struct arena *a, struct str id_scope, struct str host, struct str began,
                          struct str after, int at_most, struct str *ret_came_to);
 
-/* The round is whole. The hub's next turn comes no sooner than after `rest` times as long as the round took. */
+/* The round is whole. The hub's next turn comes no sooner than after `rest` times as long as the round took, or
+ * rest_most_ms. */
 err_t db_inventory_taken(struct db *db, struct arena *a, struct str id_scope, struct str host, struct str began,
-                         int64_t devices, int64_t rest);
+                         int64_t devices, int64_t rest, int64_t rest_most_ms);
 
 /* Forgets that there was one. */
 err_t db_inventory_drop(struct db *db, struct arena *a, struct str id_scope, struct str host);

@@ -20,9 +20,10 @@ SELECT id_scope, 'inventory', host, host, now() FROM due ORDER BY id_scope, host
     ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
 
 -- The last whole round of hub $2 of scope $1: how many devices it had then (-1: there was none that is younger than $3 milliseconds), and the time now,
--- which a round that begins bears.
+-- which a round that begins bears; whether the round $4 (NULL: none) began longer ago than that.
 -- name: inventory_find -> inventory
-SELECT CASE WHEN taken_at > now() - $3::bigint * interval '1 millisecond' THEN devices ELSE -1 END AS devices, now()::text AS moment
+SELECT CASE WHEN taken_at > now() - $3::bigint * interval '1 millisecond' THEN devices ELSE -1 END AS devices, now()::text AS moment,
+       coalesce($4::text::timestamptz <= now() - $3::bigint * interval '1 millisecond', false) AS round_is_old
   FROM idscope.inventory
  WHERE id_scope = $1 AND host = $2;
 
@@ -77,10 +78,10 @@ WITH bite AS MATERIALIZED (
 SELECT CASE WHEN count(*) >= $5 THEN max(device_id) END AS came_to FROM bite;
 
 -- The round $3 of hub $2 is whole; it had $4 devices. The next look is not before rounds take a part of the time alone: $5 times as long as this one
--- lasted.
+-- lasted, and $6 milliseconds at most.
 -- name: inventory_taken
 WITH clock AS MATERIALIZED (
-        SELECT $3::text::timestamptz AS began, now() + (now() - $3::text::timestamptz) * $5::bigint AS rested_at)
+        SELECT $3::text::timestamptz AS began, now() + least((now() - $3::text::timestamptz) * $5::bigint, $6::bigint * interval '1 millisecond') AS rested_at)
 UPDATE idscope.inventory i
    SET taken_at = clock.began, devices = $4, next_at = greatest(i.next_at, clock.rested_at)
   FROM clock

@@ -81,11 +81,25 @@ SELECT is(array(SELECT format('%s %s %s %s', right(id_scope, 1), kind, subject, 
 SELECT is((SELECT next_at - now() FROM idscope.inventory WHERE host = 'x.hub.example'), interval '5 min', 'its next turn comes later');
 -- Behind a round it rests as much longer as that took.
 UPDATE idscope.inventory SET next_at = now() + interval '5 min';
-SELECT pg_temp.call('inventory_taken', t.scope('a'), 'x.hub.example', (now() - interval '1 s')::text, '7', '9');
+SELECT pg_temp.call('inventory_taken', t.scope('a'), 'x.hub.example', (now() - interval '1 s')::text, '7', '9', '86400000');
 SELECT is((SELECT next_at - now() FROM idscope.inventory WHERE host = 'x.hub.example'), interval '5 min', 'a short round changes nothing about that');
-SELECT pg_temp.call('inventory_taken', t.scope('a'), 'x.hub.example', (now() - interval '1 hour')::text, '7', '9');
+SELECT pg_temp.call('inventory_taken', t.scope('a'), 'x.hub.example', (now() - interval '1 hour')::text, '7', '9', '86400000');
 SELECT is((SELECT next_at - now() FROM idscope.inventory WHERE host = 'x.hub.example'), interval '9 hours', 'a long one does');
 SELECT is((SELECT format('%s %s', devices, now() - taken_at) FROM idscope.inventory WHERE host = 'x.hub.example'), '7 01:00:00', 'it is as old as its beginning');
+SELECT pg_temp.call('inventory_taken', t.scope('a'), 'x.hub.example', (now() - interval '3 hours')::text, '7', '9', '86400000');
+SELECT is((SELECT next_at - now() FROM idscope.inventory WHERE host = 'x.hub.example'), interval '24 hours', 'but for no longer than what was found is kept');
+UPDATE idscope.inventory SET taken_at = now() - interval '1 hour' WHERE host = 'x.hub.example';
+CREATE FUNCTION pg_temp.known(began timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    r record;
+BEGIN
+    PERFORM pg_temp.call('inventory_find', t.scope('a'), 'x.hub.example', '86400000', began::text);
+    EXECUTE format('EXECUTE inventory_find (%L, %L, %L, %L)', t.scope('a'), 'x.hub.example', 86400000, began::text) INTO r;
+    RETURN format('%s %s', r.devices, r.round_is_old);
+END
+$$;
+SELECT is(ARRAY[pg_temp.known(NULL), pg_temp.known(now() - interval '23 hours'), pg_temp.known(now() - interval '25 hours')], ARRAY['7 f', '7 f', '7 t'],
+          'a round that began longer ago than that is old');
 SELECT pg_temp.call('inventory_drop', t.scope('b'), 'z.hub.example');
 SELECT is((SELECT string_agg(host, ' ' ORDER BY host) FROM idscope.inventory), 'x.hub.example y.hub.example', 'one that is over is forgotten, no other');
 

@@ -107,7 +107,8 @@ static enum identity_said said(struct identity_job *of)
     return j->taken ? IDENTITY_SAID_DONE : IDENTITY_SAID_NO;
 }
 
-/* What only clears away needs no call. */
+/* What only clears away needs no call. A round whose pages were not all taken in the time that they hold begins anew.
+ */
 static err_t look(struct round_item *item)
 {
     static const struct identity_kind inventory = {.ask = ask, .said = said, .aside = true};
@@ -115,9 +116,11 @@ static err_t look(struct round_item *item)
     struct job_context *c = item->c;
     item->host = item->job.hub;
     TRY(read_round(c->arena, item->job.payload, &j->at));
-    err_t e = db_inventory_find(c->db, c->arena, scope_of(j), item->host, KEEP_inventory_MS, &j->known);
+    err_t e = db_inventory_find(c->db, c->arena, scope_of(j), item->host, KEEP_inventory_MS, j->at.began, &j->known);
     if (e)
         return e == E(NO_ROW) ? NULL : e;
+    if (j->known.round_is_old && !j->at.cleared.p)
+        j->at = (struct inventory_round){.began = {NULL, 0}};
     TRY(identity_open(&j->of, &inventory));
     if (j->of.link && j->at.cleared.p)
         j->of.step = IDENTITY_SKIP;
@@ -176,7 +179,7 @@ static err_t end_round(struct inventory_job *j)
     if (more)
         return go_on(j, 0);
     TRY(db_inventory_taken(c->db, c->arena, scope_of(j), j->of.item.host, j->at.began,
-                           is_built_in(j) ? j->at.devices : j->at.seen, rest));
+                           is_built_in(j) ? j->at.devices : j->at.seen, rest, KEEP_inventory_MS));
     round_done(&j->of.item, true);
     return NULL;
 }

@@ -331,6 +331,19 @@ describe('existing: devices', { concurrency: 4 }, () => {
     assert.deepEqual(lists(place.hub).map(({ continuation }) => continuation), [undefined, '1000']);
   });
 
+  test('a round that was not whole in a day is begun anew', async (t) => {
+    const made = await scene(t, { hubs: 0 });
+    const place = await kinds['a foreign hub'](made);
+    const { identities } = stranger.registryOf(place.hub.host);
+    for (let i = 0; i < 1500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
+    await made.relink([Idscope.link(place.hub)]);
+    await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    await stack.sql(`update idscope.job set payload = payload || jsonb_build_object('began', now() - interval '25 hours') where kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}`);
+    await listed(made, place.hub.host);
+    assert.equal(await found(made, place.hub.host), 1500);
+    assert.deepEqual(lists(place.hub).map(({ continuation }) => continuation), [undefined, undefined, '1000']);
+  });
+
   test('a hub that does not know a continuation any more is listed anew', async (t) => {
     const made = await scene(t, { hubs: 0 });
     const place = await kinds['a foreign hub'](made);

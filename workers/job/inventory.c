@@ -107,7 +107,8 @@ static enum identity_said said(struct identity_job *of)
     return j->taken ? IDENTITY_SAID_DONE : IDENTITY_SAID_NO;
 }
 
-/* What only clears away needs no call. A round whose pages were not all taken in the time that they hold begins anew.
+/* What only clears away needs no call, nor does a link that its hub refuses: a later turn looks again. A round whose
+ * pages were not all taken in the time that they hold begins anew.
  */
 static err_t look(struct round_item *item)
 {
@@ -122,7 +123,9 @@ static err_t look(struct round_item *item)
     if (j->known.round_is_old && !j->at.cleared.p)
         j->at = (struct inventory_round){.began = {NULL, 0}};
     TRY(identity_open(&j->of, &inventory));
-    if (j->of.link && j->at.cleared.p)
+    if (j->of.link && link_is_gone(j->of.link))
+        j->of.link = NULL;
+    if (!j->of.link || j->of.link->state == LINK_INVALID || j->at.cleared.p)
         j->of.step = IDENTITY_SKIP;
     return NULL;
 }
@@ -184,7 +187,7 @@ static err_t end_round(struct inventory_job *j)
     return NULL;
 }
 
-/* The hub is linked no more. */
+/* The hub is linked no more, or is no more. */
 static err_t forget(struct inventory_job *j)
 {
     struct job_context *c = j->of.item.c;

@@ -385,6 +385,25 @@ describe('existing: devices', { concurrency: 4 }, () => {
     await until('it to be forgotten', async () => await stack.sql(`select (select count(*) from idscope.found_identity where ${ofHub(made, host)}) + (select count(*) from idscope.inventory where ${ofHub(made, host)})`) === '0');
   });
 
+  test('a hub that refuses this service is asked nothing, and what was found there stays; of one that was deleted all is forgotten', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [place, doomed] = [await kinds['a foreign hub'](made), await kinds['a built-in hub'](made)];
+    for (const each of [place, doomed]) await each.place('one');
+    await linked(made, place, doomed);
+    for (const { hub } of [place, doomed]) await listAgain(made, hub.host);
+    await stack.sql(`update idscope.linked_hub set state = 'invalid', reason = 'refused', next_check_at = '2100-01-01' where ${ofHub(made, place.hub.host)}`);
+    const asked = () => stranger.calls.get(place.hub.host).filter(({ path: called }) => /^\/(statistics\/devices|devices\/query)\?/.test(called)).length;
+    const before = asked();
+    await turn(made, place.hub.host);
+    await until('its turn to have been', async () => await stack.sql(`select count(*) from idscope.inventory i where ${ofHub(made, place.hub.host)} and next_at > now()
+      and not exists (select from idscope.job j where j.kind = 'inventory' and j.id_scope = i.id_scope and j.hub = i.host)`) === '1');
+    assert.deepEqual([asked(), await found(made, place.hub.host)], [before, 1]);
+    assert.equal((await idscope.arm('DELETE', idscope.hubPath(made.group, doomed.hub.name))).status, 204);
+    await made.linkState(doomed.hub.host, 'invalid');
+    await turn(made, doomed.hub.host);
+    await until('it to be forgotten', async () => await stack.sql(`select (select count(*) from idscope.found_identity where ${ofHub(made, doomed.hub.host)}) + (select count(*) from idscope.inventory where ${ofHub(made, doomed.hub.host)})`) === '0');
+  });
+
   test('an instance finds nothing on hubs that it does not link, nor what another instance owns on one that both link', async (t) => {
     const made = await scene(t, { hubs: 2 });
     const theirs = await scene(t, { hubs: 0 });

@@ -30,10 +30,12 @@ SELECT CASE WHEN taken_at > now() - $3::bigint * interval '1 millisecond' THEN d
 -- A page of hub $2: ids $4, seen in the round $3. Left out is what a registration stands on, or is about to; its key is the device id, or the enrollment
 -- that names it; and what is to be taken off the hub. So what is kept is nothing that this instance made, or that it gave back. What was kept before
 -- stays until a registration stands on it: that one is about to, or was, makes it nothing of ours.
+-- The inventory is held meanwhile, so that nothing is kept of a hub that is linked no more, nor of an instance that was purged.
 -- name: inventory_page
 INSERT INTO idscope.found_identity AS f (id_scope, device_id, host, seen_at)
 SELECT $1, u.device_id, $2, $3::text::timestamptz
-  FROM (SELECT DISTINCT device_id FROM unnest($4::text[]) AS n (device_id)) u
+  FROM (SELECT host FROM idscope.inventory WHERE id_scope = $1 AND host = $2 LIMIT 1 FOR KEY SHARE) inventory
+ CROSS JOIN (SELECT DISTINCT device_id FROM unnest($4::text[]) AS n (device_id)) u
   LEFT JOIN LATERAL (
         SELECT registration_key
           FROM idscope.enrollment

@@ -17,6 +17,7 @@ CREATE FUNCTION pg_temp.page(who text, host text, began text, VARIADIC ids text[
 $$;
 
 -- A page keeps what no registration stands on, or is about to, there.
+INSERT INTO idscope.inventory (id_scope, host, next_at) SELECT t.scope(who), host, '2100-01-01' FROM (VALUES ('a', 'h1.example'), ('a', 'h2.example'), ('a', 'h3.example'), ('b', 'h1.example')) AS v (who, host);
 SELECT t.put('registration', jsonb_build_object('registration_key', lower(id), 'registration_id', id, 'status', 'assigned', 'substatus', 'initialAssignment', 'assigned_hub', hub, 'device_id', device))
   FROM (VALUES ('Here', 'H1.example', 'Here'), ('there', 'h2.example', 'there'), ('other', 'h1.example', 'another-id'), ('Case', 'h1.example', 'Case')) AS r (id, hub, device);
 SELECT t.put('enrollment', '{"registration_key": "other", "registration_id": "other", "device_id": "another-id"}');
@@ -56,7 +57,12 @@ UPDATE idscope.registration SET target_hub = 'H1.example' WHERE registration_key
 UPDATE idscope.registration SET assigned_hub = 'H1.example' WHERE registration_key = 'here';
 DELETE FROM idscope.job; DELETE FROM idscope.found_identity;
 
+-- Of what has no inventory any more nothing is kept: it was purged, or forgotten.
+SELECT pg_temp.page('a', 'h4.example', '2026-01-02', 'free'), pg_temp.page('b', 'h2.example', '2026-01-02', 'free');
+SELECT is(pg_temp.found(), '{}', 'a page that comes late keeps nothing');
+
 -- A hub has an inventory from its first good validation on; a worse one, or of an older credential, makes none.
+DELETE FROM idscope.inventory;
 CREATE FUNCTION pg_temp.validated(version int, good boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM idscope.job;
@@ -105,6 +111,7 @@ SELECT is((SELECT string_agg(host, ' ' ORDER BY host) FROM idscope.inventory), '
 
 -- What an assignment was to adopt is missing: it has no target any more, and the identity is not looked for again, on that hub.
 DELETE FROM idscope.job; DELETE FROM idscope.found_identity;
+INSERT INTO idscope.inventory (id_scope, host, next_at) SELECT t.scope('a'), host, '2100-01-01' FROM unnest(ARRAY['h2.example', 'h3.example']) host;
 SELECT pg_temp.page('a', host, '2026-01-02', 'making', 'other') FROM unnest(ARRAY['h2.example', 'h3.example']) host;
 UPDATE idscope.registration SET target_hub = 'H2.example' WHERE registration_key = 'making';
 SELECT t.put('job', '{"subject": "making"}');

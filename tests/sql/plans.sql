@@ -175,6 +175,7 @@ INSERT INTO idscope.alloc_input (id_scope, hash, input, created_at) SELECT '0ne0
 UPDATE idscope.registration SET alloc_input = sha256((length(registration_key) % 10)::text::bytea)
  WHERE id_scope = '0ne00000000' AND registration_key BETWEEN 'device-5' AND 'device-501';
 ANALYZE idscope.alloc_input;
+INSERT INTO idscope.inventory (id_scope, host, next_at) VALUES ('0ne00000000', 'a.hub.example', now());
 INSERT INTO call VALUES
     ('enrollment_near', 'EXECUTE enrollment_near (''0ne00000000'', ''device-500000'', 8)', 17, 17 * 3),
     ('registration_near', 'EXECUTE registration_near (''0ne00000000'', ''device-500001'', 8)', 1, 16 * 3),

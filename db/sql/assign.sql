@@ -52,6 +52,7 @@ SELECT $1, u.hash, u.input
 -- removal may run: no worker that still believes in the earlier target has its lease by then.
 -- Not written, and not answered, are rows that changed since they were looked at, and rows whose identity a removal may be deleting
 -- at this moment: a removal that was claimed once must be over before the identity is made again. One that never ran (fence 0) is taken back.
+-- Where a device that had a hub is to move, it takes what stands there: that is not kept as found any more, or what is made there now would be left.
 -- name: assign_choose -> registration_key
 WITH wanted AS MATERIALIZED (
         SELECT $1::text AS id_scope, 'hub_remove'::text AS removal_kind, u.*, lower(u.target_hub COLLATE "C") AS target_host,
@@ -79,7 +80,19 @@ WITH wanted AS MATERIALIZED (
          WHERE r.id_scope = ANY (ARRAY[u.id_scope]) AND r.registration_key = u.registration_key AND r.operation_id = u.operation_id
            AND r.revision = u.revision AND r.status = 'assigning'
            AND (NOT u.removal_stands OR (u.target_device_id, u.target_host) IN (SELECT subject, hub FROM taken_back))
-        RETURNING r.registration_key, u.earlier_hub, u.earlier_device_id
+        RETURNING r.id_scope, r.registration_key, u.earlier_hub, u.earlier_device_id, u.target_host, u.target_device_id, r.assigned_hub
+), taken_over AS MATERIALIZED (
+        SELECT f.id_scope, f.device_id, f.host
+          FROM chosen
+          JOIN idscope.found_identity f
+            ON f.id_scope = ANY (ARRAY[chosen.id_scope]) AND f.device_id = chosen.target_device_id AND f.host = chosen.target_host
+         WHERE chosen.assigned_hub IS NOT NULL
+         ORDER BY f.device_id, f.host
+           FOR UPDATE OF f
+), lost AS (
+        DELETE FROM idscope.found_identity f
+         USING taken_over t
+         WHERE f.id_scope = ANY (ARRAY[t.id_scope]) AND f.device_id = t.device_id AND f.host = t.host
 ), removed AS (
         INSERT INTO idscope.job AS j (id_scope, kind, subject, hub, payload, due_at)
         SELECT $1, 'hub_remove', earlier_device_id, lower(earlier_hub COLLATE "C"), jsonb_agg(registration_key),

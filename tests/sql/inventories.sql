@@ -123,6 +123,21 @@ SELECT pg_temp.call('assign_wait', t.scope('a'), '{making}', '{0}', '{0}', '{f}'
 SELECT is((SELECT concat(target_hub, target_device_id) FROM idscope.registration WHERE registration_key = 'making'), '', 'the target is gone');
 SELECT is(pg_temp.found(), ARRAY['a making h3.example', 'a other h2.example', 'a other h3.example'], 'and so is what was found there, and nothing else');
 
+-- Where a device that had a hub moves, what was found there once is its own; one that never had a hub makes nothing its own by being about to stand there.
+CREATE FUNCTION pg_temp.choose(key text, host text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_temp.call('assign_choose', t.scope('a'), array[key]::text, array[operation_id]::text, array[revision]::text, array[host]::text, array[registration_id]::text, '{NULL}', '{1}', '{1}', '60000', '{NULL}', '{NULL}')
+      FROM idscope.registration WHERE id_scope = t.scope('a') AND registration_key = key
+$$;
+DELETE FROM idscope.found_identity;
+UPDATE idscope.registration SET status = 'assigning', substatus = NULL WHERE registration_key = 'there';
+INSERT INTO idscope.found_identity (id_scope, device_id, host, seen_at)
+SELECT t.scope(who), device, host, now() FROM (VALUES ('a', 'making', 'h3.example'), ('a', 'there', 'h3.example'), ('a', 'there', 'h1.example'), ('b', 'there', 'h3.example')) AS v (who, device, host);
+SELECT pg_temp.choose('making', 'H3.example'), pg_temp.choose('there', 'H3.example');
+SELECT is((SELECT string_agg(target_hub, ' ') FROM idscope.registration WHERE registration_key IN ('making', 'there')), 'H3.example H3.example', 'both are chosen');
+SELECT is(pg_temp.found(), ARRAY['a making h3.example', 'a there h1.example', 'b there h3.example'], 'who moves takes over what was found where it goes, and nothing else');
+DELETE FROM idscope.found_identity;
+INSERT INTO idscope.found_identity (id_scope, device_id, host, seen_at) VALUES (t.scope('a'), 'making', 'h3.example', now());
+
 -- What stood there before is not taken off.
 CREATE FUNCTION pg_temp.stays(host text, device text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE

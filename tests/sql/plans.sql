@@ -60,7 +60,7 @@ INSERT INTO wanted VALUES
     ('job_done',        'idscope_worker', '{job}'),
     ('job_put_back',    'idscope_worker', '{job}'),
     ('assign_look',     'idscope_worker', '{enrollment,enrollment_detail,found_identity,registration}'),
-    ('assign_choose',   'idscope_worker', '{job,registration}'),
+    ('assign_choose',   'idscope_worker', '{found_identity,job,registration}'),
     ('assign_wait',     'idscope_worker', '{found_identity,job,registration}'),
     ('assign_finish',   'idscope_worker', '{found_identity,job,registration}'),
     ('inventory_page',  'idscope_worker', '{registration}'),

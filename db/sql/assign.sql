@@ -122,11 +122,19 @@ WITH u AS MATERIALIZED (
           FROM u
          WHERE j.id_scope = ANY (ARRAY[u.id_scope]) AND j.kind = u.kind AND j.subject = u.subject AND j.fence = u.fence
         RETURNING j.id_scope, j.subject, u.waiting_for, u.alloc_input, u.missing
+), missing AS MATERIALIZED (
+        SELECT f.id_scope, f.device_id, f.host
+          FROM back
+          JOIN idscope.registration r ON r.id_scope = ANY (ARRAY[back.id_scope]) AND r.registration_key = back.subject
+          JOIN idscope.found_identity f
+            ON f.id_scope = ANY (ARRAY[r.id_scope]) AND f.device_id = r.target_device_id AND f.host = lower(r.target_hub COLLATE "C")
+         WHERE back.missing
+         ORDER BY f.device_id, f.host
+           FOR UPDATE OF f
 ), forgotten AS (
         DELETE FROM idscope.found_identity f
-         USING back, idscope.registration r
-         WHERE back.missing AND r.id_scope = ANY (ARRAY[back.id_scope]) AND r.registration_key = back.subject
-           AND f.id_scope = ANY (ARRAY[r.id_scope]) AND f.device_id = r.target_device_id AND f.host = lower(r.target_hub COLLATE "C"))
+         USING missing m
+         WHERE f.id_scope = ANY (ARRAY[m.id_scope]) AND f.device_id = m.device_id AND f.host = m.host)
 UPDATE idscope.registration r
    SET waiting_for = back.waiting_for, alloc_input = coalesce(back.alloc_input, r.alloc_input),
        target_hub = CASE WHEN NOT back.missing THEN r.target_hub END, target_device_id = CASE WHEN NOT back.missing THEN r.target_device_id END
@@ -190,11 +198,18 @@ WITH u AS MATERIALIZED (
             ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
            SET due_at = excluded.due_at, fence = j.fence + (j.fence > 0)::int, attempt = 0,
                payload = idscope.keys_joined(j.payload, excluded.payload)
+), left_there AS MATERIALIZED (
+        SELECT f.id_scope, f.device_id, f.host
+          FROM mine
+          JOIN idscope.found_identity f
+            ON f.id_scope = ANY (ARRAY[mine.id_scope]) AND f.device_id = mine.left_device_id AND f.host = lower(mine.left_hub COLLATE "C")
+         WHERE mine.left_hub IS NOT NULL AND mine.status = 'assigned' AND NOT mine.again AND mine.registration_key IN (SELECT registration_key FROM written)
+         ORDER BY f.device_id, f.host
+           FOR UPDATE OF f
 ), lost AS (
         DELETE FROM idscope.found_identity f
-         USING mine
-         WHERE mine.left_hub IS NOT NULL AND mine.status = 'assigned' AND NOT mine.again AND mine.registration_key IN (SELECT registration_key FROM written)
-           AND f.id_scope = ANY (ARRAY[mine.id_scope]) AND f.device_id = mine.left_device_id AND f.host = lower(mine.left_hub COLLATE "C")
+         USING left_there l
+         WHERE f.id_scope = ANY (ARRAY[l.id_scope]) AND f.device_id = l.device_id AND f.host = l.host
 ), noted AS (
         SELECT idscope.note_adopted(id_scope, registration_key, jsonb_strip_nulls(jsonb_build_object('hub', hub, 'deviceId', device_id,
                    'alsoOn', (SELECT array_agg(f.host ORDER BY f.host) FROM idscope.found_identity f

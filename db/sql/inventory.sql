@@ -1,5 +1,6 @@
 -- inventory.sql: what stands on linked hubs and is no registration's, as the worker lists it. A round has a beginning, of which each row that it sees
 -- is told; when the hub has shown all, what bears an older one goes. A page that is taken twice changes nothing.
+-- Rows of what was found are taken in the order of their keys, here and in assign.sql: who deletes locks them first.
 
 -- Hubs whose turn it is: $1 milliseconds to the next turn, $2 at most.
 -- name: inventory_schedule
@@ -72,11 +73,17 @@ WITH bite AS MATERIALIZED (
          WHERE id_scope = $1 AND device_id > $4
          ORDER BY device_id
          FETCH FIRST ($5) ROWS WITH TIES
+), old AS MATERIALIZED (
+        SELECT f.id_scope, f.device_id, f.host, f.seen_at
+          FROM bite b
+          JOIN idscope.found_identity f ON f.id_scope = ANY (ARRAY[b.id_scope]) AND f.device_id = b.device_id AND f.host = b.host
+         WHERE b.host = $2 AND b.seen_at < $3::text::timestamptz AND f.seen_at = b.seen_at
+         ORDER BY f.device_id, f.host
+           FOR UPDATE OF f
 ), gone AS (
         DELETE FROM idscope.found_identity f
-         USING bite b
-         WHERE f.id_scope = ANY (ARRAY[b.id_scope]) AND f.device_id = b.device_id AND f.host = b.host AND b.host = $2
-           AND b.seen_at < $3::text::timestamptz AND f.seen_at = b.seen_at)
+         USING old o
+         WHERE f.id_scope = ANY (ARRAY[o.id_scope]) AND f.device_id = o.device_id AND f.host = o.host AND f.seen_at = o.seen_at)
 SELECT CASE WHEN count(*) >= $5 THEN max(device_id) END AS came_to FROM bite;
 
 -- The round $3 of hub $2 is whole; it had $4 devices. The next look is not before rounds take a part of the time alone: $5 times as long as this one

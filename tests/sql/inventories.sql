@@ -150,5 +150,22 @@ END
 $$;
 SELECT is(array(SELECT pg_temp.stays(h, d) FROM (VALUES ('h3.example', 'making'), ('h2.example', 'making'), ('h3.example', 'Making')) AS v (h, d)), '{t,f,f}', 'what was found there is not taken off, by its very device id');
 
+-- Who deletes what was found has locked it first, in the order of the keys: so statements that meet at the same rows wait for each other in one direction.
+CREATE FUNCTION pg_temp.plan_of(called text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    plan jsonb;
+BEGIN
+    DEALLOCATE ALL;
+    EXECUTE (SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name = called);
+    EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE %I (%s)', called, (SELECT string_agg('NULL', ', ') FROM pg_prepared_statements, unnest(parameter_types) WHERE name = called)) INTO plan;
+    RETURN plan;
+END
+$$;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SELECT is(replace(jsonb_path_query_array(pg_temp.plan_of(name), 'strict $.** ? (@."Node Type" == "LockRows").Plans[*]."Sort Key"')::text, ' COLLATE \"C\"', ''),
+          CASE name WHEN 'inventory_clear' THEN '[["f.device_id"]]' ELSE '[["f.device_id", "f.host"]]' END, name || ' locks what was found in order')
+  FROM t.statement WHERE text ~ 'DELETE FROM idscope\.found_identity' ORDER BY name;
+SELECT is((SELECT count(*) FROM t.statement WHERE text ~ 'DELETE FROM idscope\.found_identity'), 4::bigint, 'these are four');
+
 SELECT * FROM finish();
 ROLLBACK;

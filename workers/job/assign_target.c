@@ -71,6 +71,19 @@ static void push_to(struct assign_batch *b, struct assign_item *item, const stru
         wait_for(b, item, item->source);
 }
 
+static void fail(struct assign_item *item, int code, struct str sentence)
+{
+    item->step = ASSIGN_FAIL;
+    item->error_code = code;
+    item->sentence = sentence;
+}
+
+/* What has been invalid since then has been so for too long (decisions.md 20). */
+static bool is_past_grace(const struct assign_batch *b, int64_t since_us)
+{
+    return b->rows->scope.now_us - since_us >= b->c->worker->cfg->invalid_grace_s * INT64_C(1000000);
+}
+
 /* --- the four ways to a hub --------------------------------------------------------------------------------------- */
 
 /* It is thought to stand on its link, and nothing of ours made it: what an attempt is about to make is not kept as
@@ -124,7 +137,8 @@ static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
 }
 
 /* A device without a record that stands on a linked hub: that is its hub, as if it had been imported with it, whatever
- * would be chosen. Of several it is the first by name, so that the order of things makes no difference. */
+ * would be chosen: also when that refuses this service, for then it would be enabled on two. Of several it is the first
+ * by name, so that the order of things makes no difference. */
 static bool keep_found(struct assign_batch *b, struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
@@ -134,6 +148,9 @@ static bool keep_found(struct assign_batch *b, struct assign_item *item)
             continue;
         expect_found(b, item);
         push_to(b, item, link);
+        if (link->state == LINK_INVALID && is_past_grace(b, link->state_since_us))
+            fail(item, CODE_REFUSED,
+                 arena_printf(b->c->arena, "The device stands on %s, which refuses this service.", link->host_name.p));
         return true;
     }
     return false;
@@ -209,17 +226,9 @@ static int64_t all_invalid_since_us(const struct assign_batch *b, const struct a
     return youngest;
 }
 
-static void fail(struct assign_item *item, int code, struct str sentence)
-{
-    item->step = ASSIGN_FAIL;
-    item->error_code = code;
-    item->sentence = sentence;
-}
-
 static void take_choice(struct assign_batch *b, struct assign_item *item, const struct alloc_input *in,
                         const struct alloc_choice *choice)
 {
-    int64_t grace_us = b->c->worker->cfg->invalid_grace_s * INT64_C(1000000);
     item->input = keep_input(b, in);
     item->waits_for = choice->waits_for;
     bool pending = choice->outcome == ALLOC_WAIT && strcmp(choice->rule, "pending") == 0;
@@ -233,7 +242,7 @@ static void take_choice(struct assign_batch *b, struct assign_item *item, const 
         assign_postpone(item, choice->sentence, pending ? PAUSE_link_pending_MS : backoff(item), !pending);
         break;
     case ALLOC_ALL_INVALID:
-        if (b->rows->scope.now_us - all_invalid_since_us(b, in) >= grace_us)
+        if (is_past_grace(b, all_invalid_since_us(b, in)))
             fail(item, CODE_REFUSED, choice->sentence);
         else
             assign_postpone(item, choice->sentence, backoff(item), true);

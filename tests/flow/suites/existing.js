@@ -235,6 +235,23 @@ describe('existing: devices', { concurrency: 4 }, () => {
     });
   }
 
+  test('a device that stands on a hub which refuses this service waits for the time of grace, then fails 400209, and is made on no other; a good key again: it is adopted', async (t) => {
+    const { made, chosen, other } = await twoHubs(t, kinds['a built-in hub']);
+    const device = await made.enroll();
+    await other.place(device.id);
+    await listAgain(made, other.hub.host);
+    const spoilt = { ...other.hub, connectionString: other.hub.connectionString.replace(other.hub.key, sas.newKey()) };
+    await made.relink([Idscope.link(chosen.hub), Idscope.link(spoilt)]);
+    await made.linkState(other.hub.host, 'invalid');
+    const state = await made.register(device);
+    assert.deepEqual([state.status, state.errorCode], ['failed', 400209]);
+    assert.match(state.errorMessage, new RegExp(`stands on ${other.hub.host}, which refuses`));
+    await settled(made);
+    assert.deepEqual([await chosen.read(device.id), (await other.read(device.id)).reason], [undefined, 'theirs']);
+    await linked(made, chosen, other);
+    assert.equal((await made.register(device)).assignedHub, other.hub.host);
+  });
+
   // What is deleted while the device waits for its hub was about to be made there, for all that others know.
   test('a device that waits for the hub on which it stands is left alone there when its enrollment is deleted; once it was adopted and moves, its old identity goes', async (t) => {
     const made = await scene(t, { hubs: 2 });

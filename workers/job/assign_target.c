@@ -104,11 +104,25 @@ static bool was_found_on(const struct db_assign_found *f, const struct db_link *
     return false;
 }
 
+/* The link on which a device without a record stands: of several the first by name, so that the order of things makes
+ * no difference. */
+static const struct db_link *link_found(const struct assign_batch *b, const struct db_assign_found *f)
+{
+    for (size_t i = 0; i < b->rows->scope.link_count; i++) {
+        const struct db_link *link = &b->rows->scope.links[i];
+        if (!link_is_gone(link) && was_found_on(f, link))
+            return link;
+    }
+    return NULL;
+}
+
+/* Until it was found, by an inventory that came later, to stand on others. */
 static bool keep_target(struct assign_batch *b, struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
     const struct db_link *link = link_of(b, f->target_hub);
-    if (!link || link->state == LINK_INVALID || !str_same(f->target_device_id, item->device_id))
+    if (!link || link->state == LINK_INVALID || !str_same(f->target_device_id, item->device_id) ||
+        (link_found(b, f) && !was_found_on(f, link)))
         return false;
     item->scope_inputs = f->chosen_scope_inputs;
     item->enrollment_inputs = f->chosen_enrollment_inputs;
@@ -137,23 +151,18 @@ static bool keep_assigned(struct assign_batch *b, struct assign_item *item)
 }
 
 /* A device without a record that stands on a linked hub: that is its hub, as if it had been imported with it, whatever
- * would be chosen: also when that refuses this service, for then it would be enabled on two. Of several it is the first
- * by name, so that the order of things makes no difference. */
+ * would be chosen: also when that refuses this service, for then it would be enabled on two. */
 static bool keep_found(struct assign_batch *b, struct assign_item *item)
 {
-    const struct db_assign_found *f = item->found;
-    for (size_t i = 0; i < b->rows->scope.link_count; i++) {
-        const struct db_link *link = &b->rows->scope.links[i];
-        if (link_is_gone(link) || !was_found_on(f, link))
-            continue;
-        expect_found(b, item);
-        push_to(b, item, link);
-        if (link->state == LINK_INVALID && is_past_grace(b, link->state_since_us))
-            fail(item, CODE_REFUSED,
-                 arena_printf(b->c->arena, "The device stands on %s, which refuses this service.", link->host_name.p));
-        return true;
-    }
-    return false;
+    const struct db_link *link = link_found(b, item->found);
+    if (!link)
+        return false;
+    expect_found(b, item);
+    push_to(b, item, link);
+    if (link->state == LINK_INVALID && is_past_grace(b, link->state_since_us))
+        fail(item, CODE_REFUSED,
+             arena_printf(b->c->arena, "The device stands on %s, which refuses this service.", link->host_name.p));
+    return true;
 }
 
 static struct str_list named_hubs(const struct db_assign_found *f)

@@ -252,6 +252,19 @@ describe('existing: devices', { concurrency: 4 }, () => {
     assert.equal((await made.register(device)).assignedHub, other.hub.host);
   });
 
+  test('a device that waits for a hub and is found on another meanwhile is adopted there', async (t) => {
+    const { made, chosen, other } = await twoHubs(t, kinds['a foreign hub']);
+    await listAgain(made, other.hub.host);
+    const device = await made.enroll();
+    stranger.manners.set(chosen.hub.host, 'silent');
+    await made.start(device);
+    await until('it to wait', async () => await stack.sql(`select count(*) from idscope.registration where waiting_for is not null and registration_key = '${device.id}' and target_hub = '${chosen.hub.host}'`) === '1', { timeoutMs: 20000 });
+    await other.place(device.id);
+    await listAgain(made, other.hub.host);
+    await until('it to be assigned', async () => await stack.sql(`select assigned_hub from idscope.registration where registration_key = '${device.id}' and status = 'assigned'`) === other.hub.host, { timeoutMs: 40000 });
+    assert.equal(await noted(made, device), `service assign ${other.hub.host} ${device.id}`);
+  });
+
   // What is deleted while the device waits for its hub was about to be made there, for all that others know.
   test('a device that waits for the hub on which it stands is left alone there when its enrollment is deleted; once it was adopted and moves, its old identity goes', async (t) => {
     const made = await scene(t, { hubs: 2 });

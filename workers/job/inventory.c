@@ -1,7 +1,8 @@
 /* inventory.c: lists what stands on a linked hub and is no registration's, so that a device without a record is found
  * wherever it stands. One turn asks for one page and keeps it; how far the round has come stands in the job, so that
- * whoever is next goes on there. A hub that has as many devices as at its last inventory is not listed again for a
- * day. It must never keep more of a hub's list than a page, nor ask a hub for more than its share of the time. */
+ * whoever is next goes on there. A hub that counts as many devices as at its last inventory is not listed again for a
+ * day: a built-in one as many as it counted then, another as many as it showed. It must never keep more of a hub's list
+ * than a page, nor ask for lists for more than a link's share of the time: who else links the hub has his own. */
 #include "core/id.h"
 #include "core/json.h"
 #include "core/killpoint.h"

@@ -43,7 +43,9 @@ err_t db_certificate_lock(struct db *db, struct arena *a, const struct certifica
  * becomes what is stored. */
 err_t db_certificate_insert(struct db *db, struct arena *a, const struct certificate_key *at,
                             struct certificate_row *row, bool *ret_written);
-/* The same of what is locked, with code, code_until_us and crl; `what` is done to it, for the event. */
+/* The same of what is locked, with code, code_until_us and crl; `what` is done to it, for the event. The etag becomes a
+ * new one, unless that is CERTIFICATE_UNCHANGED. */
+#define CERTIFICATE_UNCHANGED "unchanged"
 err_t db_certificate_update(struct db *db, struct arena *a, const struct certificate_key *at, const char *what,
                             struct certificate_row *row);
 /* Of what is locked: an enrollment that names it; absent: none does. */

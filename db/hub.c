@@ -6,7 +6,8 @@
 DB_PARAMS(details, struct hub_row, DETAIL_COLS);
 DB_ROW(hub, struct hub_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(is.location), DETAIL_COLS,
        COL(is.etag));
-DB_ROW(hub_locked, struct hub_locked, COL(hub_id), COL(location), COL(etag));
+DB_ROW(hub_locked, struct hub_locked, COL(hub_id), COL(location), COL_JSON(tags), COL(sku_name), COL(sku_capacity),
+       COL_JSON(properties), COL(etag));
 
 err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
                   struct hub_row **ret, size_t *ret_count, bool *ret_more)
@@ -51,9 +52,9 @@ err_t db_hub_insert(struct db *db, struct arena *a, const struct find *hub, cons
         DB_ONCE);
 }
 
-err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h)
+err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h, bool changed)
 {
-    return db_do(db, a, DB_CALL(SQL_HUB_UPDATE, db_locked_in(hub), DB_MEMBERS(details, h)), DB_ONCE);
+    return db_do(db, a, DB_CALL(SQL_HUB_UPDATE, db_locked_in(hub), DB_MEMBERS(details, h), db_bool(changed)), DB_ONCE);
 }
 
 err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies,

@@ -31,15 +31,17 @@ err_t db_hub_retag(struct db *db, struct arena *a, const struct find *hub, struc
 
 struct hub_locked {
     int64_t hub_id; /* 0: there is none */
-    struct str location;
+    struct str location, tags, sku_name, properties;
+    int64_t sku_capacity;
     struct uuid etag;
 };
 /* Two writers of one hub wait for each other here. */
 err_t db_hub_lock(struct db *db, struct arena *a, const struct find *hub, struct hub_locked *ret);
 /* UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
 err_t db_hub_insert(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
-/* Of what is locked: tags, SKU, capacity and properties; the etag becomes a new one. */
-err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h);
+/* Of what is locked: tags, SKU, capacity and properties; if it has changed, also in what hangs on it, the etag becomes
+ * a new one. */
+err_t db_hub_update(struct db *db, struct arena *a, const struct find *hub, const struct hub_row *h, bool changed);
 /* Replaces all policies; everything that was checked against the old ones is stale from here on. */
 err_t db_hub_policy_put(struct db *db, struct arena *a, const struct find *hub, const struct policy_row *policies,
                         size_t count);

@@ -11,8 +11,9 @@
 DB_PARAMS(details, struct instance_row, DETAIL_COLS);
 DB_ROW(instance, struct instance_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(id_scope),
        COL(id_scope_text), COL(is.location), DETAIL_COLS, COL(is.etag));
-DB_ROW(instance_locked, struct instance_locked, COL(id_scope), COL(location), COL(etag),
-       COL_WORD(allocation_policy, policy_words), COL_WORD(existing_device, existing_device_words));
+DB_ROW(instance_locked, struct instance_locked, COL(id_scope), COL(location), COL_JSON(tags), COL(sku_capacity),
+       COL_JSON(properties), COL(etag), COL_WORD(allocation_policy, policy_words),
+       COL_WORD(existing_device, existing_device_words));
 DB_VALUE(id_scope, struct str, id_scope);
 DB_ROW(tenant_holds, struct tenant_holds, COL(instances), COL(links));
 
@@ -129,10 +130,13 @@ err_t db_instance_insert(struct db *db, struct arena *a, const struct find *inst
     return NULL;
 }
 
-err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i)
+err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i,
+                         bool changed)
 {
-    return db_do(db, a, DB_CALL(SQL_INSTANCE_UPDATE, db_uuid(tenant), db_text(i->id_scope), DB_MEMBERS(details, i)),
-                 DB_ONCE);
+    return db_do(
+        db, a,
+        DB_CALL(SQL_INSTANCE_UPDATE, db_uuid(tenant), db_text(i->id_scope), DB_MEMBERS(details, i), db_bool(changed)),
+        DB_ONCE);
 }
 
 err_t db_instance_policy_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,

@@ -66,8 +66,9 @@ err_t db_instance_retag(struct db *db, struct arena *a, const struct find *insta
 
 struct instance_locked {
     struct str id_scope; /* absent: there is none */
-    struct str location;
+    struct str location, tags, properties;
     struct uuid etag;
+    int64_t sku_capacity;
     int allocation_policy, existing_device;
 };
 /* Two writers of one instance wait for each other here. */
@@ -82,8 +83,10 @@ err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant,
  * UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,
                          bool *ret_issued);
-/* Of what is locked: tags, capacity, allocation policy and properties; the etag becomes a new one. */
-err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i);
+/* Of what is locked: tags, capacity, allocation policy and properties; if it has changed, also in what hangs on it, the
+ * etag becomes a new one. */
+err_t db_instance_update(struct db *db, struct arena *a, const struct uuid *tenant, const struct instance_row *i,
+                         bool changed);
 /* Replaces all policies. */
 err_t db_instance_policy_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                              const struct policy_row *policies, size_t count);

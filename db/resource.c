@@ -12,6 +12,7 @@ struct written {
     bool created;
 };
 DB_ROW(group_written, struct written, COL(group.name), COL(group.location), COL_JSON(group.tags), COL(created));
+DB_PARAMS(group_guard, struct group_guard, COL(may_be_new), COL(may_be_there));
 DB_VALUE(name_taken, bool, taken);
 DB_VALUE(name_free, bool, free);
 
@@ -99,11 +100,13 @@ err_t db_group_find(struct db *db, struct arena *a, const struct find *f, const 
 }
 
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
-                   struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret)
+                   const struct group_guard *guard, struct place_found *ret_found, bool *ret_written, bool *ret_created,
+                   struct group_row *ret)
 {
     struct written w;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call call = DB_CALL(SQL_GROUP_PUT, db_place_in(at), DB_MEMBERS(resource_group, g));
+    const struct db_call call =
+        DB_CALL(SQL_GROUP_PUT, db_place_in(at), DB_MEMBERS(resource_group, g), DB_MEMBERS(group_guard, guard));
     TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
     *ret_written = rows_first(r.of[1], a, &w, sizeof w);
     *ret_created = w.created;

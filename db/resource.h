@@ -88,9 +88,15 @@ struct group_row {
 /* One group (find.name_key) or a page of them, of those that have the tag. */
 err_t db_group_find(struct db *db, struct arena *a, const struct find *f, const struct tag_filter *tag,
                     struct place_found *ret_found, struct group_row **ret, size_t *ret_count, bool *ret_more);
-/* *ret_written is false when the subscription is missing (see ret_found) or the group has another location. */
+/* What of a group a PUT may find. */
+struct group_guard {
+    bool may_be_new, may_be_there;
+};
+/* *ret_written is false when the subscription is missing (see ret_found), the guard forbids it, or the group has
+ * another location. */
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
-                   struct place_found *ret_found, bool *ret_written, bool *ret_created, struct group_row *ret);
+                   const struct group_guard *guard, struct place_found *ret_found, bool *ret_written, bool *ret_created,
+                   struct group_row *ret);
 /* Replaces the tags; *ret_done is false when the group is not there. */
 err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str tags,
                      struct place_found *ret_found, bool *ret_done, struct group_row *ret);

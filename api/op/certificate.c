@@ -308,7 +308,7 @@ static void forget_proofs(struct certificate_row *row)
         row->crl = (struct bytes){NULL, 0};
 }
 
-/* What was proved of a certificate says nothing of another one in its place. */
+/* What was proved of a certificate says nothing of another one in its place. One that is as it was keeps its etag. */
 static err_t put_work(struct db *db, struct change *c)
 {
     struct certificate_row *row = &c->row;
@@ -316,12 +316,14 @@ static err_t put_work(struct db *db, struct change *c)
         return create(db, c);
     TRY(arm_check_match(c->r, &row->etag));
     bool same = crypt_same(row->der, c->der);
-    row->is_verified = c->sent.is_verified == TRI_TRUE || (!c->sent.is_verified && same && row->is_verified);
+    bool verified = c->sent.is_verified == TRI_TRUE || (!c->sent.is_verified && same && row->is_verified);
+    c->touches = verified != row->is_verified || !str_same(row->certificate, c->sent.certificate);
+    row->is_verified = verified;
     row->certificate = c->sent.certificate;
     row->der = c->der;
     if (!same)
         forget_proofs(row);
-    return db_certificate_update(db, c->r->arena, &c->at, "updated", row);
+    return db_certificate_update(db, c->r->arena, &c->at, c->touches ? "updated" : CERTIFICATE_UNCHANGED, row);
 }
 
 err_t op_certificate_put(struct call *r)

@@ -114,9 +114,17 @@ static err_t check(struct resource_put *p)
 
 static err_t lock(struct db *db, struct resource_put *p, struct resource_locked *ret)
 {
-    struct hub_locked old;
+    const struct hub_row *row = p->row;
+    struct hub_locked old = {0};
     TRY(db_hub_lock(db, p->r->arena, &p->target.find, &old));
-    *ret = (struct resource_locked){old.hub_id != 0, old.etag, old.location};
+    *ret = (struct resource_locked){
+        .there = old.hub_id != 0,
+        .etag = old.etag,
+        .location = old.location,
+        .tags = old.tags,
+        .properties = old.properties,
+        .differs = old.sku_capacity != row->sku_capacity || !str_same(old.sku_name, row->sku_name),
+    };
     return NULL;
 }
 
@@ -127,7 +135,7 @@ static err_t insert(struct db *db, struct resource_put *p)
 
 static err_t update(struct db *db, struct resource_put *p)
 {
-    return db_hub_update(db, p->r->arena, &p->target.find, p->row);
+    return db_hub_update(db, p->r->arena, &p->target.find, p->row, p->changed);
 }
 
 static struct policy_owner owner(const struct resource_put *p)

@@ -170,14 +170,22 @@ static int existing_device(const struct resource_put *p, int stored)
 static err_t lock(struct db *db, struct resource_put *p, struct resource_locked *ret)
 {
     struct instance_put *put = p->row;
-    struct instance_locked old;
+    struct instance_locked old = {0};
     int sent = properties_of(p)->allocation_policy;
     TRY(db_instance_lock(db, p->r->arena, &p->target.find, &old));
-    *ret = (struct resource_locked){old.id_scope.p != NULL, old.etag, old.location};
     put->row.id_scope = old.id_scope;
     put->row.allocation_policy = sent ? sent : old.id_scope.p ? old.allocation_policy : POLICY_HASHED;
     put->row.existing_device = existing_device(p, old.existing_device);
     put->inputs_changed = put->row.allocation_policy != old.allocation_policy;
+    *ret = (struct resource_locked){
+        .there = old.id_scope.p != NULL,
+        .etag = old.etag,
+        .location = old.location,
+        .tags = old.tags,
+        .properties = old.properties,
+        .differs = put->inputs_changed || put->row.existing_device != old.existing_device ||
+                   put->row.sku_capacity != old.sku_capacity,
+    };
     return NULL;
 }
 
@@ -198,7 +206,8 @@ static err_t insert(struct db *db, struct resource_put *p)
 static err_t update(struct db *db, struct resource_put *p)
 {
     const struct instance_put *put = p->row;
-    return db_instance_update(db, p->r->arena, &p->target.find.at.tenant_id, &put->row);
+    TRY(db_instance_update(db, p->r->arena, &p->target.find.at.tenant_id, &put->row, p->changed));
+    return p->changed ? db_scope_touch(db, p->r->arena, put->row.id_scope, put->inputs_changed) : NULL;
 }
 
 static struct policy_owner owner(const struct resource_put *p)
@@ -218,6 +227,9 @@ static err_t put_links(struct db *db, struct resource_put *p)
     struct str id_scope = put->row.id_scope;
     struct link_plan plan;
     TRY(links_plan(p->r, db, id_scope, &properties_of(p)->iot_hubs, &plan));
+    if (!plan.differs)
+        return NULL;
+    p->changed = true;
     TRY(db_linked_put(db, p->r->arena, &p->target.find.at.tenant_id, id_scope, plan.rows, plan.count));
     put->inputs_changed |= plan.inputs_changed;
     put->links_added = plan.changed_count > 0;
@@ -249,11 +261,9 @@ static err_t check_holdings(struct db *db, const struct resource_put *p)
 
 static err_t children(struct db *db, struct resource_put *p)
 {
-    const struct instance_put *put = p->row;
     if (properties_of(p)->iot_hubs.set)
         TRY(put_links(db, p));
-    TRY(check_holdings(db, p));
-    return p->created ? NULL : db_scope_touch(db, p->r->arena, put->row.id_scope, put->inputs_changed);
+    return check_holdings(db, p);
 }
 
 static void forget(const struct resource_put *p)

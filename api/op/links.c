@@ -264,6 +264,15 @@ static bool inputs_differ(const struct linked_row *old, const struct linked_row 
     return !old || weight_of(old) != weight_of(new) || (old->apply == TRI_FALSE) != (new->apply == TRI_FALSE);
 }
 
+/* Would anybody, to whom it is shown? */
+static bool differs(const struct planned *p, const struct stored_links *s)
+{
+    const struct linked_row *old = p->stored, *new = &p->row;
+    return p->changed || !old || (size_t)(old - s->at) != p->index || old->weight != new->weight ||
+           old->apply != new->apply || !str_same(old->host_name, new->host_name) ||
+           !str_same(old->location, new->location);
+}
+
 static err_t add_entry(struct planned *p, const struct stored_links *s, struct link_plan *plan)
 {
     TRY(plan_entry(p, s));
@@ -274,6 +283,7 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     plan->rows[plan->count++] = p->row;
     if (p->changed)
         plan->changed[plan->changed_count++] = p->row.host;
+    plan->differs |= differs(p, s);
     plan->inputs_changed |= inputs_differ(p->stored, &p->row);
     return NULL;
 }
@@ -286,6 +296,7 @@ err_t links_plan(struct call *r, struct db *db, struct str id_scope, const struc
     *ret = (struct link_plan){
         .rows = ARENA_NEW_ARRAY(r->arena, entries->n, struct linked_row),
         .changed = ARENA_NEW_ARRAY(r->arena, entries->n, struct str),
+        .differs = entries->n != s.n,
         .inputs_changed = entries->n != s.n,
     };
     for (size_t i = 0; i < entries->n; i++) {

@@ -21,7 +21,8 @@ struct link_plan {
     size_t count;
     struct str *changed; /* hosts with a new credential */
     size_t changed_count;
-    bool inputs_changed; /* the set, a weight or a drain flag differs */
+    bool differs;        /* anything of it, their order included */
+    bool inputs_changed; /* the set, a weight or a drain flag */
 };
 
 /* Reads the entries against the stored links: masked keys are restored, links by resource looked up, new keys sealed.

@@ -159,6 +159,7 @@ static err_t put_policies(struct db *db, struct resource_put *p, const struct po
 {
     struct policy_row *rows;
     struct policy_owner owner = p->kind->keys->owner(p);
+    p->changed = true;
     TRY(policy_rows(p->r, &owner, at, count, &rows));
     return p->kind->keys->put(db, p, rows, count);
 }
@@ -206,14 +207,17 @@ static err_t create(struct db *db, struct resource_put *p)
     return p->kind->global_names ? take_name(db, p) : NULL;
 }
 
-static err_t change(struct db *db, struct resource_put *p, const struct resource_locked *old)
+/* What of it has changed is written last, behind what hangs on it, which may have changed, too. */
+static err_t begin_change(struct resource_put *p, const struct resource_locked *old)
 {
     p->created = false;
     TRY(arm_check_match(p->r, &old->etag));
     if (!str_same(old->location, p->stored.location))
         return call_fail(p->r, E(LOCATION_CONFLICT), "location: the %s is in %.*s; its location cannot change.",
                          p->kind->noun, STR_ARG(old->location));
-    return p->kind->update(db, p);
+    p->changed =
+        old->differs || !str_same(old->tags, p->stored.tags) || !str_same(old->properties, p->stored.properties);
+    return NULL;
 }
 
 static err_t put_work(struct db *db, void *context)
@@ -221,9 +225,11 @@ static err_t put_work(struct db *db, void *context)
     struct resource_put *p = context;
     struct resource_locked old = {0};
     TRY(p->kind->lock(db, p, &old));
-    TRY(old.there ? change(db, p, &old) : create(db, p));
+    TRY(old.there ? begin_change(p, &old) : create(db, p));
     TRY(write_policies(db, p));
-    return p->kind->children ? p->kind->children(db, p) : NULL;
+    if (p->kind->children)
+        TRY(p->kind->children(db, p));
+    return p->created ? NULL : p->kind->update(db, p);
 }
 
 static const char *taken_sentence(struct call *r, const struct resource_kind *k, struct str name)

@@ -37,6 +37,7 @@ struct resource_put {
     struct resource_row stored; /* name, location, tags and properties as they are to be stored */
     void *row;                  /* the kind's own, made by `check` */
     bool created;
+    bool changed; /* something of it is another one than before; otherwise it keeps its etag */
 };
 
 /* The resource of a PUT as it stands, held until the transaction ends. */
@@ -44,6 +45,8 @@ struct resource_locked {
     bool there;
     struct uuid etag;
     struct str location; /* absent where the kind has none */
+    struct str tags, properties;
+    bool differs; /* in the members that only its kind has, from what the PUT makes of it */
 };
 
 /* Shared access policies with their keys. */
@@ -73,12 +76,12 @@ struct resource_kind {
     size_t properties_size;
     /* Judges the members that only this kind has and makes p->row. May answer by itself: then r->status is set. */
     err_t (*check)(struct resource_put *p);
-    /* The rest runs inside of the transaction of the tenant, in this order; insert or update. UNIQUE_VIOLATION: the
-     * name is taken. */
+    /* The rest runs inside of the transaction of the tenant, in this order: `insert` one that is new, `update` another
+     * one, which keeps its etag unless p->changed says otherwise. UNIQUE_VIOLATION: the name is taken. */
     err_t (*lock)(struct db *db, struct resource_put *p, struct resource_locked *ret);
     err_t (*insert)(struct db *db, struct resource_put *p);
+    err_t (*children)(struct db *db, struct resource_put *p); /* what hangs on it: sets p->changed; NULL: nothing */
     err_t (*update)(struct db *db, struct resource_put *p);
-    err_t (*children)(struct db *db, struct resource_put *p); /* what hangs on it; NULL: nothing */
 
     /* Of one with tags: gives it those. `etag`: that it must have, bare; absent: any. *ret_done is false when there was
      * none. */

@@ -98,10 +98,15 @@ err_t op_group_put(struct call *r)
     row.name = t.group;
     TRY(arm_location(r, "location", body.location, &row.location));
     TRY(arm_tags(r, body.tags, &row.tags));
-    TRY(db_group_put(r->db, r->arena, &t.find.at, &row, &found, &done, &created, &written));
+    TRY(arm_check_there(r));
+    const struct group_guard guard = {.may_be_new = !arm_if_match(r).p, .may_be_there = !arm_if_none(r)};
+    TRY(db_group_put(r->db, r->arena, &t.find.at, &row, &guard, &found, &done, &created, &written));
     if (!found.subscription)
         return E(SUBSCRIPTION_NOT_FOUND);
-    return done ? reply_group(r, created ? 201 : 200, &t, &written) : E(GROUP_LOCATION_CONFLICT);
+    if (done)
+        return reply_group(r, created ? 201 : 200, &t, &written);
+    return guard.may_be_there && (guard.may_be_new || found.group.p) ? E(GROUP_LOCATION_CONFLICT)
+                                                                     : E(PRECONDITION_FAILED);
 }
 
 /* The tags that it carries replace those of the group; nothing else of it can change. */
@@ -114,6 +119,7 @@ err_t op_group_patch(struct call *r)
     bool done;
     TRY(arm_group(r, &t));
     TRY(arm_patch_tags(r, &tags));
+    TRY(arm_check_there(r));
     if (!tags.p)
         return op_group_get(r);
     TRY(db_group_retag(r->db, r->arena, &t.find.at, tags, &found, &done, &row));
@@ -126,6 +132,7 @@ err_t op_group_delete(struct call *r)
     struct arm_target t;
     struct place_found found;
     TRY(arm_group(r, &t));
+    TRY(arm_check_there(r));
     TRY(db_group_delete(r->db, r->arena, &t.find.at, id_hub_host(r->arena, STR(""), r->cfg->domain), &found));
     TRY(arm_check_place(&t, &found));
     return call_reply_empty(r, 200);

@@ -45,13 +45,15 @@ SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl,
   FROM written w, noted;
 
 -- name: certificate_update -> certificate as actor
--- $1 tenant, $2 ID scope, $3 certificate in lower case, $4 what is done to it, for the event; $5 text, $6 DER, $7 verified, $8 code, $9 its end,
+-- $1 tenant, $2 ID scope, $3 certificate in lower case, $4 what is done to it, for the event (`unchanged`: it keeps its etag); $5 text, $6 DER, $7 verified, $8 code, $9 its end,
 -- $10 CRL
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
      written AS (
     UPDATE idscope.certificate c
-       SET certificate = $5, der = $6, is_verified = $7, code = $8, code_until = $9, crl = $10, etag = made.etag, updated_at = made.moment
+       SET certificate = $5, der = $6, is_verified = $7, code = $8, code_until = $9, crl = $10,
+           etag = CASE WHEN $4 = 'unchanged' THEN c.etag ELSE made.etag END,
+           updated_at = CASE WHEN $4 = 'unchanged' THEN c.updated_at ELSE made.moment END
       FROM made
      WHERE c.tenant_id = $1 AND c.id_scope = $2 AND c.name_key = $3
     RETURNING c.id_scope, c.name_key, c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.crl, c.etag, c.created_at, c.updated_at),

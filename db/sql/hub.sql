@@ -32,7 +32,7 @@ SELECT coalesce(sum(c.devices), 0)::bigint AS devices, coalesce(sum(c.enabled), 
 
 -- name: hub_lock -> hub_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub. Two writers of one hub wait for each other.
-SELECT hub_id, location, etag
+SELECT hub_id, location, tags, sku_name, sku_capacity, properties, etag
   FROM idscope.hub
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND hub_key = $4
    FOR UPDATE;
@@ -50,16 +50,17 @@ WITH issued AS (
 SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'created')) FROM written;
 
 -- name: hub_update as actor
--- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties
+-- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties, $7 something of it has changed: otherwise it keeps its etag
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
      written AS (
-    UPDATE idscope.hub
-       SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = made.etag, updated_at = made.moment
+    UPDATE idscope.hub h
+       SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = CASE WHEN $7 THEN made.etag ELSE h.etag END,
+           updated_at = CASE WHEN $7 THEN made.moment ELSE h.updated_at END
       FROM made
-     WHERE tenant_id = $1 AND hub_key = $2
-    RETURNING hub_key)
-SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'updated')) FROM written;
+     WHERE h.tenant_id = $1 AND h.hub_key = $2
+    RETURNING h.hub_key)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', CASE WHEN $7 THEN 'updated' ELSE 'unchanged' END)) FROM written;
 
 -- name: hub_retag as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 the etag that it must have, as clients see it (NULL: any), $6 tags

@@ -25,7 +25,7 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
 
 -- name: instance_lock -> instance_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance. Two writers of one instance wait for each other.
-SELECT id_scope, location, etag, allocation_policy, existing_device
+SELECT id_scope, location, tags, sku_capacity, properties, etag, allocation_policy, existing_device
   FROM idscope.instance
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
    FOR UPDATE;
@@ -64,16 +64,18 @@ SELECT id_scope
   FROM noted;
 
 -- name: instance_update as actor
--- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties, $7 what becomes of existing devices
+-- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties, $7 what becomes of existing devices, $8 something of it,
+-- or of its policies and links, has changed: otherwise it keeps its etag
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
      written AS (
-    UPDATE idscope.instance
-       SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, existing_device = $7, etag = made.etag, updated_at = made.moment
+    UPDATE idscope.instance i
+       SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, existing_device = $7,
+           etag = CASE WHEN $8 THEN made.etag ELSE i.etag END, updated_at = CASE WHEN $8 THEN made.moment ELSE i.updated_at END
       FROM made
-     WHERE tenant_id = $1 AND id_scope = $2
-    RETURNING id_scope)
-SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'updated')) FROM written;
+     WHERE i.tenant_id = $1 AND i.id_scope = $2
+    RETURNING i.id_scope)
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', CASE WHEN $8 THEN 'updated' ELSE 'unchanged' END)) FROM written;
 
 -- name: instance_retag as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 the etag that it must have, as clients see it (NULL: any), $6 tags

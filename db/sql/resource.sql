@@ -58,18 +58,22 @@ SELECT name, location, tags
  LIMIT $6;
 
 -- name: group_put -> group_written as actor
--- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags. No row: the subscription is missing, or the group stands elsewhere.
-WITH written AS (
+-- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags, $7 it may be new, $8 it may be there. No row: the subscription is missing,
+-- the group is or is not there, or stands elsewhere.
+WITH old AS (
+    SELECT tags::text AS tags FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3),
+     written AS (
     INSERT INTO idscope.resource_group AS g (tenant_id, subscription_id, name_key, name, location, tags)
 SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
   FROM idscope.subscription s
- WHERE s.tenant_id = $1 AND s.subscription_id = $2
+ WHERE s.tenant_id = $1 AND s.subscription_id = $2 AND ($7 OR EXISTS (SELECT 1 FROM old))
     ON CONFLICT (tenant_id, subscription_id, name_key) DO UPDATE SET tags = excluded.tags
- WHERE g.location = excluded.location
+ WHERE g.location = excluded.location AND $8
 RETURNING name, location, tags, g.xmax = 0 AS created),
      noted AS (
-    SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || $3, jsonb_build_object('change', CASE WHEN created THEN 'created' ELSE 'updated' END))
-      FROM written)
+    SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || $3,
+                        jsonb_build_object('change', CASE WHEN w.created THEN 'created' WHEN w.tags::text = old.tags THEN 'unchanged' ELSE 'updated' END))
+      FROM written w LEFT JOIN old ON true)
 SELECT name, location, tags, created FROM written, noted;
 
 -- name: group_retag -> resource_group as actor

@@ -82,12 +82,12 @@ describe('certificates: as resources', { concurrency: 4 }, () => {
   test('If-Match: an etag of the present passes in quotes or without, an old one is 412; a new certificate asks for none', async () => {
     const name = fresh('ca');
     const first = expect('put', await put(name, bare(ca), { 'If-Match': 'whatever' }), 200).etag;
-    const second = expect('put', await put(name, bare(ca), { 'If-Match': first }), 200).etag;
+    const second = expect('put', await put(name, { properties: { certificate: ca.cert, isVerified: true } }, { 'If-Match': first }), 200).etag;
     assert.notEqual(second, first);
     refusedArm(await put(name, bare(ca), { 'If-Match': first }), 412, 'PreconditionFailed');
     refusedArm(await idscope.arm('GET', at(name), { headers: { 'If-Match': first } }), 412, 'PreconditionFailed');
     expect('get', await idscope.arm('GET', at(name), { headers: { 'If-Match': second } }), 200);
-    expect('last writer', await put(name, bare(ca)), 200);
+    expect('last writer', await put(name, bare(ca, { isVerified: false })), 200);
     refusedArm(await erase(name, {}), 400, 'InvalidRequestContent', /If-Match is required/);
     refusedArm(await erase(name, { 'If-Match': second }), 412, 'PreconditionFailed');
     const { etag } = await get(name);
@@ -155,10 +155,11 @@ describe('certificates: as resources', { concurrency: 4 }, () => {
     const { properties } = await of(made).code(name);
     expect('verify', await of(made).verify(name, make(properties.verificationCode, { by: ca })), 200);
     expect('put', await put(name, bare(ca)), 200);
+    expect('doubt', await put(name, { ...bare(ca), isVerified: false }), 200);
     assert.equal((await erase(name)).status, 204);
     const key = `${made.idScope.toLowerCase()}/${name}`;
     assert.deepEqual((await stack.sql(`SELECT detail ->> 'change' FROM idscope.audit_event WHERE kind = 'certificate' AND key = '${key}' ORDER BY id`)).split('\n'),
-      ['created', 'code', 'verified', 'updated', 'deleted']);
+      ['created', 'code', 'verified', 'unchanged', 'updated', 'deleted']);
   });
 });
 

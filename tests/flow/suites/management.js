@@ -281,7 +281,7 @@ describe('management: hubs', { concurrency: 4 }, () => {
   test('If-Match is honoured, and az\'s broken one is taken as absent', async () => {
     const name = fresh('hub');
     const { json: { etag } } = await put(name);
-    expect('right etag', await put(name, hubBody(), { 'If-Match': etag }), 200);
+    expect('right etag', await put(name, hubBody({ tags: { a: 'b' } }), { 'If-Match': etag }), 200);
     refusedArm(await put(name, hubBody(), { 'If-Match': etag }), 412, 'PreconditionFailed', /If-Match/);
     for (const broken of [`{'IF-MATCH': '${etag}'}`, "{'IF-MATCH': None}"]) expect(broken, await put(name, hubBody(), { 'If-Match': broken }), 200);
   });
@@ -576,7 +576,7 @@ describe('management: instances', { concurrency: 4 }, () => {
   test('If-Match with the present etag passes, with an old one it is 412; without it the last writer wins', async () => {
     const name = fresh('dps');
     const { json: { etag } } = await put(name);
-    expect('quoted', await put(name, {}, {}, { 'If-Match': `"${etag}"` }), 200);
+    expect('quoted', await put(name, { allocationPolicy: 'Static' }, {}, { 'If-Match': `"${etag}"` }), 200);
     refusedArm(await put(name, {}, {}, { 'If-Match': etag }), 412, 'PreconditionFailed');
     expect('none', await put(name, {}), 200);
   });

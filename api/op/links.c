@@ -6,6 +6,8 @@
 #include "api/shared.h"
 #include "core/limits.h"
 
+enum { WEIGHT_UNSET = 0 }; /* decisions.md 29 */
+
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
 #define L_ struct link_entry
@@ -17,7 +19,7 @@ const struct codec link_entry_codec[] = {
     CODEC_TEXT(L_, authentication_type, "authenticationType", RESOURCE_TEXT_MAX, 0),
     CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, 0),
     CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, 0),
-    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_NULL),
+    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_UNSET, WEIGHT_MOST, CODEC_NULL),
     CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_NULL),
     CODEC_END,
 };

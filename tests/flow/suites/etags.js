@@ -173,4 +173,13 @@ describe('etags: what GET gave, sent back', { concurrency: 4 }, () => {
       await same(at(name), { key, left: () => stack.sql(`select code, code_until, is_verified, updated_at from idscope.certificate where id_scope || '/' || name_key = '${key}'`) });
     }
   });
+
+  test('a weight of 0 is one that was never set', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const put = (allocationWeight) => made.relink([Idscope.link(made.hubs[0], { allocationWeight })]);
+    await put(7);
+    const unset = await put(0);
+    assert.equal(unset.properties.iotHubs[0].allocationWeight, null);
+    assert.equal((await put(0)).etag, unset.etag);
+  });
 });

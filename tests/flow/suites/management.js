@@ -755,7 +755,7 @@ describe('management: linked hubs', { concurrency: 4 }, () => {
     const made = await scene(t, { hubs: 1 });
     const [hub] = made.hubs;
     const put = (iotHubs) => idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name), { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { iotHubs } } });
-    for (const allocationWeight of [0, 1001, -1, 1.5, '3']) refusedArm(await put([Idscope.link(hub, { allocationWeight })]), 400, 'InvalidRequestContent', /allocationWeight/);
+    for (const allocationWeight of [1001, -1, 1.5, '3']) refusedArm(await put([Idscope.link(hub, { allocationWeight })]), 400, 'InvalidRequestContent', /allocationWeight/);
     refusedArm(await put([Idscope.link(hub, { applyAllocationPolicy: 'yes' })]), 400, 'InvalidRequestContent', /applyAllocationPolicy/);
     refusedArm(await put([Idscope.link(hub), Idscope.link({ ...hub, connectionString: hub.connectionString.replace(hub.host, hub.host.toUpperCase()) })]), 400, 'InvalidRequestContent', /iotHubs|twice|duplicate/i);
     const many = Array.from({ length: 51 }, (_, i) => Idscope.link({ location: 'x', connectionString: `HostName=h${i}.example.test;SharedAccessKeyName=a;SharedAccessKey=${sas.newKey()}` }));

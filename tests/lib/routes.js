@@ -7,11 +7,11 @@ const { execFileSync } = require('node:child_process');
 
 const ROOT = path.join(__dirname, '../..');
 
-// [{kind: 'OP', name: 'group_get', method: 'GET', path: '/subscriptions/{sub}/resourcegroups/{rg}'}, …]
+// [{kind: 'OP', name: 'group_get', method: 'GET', path: '/subscriptions/{sub}/resourcegroups/{rg}', fields: '.plane = PLANE_MANAGEMENT, …'}, …]
 function routes() {
-  const reader = '#define ROUTE(kind, name, method, path, ...) @#kind name method path@\n#include "api/routes.def"\n';
+  const reader = '#define ROUTE(kind, name, method, path, ...) @#kind name method path|__VA_ARGS__@\n#include "api/routes.def"\n';
   const text = execFileSync('gcc', ['-E', '-P', '-x', 'c', '-I', ROOT, '-'], { input: reader, encoding: 'utf8' }).replace(/\s+/g, ' ');
-  return [...text.matchAll(/@ ?"(\w+)" (\w+) (\w+) ((?:"[^"]*" ?)+)@/g)].map(([, kind, name, method, pieces]) => ({ kind, name, method, path: pieces.replace(/" ?"?/g, '') }));
+  return [...text.matchAll(/@ ?"(\w+)" (\w+) (\w+) ((?:"[^"]*" ?)+)\|([^@]*)@/g)].map(([, kind, name, method, pieces, fields]) => ({ kind, name, method, path: pieces.replace(/" ?"?/g, ''), fields }));
 }
 
 module.exports = { routes };

@@ -1,7 +1,7 @@
 // source.js: rules of this project that no compiler knows: layers, calls that have one home, what is declared and never used, function
 // length, head comments, the route table against openapi.yaml, the demo's independence, suppressions with reasons, where waits stand, what comments cite,
 // mutants that still fit, state machines that are shown as they are, what no statement says (statements.js), how many parameters a call
-// gives (calls.js), and what is made in one place alone (once.js).
+// gives (calls.js), what is made in one place alone (once.js), and which answers openapi.yaml lists (openapi.js).
 // Prints one line per rule, and each offence as FILE:LINE. Must never change a file, and has no list of files that are let off:
 // an exception stands on its own line of the source, with its reason, and is counted.
 'use strict';
@@ -15,6 +15,7 @@ const { tenant_jobs } = require('./tenant_jobs.js');
 const statements = require('./statements.js');
 const calls = require('./calls.js');
 const once = require('./once.js');
+const openapi = require('./openapi.js');
 
 const root = path.join(__dirname, '../..');
 const FUNCTION_LINES = 60;
@@ -370,7 +371,7 @@ function mutants() {
 }
 
 let failed = false;
-for (const rule of [layers, homes, used, names, functions, sections, heads, routes, demo, suppressions, schedules, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules, ...once.rules]) {
+for (const rule of [layers, homes, used, names, functions, sections, heads, routes, demo, suppressions, schedules, citations, mutants, states, tenant_jobs, ...statements.rules, ...calls.rules, ...once.rules, ...openapi.rules]) {
   const { bad, note } = rule();
   for (const offence of bad) console.log(`  ${offence}`);
   console.log(`lint: ${rule.name}: ${bad.length === 0 ? `ok (${note})` : `${bad.length} offences`}`);

@@ -205,6 +205,10 @@ static const struct command {
      "give a client a new secret; the one before stays good until the next time, or with --revoke no longer"},
     {"instance create", " --id-scope=0ne… --tenant=ID --subscription=ID --group=NAME --name=NAME --location=NAME", 0,
      NEEDS_DATABASE, run_instance_create, "add an instance on an ID scope that devices already carry"},
+    {"instance deleted", " --tenant=ID [--json]", 0, NEEDS_DATABASE, run_instance_deleted,
+     "print a tenant's deleted instances that can be undeleted: ID scope, subscription, group, until when, name"},
+    {"instance undelete", " ID_SCOPE [--json]", 1, NEEDS_DATABASE, run_instance_undelete,
+     "bring a deleted instance back as it was, with its ID scope; and name the hubs that it links and that are gone"},
     {"pull", " --from-file=FILE --into-file=FILE [--from=STRING] [--into=STRING] [--dry-run=yes]", 0, NEEDS_NOTHING,
      run_pull,
      "bring the groups, enrollments and registrations of a service into an instance; each side's connection string "

@@ -47,6 +47,8 @@ err_t run_service_principal_disable(struct run *run);
 err_t run_service_principal_enable(struct run *run);
 err_t run_secret_renew(struct run *run);
 err_t run_instance_create(struct run *run);
+err_t run_instance_deleted(struct run *run);
+err_t run_instance_undelete(struct run *run);
 err_t run_pull(struct run *run);
 
 #endif

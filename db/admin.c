@@ -8,6 +8,11 @@ DB_PARAMS(service_principal, struct db_service_principal, COL(tenant), COL(clien
           COL(secret_hash));
 DB_PARAMS(admin_instance, struct db_admin_instance, COL(name), COL(id_scope), COL(id_scope_text), COL(location),
           COL(policy.key_name), COL(policy.rights), COL(policy.primary_sealed), COL(policy.secondary_sealed));
+DB_ROW(deleted, struct db_deleted, COL(at.at.tenant_id), COL(at.at.subscription_id), COL_AS(at.at.group_key, "group"),
+       COL(at.name_key), COL(id_scope), COL(id_scope_text), COL(name), COL_TIME(deleted_us, "deleted_at"),
+       COL_TIME(until_us, "undelete_until"), COL(in_time));
+DB_VALUE(retired, bool, retired);
+DB_VALUE(host_name, struct str, host_name);
 DB_PARAMS(new_token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
 DB_PARAMS(secret_renewal, struct db_secret_renewal, COL(client), COL(hash), COL(keep_before));
@@ -84,6 +89,47 @@ err_t db_admin_instance_create(struct db *db, struct arena *a, const struct db_a
     TRY(db_count(db, a, DB_CALL(SQL_ADMIN_INSTANCE_INSERT, db_named_in(&i->at), DB_MEMBERS(admin_instance, i)), DB_ONCE,
                  &rows));
     *ret_issued = rows == 1;
+    return NULL;
+}
+
+err_t db_admin_deleted(struct db *db, struct arena *a, const struct uuid *tenant, struct str after, int at_most,
+                       struct db_deleted **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_ADMIN_DELETED, db_uuid(tenant), db_text(after), db_i64(at_most)), DB_REPEATABLE,
+                  ret, sizeof **ret, ret_count);
+}
+
+err_t db_admin_scope_tenant(struct db *db, struct arena *a, struct str id_scope, struct uuid *ret_tenant)
+{
+    return db_one(db, a, DB_CALL(SQL_ADMIN_SCOPE_TENANT, db_text(id_scope)), DB_REPEATABLE, ret_tenant,
+                  sizeof *ret_tenant);
+}
+
+err_t db_admin_scope_lock(struct db *db, struct arena *a, struct str id_scope, bool *ret_retired)
+{
+    return db_one(db, a, DB_CALL(SQL_ADMIN_SCOPE_LOCK, db_text(id_scope)), DB_ONCE, ret_retired, sizeof *ret_retired);
+}
+
+err_t db_admin_deleted_find(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                            bool *ret_there, struct db_deleted *ret)
+{
+    return db_first(db, a, DB_CALL(SQL_ADMIN_DELETED_FIND, db_uuid(tenant), db_text(id_scope)), DB_ONCE, ret_there, ret,
+                    sizeof *ret);
+}
+
+err_t db_admin_undelete(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope)
+{
+    return expect_row(db, a, DB_CALL(SQL_ADMIN_UNDELETE, db_uuid(tenant), db_text(id_scope)));
+}
+
+err_t db_admin_hubs_gone(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                         struct str_list *ret)
+{
+    struct str *hosts;
+    TRY(db_all(db, a, DB_CALL(SQL_ADMIN_HUBS_GONE, db_uuid(tenant), db_text(id_scope)), DB_ONCE, &hosts, sizeof *hosts,
+               &ret->n));
+    ret->at = hosts;
+    ret->set = true;
     return NULL;
 }
 

@@ -60,6 +60,31 @@ struct db_admin_instance {
  * UNIQUE_VIOLATION: the name is taken, by whomever; whether it rests is db_name_take's to say. */
 err_t db_admin_instance_create(struct db *db, struct arena *a, const struct db_admin_instance *i, bool *ret_issued);
 
+/* An instance that was deleted and is not purged. */
+struct db_deleted {
+    struct find at; /* the group: in which it stood */
+    struct str id_scope, id_scope_text, name;
+    int64_t deleted_us, until_us; /* 0: it cannot be undeleted any more, since its name was taken anew */
+    bool in_time;
+};
+/* Those of the tenant that can be undeleted: a page by ID scope, behind `after` ("": the first). */
+err_t db_admin_deleted(struct db *db, struct arena *a, const struct uuid *tenant, struct str after, int at_most,
+                       struct db_deleted **ret, size_t *ret_count);
+/* To whom the ID scope was issued. NO_ROW: to nobody. */
+err_t db_admin_scope_tenant(struct db *db, struct arena *a, struct str id_scope, struct uuid *ret_tenant);
+/* The rest is done inside of one transaction. Keeps the purge away from the ID scope; *ret_retired: its instance was
+ * deleted. */
+err_t db_admin_scope_lock(struct db *db, struct arena *a, struct str id_scope, bool *ret_retired);
+/* The deleted instance of an ID scope, whether it can be undeleted or not. *ret_there is false, and *ret as it was,
+ * when it was purged. */
+err_t db_admin_deleted_find(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                            bool *ret_there, struct db_deleted *ret);
+/* Brings it back. UNIQUE_VIOLATION: the name is taken; whether it rests is db_name_take's to say. */
+err_t db_admin_undelete(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope);
+/* Names of the hosts of its linked hubs that were deleted. */
+err_t db_admin_hubs_gone(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                         struct str_list *ret);
+
 /* Adds a key; of the older ones only the newest is kept. */
 err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key);
 

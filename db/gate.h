@@ -24,7 +24,7 @@ struct gate_instance {
     int64_t n;           /* of db_gate_instances: its place among those that were asked for, from 1 */
     struct str id_scope; /* key: lower case */
     struct str id_scope_text, name;
-    int64_t version, inputs_version;
+    int64_t version, inputs_version; /* 0: no instance has this ID scope */
     struct uuid tenant_id;
     struct gate_policies policies;
 };

@@ -85,10 +85,10 @@ err_t db_instance_policies(struct db *db, struct arena *a, const struct find *in
 }
 
 err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct str etag,
-                         struct place_found *ret_found, struct str *ret_id_scope)
+                         int64_t undelete_s, struct place_found *ret_found, struct str *ret_id_scope)
 {
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
-    const struct db_call call = DB_CALL(SQL_INSTANCE_DELETE, db_named_in(instance), db_text(etag));
+    const struct db_call call = DB_CALL(SQL_INSTANCE_DELETE, db_named_in(instance), db_text(etag), db_i64(undelete_s));
     TRY(db_placed(db, a, &instance->at, &call, 1, ret_found, &r));
     (void)rows_first(r.of[1], a, ret_id_scope, sizeof *ret_id_scope);
     return NULL;

@@ -40,10 +40,11 @@ err_t db_instance_find(struct db *db, struct arena *a, const struct find *f, str
 err_t db_instance_policies(struct db *db, struct arena *a, const struct find *instance, struct str key_name_key,
                            struct place_found *ret_found, struct str *ret_id_scope, struct policy_row **ret,
                            size_t *ret_count);
-/* Deletes the instance and retires its ID scope for ever. `etag`: that it must have, as clients see it; absent: any.
+/* Deletes the instance and retires its ID scope; so many seconds its rows stay, in case it is undeleted (0: they are
+ * purged at once). `etag`: that it must have, as clients see it; absent: any.
  * *ret_id_scope is absent when there was none. */
 err_t db_instance_delete(struct db *db, struct arena *a, const struct find *instance, struct str etag,
-                         struct place_found *ret_found, struct str *ret_id_scope);
+                         int64_t undelete_s, struct place_found *ret_found, struct str *ret_id_scope);
 
 /* The links of some ID scopes in their order, or the one of `host`. */
 err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes,

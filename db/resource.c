@@ -125,14 +125,14 @@ err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, str
     return NULL;
 }
 
-err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
+err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail, int64_t undelete_s,
                       struct place_found *ret_found)
 {
     const struct db_in all = db_text((struct str){NULL, 0}), any_etag = all;
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
     const struct db_call calls[] = {
         DB_CALL(SQL_GROUP_LOCK, db_place_in(at)),
-        DB_CALL(SQL_INSTANCE_DELETE, db_place_in(at), all, any_etag),
+        DB_CALL(SQL_INSTANCE_DELETE, db_place_in(at), all, any_etag, db_i64(undelete_s)),
         DB_CALL(SQL_HUB_DELETE, db_place_in(at), all, any_etag, db_text(host_tail)),
         DB_CALL(SQL_GROUP_DELETE, db_place_in(at)),
     };

@@ -6,6 +6,8 @@
 
 #include "db/tenancy.h"
 
+enum { DAY_S = 86400 }; /* of the setting undelete_days */
+
 /* Where a resource stands. */
 struct place {
     struct uuid tenant_id, subscription_id;
@@ -101,8 +103,8 @@ err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const
 err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str tags,
                      struct place_found *ret_found, bool *ret_done, struct group_row *ret);
 /* Deletes the group with all that stands in it: its instances' ID scopes retire, links to its hubs become invalid.
- * `host_tail`: what follows a hub's name in its host name. */
-err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail,
+ * `host_tail`: what follows a hub's name in its host name; `undelete_s`: as db_instance_delete has it. */
+err_t db_group_delete(struct db *db, struct arena *a, const struct place *at, struct str host_tail, int64_t undelete_s,
                       struct place_found *ret_found);
 /* Inside of a transaction, behind the insert of a hub or instance: false when its name, in lower case, rests for
  * another tenant. `kind`: "hub" or "instance". */

@@ -4,9 +4,11 @@
 
 #include "core/attest/tpm_public.h"
 
+/* What a deleted instance had stands in the database for a while. To its devices it is a scope that never was. */
 struct db_device device_of(struct call *r)
 {
-    return (struct db_device){r->instance->id_scope, arena_lower(r->arena, r->segments[SEGMENT_ID])};
+    struct str id_scope = r->instance->version ? r->instance->id_scope : STR("");
+    return (struct db_device){id_scope, arena_lower(r->arena, r->segments[SEGMENT_ID])};
 }
 
 /* What is of another form is nobody's key, and refused as such. */

@@ -6,7 +6,7 @@
 #include "core/attest/attest.h"
 #include "db/device.h"
 
-/* The device that a call is of. */
+/* The device that a call is of; its ID scope is empty, so that nothing is found of it, where no instance has it. */
 struct db_device device_of(struct call *r);
 
 /* Reads the body, and takes out of it what proves who the device is. */

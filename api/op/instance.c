@@ -275,7 +275,7 @@ static void forget(const struct resource_put *p)
 static err_t erase(struct call *r, const struct find *f, struct str etag, struct place_found *ret_found, bool *ret_gone)
 {
     struct str id_scope;
-    TRY(db_instance_delete(r->db, r->arena, f, etag, ret_found, &id_scope));
+    TRY(db_instance_delete(r->db, r->arena, f, etag, r->cfg->undelete_days * DAY_S, ret_found, &id_scope));
     *ret_gone = id_scope.p != NULL;
     gate_forget_instance(r->shared->gate, id_scope, f->name_key);
     return NULL;

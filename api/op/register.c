@@ -365,12 +365,14 @@ static void write_rows(struct registers *s)
     }
 }
 
-static err_t read_instance_again(struct call *r, const struct db_device *device)
+static err_t read_instance_again(struct call *r, struct db_device *device)
 {
     struct gate *gate = r->shared->gate;
     gate_release(r->instance);
     r->instance = NULL;
-    return gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance);
+    TRY(gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance));
+    device->id_scope = device_of(r).id_scope;
+    return NULL;
 }
 
 /* What the gate remembers of the scopes that lost may be old. Groups are sorted, so each scope is forgotten once. */

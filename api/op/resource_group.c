@@ -133,7 +133,8 @@ err_t op_group_delete(struct call *r)
     struct place_found found;
     TRY(arm_group(r, &t));
     TRY(arm_check_there(r));
-    TRY(db_group_delete(r->db, r->arena, &t.find.at, id_hub_host(r->arena, STR(""), r->cfg->domain), &found));
+    TRY(db_group_delete(r->db, r->arena, &t.find.at, id_hub_host(r->arena, STR(""), r->cfg->domain),
+                        r->cfg->undelete_days * DAY_S, &found));
     TRY(arm_check_place(&t, &found));
     return call_reply_empty(r, 200);
 }

@@ -1,5 +1,5 @@
 -- admin.sql: what an operator's one-shot commands ask (idscope-admin, role idscope_admin): tenants, subscriptions, service principals, the
--- keys that sign access tokens, and instances on an ID scope that devices already carry. Nothing here touches hubs or devices, and nothing is
+-- keys that sign access tokens, instances on an ID scope that devices already carry, and deleted ones that come back. Nothing here touches hubs or devices, and nothing is
 -- deleted but old token keys.
 
 -- name: admin_tenant_by_name -> tenant
@@ -107,6 +107,48 @@ WITH issued AS (
     SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'created', 'idScope', 'takenOver')) FROM issued)
 SELECT id_scope
   FROM noted;
+
+-- name: admin_deleted -> deleted as actor
+-- $1 tenant, $2 the ID scope behind which it begins, $3 how many at most: deleted instances that can be undeleted
+SELECT i.tenant_id, i.subscription_id, i.deleted_from AS "group", i.name_key, i.id_scope, i.id_scope_text, i.name, s.retired_at AS deleted_at,
+       s.undelete_until, true AS in_time
+  FROM idscope.instance i
+  JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.undelete_until > now()
+ WHERE i.tenant_id = $1 AND i.deleted_from IS NOT NULL AND i.id_scope > $2
+ ORDER BY i.id_scope
+ LIMIT $3;
+
+-- name: admin_scope_tenant -> tenant
+SELECT issued_to AS tenant_id FROM idscope.scope WHERE id_scope = $1;
+
+-- name: admin_scope_lock -> retired
+SELECT retired_at IS NOT NULL AS retired FROM idscope.scope WHERE id_scope = $1 FOR UPDATE;
+
+-- name: admin_deleted_find -> deleted as actor
+-- $1 tenant, $2 ID scope. No row: its instance is there, or was purged.
+SELECT i.tenant_id, i.subscription_id, i.deleted_from AS "group", i.name_key, i.id_scope, i.id_scope_text, i.name, s.retired_at AS deleted_at,
+       s.undelete_until, coalesce(s.undelete_until > now(), false) AS in_time
+  FROM idscope.instance i
+  JOIN idscope.scope s ON s.id_scope = i.id_scope
+ WHERE i.tenant_id = $1 AND i.id_scope = $2 AND i.deleted_from IS NOT NULL;
+
+-- name: admin_undelete as actor
+-- $1 tenant, $2 ID scope. Its work goes on where it stood; what depends on the scope is looked at anew.
+WITH back AS (
+    UPDATE idscope.instance
+       SET resource_group_key = deleted_from, deleted_from = NULL
+     WHERE tenant_id = $1 AND id_scope = $2 AND deleted_from IS NOT NULL
+    RETURNING id_scope),
+     alive AS (
+    UPDATE idscope.scope s
+       SET retired_at = NULL, undelete_until = NULL, version = s.version + 1, inputs_version = s.inputs_version + 1
+      FROM back
+     WHERE s.id_scope = back.id_scope)
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'undeleted')) FROM back;
+
+-- name: admin_hubs_gone -> host_name as actor
+-- $1 tenant, $2 ID scope
+SELECT host_name FROM idscope.linked_hub WHERE tenant_id = $1 AND id_scope = $2 AND reason = 'hub_deleted' ORDER BY position;
 
 -- name: admin_token_key_insert as actor
 WITH written AS (

@@ -39,7 +39,7 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0));
 -- $1 tenant: its instances, and the hubs that they link. With what the transaction has written.
 SELECT count(*) AS instances, coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint AS links
   FROM idscope.instance i
- WHERE i.tenant_id = $1;
+ WHERE i.tenant_id = $1 AND i.deleted_from IS NULL;
 
 -- name: scope_touch
 -- $1 ID scope, $2 something that allocation depends on was configured
@@ -107,18 +107,19 @@ SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed,
        secondary_sealed = excluded.secondary_sealed, position = excluded.position;
 
 -- name: instance_delete -> id_scope as actor
--- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any).
--- The ID scope is dead at once; what it holds is purged later. The name rests.
+-- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any),
+-- $6 seconds in which it can be undeleted. The ID scope is dead at once; the rows stay so long, and are purged then. The name rests.
 WITH clock AS MATERIALIZED (
-    SELECT now() AS moment),
+    SELECT now() AS moment, now() + $6::bigint * interval '1 second' AS undelete_until),
      gone AS (
-    DELETE FROM idscope.instance
+    UPDATE idscope.instance
+       SET deleted_from = resource_group_key, resource_group_key = NULL
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR name_key = $4)
        AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
     RETURNING id_scope, name_key),
      retired AS (
     UPDATE idscope.scope s
-       SET retired_at = clock.moment, version = s.version + 1, inputs_version = s.inputs_version + 1
+       SET retired_at = clock.moment, undelete_until = clock.undelete_until, version = s.version + 1, inputs_version = s.inputs_version + 1
       FROM gone, clock
      WHERE s.id_scope = gone.id_scope),
      rests AS (

@@ -3,7 +3,8 @@
 -- risen, somebody else has the job or its cause came anew, and nothing happens (`= ANY (ARRAY[…])`: device.sql). tenant_job.sql is made from this file (make tenant-jobs).
 
 -- The next scopes behind $2 with living jobs of kind $1, in order, at most $3: with the tenant, whether work is due, and since when. Each costs
--- one look-up in the index of living jobs, however many jobs of a scope back off; who has got $3 rows goes on behind the last of them.
+-- one look-up in the index of living jobs, however many jobs of a scope back off; who has got $3 rows goes on behind the last of them. Work of a
+-- deleted instance is never due: it stands until that is undeleted or purged.
 -- name: job_due_scopes -> due_scope
 WITH RECURSIVE walk AS (
     (SELECT id_scope, due_at
@@ -19,7 +20,7 @@ WITH RECURSIVE walk AS (
                           WHERE kind = $1 AND id_scope > w.id_scope AND due_at < 'infinity'
                           ORDER BY id_scope, due_at
                           LIMIT 1) n)
-SELECT w.id_scope, s.issued_to AS tenant, w.due_at <= now() AS due, w.due_at
+SELECT w.id_scope, s.issued_to AS tenant, w.due_at <= now() AND s.retired_at IS NULL AS due, w.due_at
   FROM (SELECT id_scope, due_at FROM walk LIMIT $3) w
   LEFT JOIN idscope.scope s ON s.id_scope = w.id_scope
  ORDER BY w.id_scope;

@@ -11,7 +11,7 @@ SELECT location FROM (
     SELECT $3::text AS location
      UNION SELECT location FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2
      UNION SELECT location FROM idscope.hub WHERE tenant_id = $1 AND subscription_id = $2
-     UNION SELECT location FROM idscope.instance WHERE tenant_id = $1 AND subscription_id = $2) l
+     UNION SELECT location FROM idscope.instance WHERE tenant_id = $1 AND subscription_id = $2 AND deleted_from IS NULL) l
  ORDER BY location <> $3, location
  LIMIT $4;
 

@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 names="$DOMAIN management.$DOMAIN $DEVICE_HOST"
 if running postgres; then
     made=$("$here/stack.sh" psql -At -v "d=$DOMAIN" <<<"
-        select lower(name) || '.dps.' || :'d' from idscope.instance union
+        select lower(name) || '.dps.' || :'d' from idscope.instance where deleted_from is null union
         select lower(name) || '.hub.' || :'d' from idscope.hub order by 1")
     names+=" ${made//$'\n'/ }"
 fi

@@ -216,7 +216,7 @@ start_api() {
     if am_root; then uid=$(id -u haproxy); fi
     command=("$BUILD/idscope-api" --database-url="$(database_url idscope_api)" --key-ring-file="$VAR/keys/ring"
         --domain="$DOMAIN" --edge-listen="unix:$(sockets)/edge/$name.sock" --edge-uid="$uid"
-        --health-listen="$(health_address "$name")")
+        --health-listen="$(health_address "$name")" --undelete-days="$UNDELETE_DAYS")
     if [ -n "$PLAIN_PORT" ]; then command+=(--plain-listen="127.0.0.1:$((PLAIN_PORT + ${name#api} - 1))"); fi
     # shellcheck disable=SC2086 # a list
     run_program "$name" "${command[@]}" $API_ARGS

@@ -12,23 +12,26 @@ CREATE TABLE idscope.scope (
     inputs_version  bigint NOT NULL DEFAULT 1,
     issued_at       timestamptz NOT NULL DEFAULT now(),
     retired_at      timestamptz,
+    undelete_until  timestamptz CONSTRAINT scope_undelete_when_retired CHECK (undelete_until IS NULL OR retired_at IS NOT NULL),
     purged_at       timestamptz CONSTRAINT scope_purged_when_retired CHECK (purged_at IS NULL OR retired_at IS NOT NULL)
 );
-COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead for ever. The statements that insert and delete an instance write its row here too, as with hub_registry';
+COMMENT ON TABLE idscope.scope IS 'Every ID scope ever issued; rows are never deleted, so a scope is never issued twice. A retired scope is dead, unless its instance is undeleted in time. The statements that insert and delete an instance write its row here too, as with hub_registry';
 COMMENT ON COLUMN idscope.scope.id_scope IS 'In lower case: ID scopes ignore case';
 COMMENT ON COLUMN idscope.scope.issued_to IS 'The tenant: workers share their time between tenants by it; outlives the instance, so it references nothing';
 COMMENT ON COLUMN idscope.scope.version IS 'Rises with every change of the instance; every write that was checked against the instance names it';
 COMMENT ON COLUMN idscope.scope.inputs_version IS 'Rises when something that allocation depends on was configured: policy, links, weights, drain flags. Never by link states or latencies';
+COMMENT ON COLUMN idscope.scope.undelete_until IS 'Until then its instance can be undeleted, and nothing of it is purged; NULL, of a retired scope: it cannot';
 COMMENT ON COLUMN idscope.scope.purged_at IS 'When the last row of a retired scope was deleted';
 CREATE INDEX scope_to_purge ON idscope.scope (id_scope) WHERE retired_at IS NOT NULL AND purged_at IS NULL;
 
 CREATE TABLE idscope.instance (
-    name_key           text COLLATE "C" PRIMARY KEY CHECK (length(name_key) BETWEEN 3 AND 50),
-    id_scope           text COLLATE "C" NOT NULL UNIQUE,
+    name_key           text COLLATE "C" NOT NULL CHECK (length(name_key) BETWEEN 3 AND 50),
+    id_scope           text COLLATE "C" PRIMARY KEY,
     id_scope_text      text NOT NULL CONSTRAINT instance_scope_of_text CHECK (lower(id_scope_text COLLATE "C") = id_scope),
     tenant_id          uuid NOT NULL,
     subscription_id    uuid NOT NULL,
-    resource_group_key text COLLATE "C" NOT NULL,
+    resource_group_key text COLLATE "C",
+    deleted_from       text COLLATE "C" CONSTRAINT instance_stands_or_deleted CHECK ((deleted_from IS NULL) <> (resource_group_key IS NULL)),
     name               text NOT NULL CONSTRAINT instance_key_of_name CHECK (lower(name COLLATE "C") = name_key),
     location           text NOT NULL,
     tags               json NOT NULL DEFAULT '{}' CHECK (json_typeof(tags) = 'object'),
@@ -44,9 +47,12 @@ CREATE TABLE idscope.instance (
         REFERENCES idscope.resource_group (tenant_id, subscription_id, name_key)
 );
 COMMENT ON TABLE idscope.instance IS 'A provisioning service instance as the management plane shows it';
+COMMENT ON COLUMN idscope.instance.resource_group_key IS 'NULL: it is deleted. It stands in no group then, so nothing that looks for it in one finds it, and the group can go';
+COMMENT ON COLUMN idscope.instance.deleted_from IS 'The group in which a deleted instance stood, to which it comes back when it is undeleted';
 COMMENT ON COLUMN idscope.instance.id_scope_text IS 'The ID scope as it was issued (upper-case digits)';
 COMMENT ON COLUMN idscope.instance.existing_device IS 'What becomes of a device without a registration whose identity stands on a linked hub';
 COMMENT ON COLUMN idscope.instance.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
+CREATE UNIQUE INDEX instance_name ON idscope.instance (name_key) WHERE deleted_from IS NULL;
 CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, resource_group_key);
 
 CREATE TABLE idscope.instance_policy (
@@ -209,14 +215,20 @@ CREATE POLICY certificate_api     ON idscope.certificate     TO idscope_api USIN
 CREATE POLICY linked_hub_api      ON idscope.linked_hub      TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_admin        ON idscope.instance        TO idscope_admin USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_policy_admin ON idscope.instance_policy TO idscope_admin USING (tenant_id = idscope.current_tenant());
+CREATE POLICY linked_hub_admin      ON idscope.linked_hub      TO idscope_admin USING (tenant_id = idscope.current_tenant());
 CREATE POLICY instance_worker     ON idscope.instance        TO idscope_worker USING (true);
 CREATE POLICY linked_hub_worker   ON idscope.linked_hub      TO idscope_worker USING (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance, idscope.instance_policy, idscope.certificate, idscope.linked_hub TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.instance_policy, idscope.certificate, idscope.linked_hub TO idscope_api;
+-- No DELETE: a deleted instance goes with all that it had, by purge_retired_scopes.
+GRANT SELECT, INSERT, UPDATE ON idscope.instance TO idscope_api;
 -- No DELETE and no new name: a scope is issued once and for ever.
-GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at) ON idscope.scope TO idscope_api;
+GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at, undelete_until) ON idscope.scope TO idscope_api;
 -- An operator takes over an ID scope that devices already carry: it is issued with the instance, and never read back.
-GRANT INSERT ON idscope.instance, idscope.instance_policy TO idscope_admin;
-GRANT SELECT, INSERT ON idscope.scope TO idscope_admin;
+-- And brings back an instance that was deleted.
+GRANT INSERT ON idscope.instance_policy TO idscope_admin;
+GRANT SELECT, INSERT, UPDATE (resource_group_key, deleted_from) ON idscope.instance TO idscope_admin;
+GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at, undelete_until) ON idscope.scope TO idscope_admin;
+GRANT SELECT ON idscope.linked_hub TO idscope_admin;
 GRANT SELECT ON idscope.link_latency, idscope.link_move TO idscope_api;
 GRANT SELECT ON idscope.instance, idscope.scope, idscope.linked_hub TO idscope_worker;
 GRANT UPDATE (state, reason, state_since, last_good_at, slow_until, next_check_at, next_latency_at) ON idscope.linked_hub TO idscope_worker;
@@ -302,13 +314,33 @@ CREATE FUNCTION idscope.name_free(wanted_kind text, wanted text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
         SELECT NOT EXISTS (SELECT 1 FROM idscope.hub WHERE wanted_kind = 'hub' AND hub_key = wanted)
-           AND NOT EXISTS (SELECT 1 FROM idscope.instance WHERE wanted_kind = 'instance' AND name_key = wanted)
+           AND NOT EXISTS (SELECT 1 FROM idscope.instance WHERE wanted_kind = 'instance' AND name_key = wanted AND deleted_from IS NULL)
            AND NOT EXISTS (SELECT 1 FROM idscope.name_rest
                             WHERE kind = wanted_kind AND name_key = wanted AND tenant_id IS DISTINCT FROM idscope.current_tenant())
     $$;
 COMMENT ON FUNCTION idscope.name_free(text, text) IS 'May this tenant give a new hub or instance this name (in lower case)?';
 REVOKE ALL ON FUNCTION idscope.name_free(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.name_free(text, text) TO idscope_api;
+
+-- Whether a name rests for another tenant is nothing that a tenant may read from the table. To be called behind the insert of the new
+-- resource, which waits for a delete of the same name that is under way. An instance of the name that was deleted cannot come back any more.
+CREATE FUNCTION idscope.name_take(wanted_kind text, wanted text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    BEGIN
+        DELETE FROM idscope.name_rest
+         WHERE kind = wanted_kind AND name_key = wanted AND tenant_id = idscope.current_tenant();
+        UPDATE idscope.scope s
+           SET undelete_until = NULL
+          FROM idscope.instance i
+         WHERE wanted_kind = 'instance' AND i.name_key = wanted AND i.deleted_from IS NOT NULL AND i.tenant_id = idscope.current_tenant()
+           AND s.id_scope = i.id_scope;
+        RETURN NOT EXISTS (SELECT 1 FROM idscope.name_rest WHERE kind = wanted_kind AND name_key = wanted);
+    END
+    $$;
+COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant, and the time in which its deleted instance of that name could be undeleted; false: it rests for another one';
+REVOKE ALL ON FUNCTION idscope.name_take(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api, idscope_admin;
 
 -- A deleted hub makes every link to it invalid at once, by resource id (`wanted`) or by connection string (`wanted_host`, its name in this
 -- deployment), also the links of other tenants, which the api may not see. It is out of their sets of links: what was chosen with it is

@@ -282,7 +282,8 @@ CREATE FUNCTION idscope.purge_retired_scopes(at_most int) RETURNS bigint
         gone bigint := 0;
         moment CONSTANT timestamptz := now();
     BEGIN
-        SELECT id_scope INTO target FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL
+        SELECT id_scope INTO target FROM idscope.scope
+         WHERE retired_at IS NOT NULL AND purged_at IS NULL AND (undelete_until IS NULL OR undelete_until <= moment)
          ORDER BY id_scope LIMIT 1 FOR UPDATE SKIP LOCKED;
         IF target IS NULL THEN
             RETURN 0;
@@ -305,7 +306,7 @@ CREATE FUNCTION idscope.purge_retired_scopes(at_most int) RETURNS bigint
         RETURN gone;
     END
     $$;
-COMMENT ON FUNCTION idscope.purge_retired_scopes(int) IS 'Deletes up to so many rows (10,000 at most) of one deleted instance from each table, or notes that none is left; 0 when there is nothing to do';
+COMMENT ON FUNCTION idscope.purge_retired_scopes(int) IS 'Deletes up to so many rows (10,000 at most) of one deleted instance that cannot come back from each table, its own among them, or notes that none is left; 0 when there is nothing to do';
 REVOKE ALL ON FUNCTION idscope.purge_retired_scopes(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.purge_retired_scopes(int) TO idscope_worker;
 

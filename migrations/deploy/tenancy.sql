@@ -124,21 +124,6 @@ GRANT UPDATE (disabled_at) ON idscope.tenant, idscope.subscription TO idscope_ad
 GRANT UPDATE (secret_sha256, secret_before_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
 GRANT DELETE ON idscope.token_key TO idscope_admin;
 
--- Whether a name rests for another tenant is nothing that a tenant may read from the table. To be called behind the insert of the new
--- resource, which waits for a delete of the same name that is under way.
-CREATE FUNCTION idscope.name_take(wanted_kind text, wanted text) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    BEGIN
-        DELETE FROM idscope.name_rest
-         WHERE kind = wanted_kind AND name_key = wanted AND tenant_id = idscope.current_tenant();
-        RETURN NOT EXISTS (SELECT 1 FROM idscope.name_rest WHERE kind = wanted_kind AND name_key = wanted);
-    END
-    $$;
-COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (in lower case) for this tenant; false: it rests for another one';
-REVOKE ALL ON FUNCTION idscope.name_take(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api, idscope_admin;
-
 -- Sign-in and token checks happen before the tenant is known.
 -- In plpgsql, as all of the gate's functions: it keeps its plan, where a function in SQL is planned anew at each call.
 CREATE FUNCTION idscope.gate_client(wanted uuid)

@@ -4,7 +4,6 @@
 BEGIN;
 
 DROP FUNCTION idscope.gate_client(uuid);
-DROP FUNCTION idscope.name_take(text, text);
 DROP TABLE idscope.name_rest;
 DROP TABLE idscope.resource_group;
 DROP TABLE idscope.token_key;

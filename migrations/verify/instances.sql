@@ -4,9 +4,9 @@
 BEGIN;
 SET LOCAL ROLE idscope_owner;
 
-SELECT id_scope, issued_to, version, inputs_version, issued_at, retired_at, purged_at
+SELECT id_scope, issued_to, version, inputs_version, issued_at, retired_at, undelete_until, purged_at
   FROM idscope.scope WHERE false;
-SELECT name_key, id_scope, id_scope_text, tenant_id, subscription_id, resource_group_key, name, location, tags,
+SELECT name_key, id_scope, id_scope_text, tenant_id, subscription_id, resource_group_key, deleted_from, name, location, tags,
        sku_capacity, allocation_policy, existing_device, properties, etag, created_at, updated_at
   FROM idscope.instance WHERE false;
 SELECT tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
@@ -31,6 +31,7 @@ BEGIN
         ('instance_policy', 'instance_policy_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('certificate', 'certificate_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('linked_hub', 'linked_hub_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
+        ('linked_hub', 'linked_hub_admin', 'idscope_admin', '(tenant_id = idscope.current_tenant())'),
         ('instance', 'instance_worker', 'idscope_worker', 'true'),
         ('linked_hub', 'linked_hub_worker', 'idscope_worker', 'true')
       ) AS needed (tab, policy, who, rule)
@@ -44,13 +45,16 @@ BEGIN
 
     SELECT string_agg(format('%s: %s on %s', who, one, tab), ', ') INTO wrong
       FROM (VALUES
-        ('idscope_api', 'instance', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'instance', 'SELECT INSERT UPDATE'),
         ('idscope_api', 'instance_policy', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'certificate', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'linked_hub', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'scope', 'SELECT INSERT'),
         ('idscope_api', 'link_latency', 'SELECT'),
         ('idscope_api', 'link_move', 'SELECT'),
+        ('idscope_admin', 'instance', 'SELECT INSERT'),
+        ('idscope_admin', 'linked_hub', 'SELECT'),
+        ('idscope_admin', 'scope', 'SELECT INSERT'),
         ('idscope_worker', 'instance', 'SELECT'),
         ('idscope_worker', 'scope', 'SELECT'),
         ('idscope_worker', 'linked_hub', 'SELECT'),
@@ -64,7 +68,9 @@ BEGIN
 
     SELECT string_agg(format('%s: UPDATE of %s.%s', who, tab, one), ', ') INTO wrong
       FROM (VALUES
-        ('idscope_api', 'scope', 'version inputs_version retired_at'),
+        ('idscope_api', 'scope', 'version inputs_version retired_at undelete_until'),
+        ('idscope_admin', 'scope', 'version inputs_version retired_at undelete_until'),
+        ('idscope_admin', 'instance', 'resource_group_key deleted_from'),
         ('idscope_worker', 'linked_hub', 'state reason state_since last_good_at slow_until next_check_at next_latency_at')
       ) AS needed (who, tab, cols)
       CROSS JOIN LATERAL regexp_split_to_table(cols, ' ') AS one
@@ -79,6 +85,8 @@ BEGIN
         ('idscope_api', 'gate_instances(text[])', true),
         ('idscope_api', 'certificates_of(text[])', true),
         ('idscope_api', 'name_free(text, text)', true),
+        ('idscope_api', 'name_take(text, text)', true),
+        ('idscope_admin', 'name_take(text, text)', true),
         ('idscope_api', 'hub_deleted(text, text)', true)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure

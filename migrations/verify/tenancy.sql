@@ -78,8 +78,7 @@ BEGIN
         ('idscope_api', 'gate_client(uuid)', true),
         ('idscope_api', 'in_time(bigint)', false),
         ('idscope_worker', 'in_time(bigint)', false),
-        ('idscope_admin', 'in_time(bigint)', false),
-        ('idscope_api', 'name_take(text, text)', true)
+        ('idscope_admin', 'in_time(bigint)', false)
       ) AS needed (who, call, definer)
       JOIN pg_proc ON oid = ('idscope.' || call)::regprocedure
      WHERE NOT has_function_privilege(who, oid, 'EXECUTE') OR has_function_privilege('public', oid, 'EXECUTE')

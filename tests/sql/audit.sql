@@ -56,8 +56,8 @@ SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'none'
 SELECT is(pg_temp.notes('certificate_delete', format($$%L, '0neaaaaaaaa', 'root'$$, t.tenant('a'))), 1::bigint, 'a certificate deleted');
 SELECT results_eq($$SELECT detail ->> 'change' FROM idscope.audit_event WHERE kind = 'certificate' AND key = '0neaaaaaaaa/root' ORDER BY id$$, $$VALUES ('created'), ('code'), ('deleted')$$,
                   'an event says what was done to a certificate');
-SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', 'stale'$$), 0::bigint, 'an instance with another etag stays');
-SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', NULL$$), 1::bigint, 'an instance deleted');
+SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', 'stale', 604800$$), 0::bigint, 'an instance with another etag stays');
+SELECT is(pg_temp.notes('instance_delete', pg_temp.place() || $$'inst-new', NULL, 604800$$), 1::bigint, 'an instance deleted');
 
 SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100, NULL, NULL'), 1::bigint, 'a new enrollment');
 SELECT is(pg_temp.notes('enrollment_insert', pg_temp.enrollment(1, 'new') || ', 100, NULL, NULL'), 0::bigint, 'one that is there is not made again');

@@ -20,6 +20,7 @@ INSERT INTO good_row VALUES
     ('hub_registry',      '{"hub_key": "hub-a", "retired_at": "2026-01-01"}', 'a tombstone beside a namesake that lives'),
     ('scope',             '{"id_scope": "0ne2222222f"}', 'a plain row'),
     ('scope',             '{"id_scope": "0ne2222222f", "retired_at": "2026-01-01"}', 'a retired scope'),
+    ('scope',             '{"id_scope": "0ne2222222f", "retired_at": "2026-01-01", "undelete_until": "2026-01-08"}', 'a scope that can come back'),
     ('scope',             '{"id_scope": "0ne2222222f", "retired_at": "2026-01-01", "purged_at": "2026-01-02"}', 'a purged scope'),
     ('service_principal', '{"role": "contributor"}', 'a contributor'),
     ('service_principal', '{"role": "reader"}', 'a reader'),
@@ -31,6 +32,7 @@ INSERT INTO good_row VALUES
     ('hub_device',        '{"auth_type": "selfSigned", "primary_sealed": null, "secondary_sealed": null, "primary_thumbprint": "aa"}', 'a self-signed device'),
     ('hub_device',        '{"device_id": "DEVICE-a", "hub_id": 1}', 'device ids differ by case'),
     ('instance',          '{"allocation_policy": "geoLatency"}', 'geoLatency'),
+    ('instance',          '{"name_key": "inst-a", "name": "Inst-a", "resource_group_key": null, "deleted_from": "group-z"}', 'a deleted one, whose name and group are others'' by now'),
     ('instance',          '{"allocation_policy": "static", "sku_capacity": 1000}', 'static'),
     ('certificate',       '{"is_verified": true, "code": "C0DE", "code_until": "2026-01-01"}', 'verified, and proved once more'),
     ('linked_hub',        '{"hub_key": null, "primary_sealed": "\\x01"}', 'a link by connection string'),
@@ -143,9 +145,11 @@ INSERT INTO bad_row VALUES
     ('scope_id_scope_check', 'scope', '{"id_scope": "0ne1111111F"}'),
     ('scope_id_scope_check', 'scope', '{"id_scope": "0ne111111"}'),
     ('scope_id_scope_check', 'scope', jsonb_build_object('id_scope', E'0ne11111111\n')),
+    ('scope_undelete_when_retired', 'scope', '{"id_scope": "0ne2222222f", "undelete_until": "2026-01-01"}'),
     ('scope_purged_when_retired', 'scope', '{"id_scope": "0ne2222222f", "purged_at": "2026-01-01"}'),
-    ('instance_pkey', 'instance', '{"name_key": "inst-a", "name": "INST-A"}'),
-    ('instance_id_scope_key', 'instance', jsonb_build_object('id_scope', t.scope('b'), 'id_scope_text', '0NE0000000B')),
+    ('instance_stands_or_deleted', 'instance', '{"deleted_from": "group-a"}'),
+    ('instance_stands_or_deleted', 'instance', '{"resource_group_key": null}'),
+    ('instance_pkey', 'instance', jsonb_build_object('id_scope', t.scope('b'), 'id_scope_text', '0NE0000000B')),
     ('instance_tenant_id_subscription_id_resource_group_key_fkey', 'instance', '{"resource_group_key": "group-b"}'),
     ('instance_name_key_check', 'instance', '{"name_key": "ab", "name": "AB"}'),
     ('instance_name_key_check', 'instance', jsonb_build_object('name_key', repeat('n', 51), 'name', repeat('n', 51))),
@@ -326,6 +330,7 @@ SELECT col_is_pk('idscope', 'hub_registry', 'hub_id', 'a hub is known by its id'
 SELECT throws_ok($$INSERT INTO idscope.hub_registry (hub_id, hub_key) VALUES (1, 'hub-z')$$, '428C9', NULL, 'hub ids are never chosen by hand');
 SELECT col_is_pk('idscope', 'audit_event', ARRAY['tenant_id', 'id'], 'an audit event is known by its tenant and number');
 SELECT col_is_unique('idscope', 'hub', ARRAY['tenant_id', 'hub_key'], 'policies refer to a hub with its tenant');
+SELECT is(t.says('instance', '{"name_key": "inst-a", "name": "INST-A"}'), '23505 instance_name', 'no two instances that stand have one name');
 SELECT col_is_unique('idscope', 'instance', ARRAY['tenant_id', 'id_scope'], 'policies and links refer to an instance with its tenant');
 
 -- NULL is taken exactly where it means something.
@@ -340,7 +345,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'hub_registry.retired_at',
           'hub_device.status_reason', 'hub_device.status_at', 'hub_device.primary_sealed', 'hub_device.secondary_sealed',
           'hub_device.primary_thumbprint', 'hub_device.secondary_thumbprint', 'hub_device.owner',
-          'scope.retired_at', 'scope.purged_at',
+          'scope.retired_at', 'scope.undelete_until', 'scope.purged_at', 'instance.resource_group_key', 'instance.deleted_from',
           'certificate.code', 'certificate.code_until', 'certificate.crl',
           'linked_hub.hub_key', 'linked_hub.primary_sealed', 'linked_hub.secondary_key_name', 'linked_hub.secondary_sealed',
           'linked_hub.allocation_weight', 'linked_hub.apply_allocation_policy', 'linked_hub.reason', 'linked_hub.last_good_at',

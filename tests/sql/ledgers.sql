@@ -11,7 +11,7 @@ CREATE FUNCTION pg_temp.strays() RETURNS SETOF text LANGUAGE sql AS $$
     SELECT coalesce(h.hub_key, r.hub_key) FROM idscope.hub h FULL JOIN (SELECT * FROM idscope.hub_registry WHERE retired_at IS NULL) r USING (hub_id)
      WHERE h.hub_key IS DISTINCT FROM r.hub_key
     UNION ALL
-    SELECT coalesce(i.id_scope, s.id_scope) FROM idscope.instance i FULL JOIN (SELECT * FROM idscope.scope WHERE retired_at IS NULL) s USING (id_scope)
+    SELECT coalesce(i.id_scope, s.id_scope) FROM (SELECT * FROM idscope.instance WHERE deleted_from IS NULL) i FULL JOIN (SELECT * FROM idscope.scope WHERE retired_at IS NULL) s USING (id_scope)
      WHERE i.tenant_id IS DISTINCT FROM s.issued_to
 $$;
 CREATE FUNCTION pg_temp.make_hub(name text, who text DEFAULT 'a') RETURNS void LANGUAGE sql AS $$
@@ -63,14 +63,14 @@ SELECT throws_ok($$SELECT pg_temp.make_instance('inst-new', '0neaaaaaaab', 'b')$
 SELECT is_empty('SELECT pg_temp.strays()', 'and a name that is taken issues no ID scope');
 SELECT pg_temp.make_instance('inst-two', '0neaaaaaaaa', who) FROM unnest(ARRAY['a', 'b']) AS who;
 SELECT is_empty($$SELECT name FROM idscope.instance WHERE name_key = 'inst-two'$$, 'no ID scope is issued twice, and no instance is made without one');
-SELECT t.run('instance_delete', t.place('a') || $$, 'inst-new', NULL$$);
+SELECT t.run('instance_delete', t.place('a') || $$, 'inst-new', NULL, 0$$);
 SELECT is_empty('SELECT pg_temp.strays()', 'an instance retires its ID scope');
 SELECT pg_temp.make_instance('inst-two', '0neaaaaaaaa');
 SELECT is_empty($$SELECT name FROM idscope.instance WHERE name_key = 'inst-two'$$, 'which is not issued again either');
 
 -- A whole group.
 SELECT pg_temp.make_instance('inst-last', '0neaaaaaaac');
-SELECT t.run('hub_delete', t.place('a') || $$, NULL, NULL, '.hub.x'$$), t.run('instance_delete', t.place('a') || ', NULL, NULL');
+SELECT t.run('hub_delete', t.place('a') || $$, NULL, NULL, '.hub.x'$$), t.run('instance_delete', t.place('a') || ', NULL, NULL, 0');
 SELECT is_empty('SELECT pg_temp.strays()', 'all of a group go with their rows');
 SELECT results_eq($$SELECT issued_to FROM idscope.scope WHERE retired_at IS NULL$$, $$SELECT t.tenant('b')$$, 'and no other tenant''s');
 

@@ -70,7 +70,7 @@ say one "BEGIN; $(instance a 0neaaaaaaaa)"; heard one >"$work/none"
 say two "BEGIN; $(instance b 0nebbbbbbbb)"
 waits two 'an instance of the same name waits'
 say one 'COMMIT;'
-like "$(heard two)" 'instance_pkey' 'and is refused'
+like "$(heard two)" 'instance_name' 'and is refused'
 say two 'ROLLBACK;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true' 'and issues no ID scope'
 say one "BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-one', 'inst-one', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$")"; heard one >"$work/none"

@@ -275,8 +275,12 @@ static err_t choose_anew(struct assign_batch *b, struct assign_item *item)
 err_t assign_decide(struct assign_batch *b, struct assign_item *item)
 {
     const struct db_assign_found *f = item->found;
+    if (!b->rows->scope.alive) { /* deleted since the job was claimed: it stands, in case that is undone */
+        assign_postpone(item, (struct str){NULL, 0}, backoff(item), false);
+        return NULL;
+    }
     item->step = ASSIGN_DROP;
-    if (!b->rows->scope.alive || !f->registered || f->status != REG_ASSIGNING)
+    if (!f->registered || f->status != REG_ASSIGNING)
         return NULL;
     if (!f->enrolled) { /* a registration goes with an enrollment of its own */
         fail(item, CODE_NO_GROUP, STR("The enrollment group was deleted while the device was assigned."));

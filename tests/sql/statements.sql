@@ -9,13 +9,7 @@ SET LOCAL search_path = idscope, pg_catalog, pg_temp, public;
 
 SELECT cmp_ok((SELECT count(*) FROM t.statement), '>', 20::bigint, 'there are statements');
 
--- Whose connection runs the statements of a file.
-CREATE TEMP TABLE runs (file text, who text);
-INSERT INTO runs VALUES
-    ('admin.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
-    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
-    ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
-SELECT set_eq('SELECT DISTINCT file FROM t.statement', 'SELECT file FROM runs', 'every file of db/sql is listed here');
+SELECT set_eq('SELECT DISTINCT file FROM t.statement', 'SELECT file FROM t.runs', 'every file of db/sql is listed in lib/helpers.sql');
 
 -- 'fits', or what the database has against the statement.
 CREATE FUNCTION pg_temp.verdict(called text, body text, who text) RETURNS text LANGUAGE plpgsql AS $$
@@ -34,7 +28,7 @@ EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
 END
 $$;
 SELECT is(pg_temp.verdict(name, text, who), 'fits', format('%s: %s, run by idscope_%s', file, name, who))
-  FROM t.statement JOIN runs USING (file)
+  FROM t.statement JOIN t.runs USING (file)
  WHERE text <> 'COMMIT' -- which the protocol prepares, and SQL does not
  ORDER BY file, name;
 

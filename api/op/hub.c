@@ -1,6 +1,7 @@
 /* hub.c: built-in hubs as resources of the management plane (wire.md 2): made, listed, their keys shown, deleted.
  * Their devices are hub_device.c's. */
 #include "api/op/arm.h"
+#include "api/op/hub_messages.h"
 #include "api/op/later.h"
 #include "api/op/op.h"
 #include "api/op/policy.h"
@@ -14,6 +15,7 @@
 
 struct hub_properties {
     struct common_properties common;
+    struct event_hubs *event_hubs;                                       /* in */
     struct str network_rule_sets;                                        /* JSON; in */
     enum tri disable_local_auth, disable_device_sas, disable_module_sas; /* in */
     struct str host_name, locations;                                     /* out */
@@ -25,6 +27,7 @@ static const struct codec properties_codec[] = {
     CODEC_TEXT(P_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_JSON(P_, locations, "locations", RESOURCE_JSON_MAX, CODEC_OUT),
     ACCESS_ROWS(P_),
+    CODEC_OBJECT(P_, event_hubs, "eventHubEndpoints", event_hubs_codec, struct event_hubs, CODEC_IN),
     CODEC_JSON(P_, network_rule_sets, "networkRuleSets", RESOURCE_JSON_MAX, CODEC_IN),
     CODEC_BOOL(P_, disable_local_auth, "disableLocalAuth", CODEC_IN),
     CODEC_BOOL(P_, disable_device_sas, "disableDeviceSAS", CODEC_IN),
@@ -107,9 +110,12 @@ static err_t check_sku(struct call *r, const struct sku *given, struct hub_row *
 static err_t check(struct resource_put *p)
 {
     struct hub_row *row = p->row = ARENA_NEW(p->r->arena, struct hub_row);
+    const struct hub_properties *sent = p->body.properties_in;
+    TRY(hub_messages(p->r->arena, p->target.find.name_key, sent->event_hubs, p->stored.properties,
+                     &p->stored.properties));
     row->is = p->stored;
     TRY(check_sku(p->r, p->body.sku, row));
-    return check_properties(p->r, p->body.properties_in);
+    return check_properties(p->r, sent);
 }
 
 static err_t lock(struct db *db, struct resource_put *p, struct resource_locked *ret)

@@ -82,6 +82,25 @@ err_t resource_extra(struct arena *a, const struct codec *table, struct json_in 
     return NULL;
 }
 
+err_t resource_fill(struct arena *a, struct str extra, const struct resource_default *defaults, size_t count,
+                    struct str *ret)
+{
+    json_auto_t *object = NULL;
+    struct text t;
+    TRY(json_read(extra, NULL, &object));
+    text_init(&t, a, extra.n + 1024);
+    text_add(&t, (struct str){extra.p, extra.n - 1});
+    for (size_t i = 0; i < count; i++) {
+        if (resource_member(object, defaults[i].name))
+            continue;
+        json_member(&t, defaults[i].name);
+        text_add(&t, defaults[i].json);
+    }
+    text_add_char(&t, '}');
+    *ret = text_str(&t);
+    return NULL;
+}
+
 struct str resource_join(struct arena *a, const struct codec *table, const void *from, struct str extra)
 {
     struct text t;

@@ -81,6 +81,14 @@ const json_t *resource_member(const json_t *object, const char *name);
  * look like credentials are refused by name, because they would be stored in clear. */
 err_t resource_extra(struct arena *a, const struct codec *table, struct json_in body, struct err_detail *d,
                      struct str *ret);
+/* A member that is kept without being understood, as it is where nobody sent it. */
+struct resource_default {
+    const char *name;
+    struct str json;
+};
+/* The object `extra` with those of `count` defaults behind it that it lacks. */
+err_t resource_fill(struct arena *a, struct str extra, const struct resource_default *defaults, size_t count,
+                    struct str *ret);
 /* `from` through `table`, and the members of the object `extra` behind it. */
 struct str resource_join(struct arena *a, const struct codec *table, const void *from, struct str extra);
 

@@ -1,0 +1,99 @@
+// terraform.js: the requests of Terraform's provider azurerm, versions 3 and 4, replayed from a table (requests/terraform.js) with the token of its own sign-in.
+// States that each is answered so that the provider goes on, that it reads back what was configured, and that a second refresh equals the first byte for byte.
+'use strict';
+
+const { isDeepStrictEqual } = require('node:util');
+const { describe, test, before, after } = require('node:test');
+const { assert, idscope, expect, fresh, refusedArm, scene } = require('../kit');
+const { make } = require('../../lib/certificates');
+const requests = require('../requests/terraform');
+
+const base64 = (name) => Buffer.from(make(name, { ca: true }).cert).toString('base64');
+const member = (json, at) => at.split('.').reduce((one, name) => one?.[name], json);
+const fits = (value, wanted) => (typeof wanted === 'function' ? wanted(value) : wanted instanceof RegExp ? wanted.test(value) : isDeepStrictEqual(value ?? null, wanted));
+
+// As the provider does it: what discovery names, the path of the tenant.
+async function signIn() {
+  const cloud = expect('discover', await idscope.https.request('GET', 'localhost', '/metadata/endpoints?api-version=2022-09-01'), 200);
+  const body = new URLSearchParams({ client_id: idscope.env.IDSCOPE_CLIENT_ID, client_secret: idscope.env.IDSCOPE_CLIENT_SECRET, grant_type: 'client_credentials', scope: `${cloud.resourceManager}/.default` }).toString();
+  const answer = await idscope.https.request('POST', 'localhost', `${new URL(cloud.authentication.loginEndpoint).pathname}/${idscope.env.IDSCOPE_TENANT_ID}/oauth2/v2.0/token`,
+    { body, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+  return `Bearer ${expect('sign in', answer, 200).access_token}`;
+}
+
+for (const major of [3, 4]) describe(`terraform: azurerm ${major}`, () => {
+  const names = { major, subscription: idscope.subscription, domain: idscope.domain, group: fresh('tf'), hub: fresh('hub'), instance: fresh('dps'), certificate: 'Plant-CA', policy: 'fromTerraform',
+    weight: major === 3 ? 0 : 1, certificates: [base64('One'), base64('Two')] };
+  const last = {}; // what was read last, by path
+  let bearer;
+  let count = 0;
+
+  before(async () => {
+    const other = await scene({ after }, { hubs: 1 });
+    Object.assign(names, { connectionString: other.hubs[0].connectionString, linked: other.hubs[0].host });
+    bearer = await signIn();
+  });
+  after(() => console.log(`azurerm ${major}: ${count} requests`));
+
+  async function send([method, path, version, { headers = {}, body, status, reads = {} }]) {
+    const made = (what) => (typeof what === 'function' ? what(last) : what);
+    const answer = await idscope.arm(method, path, { version, body: made(body), bearer, headers: { Accept: 'application/json', 'Content-Type': 'application/json; charset=utf-8', ...made(headers) } });
+    const what = `${method} ${path}: ${answer.status} ${answer.text}`;
+    assert.equal(answer.status, status, what);
+    for (const [at, wanted] of Object.entries(reads)) assert.ok(fits(member(answer.json, at), wanted), `${at} in ${what}`);
+    if (status < 300) last[path] = answer.json;
+    count++;
+    return answer.text;
+  }
+
+  async function run(resource, phase, more) {
+    const texts = [];
+    for (const row of requests({ ...names, ...more })[resource][phase] || []) texts.push(await send(row));
+    return texts;
+  }
+
+  async function refresh(resource, changed) {
+    const texts = await run(resource, 'refresh', { changed });
+    assert.deepEqual(await run(resource, 'refresh', { changed }), texts, `a second refresh of the ${resource}`);
+    return texts;
+  }
+
+  // Each stands in what was made before it; they are destroyed the other way round. What others manage (`stays`) is never touched.
+  const order = ['group', 'hub', 'hub policy', 'instance', 'link', 'certificate', 'policy'];
+  for (const resource of order) test(`${resource}: made, read back as configured, changed`, async () => {
+    const stays = await run(resource, 'stays');
+    await run(resource, 'create');
+    await refresh(resource, false);
+    await run(resource, 'change');
+    await refresh(resource, true);
+    assert.deepEqual(await run(resource, 'stays'), stays);
+  });
+
+  test('all are still what they were when each was done', async () => {
+    for (const resource of order) await refresh(resource, true);
+  });
+
+  for (const resource of [...order].reverse()) test(`${resource}: destroyed`, async () => {
+    const stays = await run(resource, 'stays');
+    await run(resource, 'destroy', { changed: true });
+    assert.deepEqual(await run(resource, 'stays'), stays);
+  });
+});
+
+describe('terraform: what nobody sent of a hub', () => {
+  test('reads back as services make it, and read-only members that are sent back are made again', async (t) => {
+    const { hubs: [hub], group } = await scene(t, { hubs: 1 });
+    const put = (properties) => idscope.arm('PUT', idscope.hubPath(group, hub.name), { body: { location: 'westeurope', sku: { name: 'S1' }, properties } });
+    const { properties } = hub.resource;
+    assert.deepEqual(properties.eventHubEndpoints, { events: { retentionTimeInDays: 1, partitionCount: 4, partitionIds: ['0', '1', '2', '3'], path: hub.name, endpoint: 'sb://none.invalid/' } });
+    assert.deepEqual([properties.routing.routes, properties.routing.fallbackRoute.endpointNames, properties.storageEndpoints.$default.connectionString, properties.messagingEndpoints.fileNotifications.maxDeliveryCount,
+      properties.cloudToDevice.feedback.ttlAsIso8601, properties.enableFileUploadNotifications, properties.features], [[], ['events'], '', 10, 'PT1H', false, 'None']);
+    const changed = expect('put', await put({ eventHubEndpoints: { events: { partitionCount: 2, partitionIds: ['7'], path: 'elsewhere', endpoint: 'sb://elsewhere.example/' } }, routing: { routes: [] } }), 200).properties;
+    assert.deepEqual(changed.eventHubEndpoints.events, { ...properties.eventHubEndpoints.events, partitionCount: 2, partitionIds: ['0', '1'] });
+    assert.deepEqual([changed.routing, changed.features], [{ routes: [] }, 'None']);
+    for (const events of [{ partitionCount: 0 }, { partitionCount: 129 }, { retentionTimeInDays: 8 }, { partitionCount: '4' }]) {
+      const [name] = Object.keys(events);
+      refusedArm(await put({ eventHubEndpoints: { events } }), 400, 'InvalidRequestContent', new RegExp(`eventHubEndpoints\\.events\\.${name}`));
+    }
+  });
+});

@@ -44,7 +44,7 @@ SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group
     ('instance_update', $$ {scope}, '{"a": "b"}', 1, 'hashed', '{}', 'adopt', true $$),
     ('instance_retag', $$ {group}, 'inst-a', NULL, '{"a": "b"}' $$),
     ('instance_policy_put', $$ {scope}, '{p}', '{63}', '{"\\x01"}', '{"\\x02"}' $$),
-    ('instance_delete', $$ {group}, 'inst-a', NULL $$),
+    ('instance_delete', $$ {group}, 'inst-a', NULL, 1000 $$),
     ('linked_find', $$ {tenant}, '{0ne0000000a}', NULL $$),
     ('linked_target', $$ {group}, 'hub-a', 'policy-a' $$),
     ('linked_put', $$ {scope}, '{y.hub.example}', '{westeurope}', '{NULL}', '{k}', '{"\\x01"}', '{1}', '{true}' $$),
@@ -123,7 +123,7 @@ BEGIN
 EXCEPTION
     WHEN SQLSTATE 'T0000' THEN
         NULL;
-    WHEN insufficient_privilege OR integrity_constraint_violation THEN
+    WHEN syntax_error_or_access_rule_violation OR integrity_constraint_violation THEN
         answer := to_jsonb(SQLERRM);
 END $$;
 

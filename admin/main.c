@@ -216,6 +216,10 @@ static const struct command {
      "or in IDSCOPE_PULL_FROM and IDSCOPE_PULL_INTO, with HostName=HOST:PORT where that is not 443; a dry run tells "
      "what "
      "the instance would refuse; begun again, it goes on where it ended"},
+    {"audit verify", " [--tenant=ID] [--anchor=HASH] [--anchor-file=FILE] [--json]", 0, NEEDS_DATABASE,
+     run_audit_verify,
+     "compute anew what was sealed of the audit events: names each block and row that does not fit, and what is not "
+     "sealed yet; an anchor is a hash that was kept, or the worker's log"},
     {"check", "", 0, NEEDS_DATABASE, check, "connect, check the schema and open a sealed value"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -350,7 +354,7 @@ static int run_command(struct run *run, const struct command *c)
     if (!e)
         e = c->work(run);
     int code = e ? complain(run, c->name, e) : EXIT_DONE;
-    if (!e && (fputs(text_str(&run->out).p, stdout) < 0 || fflush(stdout) != 0))
+    if ((!e || run->out_stands) && (fputs(text_str(&run->out).p, stdout) < 0 || fflush(stdout) != 0))
         code = EXIT_FAILED;
     stop_steps(steps, started, run);
     return code;

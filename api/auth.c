@@ -10,9 +10,34 @@
 
 /* --- who acts ----------------------------------------------------------------------------------------------------- */
 
+/* What a management request names: its path in the spelling that ids have, and without the word that a POST ends with.
+ * Of other planes the statement knows it that writes the event. */
+static struct str resource_of(const struct call *r)
+{
+    struct str rest = r->path, segment;
+    struct text id;
+    if (r->plane != PLANE_MANAGEMENT)
+        return (struct str){NULL, 0};
+    text_init(&id, r->arena, 256);
+    while (rest.p) {
+        rest = str_split(rest, '/', &segment);
+        bool action = !rest.p && r->method == METHOD_POST;
+        if (segment.n && !action)
+            text_printf(&id, "/%.*s",
+                        STR_ARG(str_same_nocase(segment, STR("resourcegroups")) ? STR("resourceGroups") : segment));
+    }
+    return text_str(&id);
+}
+
 static struct db_actor actor_of(const struct call *r, int kind, struct uuid tenant, struct str id)
 {
-    return (struct db_actor){tenant, kind, id, r->tracking_id, str_of(r->route->name)};
+    return (struct db_actor){.tenant = tenant,
+                             .kind = kind,
+                             .id = id,
+                             .tracking_id = r->tracking_id,
+                             .operation = str_of(r->route->name),
+                             .address = r->presented.address,
+                             .resource_id = resource_of(r)};
 }
 
 static void client_acts(struct call *r)

@@ -114,6 +114,8 @@ struct db_actor {
     struct str id;          /* client id, policy name, … */
     struct str tracking_id; /* of the request; absent: there is none */
     struct str operation;   /* as in routes.def and the log */
+    struct str address;     /* of the client; absent: there is none */
+    struct str resource_id; /* of the management resource that the request names; absent: none */
 };
 /* Set by whoever begins the work, for all calls until the next one; NULL: nobody acts. The actor is copied. It travels
  * with the statements that are marked `as actor` in db/sql (one set_config in the same round trip) and with no other.

@@ -36,7 +36,8 @@ void db_act(struct db *db, const struct db_actor *actor)
     const struct db_call act =
         DB_CALL(SQL_ACT, db_uuid(&actor->tenant), db_text(word_text(actor_kind_words, actor->kind)),
                 db_text(arena_str(db->who, actor->id)), db_text(arena_str(db->who, actor->tracking_id)),
-                db_text(arena_str(db->who, actor->operation)));
+                db_text(arena_str(db->who, actor->operation)), db_text(arena_str(db->who, actor->address)),
+                db_text(arena_str(db->who, actor->resource_id)));
     args_make(&db->actor, &act, db->who);
 }
 

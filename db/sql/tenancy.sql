@@ -1,10 +1,12 @@
 -- tenancy.sql: who acts and until when, the end of a transaction, and the subscriptions of a tenant.
 
 -- name: act
--- $1 tenant, $2 and $3 kind and id of who acts, $4 tracking id of the request, $5 operation. Sent before statements that are marked
+-- $1 tenant, $2 and $3 kind and id of who acts, $4 tracking id of the request, $5 operation, $6 the client's address, $7 the management resource that
+-- the request is about (NULL: none). Sent before statements that are marked
 -- `as actor`, in their transaction (db/run.c); row-level security and idscope.note() read it.
 SELECT set_config('idscope.tenant', $1::uuid::text, true), set_config('idscope.actor_kind', $2, true),
-       set_config('idscope.actor_id', $3, true), set_config('idscope.tracking_id', $4, true), set_config('idscope.operation', $5, true);
+       set_config('idscope.actor_id', $3, true), set_config('idscope.tracking_id', $4, true), set_config('idscope.operation', $5, true),
+       set_config('idscope.client_address', $6, true), set_config('idscope.resource_id', $7, true);
 
 -- name: in_time
 -- $1 when the time of the call is over, in microseconds since 1970 as this server counts. Fails when it is.

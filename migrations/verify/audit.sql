@@ -4,19 +4,23 @@
 BEGIN;
 SET LOCAL ROLE idscope_owner;
 
-SELECT tenant_id, id, at, actor_kind, actor_id, tracking_id, operation, kind, key, detail FROM idscope.audit_event WHERE false;
+SELECT tenant_id, id, event_id, at, actor_kind, actor_id, client_address, tracking_id, operation, kind, key, resource_id, detail FROM idscope.audit_event WHERE false;
+SELECT tenant_id, block, ids, digests, previous, hash, sealed_at FROM idscope.audit_block WHERE false;
+SELECT tenant_id, blocks, last_id, hash FROM idscope.audit_chain WHERE false;
 
 DO $$
 DECLARE
     wrong text;
 BEGIN
-    IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = 'idscope.audit_event'::regclass) THEN
-        RAISE EXCEPTION 'idscope.audit_event has no row-level security';
+    SELECT string_agg(oid::regclass::text, ', ') INTO wrong
+      FROM pg_class WHERE oid IN ('idscope.audit_event'::regclass, 'idscope.audit_block'::regclass, 'idscope.audit_chain'::regclass) AND NOT relrowsecurity;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'without row-level security: %', wrong;
     END IF;
     SELECT string_agg(who || ' ' || privilege, ', ') INTO wrong
       FROM unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who,
            unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS privilege
-     WHERE has_table_privilege(who, 'idscope.audit_event', privilege);
+     WHERE has_table_privilege(who, 'idscope.audit_event', privilege) OR (privilege <> 'INSERT' AND has_table_privilege(who, 'idscope.audit_block', privilege));
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'roles that may change audit events: %', wrong;
     END IF;

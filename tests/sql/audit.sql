@@ -146,6 +146,7 @@ INSERT INTO silent VALUES
     ('register_write',        '{}',                                'devices are not audited one by one'),
     ('challenge_open',        '{}',                                'a challenge is part of a device''s register'),
     ('challenge_meet',        '{}',                                'so is what meets it'),
+    ('audit_seal',            '{}',                                'what is noted is sealed, which is no change of anything else'),
     ('attempt_write',         '{}',                                'what a device was refused is no change of anybody');
 SELECT is_empty($$SELECT s.name, n.name FROM silent s CROSS JOIN unnest(noted_by) AS n (name)
                    WHERE NOT EXISTS (SELECT 1 FROM t.statement t WHERE t.name = n.name AND text ~ 'idscope[.]note[(]')$$, 'who notes for another notes');

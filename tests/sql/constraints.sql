@@ -55,7 +55,9 @@ INSERT INTO good_row VALUES
     ('job',               '{"subject": "device-a", "hub": "h"}', 'the same subject on a hub'),
     ('job',               '{"kind": "a_kind_of_tomorrow"}', 'a kind that nobody knows yet'),
     ('tenant_job',        '{"tenant_id": "ffffffff-ffff-ffff-ffff-ffffffffffff", "payload": {"scope": "x"}}', 'a job of the deployment'),
-    ('audit_event',       '{"tenant_id": "00000000-0000-0000-0000-000000000000", "actor_kind": "operator"}', 'an operator''s change of the deployment');
+    ('audit_event',       '{"tenant_id": "00000000-0000-0000-0000-000000000000", "actor_kind": "operator"}', 'an operator''s change of the deployment'),
+    ('audit_block',       '{}', 'a block'),
+    ('audit_chain',       '{}', 'the end of a chain');
 
 SELECT is(t.says(tab, change), 'accepted', format('%s takes %s', tab, what)) FROM good_row ORDER BY tab, what;
 SELECT set_eq('SELECT DISTINCT tab FROM good_row',
@@ -85,6 +87,17 @@ INSERT INTO bad_row VALUES
     ('audit_event_actor_kind_check', 'audit_event', '{"actor_kind": "nobody"}'),
     ('audit_event_actor_id_check', 'audit_event', '{"actor_id": ""}'),
     ('audit_event_tracking_id_check', 'audit_event', jsonb_build_object('tracking_id', repeat('t', 101))),
+    ('audit_event_client_address_check', 'audit_event', '{"client_address": ""}'),
+    ('audit_event_resource_id_check', 'audit_event', '{"resource_id": ""}'),
+    ('audit_block_pkey', 'audit_block', jsonb_build_object('block', ascii('a'))),
+    ('audit_block_block_check', 'audit_block', '{"block": 0}'),
+    ('audit_block_ids_check', 'audit_block', '{"ids": [], "digests": "\\x"}'),
+    ('audit_block_digests_check', 'audit_block', '{"ids": [1, 2]}'),
+    ('audit_block_previous_check', 'audit_block', '{"previous": "\\x5a"}'),
+    ('audit_block_hash_check', 'audit_block', '{"hash": "\\x5a"}'),
+    ('audit_chain_pkey', 'audit_chain', jsonb_build_object('tenant_id', t.tenant('a'))),
+    ('audit_chain_blocks_check', 'audit_chain', '{"blocks": 0}'),
+    ('audit_chain_hash_check', 'audit_chain', '{"hash": "\\x5a"}'),
     ('audit_event_operation_check', 'audit_event', '{"operation": ""}'),
     ('audit_event_kind_check', 'audit_event', '{"kind": ""}'),
     ('audit_event_key_check', 'audit_event', '{"key": ""}'),
@@ -359,7 +372,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'registration.scope_inputs', 'registration.alloc_input', 'registration.checked_at', 'registration.evidence',
           'challenge.open_sealed', 'challenge.open_until', 'challenge.met_sealed', 'challenge.met_root', 'challenge.met_until',
           'job.payload', 'job.last_error', 'job.waits_for',
-          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id',
+          'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id', 'audit_event.client_address', 'audit_event.resource_id',
           'count_round.counted_at', 'inventory.taken_at', 'inventory.devices', 'import.message', 'import_error.id',
           'import_enrollment.device_id', 'import_enrollment.allocation_policy', 'import_enrollment.iot_hubs', 'import_enrollment.iot_hub_host_name',
           'import_enrollment.ca_primary', 'import_enrollment.ca_secondary', 'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',

@@ -37,7 +37,9 @@ INSERT INTO expected VALUES
     ('attempt',           'SIU',  '',     ''),
     ('job',               'SIUD', 'SIUD', ''),
     ('tenant_job',        '',     'SIUD', ''),
-    ('audit_event',       'S',    '',     ''),
+    ('audit_event',       'S',    'S',    'S'),
+    ('audit_block',       'S',    'SI',   'S'),
+    ('audit_chain',       '',     'SI',   'S'),
     ('list_count',        'S',    'SIU',  ''),
     ('count_round',       'S',    'SIU',  ''),
     ('inventory',         '',     'SIUD', ''),
@@ -56,6 +58,7 @@ INSERT INTO expected_columns VALUES
     ('idscope_admin',  'instance',          '{deleted_from,resource_group_key}'),
     ('idscope_admin',  'scope',             '{inputs_version,retired_at,undelete_until,version}'),
     ('idscope_api',    'scope',             '{inputs_version,retired_at,undelete_until,version}'),
+    ('idscope_worker', 'audit_chain',       '{blocks,hash,last_id}'),
     ('idscope_worker', 'hub_device_count',  '{devices,enabled}'),
     ('idscope_worker', 'alloc_input',       '{named_at}'),
     ('idscope_worker', 'linked_hub',        '{last_good_at,next_check_at,next_latency_at,reason,slow_until,state,state_since}');
@@ -101,7 +104,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
+SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
                                       'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
@@ -115,6 +118,8 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.hub_deleted(''x'', ''x'')', 'idscope_api'),
         ('SELECT idscope.name_free(''hub'', ''x'')', 'idscope_api'),
         ('SELECT idscope.name_take(''hub'', ''x'')', 'idscope_(api|admin)'),
+        ('SELECT idscope.audit_settled(NULL)', 'idscope_worker'),
+        ('SELECT idscope.audit_resource(''x'')', 'nobody'),
         ('SELECT idscope.note(''hub'', ''x'', ''{}'') WHERE false', 'idscope_(api|admin)'),
         ('SELECT idscope.in_time(9000000000000000)', 'idscope_(api|worker|admin)'),
         ('SELECT * FROM idscope.enrolled(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),

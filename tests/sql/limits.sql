@@ -40,7 +40,7 @@ SELECT is((SELECT words FROM list WHERE name = 'enrollment_attestation_type_chec
 -- Bounds that no program repeats (those of jobs aside, which are the queue's own): what a client sends never meets them.
 SELECT set_eq($$SELECT name FROM rule WHERE rule ~ '<= \d+' AND name NOT IN (SELECT unnest(checks) FROM t.limit_row) AND name !~ '^job_'$$,
               ARRAY['tenant_name_check', 'subscription_display_name_check', 'service_principal_display_name_check', 'token_key_kid_check',
-                    'audit_event_actor_id_check', 'audit_event_tracking_id_check', 'audit_event_operation_check',
+                    'audit_event_actor_id_check', 'audit_event_tracking_id_check', 'audit_event_client_address_check', 'audit_event_resource_id_check', 'audit_event_operation_check',
                     'audit_event_kind_check', 'audit_event_key_check', 'challenge_met_root_check'],
               'every other bound is known to stand in the database alone');
 -- Lists beside those of word rows: the two above, and the nouns of what has a name of its own (api/op/resource.h).

@@ -206,4 +206,30 @@ is "$(due)" f 'a return that is not committed is seen by nobody'
 say two "COMMIT; $(look)"; heard two >"$work/none"
 is "$(due)" t 'and wakes who waits when it is'
 
+# --- events are settled up to an id when nothing smaller can come any more: who drew a smaller one may commit later
+noted() { echo "BEGIN; SELECT t.become('idscope_api', 'a'); SELECT idscope.note('hub', 'hub-$1', '{}');"; }
+settled() { ask "SELECT coalesce(settled::text, 'not yet') FROM idscope.audit_settled($1)"; }
+mark() { ask "SELECT quote_literal(next_mark) FROM idscope.audit_settled($1)"; }
+there() { ask "SELECT count(*) FROM idscope.audit_event WHERE id = $1"; }
+is "$(settled NULL)" "$(ask 'SELECT last_value FROM idscope.audit_event_id_seq')" 'where nobody writes, all that was drawn is settled'
+say one "$(noted one)"; heard one >"$work/none"
+say two "$(noted two) COMMIT;"; heard two >"$work/none"
+seen=$(ask 'SELECT max(id) FROM idscope.audit_event')
+is "$(there $((seen - 1)))" 0 'an event is there before one with a smaller id'
+is "$(settled NULL)" 'not yet' 'and is not settled'
+first=$(mark NULL)
+is "$(settled "$first")" 'not yet' 'nor later, while the other transaction goes on'
+is "$(mark "$first")" "$first" 'which is waited for by the same mark'
+say two "$(noted three)"; heard two >"$work/none"
+say one 'COMMIT;'; heard one >"$work/none"
+is "$(there $((seen - 1)))" 1 'the smaller id has come'
+is "$(settled "$first")" "$seen" 'so what was drawn at the mark is settled, though others write meanwhile'
+second=$(mark "$first")
+is "$(settled "$second")" 'not yet' 'and what was drawn since is not'
+say two 'ROLLBACK;'; heard two >"$work/none"
+is "$(settled "$second")" "$((seen + 1))" 'until it can never come'
+say one 'BEGIN; UPDATE idscope.subscription SET display_name = display_name;'; heard one >"$work/none"
+is "$(settled NULL)" "$((seen + 1))" 'a transaction that goes on and has noted nothing delays nobody'
+say one 'ROLLBACK;'; heard one >"$work/none"
+
 done_testing

@@ -6,11 +6,13 @@
 
 #include "core/json.h"
 #include "core/killpoint.h"
+#include "db/audit.h"
 #include "db/inventory.h"
 #include "db/sweep.h"
+#include "workers/job/seal.h"
 #include "workers/loop.h"
 
-enum { LINKS_AT_ONCE = 200, COUNTED_AT_ONCE = 20000, BITE = 2000, SCOPES_PER_BITE = 200 };
+enum { LINKS_AT_ONCE = 200, EVENTS_AT_ONCE = 500, COUNTED_AT_ONCE = 20000, BITE = 2000, SCOPES_PER_BITE = 200 };
 
 struct bite {
     struct db *db;
@@ -110,6 +112,17 @@ static err_t sweep_count_lists(struct bite *b)
         b->more = registrations = true;
     b->at = b->more && registrations ? STR("true") : (struct str){NULL, 0};
     return NULL;
+}
+
+/* --- audit events ------------------------------------------------------------------------------------------------- */
+
+/* `at` is the mark by which it is told how far events are settled. */
+static err_t sweep_seal_audit(struct bite *b)
+{
+    struct audit_settled now;
+    TRY(db_audit_settled(b->db, b->arena, b->at, &now));
+    b->at = now.mark;
+    return now.settled ? after_bite(b, seal_events(b->db, b->arena, now.settled, EVENTS_AT_ONCE, &b->done)) : NULL;
 }
 
 /* --- stored inputs ------------------------------------------------------------------------------------------------ */

@@ -33,6 +33,9 @@ BEGIN
         WHEN 'name_rest' THEN jsonb_build_object('kind', 'hub', 'name_key', 'name-' || own, 'tenant_id', t.tenant(who))
         WHEN 'audit_event' THEN jsonb_build_object('tenant_id', t.tenant(who), 'actor_kind', 'client', 'actor_id', own, 'operation', 'HubPut',
              'kind', 'hub', 'key', 'hub-' || own, 'detail', jsonb_build_object('change', 'created'))
+        WHEN 'audit_block' THEN jsonb_build_object('tenant_id', t.tenant(who), 'block', ascii(own), 'ids', jsonb_build_array(1), 'digests', t.sha(),
+             'previous', t.sha(), 'hash', t.sha())
+        WHEN 'audit_chain' THEN jsonb_build_object('tenant_id', t.tenant(CASE own WHEN 'x' THEN 'c' ELSE own END), 'blocks', 1, 'last_id', 0, 'hash', t.sha())
         WHEN 'hub_registry' THEN jsonb_build_object('hub_key', 'hub-' || own)
         WHEN 'hub' THEN jsonb_build_object('hub_key', 'hub-' || own, 'name', 'Hub-' || own, 'tenant_id', t.tenant(who),
              'subscription_id', t.subscription(who), 'resource_group_key', 'group-' || who, 'location', 'westeurope',
@@ -142,7 +145,7 @@ BEGIN
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
         FOREACH tab IN ARRAY ARRAY['instance_policy', 'certificate', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
-                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'list_count', 'count_round', 'inventory', 'found_identity', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event'] LOOP
+                                   'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'list_count', 'count_round', 'inventory', 'found_identity', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event', 'audit_block', 'audit_chain'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
     END LOOP;
@@ -178,9 +181,9 @@ $$;
 -- Whose connection runs the statements of a file of db/sql.
 CREATE TABLE t.runs (file text PRIMARY KEY, who text NOT NULL);
 INSERT INTO t.runs VALUES
-    ('admin.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
+    ('admin.sql', 'admin'), ('audit.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
     ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
-    ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
+    ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('seal.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
 
 -- Runs a statement of db/sql by its name, as a program runs it for somebody; parameters are SQL. What it answers is not asked.
 CREATE FUNCTION t.run(called text, params text, who text DEFAULT 'idscope_api', tenant text DEFAULT 'a') RETURNS void LANGUAGE plpgsql AS $$

@@ -1,0 +1,215 @@
+// audit.js: who changed what can be relied on afterwards: events are sealed within seconds, in order, and `idscope-admin audit verify` names
+// whatever was altered since. What is planted here is written by the database's superuser, whom no grant holds back. The hashes are computed by
+// this suite's own code, out of what core/audit.h promises.
+'use strict';
+
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { execFile } = require('node:child_process');
+const { describe, test, before, after } = require('node:test');
+const { assert, fresh, admin, stack, until, work } = require('../kit');
+
+const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');
+const rows = async (select) => JSON.parse(await stack.sql(`SELECT coalesce(json_agg(r), '[]') FROM (${select}) r`));
+
+// The exit code of an operator's command, and what it printed.
+function run(...words) {
+  const program = path.join(__dirname, '../../../build', process.env.FLAVOR || 'asan', 'idscope-admin');
+  const settings = [`--database-url=${stack.databaseUrl('idscope_admin')}`, `--key-ring-file=${path.join(stack.folder, 'keys/ring')}`];
+  return new Promise((resolve) => {
+    execFile(program, [...words, ...settings], (error, stdout, stderr) => resolve({ code: error ? error.code : 0, out: stdout, complaint: stderr }));
+  });
+}
+async function verify(...words) {
+  const { code, out, complaint } = await run('audit', 'verify', '--json', ...words);
+  assert.ok(out.startsWith('{'), complaint);
+  return { code, ...JSON.parse(out) };
+}
+
+// --- the hashes, as core/audit.h promises them -------------------------------------------------------------------------------------------
+
+// An event as the database holds it, as its line.
+function lineOf(event) {
+  const absent = (name, value) => (value === null ? '' : `"${name}":${JSON.stringify(value)},`);
+  return `{"eventId":"${event.event_id}","time":"${event.time}","tenantId":"${event.tenant_id}",${absent('actorKind', event.actor_kind)}${absent('actorId', event.actor_id)}`
+    + `${absent('clientAddress', event.client_address)}${absent('trackingId', event.tracking_id)}${absent('operation', event.operation)}${absent('kind', event.kind)}`
+    + `${absent('key', event.key)}${absent('resourceId', event.resource_id)}"detail":${event.detail}}`;
+}
+const hashOf = (tenant, block, previous, digests) => sha256(`{"tenantId":"${tenant}","block":${block},"count":${digests.length},"previous":"${previous}"}\n${digests.map((digest) => `${digest}\n`).join('')}`);
+const eventsOf = (tenant) => rows(`SELECT id, tenant_id, event_id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '0Z' AS time, actor_kind, actor_id, client_address,
+  tracking_id, operation, kind, key, resource_id, detail::text FROM idscope.audit_event WHERE tenant_id = '${tenant}' ORDER BY id`);
+const blocksOf = (tenant) => rows(`SELECT block, ids, encode(digests, 'hex') AS digests, encode(previous, 'hex') AS previous, encode(hash, 'hex') AS hash, sealed_at FROM idscope.audit_block
+  WHERE tenant_id = '${tenant}' ORDER BY block`);
+
+describe('audit', () => {
+  const told = {};
+  let other;
+  const note = (many = 1) => Array.from({ length: many }, (_, i) => i).reduce((done, i) => done.then(() => admin('create-subscription', told.tenant, `s${i}`)), Promise.resolve());
+  const isSealed = () => until('the events to be sealed', async () => (await verify(`--tenant=${told.tenant}`)).tenants[0].notSealed === 0, { timeoutMs: 20000 });
+
+  before(async () => {
+    told.tenant = (await admin('create-tenant', fresh('audited'))).IDSCOPE_TENANT_ID;
+    other = (await admin('create-tenant', fresh('other'))).IDSCOPE_TENANT_ID;
+    // Three blocks, of three events each; an id that nobody has stands in each of the later ones.
+    for (let block = 0; block < 3; block++) {
+      await stack.run('stop-part', 'worker');
+      await note(2);
+      await stack.sql("SELECT nextval('idscope.audit_event_id_seq')");
+      await note(1);
+      await stack.run('start-part', 'worker');
+      await isSealed();
+    }
+    told.events = await eventsOf(told.tenant);
+    told.blocks = await blocksOf(told.tenant);
+  });
+  after(() => stack.sql('DROP TABLE IF EXISTS public.kept_event, public.kept_block, public.kept_chain'));
+
+  test('events are sealed within 5 s by the worker, each once and in order, and the log tells each block\'s hash', async () => {
+    const begun = Date.now();
+    await note(1);
+    await isSealed();
+    const [last] = (await blocksOf(told.tenant)).slice(-1);
+    const { at } = (await rows(`SELECT at FROM idscope.audit_event WHERE tenant_id = '${told.tenant}' ORDER BY id DESC LIMIT 1`))[0];
+    const late = Date.parse(last.sealed_at) - Date.parse(at);
+    assert.ok(late <= 5000 && begun <= Date.parse(last.sealed_at), `${late} ms`);
+    const events = await eventsOf(told.tenant);
+    const blocks = await blocksOf(told.tenant);
+    assert.deepEqual(blocks.flatMap(({ ids }) => ids), events.map(({ id }) => id));
+    assert.deepEqual(blocks.map(({ block }) => block), blocks.map((_, i) => i + 1));
+    let previous = '0'.repeat(64);
+    const logged = new Map(stack.events('worker').filter(({ event, tenant }) => event === 'auditSealed' && tenant === told.tenant).map((line) => [line.block, line.hash]));
+    for (const { block, ids, digests, previous: named, hash } of blocks) {
+      const own = events.filter(({ id }) => ids.includes(id)).map((event) => sha256(lineOf(event)));
+      assert.equal(digests, own.join(''));
+      assert.equal(named, previous);
+      assert.equal(hash, hashOf(told.tenant, block, previous, own));
+      assert.equal(logged.get(block), hash);
+      previous = hash;
+    }
+    told.events = events;
+    told.blocks = blocks;
+  });
+
+  test('the deployment\'s own events are sealed too, and nothing is found where nothing was altered', async () => {
+    await admin('new-token-key');
+    const nobody = '00000000-0000-0000-0000-000000000000';
+    await until('they are sealed', async () => (await verify(`--tenant=${nobody}`)).tenants[0].notSealed === 0, { timeoutMs: 20000 });
+    const whole = await verify();
+    assert.deepEqual([whole.code, whole.findings], [0, []]);
+    assert.ok(whole.tenants.find(({ tenantId }) => tenantId === nobody).sealed > 0);
+    const { code, out } = await run('audit', 'verify', `--tenant=${told.tenant}`);
+    assert.equal(code, 0);
+    assert.match(out, new RegExp(`^${told.tenant}\tsealed ${told.events.length} in ${told.blocks.length} blocks\tnot sealed 0\n$`));
+  });
+
+  test('without a worker events wait, which is said and is no finding; none is lost', async () => {
+    await stack.run('stop-part', 'worker');
+    await note(2);
+    const { code, findings, tenants } = await verify(`--tenant=${told.tenant}`);
+    const [one, two] = (await eventsOf(told.tenant)).slice(-2);
+    assert.deepEqual([code, findings, tenants[0].notSealed, tenants[0].firstNotSealed, tenants[0].lastNotSealed], [0, [], 2, one.id, two.id]);
+    await stack.run('start-part', 'worker');
+    await isSealed();
+    told.events = await eventsOf(told.tenant);
+    told.blocks = await blocksOf(told.tenant);
+  });
+
+  // --- ten planted changes: each names what must be found, and nothing else may be ------------------------------------------------------
+
+  const event = (n) => told.events[n].id;
+  const set = (n, change) => `UPDATE idscope.audit_event SET ${change} WHERE id = ${event(n)}`;
+  const hole = () => event(told.events.findIndex(({ id }, n) => n > 0 && told.events[n - 1].id < id - 1 && told.blocks[1].ids.includes(id))) - 1;
+  const blockOf = (id) => told.blocks.find(({ ids }) => ids[0] <= id && id <= ids.at(-1)).block;
+  const last = () => told.blocks.at(-1).block;
+  const altered = (...ns) => ns.map((n) => ({ block: blockOf(event(n)), event: event(n), what: 'the row was altered' }));
+
+  // The chain from the altered row's block on, as somebody would make it anew who can write in the tables and has the source.
+  function chainedAnew() {
+    const forged = told.events.map((one, n) => (n === 2 ? { ...one, actor_id: 'nobody' } : one));
+    const from = blockOf(event(2));
+    let { previous } = told.blocks[from - 1];
+    const changes = [set(2, "actor_id = 'nobody'")];
+    for (const { block, ids } of told.blocks.slice(from - 1)) {
+      const digests = forged.filter(({ id }) => ids.includes(id)).map((one) => sha256(lineOf(one)));
+      const hash = hashOf(told.tenant, block, previous, digests);
+      changes.push(`UPDATE idscope.audit_block SET digests = '\\x${digests.join('')}', previous = '\\x${previous}', hash = '\\x${hash}' WHERE tenant_id = '${told.tenant}' AND block = ${block}`);
+      previous = hash;
+    }
+    changes.push(`UPDATE idscope.audit_chain SET hash = '\\x${previous}' WHERE tenant_id = '${told.tenant}'`);
+    return changes.join('; ');
+  }
+  const swapped = (a, b) => `UPDATE idscope.audit_event e SET event_id = gen_random_uuid() WHERE id IN (${event(a)}, ${event(b)}); UPDATE idscope.audit_event e SET at = o.at, actor_kind = o.actor_kind, actor_id = o.actor_id, tracking_id = o.tracking_id, key = o.key, detail = o.detail,
+    event_id = CASE e.id WHEN ${event(a)} THEN '${told.events[b].event_id}'::uuid ELSE '${told.events[a].event_id}' END FROM idscope.audit_event o WHERE (e.id, o.id) IN ((${event(a)}, ${event(b)}), (${event(b)}, ${event(a)}))`;
+
+  const planted = [
+    ['a payload that was altered', () => set(1, "detail = detail || '{\"change\": \"deleted\"}'"), () => altered(1)],
+    ['an actor that was altered', () => set(4, "actor_id = 'uid 1'"), () => altered(4)],
+    ['a time that was altered', () => set(5, "at = at - interval '1 microsecond'"), () => altered(5)],
+    ['a row that was deleted', () => `DELETE FROM idscope.audit_event WHERE id = ${event(3)}`, () => [{ block: blockOf(event(3)), event: event(3), what: 'the row is missing' }]],
+    ['a row that was inserted among sealed ones', () => `INSERT INTO idscope.audit_event (tenant_id, id, actor_kind, actor_id, operation, kind, key, detail) OVERRIDING SYSTEM VALUE
+        VALUES ('${told.tenant}', ${hole()}, 'operator', 'uid 0', 'x', 'x', 'x', '{}')`, () => [{ block: blockOf(hole()), event: hole(), what: 'the row was inserted' }]],
+    ['a last block that was deleted', () => `DELETE FROM idscope.audit_block WHERE tenant_id = '${told.tenant}' AND block = ${last()}`,
+      () => [{ block: last(), what: 'the block is missing: the end of the chain names it' }]],
+    ['two rows that were swapped', () => swapped(0, 1), () => altered(0, 1)],
+    ['a block\'s hash that was altered', () => `UPDATE idscope.audit_block SET hash = sha256(hash) WHERE tenant_id = '${told.tenant}' AND block = 1`,
+      () => [{ block: 1, what: 'the block or its hash was altered' }, { block: 2, what: 'the block does not follow the one before' }]],
+    ['a tail that was chained anew, by the anchor', chainedAnew, () => told.blocks.slice(blockOf(event(2)) - 1).map(({ block }) => ({ block, what: 'the block is not the one of the anchor' }))],
+    ['a row that was moved to another tenant', () => set(6, `tenant_id = '${other}'`), () => [{ block: blockOf(event(6)), event: event(6), what: `the row was moved to tenant ${other}` }]],
+  ];
+
+  const tables = ['event', 'block', 'chain'];
+  const kept = () => stack.sql(tables.map((name) => `CREATE TABLE public.kept_${name} AS SELECT * FROM idscope.audit_${name} WHERE tenant_id IN ('${told.tenant}', '${other}')`).join('; '));
+  const restore = () => stack.sql(tables.map((name) => `DELETE FROM idscope.audit_${name} WHERE tenant_id IN ('${told.tenant}', '${other}');
+      INSERT INTO idscope.audit_${name} OVERRIDING SYSTEM VALUE SELECT * FROM public.kept_${name}; DROP TABLE public.kept_${name}`).join('; '));
+
+  for (const [what, change, findings] of planted) {
+    test(`found: ${what}`, async () => {
+      const anchors = path.join(work, 'anchors');
+      fs.writeFileSync(anchors, stack.logs('worker').join(''), 'latin1');
+      const sound = await verify(`--tenant=${told.tenant}`, `--anchor-file=${anchors}`, `--anchor=${told.blocks.at(-1).hash}`);
+      assert.deepEqual([sound.code, sound.findings], [0, []]);
+      await kept();
+      try {
+        await stack.sql(change());
+        const found = await verify(`--tenant=${told.tenant}`, `--anchor-file=${anchors}`);
+        assert.equal(found.code, 1);
+        const wanted = findings().map((one) => ({ tenantId: told.tenant, ...one }));
+        // What an anchor names beside is told as well: of a block that was altered or is gone.
+        const own = found.findings.filter((one) => wanted.some((other_) => other_.what === one.what) || !/anchor/.test(one.what));
+        assert.deepEqual(own, wanted);
+        const plain = await run('audit', 'verify', `--tenant=${told.tenant}`, `--anchor-file=${anchors}`);
+        assert.equal(plain.code, 1);
+        for (const { block, event: id, what: told_ } of wanted) assert.ok(plain.out.includes(`${told.tenant}\tblock ${block}\tevent ${id || '-'}\t${told_}\n`), plain.out);
+        assert.match(plain.complaint, /audit verify: The audit events are not what was sealed/);
+        told.beside = what.includes('moved') && (await verify(`--tenant=${other}`)).findings;
+        if (what.includes('anchor')) {
+          assert.deepEqual((await verify(`--tenant=${told.tenant}`)).findings, [], 'without an anchor the chain is as good as the other');
+          assert.deepEqual((await verify(`--tenant=${told.tenant}`, `--anchor=${told.blocks.at(-1).hash}`)).findings.map((one) => one.what), ['no block has the hash of the anchor']);
+        }
+      } finally {
+        await restore();
+      }
+      if (what.includes('moved')) assert.deepEqual(told.beside.map((one) => [one.tenantId, one.event, /^the row was inserted/.test(one.what)]), [[other, event(6), true]], 'whose it became has it for an inserted one');
+    });
+  }
+
+  test('who can write in no table finds nothing to alter: rows and blocks are append-only for every program', async () => {
+    for (const role of ['idscope_api', 'idscope_worker', 'idscope_admin']) {
+      for (const statement of ['UPDATE idscope.audit_event SET at = at', 'DELETE FROM idscope.audit_event', 'UPDATE idscope.audit_block SET hash = hash', 'DELETE FROM idscope.audit_block', 'DELETE FROM idscope.audit_chain', 'TRUNCATE idscope.audit_event']) {
+        await assert.rejects(stack.sql(`SET ROLE ${role}; ${statement}`), /permission denied/, `${role}: ${statement}`);
+      }
+    }
+  });
+
+  test('anchors, ids and words that are none are refused by name', async () => {
+    const nothing = path.join(work, 'no-anchors');
+    fs.writeFileSync(nothing, 'a line\n{"event":"request"}\n');
+    for (const [words, said] of [[['--anchor=abc'], /--anchor must be a hash of 64 hex digits/], [['--tenant=x'], /"x" is no id/], [[`--anchor-file=${nothing}`], /no line of it is of a sealed block/],
+      [[`--anchor-file=${nothing}x`], /no-anchorsx/], [['--anchors=x'], /usage: idscope-admin/]]) {
+      const { code, out, complaint } = await run('audit', 'verify', ...words);
+      assert.ok(code > 0 && out === '', `${words}`);
+      assert.match(complaint, said);
+    }
+  });
+});

@@ -114,12 +114,12 @@ err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const
     return NULL;
 }
 
-err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str tags,
+err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str was, struct str tags,
                      struct place_found *ret_found, bool *ret_done, struct group_row *ret)
 {
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
     const struct group_row written = {.tags = tags};
-    const struct db_call call = DB_CALL(SQL_GROUP_RETAG, db_place_in(at), DB_MEMBERS(tags, &written));
+    const struct db_call call = DB_CALL(SQL_GROUP_RETAG, db_place_in(at), DB_MEMBERS(tags, &written), db_text(was));
     TRY(db_placed(db, a, at, &call, 1, ret_found, &r));
     *ret_done = rows_first(r.of[1], a, ret, sizeof *ret);
     return NULL;

@@ -99,8 +99,8 @@ struct group_guard {
 err_t db_group_put(struct db *db, struct arena *a, const struct place *at, const struct group_row *g,
                    const struct group_guard *guard, struct place_found *ret_found, bool *ret_written, bool *ret_created,
                    struct group_row *ret);
-/* Replaces the tags; *ret_done is false when the group is not there. */
-err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str tags,
+/* Replaces the tags; *ret_done is false when the group is not there, or has other ones than `was` (absent: any). */
+err_t db_group_retag(struct db *db, struct arena *a, const struct place *at, struct str was, struct str tags,
                      struct place_found *ret_found, bool *ret_done, struct group_row *ret);
 /* Deletes the group with all that stands in it: its instances' ID scopes retire, links to its hubs become invalid.
  * `host_tail`: what follows a hub's name in its host name; `undelete_s`: as db_instance_delete has it. */

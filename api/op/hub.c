@@ -7,6 +7,7 @@
 #include "api/op/policy.h"
 #include "api/op/resource.h"
 #include "api/op/resource_codec.h"
+#include "api/op/tags.h"
 #include "api/shared.h"
 #include "core/word.h"
 #include "db/hub.h"
@@ -242,3 +243,5 @@ static const struct resource_kind hub_kind = {
 RESOURCE_OPS(hub, hub_kind)
 RESOURCE_KEYS_OPS(hub, hub_kind)
 RESOURCE_SERVICE_OPS(hub, hub_kind)
+static const struct tags_owner tags_owner = RESOURCE_TAGS(hub_kind);
+TAGS_OPS(hub, tags_owner)

@@ -8,6 +8,7 @@
 #include "api/op/op.h"
 #include "api/op/policy.h"
 #include "api/op/resource.h"
+#include "api/op/tags.h"
 #include "api/shared.h"
 
 enum {
@@ -323,3 +324,5 @@ static const struct resource_kind instance_kind = {
 RESOURCE_OPS(instance, instance_kind)
 RESOURCE_KEYS_OPS(instance, instance_kind)
 RESOURCE_SERVICE_OPS(instance, instance_kind)
+static const struct tags_owner tags_owner = RESOURCE_TAGS(instance_kind);
+TAGS_OPS(instance, tags_owner)

@@ -3,6 +3,7 @@
 #include "api/op/resource.h"
 
 #include "api/op/later.h"
+#include "api/op/tags.h"
 
 enum { RESOURCE_ROOM = 2048 };
 
@@ -305,6 +306,31 @@ err_t resource_patch(struct call *r, const struct resource_kind *k)
     TRY(arm_check_place(&t, &found));
     TRY(resource_reply(r, k, 200, &t));
     return done ? NULL : E(PRECONDITION_FAILED); /* it is there, with another etag */
+}
+
+err_t tags_find_resource(struct call *r, const struct resource_kind *k, struct tagged *ret)
+{
+    struct arm_target t;
+    struct resource_page page = {0};
+    TRY(arm_resource(r, &t));
+    TRY(find_one(r, k, &t, &page));
+    const struct resource_row *row = row_at(k, &page, 0);
+    *ret = (struct tagged){
+        .id = arm_resource_id(r->arena, &row->subscription_id, row->group, k->type, row->name),
+        .tags = row->tags,
+        .etag = row->etag,
+    };
+    return NULL;
+}
+
+err_t tags_write_resource(struct call *r, const struct resource_kind *k, const struct tagged *was, struct str tags,
+                          bool *ret_done)
+{
+    struct arm_target t;
+    struct place_found found;
+    TRY(arm_resource(r, &t));
+    TRY(k->retag(r->db, r->arena, &t.find, arm_etag(r->arena, &was->etag), tags, &found, ret_done));
+    return arm_check_place(&t, &found);
 }
 
 /* --- what a service may be called and may be ---------------------------------------------------------------------- */

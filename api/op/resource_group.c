@@ -3,6 +3,7 @@
 #include "api/op/filter.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
+#include "api/op/tags.h"
 
 static const struct codec group_codec[] = {RESOURCE_ROWS, LOCATION_ROW, TAGS_ROW, PROPERTIES_ROW, CODEC_END};
 
@@ -122,7 +123,7 @@ err_t op_group_patch(struct call *r)
     TRY(arm_check_there(r));
     if (!tags.p)
         return op_group_get(r);
-    TRY(db_group_retag(r->db, r->arena, &t.find.at, tags, &found, &done, &row));
+    TRY(db_group_retag(r->db, r->arena, &t.find.at, (struct str){NULL, 0}, tags, &found, &done, &row));
     TRY(arm_check_place(&t, &found));
     return done ? reply_group(r, 200, &t, &row) : E(RESOURCE_GROUP_NOT_FOUND);
 }
@@ -138,3 +139,28 @@ err_t op_group_delete(struct call *r)
     TRY(arm_check_place(&t, &found));
     return call_reply_empty(r, 200);
 }
+
+static err_t find_tagged(struct call *r, const struct resource_kind *k, struct tagged *ret)
+{
+    struct arm_target t;
+    struct group_row *row;
+    (void)k;
+    TRY(find_group(r, &t, &row));
+    *ret = (struct tagged){.id = arm_group_id(r->arena, &t.find.at.subscription_id, row->name), .tags = row->tags};
+    return NULL;
+}
+
+static err_t write_tagged(struct call *r, const struct resource_kind *k, const struct tagged *was, struct str tags,
+                          bool *ret_done)
+{
+    struct arm_target t;
+    struct place_found found;
+    struct group_row row;
+    (void)k;
+    TRY(arm_group(r, &t));
+    TRY(db_group_retag(r->db, r->arena, &t.find.at, was->tags, tags, &found, ret_done, &row));
+    return arm_check_place(&t, &found);
+}
+
+static const struct tags_owner tags_owner = {NULL, find_tagged, write_tagged};
+TAGS_OPS(group, tags_owner)

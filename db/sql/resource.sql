@@ -77,10 +77,10 @@ RETURNING name, location, tags, g.xmax = 0 AS created),
 SELECT name, location, tags, created FROM written, noted;
 
 -- name: group_retag -> resource_group as actor
--- $1 tenant, $2 subscription, $3 group, $4 tags
+-- $1 tenant, $2 subscription, $3 group, $4 tags, $5 those that it must have (NULL: any)
 WITH written AS (
     UPDATE idscope.resource_group SET tags = $4
-     WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3
+     WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 AND ($5::text IS NULL OR tags::text = $5)
     RETURNING name_key, name, location, tags),
      noted AS (
     SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'updated')) FROM written)

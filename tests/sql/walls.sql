@@ -22,7 +22,7 @@ SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group
     ('listed_find', $$ {subscription}, NULL, NULL, NULL, 10, NULL, NULL, NULL, NULL $$),
     ('group_find', $$ {subscription}, NULL, NULL, NULL, 10, NULL, NULL $$),
     ('group_put', $$ {subscription}, 'group-y', 'group-y', 'westeurope', '{}', true, true $$),
-    ('group_retag', $$ {group}, '{"a": "b"}' $$),
+    ('group_retag', $$ {group}, '{"a": "b"}', NULL $$),
     ('group_hold', $$ {group} $$),
     ('group_lock', $$ {group} $$),
     ('group_delete', $$ {subscription}, 'group-x' $$),

@@ -291,6 +291,16 @@ describe('az: the stock command line', () => {
     });
   });
 
+  test('tags by the id of what has them: made, merged, deleted by name and value, listed, all deleted', async () => {
+    const R = ['--resource-id', JSON.parse(made[other].out).id];
+    assert.deepEqual((await az('tag create --tags a=1 b=2', R)).properties.tags, { a: '1', b: '2' });
+    assert.deepEqual((await az('tag update --operation Merge --tags b=3 c=4', R)).properties.tags, { a: '1', b: '3', c: '4' });
+    assert.deepEqual((await az('tag update --operation Delete --tags a=1', R)).properties.tags, { b: '3', c: '4' });
+    assert.deepEqual((await az('tag list', R)).properties.tags, { b: '3', c: '4' });
+    await az('tag delete -y', R);
+    assert.deepEqual((await az('tag list', R)).properties.tags, {});
+  });
+
   test('what was made is deleted, the group last and with all that is in it', async () => {
     await side(['iot dps delete -n', dps, G], ['iot hub delete -n', hub, G]);
     assert.match(await user.fails(3, 'iot dps show -n', dps, G), /ResourceNotFound/);

@@ -151,6 +151,20 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
   ]);
 
   const instanceAt = () => idscope.instancePath(made.group, made.instance.name);
+  const badTagsBodies = ['{', '[]', '', {}, { properties: 1 }, { properties: { tags: { a: 1 } } }, { properties: { tags: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`t${i}`, ''])) } }];
+  for (const [noun, at] of [['group', groupAt], ['hub', hubAt], ['instance', instanceAt]]) {
+    const tagsAt = () => `${at()}/providers/Microsoft.Resources/tags/default`;
+    const good = { operation: 'Merge', properties: { tags: { a: 'b' } } };
+    const changes = (method, bodies) => [
+      ...management(tagsAt, { method, good }),
+      ...bodies.map((body) => [400, () => idscope.arm(method, tagsAt(), { body })]),
+      [404, () => idscope.arm(method, otherGroup(tagsAt), { body: good })],
+      [413, () => idscope.arm(method, tagsAt(), { body: huge(70000) })],
+    ];
+    refuses(`${noun}_tags_put`, () => changes('PUT', badTagsBodies));
+    refuses(`${noun}_tags_patch`, () => changes('PATCH', [...badTagsBodies, { properties: good.properties }, { ...good, operation: 'Move' }]));
+    refuses(`${noun}_tags_delete`, () => [...management(tagsAt, { method: 'DELETE' }), [404, () => idscope.arm('DELETE', otherGroup(tagsAt))]]);
+  }
   const linked = (more) => ({ ...hubBody, properties: { ...made.properties, iotHubs: [Idscope.link(made.hubs[0], more)] } });
   refuses('instance_put', () => [
     ...management(instanceAt, { method: 'PUT', good: linked({ allocationWeight: 5 }) }),

@@ -61,23 +61,34 @@ static bool audience_good(const struct call *r, struct str audience)
     return plane_audience(r, r->plane, host) || (planes[r->plane].own_audience && str_same_nocase(host, r->host));
 }
 
-static err_t verify_with(struct call *r, const struct jwt_keys *keys, struct str token, struct jwt_claims *ret)
+static bool is_own(const struct call *r, struct str issuer)
 {
-    err_t e = jwt_verify(r->arena, keys, token, r->now_us, &r->detail, ret);
-    token_keys_release(keys);
+    return str_same(issuer, id_issuer(r->arena, r->cfg->domain));
+}
+
+/* With the keys of the issuer that the token names, and no others. */
+static err_t verify_with(struct call *r, const struct token_view *view, struct str issuer, struct str token,
+                         struct jwt_claims *ret)
+{
+    const struct jwt_keys *keys = is_own(r, issuer) ? &view->own : token_keys_of(view, issuer);
+    err_t e = keys ? jwt_verify(r->arena, keys, token, r->now_us, &r->detail, ret)
+                   : call_fail(r, E(INVALID_TOKEN), "The bearer token is of another issuer.");
+    token_keys_release(view);
     return e;
 }
 
 /* A token of a key that was made a moment ago is good, even if our view of the keys is older. */
 static err_t verify(struct call *r, struct str token, struct jwt_claims *ret)
 {
-    const struct jwt_keys *keys;
-    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
-    err_t e = verify_with(r, keys, token, ret);
+    const struct token_view *view;
+    struct str issuer = {NULL, 0};
+    TRY(jwt_issuer(r->arena, token, &r->detail, &issuer));
+    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &view));
+    err_t e = verify_with(r, view, issuer, token, ret);
     if (e != E(INVALID_TOKEN))
         return e;
-    TRY(token_keys_get_anew(r->shared->tokens, r->db, r->now_us, &keys));
-    return verify_with(r, keys, token, ret);
+    TRY(token_keys_get_anew(r->shared->tokens, r->db, issuer, r->now_us, &view));
+    return verify_with(r, view, issuer, token, ret);
 }
 
 static bool has_scheme(const struct call *r, struct str scheme, struct str *ret_rest)
@@ -106,6 +117,17 @@ static err_t find_client(struct call *r, const struct jwt_claims *claims)
     return NULL;
 }
 
+/* Of an outside issuer's subjects only those are let in that are registered as a client of the tenant that the token
+ * says. */
+static err_t find_federated(struct call *r, const struct jwt_claims *claims)
+{
+    const struct db_federated f = {claims->issuer, claims->subject, claims->tenant_id};
+    err_t e = gate_client_federated(r->shared->gate, r->db, r->arena, &f, r->now_us, &r->client);
+    return e == E(INVALID_CLIENT)
+               ? call_refuse(r, E(INVALID_TOKEN), "nobody is registered as the subject of the token, in its tenant")
+               : e;
+}
+
 /* What stands in a disabled subscription is read and no more. */
 static err_t check_enabled(struct call *r, int role)
 {
@@ -120,11 +142,10 @@ static err_t check_bearer(struct call *r, struct str token, int role)
 {
     struct jwt_claims claims;
     TRY(verify(r, token, &claims));
-    if (!str_same(claims.issuer, id_issuer(r->arena, r->cfg->domain)))
-        return call_fail(r, E(INVALID_TOKEN), "The bearer token is of another issuer.");
-    if (!audience_good(r, claims.audience))
+    bool own = is_own(r, claims.issuer);
+    if (own && !audience_good(r, claims.audience))
         return call_fail(r, E(INVALID_TOKEN), "The bearer token is for another audience.");
-    TRY(find_client(r, &claims));
+    TRY(own ? find_client(r, &claims) : find_federated(r, &claims));
     if (r->client->role < role)
         return call_refuse(r, E(FORBIDDEN), "the client's role is too low");
     client_acts(r);

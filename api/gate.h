@@ -27,6 +27,9 @@ err_t gate_instance_by_name(struct gate *g, struct db *db, struct str name_key, 
 err_t gate_hub_by_name(struct gate *g, struct db *db, struct str name_key, int64_t now_us, const struct gate_hub **ret);
 err_t gate_client_by_id(struct gate *g, struct db *db, const struct uuid *client_id, int64_t now_us,
                         const struct gate_client **ret);
+/* The client that a token of an outside issuer means; `a` takes the key. */
+err_t gate_client_federated(struct gate *g, struct db *db, struct arena *a, const struct db_federated *f,
+                            int64_t now_us, const struct gate_client **ret);
 /* Reads those of many scopes that are not known in one round trip, so that the look-ups after it need none. Best
  * effort: what fails here fails again there. The order of `keys` changes. */
 void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t count, int64_t now_us);

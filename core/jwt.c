@@ -1,9 +1,7 @@
-/* jwt.c: access tokens, the only caller of libjwt. libjwt takes the algorithm from the token and looks at no claim, so
- * this file must never hand it a token whose header it has not read itself, nor a key that was not loaded here (EC
- * P-256). */
+/* jwt.c: access tokens, the only caller of libjwt, which signs ours. It must never check a token with another algorithm
+ * than the one that belongs to the key, nor follow anything that a token's header says of keys (jku, jwk, x5u). */
 #include "jwt.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,8 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "cache.h"
 #include "codec.h"
@@ -20,7 +20,9 @@
 enum { COORDINATE_BYTES = 32, SIGNATURE_BYTES = 64, CLAIM_MAX = 512, TIME_MAX_S = INT32_MAX * INT64_C(1000) };
 
 struct jwt_key {
-    struct str kid, private_pem, public_pem;
+    struct str kid, private_pem; /* private_pem: absent of somebody else's */
+    enum jwt_algorithm algorithm;
+    struct bytes public;       /* DER */
     struct sha256 fingerprint; /* of kid and public key */
     uint8_t x[COORDINATE_BYTES], y[COORDINATE_BYTES];
 };
@@ -38,6 +40,16 @@ static void drop_pkey(EVP_PKEY **k)
 static void drop_bn(BIGNUM **n)
 {
     BN_free(*n);
+}
+
+static void drop_context(EVP_MD_CTX **c)
+{
+    EVP_MD_CTX_free(*c);
+}
+
+static void drop_ecdsa(ECDSA_SIG **s)
+{
+    ECDSA_SIG_free(*s);
 }
 
 static void drop_jwt(jwt_t **j)
@@ -77,18 +89,29 @@ static EVP_PKEY *read_p256(struct str pem)
     return NULL;
 }
 
+static void set_public(struct arena *a, struct jwt_key *k, struct str kid, enum jwt_algorithm algorithm,
+                       struct bytes public)
+{
+    k->kid = arena_str(a, kid);
+    k->algorithm = algorithm;
+    k->public = public;
+    struct text both;
+    text_init(&both, a, kid.n + public.n + 16);
+    text_printf(&both, "%d\n%.*s\n", (int)algorithm, STR_ARG(kid));
+    text_add(&both, (struct str){(const char *)public.p, public.n});
+    k->fingerprint = crypt_sha256((struct bytes){(const uint8_t *)both.p, both.n});
+}
+
 static bool fill_key(struct arena *a, struct jwt_key *k, struct str kid, struct str pem)
 {
     CLEANUP(drop_pkey) EVP_PKEY *pkey = read_p256(pem);
     CLEANUP(drop_bio) BIO *out = BIO_new(BIO_s_mem());
-    if (!pkey || !out || !kid.n || PEM_write_bio_PUBKEY(out, pkey) != 1 ||
+    if (!pkey || !out || !kid.n || i2d_PUBKEY_bio(out, pkey) != 1 ||
         !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, k->x) || !coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, k->y))
         return false;
-    k->kid = arena_str(a, kid);
+    struct str der = bio_text(a, out);
     k->private_pem = arena_str(a, pem);
-    k->public_pem = bio_text(a, out);
-    struct str both = arena_printf(a, "%s\n%s", k->kid.p, k->public_pem.p);
-    k->fingerprint = crypt_sha256((struct bytes){(const uint8_t *)both.p, both.n});
+    set_public(a, k, kid, JWT_ES256, (struct bytes){(const uint8_t *)der.p, der.n});
     return true;
 }
 
@@ -99,6 +122,13 @@ err_t jwt_key_load(struct arena *a, struct str kid, struct str pem, struct jwt_k
         return E(BAD_CONFIG);
     *ret = k;
     return NULL;
+}
+
+struct jwt_key *jwt_key_outside(struct arena *a, struct str kid, enum jwt_algorithm algorithm, struct bytes public)
+{
+    struct jwt_key *k = ARENA_NEW(a, struct jwt_key);
+    set_public(a, k, kid, algorithm, public);
+    return k;
 }
 
 struct str jwt_key_new_pem(struct arena *a)
@@ -126,13 +156,14 @@ struct str jwt_key_jwk(struct arena *a, const struct jwt_key *k)
 }
 
 struct token_header {
-    struct str alg, kid, typ, crit;
+    struct str alg, kid, typ, crit, b64;
 };
 static const struct codec token_header_codec[] = {
     CODEC_TEXT(struct token_header, alg, "alg", 16, CODEC_MUST),
     CODEC_TEXT(struct token_header, kid, "kid", 256, CODEC_MUST),
-    CODEC_TEXT(struct token_header, typ, "typ", 16, 0),
+    CODEC_TEXT(struct token_header, typ, "typ", 32, 0),
     CODEC_JSON(struct token_header, crit, "crit", 1024, 0),
+    CODEC_JSON(struct token_header, b64, "b64", 16, 0),
     CODEC_END,
 };
 
@@ -216,30 +247,97 @@ static const struct jwt_key *key_of(const struct jwt_keys *keys, struct str kid)
     return NULL;
 }
 
-/* What libjwt leaves open: the form of the token, the algorithm and the key. */
-static err_t check_header(struct arena *a, const struct jwt_keys *keys, struct str token, struct err_detail *d,
-                          const struct jwt_key **ret_key, struct str *ret_payload)
+/* A token cut at its dots. */
+struct token_parts {
+    struct str header, payload, signature;
+    struct str signed_part; /* header.payload */
+};
+
+static err_t split(struct str token, struct err_detail *d, struct token_parts *ret)
 {
-    struct str header_text = {0}, payload = {0}, signature = {0}, rest;
-    struct token_header header = {0};
-    struct bytes bytes;
-    rest = str_split(token, '.', &header_text);
-    rest = str_split(rest, '.', &payload);
-    rest = str_split(rest, '.', &signature);
-    if (rest.p || !header_text.n || !payload.n || !signature.n)
+    struct str rest = str_split(token, '.', &ret->header);
+    rest = str_split(rest, '.', &ret->payload);
+    rest = str_split(rest, '.', &ret->signature);
+    if (rest.p || !ret->header.n || !ret->payload.n || !ret->signature.n)
         return refuse(d, "it has not exactly three segments");
-    if (!read_segment(a, header_text, token_header_codec, &header))
-        return refuse(d, "its header cannot be read");
-    if (!str_same(header.alg, STR("ES256")) || header.crit.p)
-        return refuse(d, "its algorithm is not ES256");
-    if (header.typ.p && !str_same_nocase(header.typ, STR("JWT")))
-        return refuse(d, "its type is not JWT");
-    if (!dec_base64url(a, signature, &bytes) || bytes.n != SIGNATURE_BYTES)
-        return refuse(d, "its signature has the wrong form");
-    *ret_key = key_of(keys, header.kid);
-    *ret_payload = payload;
-    return *ret_key ? NULL : refuse(d, "it was signed with a key that is not in use");
+    ret->signed_part = (struct str){token.p, ret->header.n + 1 + ret->payload.n};
+    return NULL;
 }
+
+static bool type_good(struct str type)
+{
+    return !type.p || str_same_nocase(type, STR("JWT")) || str_same_nocase(type, STR("at+jwt")) ||
+           str_same_nocase(type, STR("application/at+jwt"));
+}
+
+static err_t check_header(struct arena *a, const struct jwt_keys *keys, struct str text, struct err_detail *d,
+                          const struct jwt_key **ret_key)
+{
+    struct token_header header = {0};
+    if (!read_segment(a, text, token_header_codec, &header))
+        return refuse(d, "its header cannot be read");
+    if (header.crit.p || header.b64.p)
+        return refuse(d, "its header says what must be understood and is not");
+    if (!type_good(header.typ))
+        return refuse(d, "its type is not JWT");
+    const struct jwt_key *key = key_of(keys, header.kid);
+    if (!key)
+        return refuse(d, "it was signed with a key that is not in use");
+    if (!str_same(header.alg, key->algorithm == JWT_RS256 ? STR("RS256") : STR("ES256")))
+        return refuse(d, key->algorithm == JWT_RS256 ? "its algorithm is not RS256" : "its algorithm is not ES256");
+    *ret_key = key;
+    return NULL;
+}
+
+/* --- signatures --------------------------------------------------------------------------------------------------- */
+
+/* r and s of 32 bytes each, as OpenSSL wants them; false: they have another length. */
+static bool ecdsa_der(struct arena *a, struct bytes raw, struct bytes *ret)
+{
+    CLEANUP(drop_ecdsa) ECDSA_SIG *both = ECDSA_SIG_new();
+    if (!both || raw.n != SIGNATURE_BYTES)
+        return false;
+    BIGNUM *r = BN_bin2bn(raw.p, COORDINATE_BYTES, NULL);
+    BIGNUM *s = BN_bin2bn(raw.p + COORDINATE_BYTES, COORDINATE_BYTES, NULL);
+    crypt_must(r && s && ECDSA_SIG_set0(both, r, s) == 1, "numbers of a signature");
+    uint8_t der[SIGNATURE_BYTES + 16], *end = der;
+    int n = i2d_ECDSA_SIG(both, &end);
+    struct str copy = arena_copy(a, (const char *)der, n > 0 ? (size_t)n : 0);
+    *ret = (struct bytes){(const uint8_t *)copy.p, copy.n};
+    return n > 0;
+}
+
+/* Is the key of the kind that its algorithm wants, whoever stored it? */
+static bool fits(const EVP_PKEY *public, enum jwt_algorithm algorithm)
+{
+    char group[32] = "";
+    if (algorithm == JWT_RS256)
+        return EVP_PKEY_is_a(public, "RSA");
+    return EVP_PKEY_is_a(public, "EC") && EVP_PKEY_get_group_name(public, group, sizeof group, NULL) == 1 &&
+           strcmp(group, "prime256v1") == 0;
+}
+
+static bool signed_with(const struct jwt_key *key, struct str text, struct bytes signature)
+{
+    const unsigned char *at = key->public.p;
+    CLEANUP(drop_pkey) EVP_PKEY *public = d2i_PUBKEY(NULL, &at, (long)key->public.n);
+    CLEANUP(drop_context) EVP_MD_CTX *c = EVP_MD_CTX_new();
+    return public && c && fits(public, key->algorithm) &&
+           EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, public) == 1 &&
+           EVP_DigestVerify(c, signature.p, signature.n, (const uint8_t *)text.p, text.n) == 1;
+}
+
+static err_t check_signature(struct arena *a, const struct jwt_key *key, const struct token_parts *parts,
+                             struct err_detail *d)
+{
+    struct bytes signature;
+    if (!dec_base64url(a, parts->signature, &signature) ||
+        (key->algorithm == JWT_ES256 && !ecdsa_der(a, signature, &signature)))
+        return refuse(d, "its signature has the wrong form");
+    return signed_with(key, parts->signed_part, signature) ? NULL : refuse(d, "its signature is wrong");
+}
+
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 static err_t read_claims(struct arena *a, struct str payload, struct err_detail *d, struct jwt_claims *ret)
 {
@@ -257,21 +355,94 @@ static err_t read_claims(struct arena *a, struct str payload, struct err_detail 
     return NULL;
 }
 
-static err_t verify_signature(struct arena *a, const struct jwt_keys *keys, struct str token, struct err_detail *d,
-                              struct jwt_claims *ret)
+struct outside_claims {
+    struct str iss, aud;
+    struct opt_i64 iat, nbf, exp;
+};
+static const struct codec outside_claims_codec[] = {
+    CODEC_TEXT(struct outside_claims, iss, "iss", CLAIM_MAX, CODEC_MUST),
+    CODEC_JSON(struct outside_claims, aud, "aud", JWT_MAX, CODEC_MUST),
+    CODEC_I64(struct outside_claims, iat, "iat", 0, TIME_MAX_S, 0),
+    CODEC_I64(struct outside_claims, nbf, "nbf", 0, TIME_MAX_S, 0),
+    CODEC_I64(struct outside_claims, exp, "exp", 0, TIME_MAX_S, CODEC_MUST),
+    CODEC_END,
+};
+
+/* A text, or a list with that text in it. */
+static bool names(const json_t *aud, struct str audience)
+{
+    bool found = str_same(str_of(json_string_value(aud)), audience);
+    for (size_t i = 0; !found && i < json_array_size(aud); i++)
+        found = str_same(str_of(json_string_value(json_array_get(aud, i))), audience);
+    return found;
+}
+
+/* A claim that is a text; absent: it is none, or too long. */
+static struct str claim_text(struct arena *a, const json_t *all, struct str name)
+{
+    const struct str text = str_of(json_string_value(json_object_get(all, arena_str(a, name).p)));
+    return text.n && text.n <= CLAIM_MAX ? arena_str(a, text) : (struct str){NULL, 0};
+}
+
+static err_t read_outside(struct arena *a, const struct jwt_rules *rules, struct str payload, struct err_detail *d,
+                          struct jwt_claims *ret)
+{
+    struct bytes bytes;
+    struct outside_claims t = {.iss = {NULL, 0}};
+    json_auto_t *all = NULL;
+    if (!dec_base64url(a, payload, &bytes) || json_read((struct str){(const char *)bytes.p, bytes.n}, NULL, &all) ||
+        codec_decode(a, outside_claims_codec, 0, (struct json_in){all, {(const char *)bytes.p, bytes.n}}, &t, NULL))
+        return refuse(d, "its claims cannot be read");
+    if (!str_same(t.iss, rules->issuer))
+        return refuse(d, "it is of another issuer");
+    if (!names(json_object_get(all, "aud"), rules->audience))
+        return refuse(d, "it is for another audience");
+    *ret = (struct jwt_claims){.issuer = t.iss,
+                               .audience = rules->audience,
+                               .subject = claim_text(a, all, rules->subject_claim),
+                               .issued_s = t.iat.n,
+                               .not_before_s = t.nbf.n,
+                               .expires_s = t.exp.n};
+    if (rules->tenant_claim.p)
+        ret->tenant_id = claim_text(a, all, rules->tenant_claim);
+    if (!ret->subject.p || (rules->tenant_claim.p && !ret->tenant_id.p))
+        return refuse(d, "it does not say who it is, or of which tenant");
+    return NULL;
+}
+
+static err_t verify_new(struct arena *a, const struct jwt_keys *keys, struct str token, struct err_detail *d,
+                        struct jwt_claims *ret)
 {
     const struct jwt_key *key = NULL;
-    struct str payload = {0};
+    struct token_parts parts = {.header = {NULL, 0}};
     struct jwt_claims claims = {0};
-    TRY(check_header(a, keys, token, d, &key, &payload));
-    TRY(read_claims(a, payload, d, &claims));
-    assert(key && key->public_pem.n); /* with an empty key libjwt verifies nothing */
-    CLEANUP(drop_jwt) jwt_t *j = NULL;
-    int failed =
-        jwt_decode(&j, arena_str(a, token).p, (const unsigned char *)key->public_pem.p, (int)key->public_pem.n);
-    if (failed || jwt_get_alg(j) != JWT_ALG_ES256)
-        return refuse(d, "its signature is wrong");
+    TRY(split(token, d, &parts));
+    TRY(check_header(a, keys, parts.header, d, &key));
+    TRY(keys->rules ? read_outside(a, keys->rules, parts.payload, d, &claims)
+                    : read_claims(a, parts.payload, d, &claims));
+    TRY(check_signature(a, key, &parts, d));
     *ret = claims;
+    return NULL;
+}
+
+struct issuer_claim {
+    struct str iss;
+};
+static const struct codec issuer_claim_codec[] = {
+    CODEC_TEXT(struct issuer_claim, iss, "iss", CLAIM_MAX, CODEC_MUST),
+    CODEC_END,
+};
+
+err_t jwt_issuer(struct arena *a, struct str token, struct err_detail *d, struct str *ret_issuer)
+{
+    struct token_parts parts = {.header = {NULL, 0}};
+    struct issuer_claim claim = {.iss = {NULL, 0}};
+    if (!token.n || token.n > JWT_MAX)
+        return refuse(d, token.n ? "it is too long" : "it is empty");
+    TRY(split(token, d, &parts));
+    if (!read_segment(a, parts.payload, issuer_claim_codec, &claim))
+        return refuse(d, "its claims cannot be read");
+    *ret_issuer = claim.iss;
     return NULL;
 }
 
@@ -285,11 +456,16 @@ static err_t check_times(const struct jwt_claims *c, int64_t now_us, struct err_
     return NULL;
 }
 
-/* What makes a token good: its bytes and the keys in use. */
+/* What makes a token good: its bytes, the keys in use, and how it is read. (A text of a rule is a line: it has no end
+ * of line in it, and none stands before the first key of ours.) */
 static struct sha256 identity(struct arena *a, const struct jwt_keys *keys, struct str token)
 {
     struct text t;
-    text_init(&t, a, token.n + keys->count * SHA256_BYTES);
+    const struct jwt_rules *r = keys->rules;
+    text_init(&t, a, token.n + keys->count * SHA256_BYTES + 4 * CLAIM_MAX);
+    if (r)
+        text_printf(&t, "%.*s\n%.*s\n%.*s\n%.*s\n", STR_ARG(r->issuer), STR_ARG(r->audience), STR_ARG(r->subject_claim),
+                    STR_ARG(r->tenant_claim));
     for (size_t i = 0; i < keys->count; i++)
         text_add(&t, (struct str){(const char *)keys->at[i]->fingerprint.b, SHA256_BYTES});
     text_add(&t, token);
@@ -327,7 +503,7 @@ err_t jwt_verify(struct arena *a, const struct jwt_keys *keys, struct str token,
     struct jwt_claims claims = known ? copy_claims(a, known) : (struct jwt_claims){.issued_s = 0};
     cache_release(known);
     if (!known)
-        TRY(verify_signature(a, keys, token, d, &claims));
+        TRY(verify_new(a, keys, token, d, &claims));
     TRY(check_times(&claims, now_us, d));
     if (!known)
         remember(keys->verified, id, now_us, &claims);

@@ -23,6 +23,11 @@ extern const char *const hub_sku_words[]; /* F1 S1 S2 S3 B1 B2 B3 */
 enum actor_kind { ACTOR_ABSENT, ACTOR_CLIENT, ACTOR_INSTANCE_POLICY, ACTOR_HUB_POLICY, ACTOR_OPERATOR, ACTOR_SERVICE };
 extern const char *const actor_kind_words[]; /* client instancePolicy hubPolicy operator service */
 
+/* What a key of an outside issuer checks (enum jwt_algorithm), and where its keys are found. */
+extern const char *const key_algorithm_words[]; /* RS256 ES256 */
+enum keys_from { KEYS_ABSENT, KEYS_BY_DISCOVERY, KEYS_AT_URL, KEYS_IN_FILE };
+extern const char *const keys_from_words[]; /* discovery url file */
+
 /* What becomes of a device without a record here whose identity stands on the hub that it is to get. */
 enum existing_device { EXISTING_ABSENT, EXISTING_ADOPT, EXISTING_REFUSE };
 extern const char *const existing_device_words[]; /* adopt refuse */

@@ -3,6 +3,9 @@
  */
 #include "db/admin.h"
 
+#include "core/model.h"
+#include "core/word.h"
+
 DB_VALUE(tenant, struct uuid, tenant_id);
 DB_PARAMS(service_principal, struct db_service_principal, COL(tenant), COL(client), COL(display_name), COL(role),
           COL(secret_hash));
@@ -14,6 +17,13 @@ DB_ROW(deleted, struct db_deleted, COL(at.at.tenant_id), COL(at.at.subscription_
 DB_VALUE(retired, bool, retired);
 DB_VALUE(host_name, struct str, host_name);
 DB_PARAMS(new_token_key, struct db_token_key, COL(kid), COL(private_sealed));
+
+DB_ROW(admin_token_key, struct db_admin_token_key, COL(kid), COL_TIME(created_us, "created_at"));
+DB_PARAMS(of_file, struct jwks_key, COL(kid), COL_WORD(algorithm, key_algorithm_words), COL(public));
+DB_ROW(admin_issuer, struct db_admin_issuer, COL(issuer), COL(audience), COL(subject_claim), COL(tenant_claim),
+       COL_AS(tenant, "tenant_id"), COL_WORD(keys_from, keys_from_words), COL(keys_url), COL(failure),
+       COL_TIME(created_us, "created_at"), COL_TIME(disabled_us, "disabled_at"), COL_TIME(fetched_us, "fetched_at"),
+       COL(subjects));
 
 DB_PARAMS(secret_renewal, struct db_secret_renewal, COL(client), COL(hash), COL(keep_before));
 DB_ROW(admitted, struct admitted, COL(id), COL_AS(tenant, "tenant_id"), COL(name), COL(role), COL(two_secrets),
@@ -137,4 +147,51 @@ err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_
 {
     TRY(db_do(db, a, DB_CALL(SQL_ADMIN_TOKEN_KEY_INSERT, DB_MEMBERS(new_token_key, key)), DB_ONCE));
     return db_do(db, a, DB_CALL(SQL_ADMIN_TOKEN_KEY_PRUNE), DB_ONCE);
+}
+
+err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_admin_token_key **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_ADMIN_TOKEN_KEYS), DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_admin_token_key_delete(struct db *db, struct arena *a, struct str kid)
+{
+    return expect_row(db, a, DB_CALL(SQL_ADMIN_TOKEN_KEY_DELETE, db_text(kid)));
+}
+
+err_t db_admin_issuer_create(struct db *db, struct arena *a, const struct db_admin_issuer *i,
+                             const struct jwks_key *keys, size_t count)
+{
+    TRY(expect_row(db, a,
+                   DB_CALL(SQL_ADMIN_ISSUER_INSERT, db_text(i->issuer), db_text(i->audience), db_text(i->subject_claim),
+                           db_text(i->tenant_claim), db_uuid(i->tenant_claim.p ? NULL : &i->tenant),
+                           db_text(word_text(keys_from_words, i->keys_from)), db_text(i->keys_url))));
+    if (!count)
+        return NULL;
+    return db_do(db, a, DB_CALL(SQL_ADMIN_ISSUER_KEY_INSERT, db_text(i->issuer), DB_ARRAYS(of_file, keys, count)),
+                 DB_ONCE);
+}
+
+err_t db_admin_issuers(struct db *db, struct arena *a, struct str issuer, struct db_admin_issuer **ret,
+                       size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_ADMIN_ISSUERS, db_text(issuer)), DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_admin_issuer_able(struct db *db, struct arena *a, struct str issuer, bool enabled)
+{
+    return db_do(db, a, DB_CALL(SQL_ADMIN_ISSUER_ABLE, db_text(issuer), db_bool(enabled)), DB_ONCE);
+}
+
+err_t db_admin_issuer_delete(struct db *db, struct arena *a, struct str issuer)
+{
+    return expect_row(db, a, DB_CALL(SQL_ADMIN_ISSUER_DELETE, db_text(issuer)));
+}
+
+err_t db_admin_federated_create(struct db *db, struct arena *a, struct str issuer, struct str subject,
+                                const struct db_service_principal *p)
+{
+    return expect_row(db, a,
+                      DB_CALL(SQL_ADMIN_FEDERATED_INSERT, db_text(issuer), db_text(subject), db_uuid(&p->tenant),
+                              db_uuid(&p->client)));
 }

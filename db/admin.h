@@ -1,10 +1,11 @@
 /* admin.h: what an operator's one-shot commands ask of the database (db/sql/admin.sql): tenants, subscriptions, service
- * principals, the keys that sign access tokens, and instances on a given ID scope. Used by idscope-admin alone. Secrets
- * come in sealed or hashed, never plain. */
+ * principals, the keys that sign access tokens, outside issuers of such, and instances on a given ID scope. Used by
+ * idscope-admin alone. Secrets come in sealed or hashed, never plain. */
 #ifndef IDSCOPE_DB_ADMIN_H
 #define IDSCOPE_DB_ADMIN_H
 
 #include "core/crypt.h"
+#include "core/jwks.h"
 #include "db/gate.h"
 #include "db/resource.h"
 
@@ -87,5 +88,38 @@ err_t db_admin_hubs_gone(struct db *db, struct arena *a, const struct uuid *tena
 
 /* Adds a key; of the older ones only the newest is kept. */
 err_t db_admin_token_key_create(struct db *db, struct arena *a, const struct db_token_key *key);
+struct db_admin_token_key {
+    struct str kid;
+    int64_t created_us;
+};
+/* Newest first: that one signs. */
+err_t db_admin_token_keys(struct db *db, struct arena *a, struct db_admin_token_key **ret, size_t *ret_count);
+/* Ends a key and all tokens that it signed. NO_ROW when there is none of this kid, or it is the one that signs. */
+err_t db_admin_token_key_delete(struct db *db, struct arena *a, struct str kid);
+
+/* An outside issuer whose access tokens are taken. */
+struct db_admin_issuer {
+    struct str issuer, audience, subject_claim;
+    struct str tenant_claim; /* absent: tenant */
+    struct uuid tenant;      /* zeros when there is a tenant_claim */
+    int keys_from;           /* enum keys_from */
+    struct str keys_url, failure;
+    int64_t created_us, disabled_us, fetched_us;
+    int64_t subjects; /* how many are clients */
+};
+/* Inside of a transaction; `keys` only of KEYS_IN_FILE. UNIQUE_VIOLATION: it is trusted already. NO_ROW: there is no
+ * such tenant. */
+err_t db_admin_issuer_create(struct db *db, struct arena *a, const struct db_admin_issuer *i,
+                             const struct jwks_key *keys, size_t count);
+/* All, or the one of that name (absent: all). */
+err_t db_admin_issuers(struct db *db, struct arena *a, struct str issuer, struct db_admin_issuer **ret,
+                       size_t *ret_count);
+err_t db_admin_issuer_able(struct db *db, struct arena *a, struct str issuer, bool enabled);
+/* With its keys, and without a word of its subjects; their clients stay. NO_ROW when there is none. */
+err_t db_admin_issuer_delete(struct db *db, struct arena *a, struct str issuer);
+/* A subject of an issuer is that client. UNIQUE_VIOLATION: it is one already; NO_ROW: there is no such issuer, or none
+ * for this tenant. */
+err_t db_admin_federated_create(struct db *db, struct arena *a, struct str issuer, struct str subject,
+                                const struct db_service_principal *p);
 
 #endif

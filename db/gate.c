@@ -16,6 +16,10 @@ DB_ROW(gate_hub, struct gate_hub, COL(hub_id), COL(version), COL(tenant_id), COL
        COL_TIME(created_us, "created_at"), POLICY_COLS);
 DB_ROW(gate_client, struct gate_client, COL(client_id), COL(tenant_id), COL_WORD(role, role_words),
        COL_AS(secret, "secret_sha256"), COL_AS(secret_before, "secret_before_sha256"), COL(disabled_subscriptions));
+DB_ROW(gate_issuer, struct db_gate_issuer, COL(issuer), COL(audience), COL(subject_claim), COL(tenant_claim), COL(kids),
+       COL(algorithms), COL(public_keys));
+DB_VALUE(federated, struct uuid, client_id);
+DB_PARAMS(of_federated, struct db_federated, COL(issuer), COL(subject), COL(tenant));
 DB_ROW(token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
 err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct gate_instance *ret)
@@ -50,6 +54,22 @@ err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key **r
 {
     TRY(db_all(db, a, DB_CALL(SQL_GATE_TOKEN_KEYS), DB_REPEATABLE, ret, sizeof **ret, ret_count));
     return *ret_count ? NULL : E(NO_ROW);
+}
+
+err_t db_gate_issuers(struct db *db, struct arena *a, int64_t kept_ms, struct db_gate_issuer **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_GATE_ISSUERS, db_i64(kept_ms)), DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_gate_federated(struct db *db, struct arena *a, const struct db_federated *f, struct uuid *ret_client)
+{
+    return db_one(db, a, DB_CALL(SQL_GATE_FEDERATED, DB_MEMBERS(of_federated, f)), DB_REPEATABLE, ret_client,
+                  sizeof *ret_client);
+}
+
+err_t db_gate_issuer_wanted(struct db *db, struct arena *a, struct str issuer, int64_t rest_ms)
+{
+    return db_do(db, a, DB_CALL(SQL_GATE_ISSUER_WANTED, db_text(issuer), db_i64(rest_ms)), DB_REPEATABLE);
 }
 
 err_t db_gate_ping(struct db *db)

@@ -61,6 +61,22 @@ err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct gate_h
 err_t db_gate_client(struct db *db, struct arena *a, const struct uuid *client_id, struct gate_client *ret);
 /* The usable keys that sign access tokens, newest first; NO_ROW when there is none. */
 err_t db_gate_token_keys(struct db *db, struct arena *a, struct db_token_key **ret, size_t *ret_count);
+/* An outside issuer, with its keys in parallel lists. */
+struct db_gate_issuer {
+    struct str issuer, audience, subject_claim, tenant_claim; /* tenant_claim: absent, its tenant is fixed */
+    struct str_list kids, algorithms;
+    struct bytes_list public_keys;
+};
+/* Those that are not disabled; keys that were last fetched longer ago than that are left out. */
+err_t db_gate_issuers(struct db *db, struct arena *a, int64_t kept_ms, struct db_gate_issuer **ret, size_t *ret_count);
+/* Whom a token of an outside issuer means: NO_ROW when nobody is registered as its subject, in the tenant that it says.
+ */
+struct db_federated {
+    struct str issuer, subject, tenant; /* tenant: as the token says; absent: it need not */
+};
+err_t db_gate_federated(struct db *db, struct arena *a, const struct db_federated *f, struct uuid *ret_client);
+/* The issuer's keys are to be fetched soon, but no sooner than rest_ms after the last time. */
+err_t db_gate_issuer_wanted(struct db *db, struct arena *a, struct str issuer, int64_t rest_ms);
 /* Does the database answer on this connection? */
 err_t db_gate_ping(struct db *db);
 

@@ -22,6 +22,11 @@ err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, 
     return db_count(db, a, DB_CALL(SQL_SWEEP_LATENCY_MEASURE, db_i64(next_ms), db_i64(at_most)), DB_ONCE, ret_jobs);
 }
 
+err_t db_sweep_issuers(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs)
+{
+    return db_count(db, a, DB_CALL(SQL_SWEEP_ISSUERS, db_i64(next_ms), db_i64(at_most)), DB_ONCE, ret_jobs);
+}
+
 err_t db_sweep_retired_scopes(struct db *db, struct arena *a, int at_most, int64_t *ret_gone)
 {
     return db_one(db, a, DB_CALL(SQL_SWEEP_RETIRED_SCOPES, db_i32(at_most)), DB_ONCE, ret_gone, sizeof *ret_gone);

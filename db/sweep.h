@@ -10,6 +10,7 @@ err_t db_sweep_begin(struct db *db, struct arena *a, const struct str *kinds, si
 /* Makes jobs of what is due at links, at most so many, and moves the links' next turn. *ret_jobs: new ones. */
 err_t db_sweep_link_validate(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs);
 err_t db_sweep_latency_measure(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs);
+err_t db_sweep_issuers(struct db *db, struct arena *a, int64_t next_ms, int at_most, int64_t *ret_jobs);
 
 /* A bite out of a deleted instance's data, of at most so many rows of each table; out of a deleted hub's devices; out
  * of the latency figures that are too old; out of the names that have rested long enough. *ret_gone is 0 when nothing

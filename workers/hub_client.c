@@ -208,16 +208,18 @@ static void set_place(struct hub_client *c, struct hub_call *call)
     /* A plain "http" URL with CONNECT_ONLY sends nothing at all: it is how to time a TCP connect without a handshake.
      */
     const char *scheme = call->connect_only ? "http" : "https";
-    struct str url = arena_printf(call->arena, "%s://%.*s:443%.*s", scheme, STR_ARG(call->host), STR_ARG(call->path));
+    t->port = call->port ? arena_printf(call->arena, "%d", call->port) : STR("443");
+    struct str url = arena_printf(call->arena, "%s://%.*s:%.*s%.*s", scheme, STR_ARG(call->host), STR_ARG(t->port),
+                                  STR_ARG(call->path));
     curl_easy_setopt(t->easy, CURLOPT_URL, url.p);
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, scheme);
     t->by_edge = s->edge_address.n > 0 && id_hub_built_in(call->arena, call->host, s->domain);
     t->name = arena_lower(call->arena, call->host);
-    t->port = STR("443");
     if (!t->by_edge)
         return;
+    struct str to =
+        arena_printf(call->arena, "%.*s:%.*s:%.*s", STR_ARG(call->host), STR_ARG(t->port), STR_ARG(s->edge_address));
     t->name = address_of(s->edge_address, &t->port);
-    struct str to = arena_printf(call->arena, "%.*s:443:%.*s", STR_ARG(call->host), STR_ARG(s->edge_address));
     t->connect_to = curl_slist_append(NULL, to.p);
     curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
 }

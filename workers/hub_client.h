@@ -1,9 +1,10 @@
-/* hub_client.h: the one client for outgoing calls: HTTPS to hubs. One per thread; many calls of one thread run at once.
+/* hub_client.h: the one client for outgoing calls: HTTPS to hubs and issuers of tokens. One per thread; many calls of
+ * one thread run at once.
  *
  * Certificates are checked, redirects are not followed, answers are bounded, time is bounded. Names under hub.D go to
  * the edge address of the settings (name, SNI and certificate check unchanged); every other call goes where DNS says,
- * on port 443, and only to addresses that outgoing.h allows. Calls are signed here with tokens that are kept for some
- * minutes; nothing of them is ever logged. */
+ * on port 443 unless the call names one, and only to addresses that outgoing.h allows. Calls are signed here with
+ * tokens that are kept for some minutes; nothing of them is ever logged. */
 #ifndef IDSCOPE_HUB_CLIENT_H
 #define IDSCOPE_HUB_CLIENT_H
 
@@ -49,6 +50,7 @@ struct hub_call {
     /* asked; must stay valid until the call comes back */
     struct arena *arena; /* for what the call needs and gets */
     struct str host;
+    int port; /* 0: 443 */
     const char *method;
     struct str path;     /* begins with '/'; percent-encoded, with its query */
     struct str body;     /* JSON; absent: none */

@@ -173,18 +173,18 @@ err_t op_openid_configuration_of_tenant(struct call *r)
 /* From the process's view, so it answers also when the database does not; a new key stands in it within seconds. */
 err_t op_jwks(struct call *r)
 {
-    const struct jwt_keys *keys = token_keys_view(r->shared->tokens);
+    const struct token_view *view = token_keys_view(r->shared->tokens);
     struct text out;
-    if (!keys)
+    if (!view)
         return call_refuse(r, E(OVERLOADED), "the token keys could not be read yet");
     text_init(&out, r->arena, 512);
     text_add(&out, STR("{\"keys\":["));
-    for (size_t i = 0; i < keys->count; i++) {
+    for (size_t i = 0; i < view->own.count; i++) {
         text_add(&out, i ? STR(",") : STR(""));
-        text_add(&out, jwt_key_jwk(r->arena, keys->at[i]));
+        text_add(&out, jwt_key_jwk(r->arena, view->own.at[i]));
     }
     text_add(&out, STR("]}"));
-    token_keys_release(keys);
+    token_keys_release(view);
     return call_reply(r, 200, text_str(&out));
 }
 
@@ -303,7 +303,7 @@ static struct str audience_of(struct call *r, const struct token_request *t)
 
 static err_t sign(struct call *r, struct str audience, struct str *ret_token)
 {
-    const struct jwt_keys *keys;
+    const struct token_view *view;
     int64_t now_s = r->now_us / 1000000;
     struct jwt_claims claims = {
         .issuer = id_issuer(r->arena, r->cfg->domain),
@@ -315,9 +315,9 @@ static err_t sign(struct call *r, struct str audience, struct str *ret_token)
         .not_before_s = now_s,
         .expires_s = now_s + r->cfg->token_lifetime_s,
     };
-    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &keys));
-    err_t e = jwt_sign(r->arena, keys->at[0], &claims, ret_token);
-    token_keys_release(keys);
+    TRY(token_keys_get(r->shared->tokens, r->db, r->now_us, &view));
+    err_t e = jwt_sign(r->arena, view->own.at[0], &claims, ret_token);
+    token_keys_release(view);
     return e;
 }
 

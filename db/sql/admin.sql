@@ -1,6 +1,6 @@
 -- admin.sql: what an operator's one-shot commands ask (idscope-admin, role idscope_admin): tenants, subscriptions, service principals, the
 -- keys that sign access tokens, instances on an ID scope that devices already carry, and deleted ones that come back. Nothing here touches hubs or devices, and nothing is
--- deleted but old token keys.
+-- deleted but old token keys and outside issuers.
 
 -- name: admin_tenant_by_name -> tenant
 SELECT tenant_id FROM idscope.tenant WHERE name = $1;
@@ -158,3 +158,59 @@ SELECT idscope.note('tokenKey', kid, jsonb_build_object('change', 'created')) FR
 -- name: admin_token_key_prune
 DELETE FROM idscope.token_key
  WHERE kid NOT IN (SELECT kid FROM idscope.token_key ORDER BY created_at DESC, kid DESC LIMIT 2);
+
+-- name: admin_issuer_insert as actor
+-- $1 issuer, $2 audience, $3 and $4 claims, $5 the only tenant, $6 where its keys are found, $7 the URL; no row: there is no such tenant
+WITH written AS (
+    INSERT INTO idscope.trusted_issuer (issuer, audience, subject_claim, tenant_claim, tenant_id, keys_from, keys_url, next_fetch_at)
+    SELECT $1, $2, $3, $4, $5::uuid, $6::text, $7, CASE WHEN $6 = 'file' THEN 'infinity' ELSE now() END
+     WHERE $5 IS NULL OR EXISTS (SELECT 1 FROM idscope.tenant WHERE tenant_id = $5)
+    RETURNING issuer, keys_from, keys_url)
+SELECT idscope.note('issuer', issuer, jsonb_build_object('change', 'created', 'keysFrom', keys_from, 'keysUrl', keys_url)) FROM written;
+
+-- name: admin_issuer_key_insert
+-- $1 issuer, $2 to $4 its keys
+INSERT INTO idscope.issuer_key (issuer, kid, algorithm, public_key)
+SELECT $1::text, u.kid, u.algorithm, u.public_key FROM unnest($2::text[], $3::text[], $4::bytea[]) AS u (kid, algorithm, public_key);
+
+-- All of them, or (not NULL) issuer $1.
+-- name: admin_issuers -> admin_issuer
+SELECT issuer, audience, subject_claim, tenant_claim, tenant_id, keys_from, keys_url, failure, created_at, disabled_at, fetched_at,
+       (SELECT count(*) FROM idscope.federated_subject f WHERE f.issuer = i.issuer) AS subjects
+  FROM idscope.trusted_issuer i
+ WHERE $1::text IS NULL OR issuer = $1
+ ORDER BY issuer;
+
+-- name: admin_issuer_able as actor
+WITH made AS MATERIALIZED (
+    SELECT now() AS moment),
+     written AS (
+    UPDATE idscope.trusted_issuer i
+       SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
+      FROM made
+     WHERE i.issuer = $1 AND (i.disabled_at IS NULL) <> $2
+    RETURNING i.issuer)
+SELECT idscope.note('issuer', issuer, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+
+-- name: admin_issuer_delete as actor
+WITH gone AS (
+    DELETE FROM idscope.trusted_issuer WHERE issuer = $1 RETURNING issuer)
+SELECT idscope.note('issuer', issuer, jsonb_build_object('change', 'deleted')) FROM gone;
+
+-- Subject $2 of issuer $1 is client $4 of tenant $3.
+-- name: admin_federated_insert as actor
+WITH written AS (
+    INSERT INTO idscope.federated_subject (issuer, subject, tenant_id, client_id)
+    SELECT issuer, $2, $3, $4 FROM idscope.trusted_issuer WHERE issuer = $1 AND (tenant_id IS NULL OR tenant_id = $3)
+    RETURNING issuer, subject AS named, client_id)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'subjectAdded', 'issuer', issuer, 'named', named)) FROM written;
+
+-- Token keys, newest first.
+-- name: admin_token_keys -> admin_token_key
+SELECT kid, created_at FROM idscope.token_key ORDER BY created_at DESC, kid DESC;
+
+-- Only one that does not sign goes: a newer one stands.
+-- name: admin_token_key_delete as actor
+WITH gone AS (
+    DELETE FROM idscope.token_key k WHERE kid = $1 AND EXISTS (SELECT 1 FROM idscope.token_key n WHERE (n.created_at, n.kid) > (k.created_at, k.kid)) RETURNING kid)
+SELECT idscope.note('tokenKey', kid, jsonb_build_object('change', 'deleted')) FROM gone;

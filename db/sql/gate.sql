@@ -29,3 +29,17 @@ SELECT kid, private_sealed
 
 -- name: gate_ping
 SELECT 1;
+
+-- Outside issuers with their keys, those of fetches older than $1 milliseconds left out.
+-- name: gate_issuers -> gate_issuer
+SELECT issuer, audience, subject_claim, tenant_claim, kids, algorithms, public_keys
+  FROM idscope.gate_issuers($1::bigint);
+
+-- The client that subject $2 of issuer $1 is, whose token says tenant $3 (NULL: none).
+-- name: gate_federated -> federated
+SELECT client_id
+  FROM idscope.gate_federated($1::text, $2::text, $3::text);
+
+-- A token named a key of issuer $1 that is not known here: its keys are due, if the last fetch is $2 milliseconds old.
+-- name: gate_issuer_wanted
+SELECT idscope.issuer_wanted($1::text, $2::bigint);

@@ -37,6 +37,24 @@ INSERT INTO idscope.job (id_scope, kind, subject, due_at)
 SELECT id_scope, 'latency_measure', host, now() FROM due ORDER BY id_scope, host
     ON CONFLICT (id_scope, kind, subject, hub) DO NOTHING;
 
+-- Outside issuers whose keys are due.
+-- name: sweep_issuers
+WITH due AS MATERIALIZED (
+        SELECT issuer, now() AS moment, now() + $1::bigint * interval '1 millisecond' AS next_at
+          FROM idscope.trusted_issuer
+         WHERE next_fetch_at <= now()
+         ORDER BY next_fetch_at
+         LIMIT $2
+           FOR UPDATE SKIP LOCKED
+), moved AS (
+        UPDATE idscope.trusted_issuer i
+           SET asked_at = due.moment, next_fetch_at = due.next_at
+          FROM due
+         WHERE i.issuer = due.issuer)
+INSERT INTO idscope.tenant_job (tenant_id, kind, subject, due_at)
+SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'issuer_fetch', issuer, now() FROM due ORDER BY issuer
+    ON CONFLICT (tenant_id, kind, subject, hub) DO NOTHING;
+
 -- Bites out of what deleted instances and deleted hubs left behind, at most $1 rows of a table.
 -- name: sweep_retired_scopes -> gone
 SELECT idscope.purge_retired_scopes($1) AS gone;

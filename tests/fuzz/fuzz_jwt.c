@@ -1,6 +1,11 @@
-/* fuzz_jwt.c: any bearer token, which may not pass for a key that was made for this run; and any texts as claims, which
- * come out of a token as they went in, while it is alive and not a bit of it was changed. */
+/* fuzz_jwt.c: any bearer token, which may not pass for keys that were made for this run, ours or an outside issuer's;
+ * and any texts as claims, which come out of a token as they went in, while it is alive and not a bit of it was
+ * changed. */
 #include "fuzz.h"
+
+#include <openssl/ec.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "core/cache.h"
 #include "core/jwt.h"
@@ -9,12 +14,35 @@
 static const struct jwt_keys *fresh_keys(void)
 {
     static struct jwt_key *key;
-    static struct jwt_keys keys = {&key, 1, NULL};
+    static struct jwt_keys keys = {&key, 1, NULL, NULL};
     static struct arena *forever;
     if (forever)
         return &keys;
     forever = arena_new();
     HOLDS(!jwt_key_load(forever, STR("k1"), jwt_key_new_pem(forever), &key));
+    keys.verified = cache_new(10, 1000000);
+    return &keys;
+}
+
+/* The same of an outside issuer: one key of each algorithm. */
+static const struct jwt_keys *outside_keys(void)
+{
+    static const struct jwt_rules rules = {{"i", 1}, {"a", 1}, {"sub", 3}, {"tid", 3}};
+    static struct jwt_key *at[2];
+    static struct jwt_keys keys = {at, 2, NULL, &rules};
+    static struct arena *forever;
+    if (forever)
+        return &keys;
+    forever = arena_new();
+    EVP_PKEY *const made[] = {EVP_RSA_gen(2048), EVP_EC_gen("P-256")};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned char *der = NULL;
+        int n = i2d_PUBKEY(made[i], &der);
+        HOLDS(n > 0);
+        at[i] = jwt_key_outside(forever, i ? STR("k2") : STR("k1"), i ? JWT_ES256 : JWT_RS256,
+                                (struct bytes){der, (size_t)n});
+        EVP_PKEY_free(made[i]);
+    }
     keys.verified = cache_new(10, 1000000);
     return &keys;
 }
@@ -73,7 +101,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ARENA_CLEANUP struct arena *a = arena_new();
     struct str token = arena_copy(a, (const char *)data, size);
     struct jwt_claims claims;
+    struct str issuer = {NULL, 0};
     HOLDS(verified_at(a, token, NOW_S, &claims));
+    HOLDS(jwt_verify(a, outside_keys(), token, NOW_S * INT64_C(1000000), NULL, &claims) == E(INVALID_TOKEN));
+    HOLDS(!jwt_issuer(a, token, NULL, &issuer) == !!issuer.p);
     if (is_plain(token)) {
         HOLDS(jwt_key_jwk(a, fresh_keys()->at[0]).n);
         comes_back(a, token);

@@ -123,6 +123,15 @@ SELECT is(pg_temp.notes('admin_instance_insert', t.place('a') || $$, 'moved', 'm
           1::bigint, 'an instance on a given ID scope');
 SELECT is(pg_temp.notes('admin_instance_insert', t.place('a') || $$, 'moved2', 'moved2', '0nefeedbee1', '0neFEEDBEE1', 'west', 'p', 1, '\x01', '\x02'$$, 'idscope_admin'),
           0::bigint, 'not twice on one');
+SELECT is(pg_temp.notes('admin_issuer_insert', format($$'https://new.example', 'api', 'sub', NULL, %L, 'discovery', NULL$$, t.tenant('a')), 'idscope_admin'), 1::bigint, 'an outside issuer');
+SELECT is(pg_temp.notes('admin_issuer_insert', format($$'https://new2.example', 'api', 'sub', NULL, %L, 'discovery', NULL$$, gen_random_uuid()), 'idscope_admin'), 0::bigint,
+          'not of a tenant that is none');
+SELECT is(pg_temp.notes('admin_issuer_able', format($$'https://new.example', %L$$, enabled), 'idscope_admin'), notes, format('it is %s', told))
+  FROM (VALUES (1, false, 1::bigint, 'disabled'), (2, false, 0, 'disabled already'), (3, true, 1, 'enabled')) AS f (n, enabled, notes, told) ORDER BY n;
+SELECT is(pg_temp.notes('admin_federated_insert', format($$'https://new.example', 's', %L, %L$$, t.tenant('a'), t.client('a')), 'idscope_admin'), 1::bigint, 'a subject of it is a client');
+SELECT is(pg_temp.notes('admin_federated_insert', format($$'https://new.example', 's2', %L, %L$$, t.tenant('b'), t.client('b')), 'idscope_admin'), 0::bigint, 'but none of another tenant');
+SELECT is(pg_temp.notes('admin_issuer_delete', $$'https://new.example'$$, 'idscope_admin'), 1::bigint, 'it is trusted no more');
+SELECT is(pg_temp.notes('admin_token_key_delete', $$'kid-b'$$, 'idscope_admin'), 0::bigint, 'the key that signs stays');
 SELECT is(pg_temp.notes('admin_token_key_insert', $$'k1', '\x01'$$, 'idscope_admin'), 1::bigint, 'a new token key');
 
 SELECT results_eq($$SELECT actor_kind, actor_id, tracking_id, operation, kind, key, detail FROM idscope.audit_event ORDER BY id DESC LIMIT 1$$,
@@ -141,6 +150,7 @@ INSERT INTO silent VALUES
     ('linked_jobs',           '{instance_insert,instance_update}', 'links that the PUT changed are looked at'),
     ('scope_touch',           '{instance_update}',                 'what was checked against the instance before its PUT is stale'),
     ('admin_token_key_prune', '{admin_token_key_insert}',          'a new key for tokens takes the place of an old one'),
+    ('admin_issuer_key_insert', '{admin_issuer_insert}',           'the keys of a file come with their issuer'),
     ('import_receive',        '{import_begin,import_cancel}',      'what was received is no change yet: the worker notes each row that it writes'),
     ('import_refuse',         '{import_begin}',                    'nor is what was refused'),
     ('register_write',        '{}',                                'devices are not audited one by one'),
@@ -151,7 +161,7 @@ INSERT INTO silent VALUES
 SELECT is_empty($$SELECT s.name, n.name FROM silent s CROSS JOIN unnest(noted_by) AS n (name)
                    WHERE NOT EXISTS (SELECT 1 FROM t.statement t WHERE t.name = n.name AND text ~ 'idscope[.]note[(]')$$, 'who notes for another notes');
 SELECT set_eq($$SELECT name FROM t.statement WHERE text ~ '(INSERT INTO|UPDATE|DELETE FROM) idscope' AND text !~ 'idscope[.]note[(]'
-                   AND file NOT IN ('assign.sql', 'inventory.sql', 'job.sql', 'tenant_job.sql', 'link.sql', 'sweep.sql')$$,
+                   AND file NOT IN ('assign.sql', 'inventory.sql', 'job.sql', 'tenant_job.sql', 'link.sql', 'sweep.sql', 'issuer.sql')$$,
               'SELECT name FROM silent', 'every other write statement notes');
 
 SELECT * FROM finish();

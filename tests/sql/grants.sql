@@ -13,6 +13,9 @@ INSERT INTO expected VALUES
     ('subscription',      'S',    '',     'SI'),
     ('service_principal', '',     '',     'SI'),
     ('token_key',         'S',    '',     'SID'),
+    ('trusted_issuer',    '',     'S',    'SID'),
+    ('issuer_key',        '',     'SIUD', 'I'),
+    ('federated_subject', '',     '',     'SI'),
     ('resource_group',    'SIUD', '',     'S'),
     ('name_rest',         'SI',   'SD',   ''),
     ('hub_registry',      'SI',   '',     ''),
@@ -54,6 +57,8 @@ INSERT INTO expected_columns VALUES
     ('idscope_admin',  'tenant',            '{disabled_at}'),
     ('idscope_admin',  'subscription',      '{disabled_at}'),
     ('idscope_admin',  'service_principal', '{disabled_at,secret_before_sha256,secret_sha256}'),
+    ('idscope_admin',  'trusted_issuer',    '{disabled_at}'),
+    ('idscope_worker', 'trusted_issuer',    '{asked_at,failure,fetched_at,next_fetch_at}'),
     ('idscope_api',    'hub_registry',      '{retired_at,version}'),
     ('idscope_admin',  'instance',          '{deleted_from,resource_group_key}'),
     ('idscope_admin',  'scope',             '{inputs_version,retired_at,undelete_until,version}'),
@@ -104,13 +109,16 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
+SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
                                       'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
         ('SELECT idscope.current_tenant()', 'idscope_(api|admin)'),
         ('SELECT * FROM idscope.gate_client(gen_random_uuid())', 'idscope_api'),
+        ('SELECT * FROM idscope.gate_issuers(1)', 'idscope_api'),
+        ('SELECT * FROM idscope.gate_federated(''x'', ''x'', ''x'')', 'idscope_api'),
+        ('SELECT idscope.issuer_wanted(''x'', 1)', 'idscope_api'),
         ('SELECT * FROM idscope.gate_hub(''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.certificates_of(ARRAY[''x''])', 'idscope_api'),

@@ -164,6 +164,9 @@ instances|ALTER FUNCTION idscope.gate_instance(text, text) SET search_path = pub
 instances|DROP FUNCTION idscope.hub_deleted(text, text)
 registrations|ALTER TABLE idscope.job RENAME due_at TO due
 registrations|REVOKE UPDATE ON idscope.registration FROM idscope_worker
+issuers|ALTER TABLE idscope.trusted_issuer DISABLE ROW LEVEL SECURITY
+issuers|GRANT SELECT ON idscope.issuer_key TO idscope_api
+issuers|ALTER FUNCTION idscope.gate_federated(text, text, text) SECURITY INVOKER
 schema_version|DELETE FROM idscope.schema_version
 schema_version|REVOKE SELECT ON idscope.schema_version FROM idscope_admin
 DAMAGE

@@ -12,6 +12,7 @@ SELECT t.put('scope');
 CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
     ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true), ('name_rest', true, false),
+    ('trusted_issuer', false, false), ('federated_subject', false, false),
     ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true),
     ('tenant_job', false, false), ('audit_event', true, false),
     ('audit_block', true, false), ('audit_chain', false, false);
@@ -27,7 +28,8 @@ SELECT policies_are('idscope', g.tab, CASE
         WHEN tab IN ('hub_policy', 'name_rest') THEN ARRAY[tab || '_api', tab || '_worker']
         WHEN tab IN ('instance', 'linked_hub', 'audit_event', 'audit_block') THEN ARRAY[tab || '_api', tab || '_worker', tab || '_admin']
         WHEN tab IN ('tenant', 'subscription', 'service_principal', 'resource_group', 'instance_policy') THEN ARRAY[tab || '_api', tab || '_admin']
-        WHEN tab = 'audit_chain' THEN ARRAY[tab || '_worker', tab || '_admin']
+        WHEN tab IN ('audit_chain', 'trusted_issuer') THEN ARRAY[tab || '_worker', tab || '_admin']
+        WHEN tab = 'federated_subject' THEN ARRAY[tab || '_admin']
         WHEN tab = 'tenant_job' THEN ARRAY[tab || '_worker']
         ELSE ARRAY[tab || '_api'] END)
   FROM guarded g ORDER BY tab;

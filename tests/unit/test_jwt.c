@@ -1,10 +1,11 @@
-/* test_jwt.c: access tokens of our own, and the forgeries that libjwt alone would let through. */
+/* test_jwt.c: access tokens of our own and of outside issuers, and the forgeries that are known to be tried. */
 #include "core/jwt.h"
 
 #include <pthread.h>
 
 #include <openssl/ec.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "core/cache.h"
 #include "core/json.h"
@@ -55,7 +56,7 @@ static int drop_keys(void **state)
 static err_t verify(struct arena *a, struct str token, int64_t now_us, struct err_detail *d, struct jwt_claims *ret)
 {
     struct jwt_key *at[] = {second, first};
-    const struct jwt_keys keys = {at, 2, verified};
+    const struct jwt_keys keys = {at, 2, verified, NULL};
     return jwt_verify(a, &keys, token, now_us, d, ret);
 }
 
@@ -186,7 +187,11 @@ static void the_key_is_chosen_by_kid_alone(void **state)
     refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k2\"}", PAYLOAD), "signature is wrong");
     refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k3\"}", PAYLOAD), "key that is not in use");
     refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\"}", PAYLOAD), "header cannot be read");
-    refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k1\",\"crit\":[\"exp\"]}", PAYLOAD), "not ES256");
+    refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k1\",\"crit\":[\"exp\"]}", PAYLOAD),
+           "must be understood");
+    refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k1\",\"crit\":[]}", PAYLOAD), "must be understood");
+    refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k1\",\"b64\":false}", PAYLOAD), "must be understood");
+    refuse(a, forge_with_ours(a, "{\"alg\":\"RS256\",\"kid\":\"k1\"}", PAYLOAD), "not ES256");
     refuse(a, forge_with_ours(a, "{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"JWE\"}", PAYLOAD), "type is not JWT");
     refuse(a, forge_with_ours(a, "{\"alg\":\"none\",\"alg\":\"ES256\",\"kid\":\"k1\"}", PAYLOAD),
            "header cannot be read");
@@ -198,7 +203,7 @@ static void a_rotated_key_takes_its_tokens_along(void **state)
     struct jwt_claims c;
     struct str token = signed_token(*state);
     assert_ok(verify(*state, token, NOW_US, NULL, &c));
-    const struct jwt_keys only_second = {&second, 1, verified}, none = {&second, 0, verified};
+    const struct jwt_keys only_second = {&second, 1, verified, NULL}, none = {&second, 0, verified, NULL};
     assert_err(jwt_verify(*state, &only_second, token, NOW_US, NULL, &c), INVALID_TOKEN);
     assert_err(jwt_verify(*state, &none, token, NOW_US, NULL, &c), INVALID_TOKEN);
 }
@@ -335,6 +340,204 @@ static void the_published_key_is_public_only(void **state)
     assert_null(json_object_get(v, "d"));
 }
 
+/* --- outside issuers ---------------------------------------------------------------------------------------------- */
+
+#define OUTSIDE(more) "{\"iss\":\"https://i\",\"aud\":\"api\",\"azp\":\"app\",\"exp\":1900003600" more "}"
+static const struct jwt_rules RULES = {{"https://i", 9}, {"api", 3}, {"azp", 3}, {NULL, 0}};
+static const struct jwt_rules TENANT_RULES = {{"https://i", 9}, {"api", 3}, {"azp", 3}, {"org", 3}};
+
+/* An issuer's two keys: "r" checks RS256, "e" ES256. */
+struct outside {
+    EVP_PKEY *rsa, *ec;
+    struct jwt_key *at[2];
+};
+
+static struct bytes spki(struct arena *a, EVP_PKEY *key)
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(key, &der);
+    struct str copy = arena_copy(a, (const char *)der, (size_t)n);
+    OPENSSL_free(der);
+    return (struct bytes){(const uint8_t *)copy.p, copy.n};
+}
+
+static struct outside outside_new(struct arena *a)
+{
+    struct outside o = {.rsa = EVP_RSA_gen(2048), .ec = EVP_EC_gen("P-256")};
+    o.at[0] = jwt_key_outside(a, STR("r"), JWT_RS256, spki(a, o.rsa));
+    o.at[1] = jwt_key_outside(a, STR("e"), JWT_ES256, spki(a, o.ec));
+    return o;
+}
+
+static void outside_drop(struct outside *o)
+{
+    EVP_PKEY_free(o->rsa);
+    EVP_PKEY_free(o->ec);
+}
+
+static struct str forge_rsa(struct arena *a, const char *header, const char *payload, EVP_PKEY *key)
+{
+    struct str body = arena_printf(a, "%s.%s", segment(a, header).p, segment(a, payload).p);
+    uint8_t signature[512];
+    size_t n = sizeof signature;
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(c, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(c, signature, &n, (const uint8_t *)body.p, body.n), 1);
+    EVP_MD_CTX_free(c);
+    return arena_printf(a, "%s.%s", body.p, enc_base64url(a, (struct bytes){signature, n}).p);
+}
+
+static err_t verify_outside(struct arena *a, struct outside *o, const struct jwt_rules *rules, struct str token,
+                            struct err_detail *d, struct jwt_claims *ret)
+{
+    const struct jwt_keys keys = {o->at, 2, verified, rules};
+    return jwt_verify(a, &keys, token, NOW_US, d, ret);
+}
+
+static void refuse_outside(struct arena *a, struct outside *o, struct str token, const char *says)
+{
+    struct err_detail d = {""};
+    struct jwt_claims c;
+    assert_err(verify_outside(a, o, &RULES, token, &d, &c), INVALID_TOKEN);
+    assert_says(d, says);
+}
+
+static void tokens_of_both_algorithms_are_good(void **state)
+{
+    struct arena *a = *state;
+    struct outside o = outside_new(a);
+    static const char *const types[] = {"", ",\"typ\":\"JWT\"", ",\"typ\":\"at+jwt\"",
+                                        ",\"typ\":\"application/at+jwt\""};
+    for (size_t i = 0; i < 4; i++) {
+        struct jwt_claims c;
+        const char *r = arena_printf(a, "{\"alg\":\"RS256\",\"kid\":\"r\"%s}", types[i]).p;
+        const char *e = arena_printf(a, "{\"alg\":\"ES256\",\"kid\":\"e\"%s}", types[i]).p;
+        assert_ok(verify_outside(a, &o, &RULES, forge_rsa(a, r, OUTSIDE(""), o.rsa), NULL, &c));
+        assert_text(c.subject, "app");
+        assert_null(c.tenant_id.p);
+        assert_ok(verify_outside(a, &o, &RULES, forge(a, e, OUTSIDE(""), o.ec, 32), NULL, &c));
+        assert_text(c.issuer, "https://i");
+    }
+    outside_drop(&o);
+}
+
+static void the_algorithm_is_the_keys(void **state)
+{
+    struct arena *a = *state;
+    struct outside o = outside_new(a);
+    EVP_PKEY *stranger = EVP_RSA_gen(2048);
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"ES256\",\"kid\":\"r\"}", OUTSIDE(""), o.rsa), "not RS256");
+    refuse_outside(a, &o, forge(a, "{\"alg\":\"RS256\",\"kid\":\"e\"}", OUTSIDE(""), o.ec, 32), "not ES256");
+    refuse_outside(a, &o, forge(a, "{\"alg\":\"RS256\",\"kid\":\"r\"}", OUTSIDE(""), o.ec, 32), "signature is wrong");
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}", OUTSIDE(""), o.rsa), "wrong form");
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"RS384\",\"kid\":\"r\"}", OUTSIDE(""), o.rsa), "not RS256");
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"HS256\",\"kid\":\"r\"}", OUTSIDE(""), o.rsa), "not RS256");
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"none\",\"kid\":\"r\"}", OUTSIDE(""), o.rsa), "not RS256");
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"RS256\",\"kid\":\"r\"}", OUTSIDE(""), stranger),
+                   "signature is wrong");
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"RS256\",\"kid\":\"k1\"}", OUTSIDE(""), o.rsa),
+                   "key that is not in use");
+    /* Whoever stored it: a key of another kind than its algorithm's checks nothing. */
+    o.at[0] = jwt_key_outside(a, STR("r"), JWT_RS256, spki(a, o.ec));
+    o.at[1] = jwt_key_outside(a, STR("e"), JWT_ES256, spki(a, o.rsa));
+    refuse_outside(a, &o, forge(a, "{\"alg\":\"RS256\",\"kid\":\"r\"}", OUTSIDE(""), o.ec, 32), "signature is wrong");
+    refuse_outside(a, &o, forge(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}", OUTSIDE(""), o.ec, 32), "signature is wrong");
+    o.at[0] = jwt_key_outside(a, STR("r"), JWT_RS256, (struct bytes){(const uint8_t *)"", 0});
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"RS256\",\"kid\":\"r\"}", OUTSIDE(""), o.rsa), "signature is wrong");
+    EVP_PKEY_free(stranger);
+    outside_drop(&o);
+}
+
+static void keys_that_come_in_the_token_are_nobodys(void **state)
+{
+    struct arena *a = *state;
+    struct outside o = outside_new(a);
+    struct jwt_key *own = NULL;
+    struct str pem = jwt_key_new_pem(a);
+    assert_ok(jwt_key_load(a, STR("e"), pem, &own));
+    EVP_PKEY *k = private_key(pem);
+    static const char *const more[] = {"\"jku\":\"https://x/keys\"", "\"x5u\":\"https://x/cert\"", "\"x5c\":[\"MII\"]"};
+    for (size_t i = 0; i < 3; i++)
+        refuse_outside(a, &o,
+                       forge(a, arena_printf(a, "{\"alg\":\"ES256\",\"kid\":\"e\",%s}", more[i]).p, OUTSIDE(""), k, 32),
+                       "signature is wrong");
+    struct str jwk = jwt_key_jwk(a, own);
+    refuse_outside(
+        a, &o, forge(a, arena_printf(a, "{\"alg\":\"ES256\",\"kid\":\"e\",\"jwk\":%s}", jwk.p).p, OUTSIDE(""), k, 32),
+        "signature is wrong");
+    EVP_PKEY_free(k);
+    outside_drop(&o);
+}
+
+static void outside_claims_are_held_to_the_rules(void **state)
+{
+    struct arena *a = *state;
+    struct outside o = outside_new(a);
+    static const struct {
+        const char *claims, *says;
+    } bad[] = {
+        {"{\"iss\":\"https://i/\",\"aud\":\"api\",\"azp\":\"app\",\"exp\":1900003600}", "another issuer"},
+        {"{\"iss\":[\"https://i\"],\"aud\":\"api\",\"azp\":\"app\",\"exp\":1900003600}", "cannot be read"},
+        {"{\"aud\":\"api\",\"azp\":\"app\",\"exp\":1900003600}", "cannot be read"},
+        {"{\"iss\":\"https://i\",\"azp\":\"app\",\"exp\":1900003600}", "cannot be read"},
+        {"{\"iss\":\"https://i\",\"aud\":\"API\",\"azp\":\"app\",\"exp\":1900003600}", "another audience"},
+        {"{\"iss\":\"https://i\",\"aud\":[\"x\",5,[\"api\"]],\"azp\":\"app\",\"exp\":1900003600}", "another audience"},
+        {"{\"iss\":\"https://i\",\"aud\":\"api\",\"azp\":\"app\"}", "cannot be read"},
+        {"{\"iss\":\"https://i\",\"aud\":\"api\",\"exp\":1900003600}", "who it is"},
+        {"{\"iss\":\"https://i\",\"aud\":\"api\",\"azp\":\"\",\"exp\":1900003600}", "who it is"},
+        {"{\"iss\":\"https://i\",\"aud\":\"api\",\"azp\":7,\"exp\":1900003600}", "who it is"},
+        {"{\"iss\":\"https://i\",\"aud\":\"api\",\"azp\":\"a\",\"azp\":\"b\",\"exp\":1900003600}", "cannot be read"},
+        {OUTSIDE(",\"nbf\":1900000061"), "time has not come"},
+        {OUTSIDE(",\"iat\":1900000061"), "time has not come"},
+        {"{\"iss\":\"https://i\",\"aud\":\"api\",\"azp\":\"app\",\"exp\":1899999940}", "expired"},
+    };
+    struct jwt_claims c;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refuse_outside(a, &o, forge(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}", bad[i].claims, o.ec, 32), bad[i].says);
+    struct str listed =
+        forge(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}",
+              "{\"iss\":\"https://i\",\"aud\":[\"x\",\"api\"],\"azp\":\"app\",\"exp\":1900003600}", o.ec, 32);
+    assert_ok(verify_outside(a, &o, &RULES, listed, NULL, &c));
+    outside_drop(&o);
+}
+
+/* The same token, remembered, is not read by other rules than those that it is held to. */
+static void rules_belong_to_what_is_remembered(void **state)
+{
+    struct arena *a = *state;
+    struct outside o = outside_new(a);
+    struct jwt_claims c;
+    struct err_detail d;
+    struct str token = forge(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}", OUTSIDE(""), o.ec, 32);
+    struct str with = forge(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}", OUTSIDE(",\"org\":\"t\""), o.ec, 32);
+    assert_ok(verify_outside(a, &o, &RULES, token, NULL, &c));
+    assert_err(verify_outside(a, &o, &TENANT_RULES, token, &d, &c), INVALID_TOKEN);
+    assert_says(d, "of which tenant");
+    assert_ok(verify_outside(a, &o, &RULES, with, NULL, &c));
+    assert_null(c.tenant_id.p);
+    assert_ok(verify_outside(a, &o, &TENANT_RULES, with, NULL, &c));
+    assert_text(c.tenant_id, "t");
+    outside_drop(&o);
+}
+
+static void a_token_says_whose_it_is(void **state)
+{
+    struct arena *a = *state;
+    struct str issuer = {NULL, 0};
+    struct err_detail d;
+    assert_ok(jwt_issuer(a, arena_printf(a, "x.%s.y", segment(a, "{\"iss\":\"me\"}").p), NULL, &issuer));
+    assert_text(issuer, "me");
+    static const char *const bad[] = {"{}", "{\"iss\":5}", "{\"iss\":\"a\",\"iss\":\"b\"}", "[]", "x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_err(jwt_issuer(a, arena_printf(a, "x.%s.y", segment(a, bad[i]).p), &d, &issuer), INVALID_TOKEN);
+    assert_err(jwt_issuer(a, arena_printf(a, "x.%s", segment(a, "{\"iss\":\"me\"}").p), &d, &issuer), INVALID_TOKEN);
+    assert_err(jwt_issuer(a, STR(""), &d, &issuer), INVALID_TOKEN);
+    char *p = arena_alloc(a, JWT_MAX + 2);
+    memset(p, 'a', JWT_MAX + 1);
+    assert_err(jwt_issuer(a, (struct str){p, JWT_MAX + 1}, &d, &issuer), INVALID_TOKEN);
+    assert_says(d, "too long");
+}
+
 enum { THREADS = 4, ROUNDS = 50 };
 
 static void *verify_often(void *tokens)
@@ -382,6 +585,12 @@ int main(void)
         UNIT(only_p256_private_keys_are_loaded),
         UNIT(an_encrypted_key_is_refused_not_asked_for),
         UNIT(the_published_key_is_public_only),
+        UNIT(tokens_of_both_algorithms_are_good),
+        UNIT(the_algorithm_is_the_keys),
+        UNIT(keys_that_come_in_the_token_are_nobodys),
+        UNIT(outside_claims_are_held_to_the_rules),
+        UNIT(rules_belong_to_what_is_remembered),
+        UNIT(a_token_says_whose_it_is),
         UNIT(threads_share_the_memory_of_tokens),
     };
     return cmocka_run_group_tests_name("jwt", tests, make_keys, drop_keys);

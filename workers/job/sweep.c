@@ -62,6 +62,12 @@ static err_t sweep_schedule_inventories(struct bite *b)
     return after_bite(b, db_inventory_schedule(b->db, b->arena, next_ms, LINKS_AT_ONCE, &b->done));
 }
 
+static err_t sweep_schedule_issuers(struct bite *b)
+{
+    int64_t next_ms = next_check_ms(PAUSE_issuer_next_MS);
+    return after_bite(b, db_sweep_issuers(b->db, b->arena, next_ms, LINKS_AT_ONCE, &b->done));
+}
+
 /* --- the dead ----------------------------------------------------------------------------------------------------- */
 
 static err_t sweep_purge_scopes(struct bite *b)

@@ -28,6 +28,11 @@ BEGIN
         WHEN 'service_principal' THEN jsonb_build_object('tenant_id', t.tenant(who), 'client_id', gen_random_uuid(), 'display_name', own,
              'role', 'owner', 'secret_sha256', t.sha())
         WHEN 'token_key' THEN jsonb_build_object('kid', 'kid-' || own, 'private_sealed', '\x01')
+        WHEN 'trusted_issuer' THEN jsonb_build_object('issuer', 'https://' || own || '.example', 'audience', 'api', 'subject_claim', 'sub', 'tenant_id', t.tenant(who),
+             'keys_from', 'discovery', 'next_fetch_at', moment)
+        WHEN 'issuer_key' THEN jsonb_build_object('issuer', 'https://' || who || '.example', 'kid', 'kid-' || own, 'algorithm', 'ES256', 'public_key', '\x30')
+        WHEN 'federated_subject' THEN jsonb_build_object('issuer', 'https://' || who || '.example', 'subject', 'app-' || own, 'tenant_id', t.tenant(who),
+             'client_id', t.client(who))
         WHEN 'resource_group' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
              'name_key', 'group-' || own, 'name', 'Group-' || own, 'location', 'westeurope')
         WHEN 'name_rest' THEN jsonb_build_object('kind', 'hub', 'name_key', 'name-' || own, 'tenant_id', t.tenant(who))
@@ -135,6 +140,9 @@ BEGIN
         PERFORM t.put('subscription', jsonb_build_object('subscription_id', t.subscription(who)), who, who);
         PERFORM t.put('service_principal', jsonb_build_object('client_id', t.client(who)), who, who);
         PERFORM t.put('resource_group', '{}', who, who);
+        FOREACH tab IN ARRAY ARRAY['trusted_issuer', 'issuer_key', 'federated_subject'] LOOP
+            PERFORM t.put(tab, '{}', who, who);
+        END LOOP;
         PERFORM t.put('name_rest', '{}', who, who);
         FOREACH tab IN ARRAY shared LOOP
             PERFORM t.put(tab, '{}', who, who);
@@ -183,7 +191,7 @@ CREATE TABLE t.runs (file text PRIMARY KEY, who text NOT NULL);
 INSERT INTO t.runs VALUES
     ('admin.sql', 'admin'), ('audit.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
     ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'),
-    ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('seal.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
+    ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('issuer.sql', 'worker'), ('seal.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
 
 -- Runs a statement of db/sql by its name, as a program runs it for somebody; parameters are SQL. What it answers is not asked.
 CREATE FUNCTION t.run(called text, params text, who text DEFAULT 'idscope_api', tenant text DEFAULT 'a') RETURNS void LANGUAGE plpgsql AS $$

@@ -6,7 +6,8 @@
     COL_JSON(is.tags), COL(sku_capacity), COL_WORD(allocation_policy, policy_words), COL_JSON(is.properties),          \
         COL_WORD(existing_device, existing_device_words)
 #define LINK_COLS                                                                                                      \
-    COL(host_name), COL(location), COL(hub_key), COL(key_name), COL(primary_sealed), COL(weight), COL(apply)
+    COL(host_name), COL(location), COL(hub_key), COL(key_name), COL(primary_sealed), COL(secondary_key_name),          \
+        COL(secondary_sealed), COL(weight), COL(apply)
 
 DB_PARAMS(details, struct instance_row, DETAIL_COLS);
 DB_ROW(instance, struct instance_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(id_scope),
@@ -18,9 +19,9 @@ DB_VALUE(id_scope, struct str, id_scope);
 DB_ROW(tenant_holds, struct tenant_holds, COL(instances), COL(links));
 
 DB_PARAMS(linked_put, struct linked_row, LINK_COLS);
-DB_ROW(linked, struct linked_row, COL(id_scope), COL(host), LINK_COLS, COL_WORD(state, link_state_words), COL(reason),
-       COL_TIME(state_since_us, "state_since"), COL_TIME(last_good_us, "last_good_at"), COL(hub_subscription),
-       COL(hub_group), COL(hub_name));
+DB_ROW(linked, struct linked_row, COL(id_scope), COL(host), LINK_COLS, COL(etag), COL_WORD(state, link_state_words),
+       COL(reason), COL_TIME(state_since_us, "state_since"), COL_TIME(last_good_us, "last_good_at"),
+       COL(hub_subscription), COL(hub_group), COL(hub_name));
 DB_ROW(linked_target, struct linked_target, COL(hub_name), COL(location), COL(key_name), COL(rights));
 DB_ROW(latency, struct latency_row, COL(host), COL(region), COL(p50_us), COL(p95_us), COL(count),
        COL_TIME(measured_us, "measured_at"));
@@ -164,6 +165,15 @@ err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, s
 {
     return db_do(db, a,
                  DB_CALL(SQL_LINKED_PUT, db_uuid(tenant), db_text(id_scope), DB_ARRAYS(linked_put, links, count)),
+                 DB_ONCE);
+}
+
+err_t db_linked_note(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, struct str host,
+                     const char *change, bool differs)
+{
+    return db_do(db, a,
+                 DB_CALL(SQL_LINKED_NOTE, db_uuid(tenant), db_text(id_scope), db_text(host), db_text(str_of(change)),
+                         db_bool(differs)),
                  DB_ONCE);
 }
 

@@ -14,8 +14,11 @@ struct linked_row {
     struct str hub_key;          /* linked by resource to this hub; absent: by connection string */
     struct str key_name;         /* the policy */
     struct bytes primary_sealed; /* p NULL: linked by resource */
-    int64_t weight;              /* 0: never set */
+    struct str secondary_key_name;
+    struct bytes secondary_sealed; /* p NULL: no second credential */
+    int64_t weight;                /* 0: never set */
     enum tri apply;
+    struct uuid etag;
     int state; /* enum link_state */
     struct str reason;
     int64_t state_since_us, last_good_us;
@@ -106,6 +109,9 @@ err_t db_linked_target(struct db *db, struct arena *a, const struct find *hub, s
 /* Replaces the set of links; those whose credential differs from the stored one become pending. */
 err_t db_linked_put(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                     const struct linked_row *links, size_t count);
+/* Writes down what was done to one link; when it `differs`, its instance gets another etag. */
+err_t db_linked_note(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope, struct str host,
+                     const char *change, bool differs);
 /* Has the hosts probed and measured at once; probes go before those that have been due for less than ahead_ms. */
 err_t db_linked_jobs(struct db *db, struct arena *a, struct str id_scope, int64_t ahead_ms, const struct str *hosts,
                      size_t count);

@@ -11,11 +11,7 @@
 #include "api/op/tags.h"
 #include "api/shared.h"
 
-enum {
-    SCOPE_TRIES = 8,
-#define AHEAD(name, ms, sentence) AHEAD_##name##_MS = (ms),
-#include "core/jobs.def"
-};
+enum { SCOPE_TRIES = 8 };
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
@@ -117,7 +113,6 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
 struct instance_put {
     struct instance_row row;
     bool inputs_changed; /* something that allocation depends on */
-    bool links_added;
 };
 
 static const struct instance_properties *properties_of(const struct resource_put *p)
@@ -228,43 +223,27 @@ static err_t put_links(struct db *db, struct resource_put *p)
     struct str id_scope = put->row.id_scope;
     struct link_plan plan;
     TRY(links_plan(p->r, db, id_scope, &properties_of(p)->iot_hubs, &plan));
-    if (!plan.differs)
-        return NULL;
-    p->changed = true;
-    TRY(db_linked_put(db, p->r->arena, &p->target.find.at.tenant_id, id_scope, plan.rows, plan.count));
+    p->changed |= plan.differs;
     put->inputs_changed |= plan.inputs_changed;
-    put->links_added = plan.changed_count > 0;
-    return plan.changed_count
-               ? db_linked_jobs(db, p->r->arena, id_scope, AHEAD_first_probe_MS, plan.changed, plan.changed_count)
-               : NULL;
+    return links_write(p->r, db, id_scope, &plan);
 }
 
-/* What a tenant may have at most: its links cost the workers' time, which all tenants share. Asked behind what is
- * written, so that of two PUTs at the same time one counts what the other wrote. What was there before a bound was
- * lowered stays. */
-static err_t check_holdings(struct db *db, const struct resource_put *p)
+/* Asked behind what is written, as links are counted (links.c). What was there before the bound was lowered stays. */
+static err_t check_count(struct db *db, const struct resource_put *p)
 {
     struct tenant_holds holds;
-    const struct instance_put *put = p->row;
-    const struct cfg *cfg = p->r->cfg;
-    if (!p->created && !put->links_added)
-        return NULL;
     TRY(db_tenant_holds(db, p->r->arena, &p->target.find.at.tenant_id, &holds));
-    if (p->created && holds.instances > cfg->instances_max)
-        return call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
-                         (long long)cfg->instances_max);
-    if (put->links_added && holds.links > cfg->links_max)
-        return call_fail(p->r, E(QUOTA_EXCEEDED),
-                         "properties.iotHubs: the instances of a tenant link at most %lld hubs together.",
-                         (long long)cfg->links_max);
-    return NULL;
+    return holds.instances <= p->r->cfg->instances_max
+               ? NULL
+               : call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
+                           (long long)p->r->cfg->instances_max);
 }
 
 static err_t children(struct db *db, struct resource_put *p)
 {
     if (properties_of(p)->iot_hubs.set)
         TRY(put_links(db, p));
-    return check_holdings(db, p);
+    return p->created ? check_count(db, p) : NULL;
 }
 
 static void forget(const struct resource_put *p)

@@ -1,9 +1,11 @@
-/* linked_hub.c: linked hubs as resources of their own, with what the workers found out about them: state, reason,
- * latencies. */
+/* linked_hub.c: linked hubs as resources of their own (decisions.md 10), with what the workers found out about them:
+ * state, reason, latencies. What a body makes of a link is links.c's, as for the array of the instance: the two must
+ * never differ. */
 #include "api/op/arm.h"
 #include "api/op/links.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
+#include "api/shared.h"
 #include "core/limits.h"
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
@@ -15,7 +17,7 @@ struct latency {
     struct opt_i64 count, age_s;
 };
 struct linked_hub {
-    struct str host_name, hub_resource_id, access_policy, location, connection_string;
+    struct str host_name, hub_resource_id, access_policy, location, connection_string, secondary;
     struct opt_i64 weight;
     enum tri apply;
     int state; /* enum link_state */
@@ -39,12 +41,13 @@ static const struct codec latency_codec[] = {
 #define L_ struct linked_hub
 static const struct codec properties_codec[] = {
     CODEC_TEXT(L_, host_name, "hostName", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, CODEC_OUT),
-    CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, CODEC_OUT),
-    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_LEAST, WEIGHT_MOST, CODEC_OUT | CODEC_NULL),
-    CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_OUT | CODEC_NULL),
+    CODEC_TEXT(L_, hub_resource_id, "hubResourceId", RESOURCE_URL_MAX, 0),
+    CODEC_TEXT(L_, access_policy, "accessPolicy", RESOURCE_TEXT_MAX, 0),
+    CODEC_TEXT(L_, location, "location", RESOURCE_TEXT_MAX, 0),
+    CODEC_TEXT(L_, connection_string, "connectionString", CONNECTION_MAX, 0),
+    CODEC_TEXT(L_, secondary, "secondaryConnectionString", CONNECTION_MAX, 0),
+    CODEC_I64(L_, weight, "allocationWeight", WEIGHT_UNSET, WEIGHT_MOST, CODEC_NULL),
+    CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_NULL),
     CODEC_WORD(L_, state, "state", link_state_words, CODEC_OUT),
     CODEC_TEXT(L_, reason, "reason", RESOURCE_URL_MAX, CODEC_OUT | CODEC_NULL),
     CODEC_TIME(L_, state_since_us, "stateSince"),
@@ -54,7 +57,13 @@ static const struct codec properties_codec[] = {
 };
 #undef L_
 
-static const struct codec resource_codec[] = {RESOURCE_ROWS, PROPERTIES_ROW, CODEC_END};
+static const struct codec resource_codec[] = {
+    RESOURCE_ROWS,
+    CODEC_TEXT(struct resource, etag, "etag", RESOURCE_TEXT_MAX, CODEC_OUT),
+    PROPERTIES_ROW,
+    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct linked_hub, CODEC_IN),
+    CODEC_END,
+};
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
@@ -119,6 +128,7 @@ static void write_linked(struct call *r, const struct linked_list *l, const stru
         .access_policy = e.access_policy,
         .location = e.location,
         .connection_string = e.connection_string,
+        .secondary = links_second(r, row),
         .weight = e.weight,
         .apply = e.apply,
         .state = row->state,
@@ -131,6 +141,7 @@ static void write_linked(struct call *r, const struct linked_list *l, const stru
         .id = arena_printf(r->arena, "%s/linkedHubs/%.*s", l->instance_id.p, STR_ARG(row->host_name)),
         .name = row->host_name,
         .type = STR("Microsoft.Devices/ProvisioningServices/linkedHubs"),
+        .etag = arm_etag(r->arena, &row->etag),
         .properties = resource_join(r->arena, properties_codec, &properties, STR("{}")),
     };
     codec_encode(out, resource_codec, &res);
@@ -149,7 +160,7 @@ err_t op_linked_hub_list(struct call *r)
     return arm_list_end(r, &out, (struct str){NULL, 0});
 }
 
-err_t op_linked_hub_get(struct call *r)
+static err_t reply_link(struct call *r, int status)
 {
     struct linked_list l = {0};
     struct text out;
@@ -159,7 +170,110 @@ err_t op_linked_hub_get(struct call *r)
             continue;
         text_init(&out, r->arena, 1024);
         write_linked(r, &l, &l.instance->links[i], &out);
-        return call_reply(r, 200, text_str(&out));
+        return call_reply(r, status, text_str(&out));
     }
     return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no linked hub of this host name.");
+}
+
+err_t op_linked_hub_get(struct call *r)
+{
+    return reply_link(r, 200);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* A change of one link, in one transaction with what it is made of. */
+struct change {
+    struct call *r;
+    struct arm_target target;
+    const struct linked_hub *sent; /* NULL: the link goes */
+    struct str id_scope;
+    struct link_plan plan;
+};
+
+static err_t missing_place(struct db *db, const struct change *c)
+{
+    struct place_found found;
+    TRY(db_place(db, c->r->arena, &c->target.find.at, &found));
+    TRY(arm_check_place(&c->target, &found));
+    return E(RESOURCE_NOT_FOUND);
+}
+
+static err_t plan(struct db *db, struct change *c, struct str location)
+{
+    struct str host = c->r->segments[SEGMENT_HOST];
+    const struct linked_hub *sent = c->sent;
+    if (!sent)
+        return links_plan_without(c->r, db, c->id_scope, host, &c->plan);
+    const struct link_body body = {
+        .id_scope = c->id_scope,
+        .host = host,
+        .entry = {.hub_resource_id = sent->hub_resource_id,
+                  .access_policy = sent->access_policy,
+                  .connection_string = sent->connection_string,
+                  .location = sent->location,
+                  .weight = sent->weight,
+                  .apply = sent->apply},
+        .secondary = sent->secondary,
+        .default_location = location,
+    };
+    return links_plan_one(c->r, db, &body, &c->plan);
+}
+
+/* For the event. */
+static const char *what_was_done(const struct change *c)
+{
+    if (!c->sent)
+        return "deleted";
+    if (!c->plan.there)
+        return "created";
+    return c->plan.differs ? "updated" : "unchanged";
+}
+
+/* Writers of one instance go one after the other. What shows the link is another one with it: the instance, and what
+ * was checked against that. */
+static err_t change_work(struct db *db, void *context)
+{
+    struct change *c = context;
+    struct arena *a = c->r->arena;
+    struct instance_locked instance = {0};
+    const struct uuid *tenant = &c->target.find.at.tenant_id;
+    TRY(db_instance_lock(db, a, &c->target.find, &instance));
+    if (!instance.id_scope.p)
+        return missing_place(db, c);
+    c->id_scope = instance.id_scope;
+    TRY(plan(db, c, instance.location));
+    TRY(links_write(c->r, db, c->id_scope, &c->plan));
+    if (!c->sent && !c->plan.there)
+        return NULL;
+    TRY(db_linked_note(db, a, tenant, c->id_scope, arena_lower(a, c->r->segments[SEGMENT_HOST]), what_was_done(c),
+                       c->plan.differs));
+    return c->plan.differs ? db_scope_touch(db, a, c->id_scope, c->plan.inputs_changed) : NULL;
+}
+
+static err_t change(struct change *c)
+{
+    struct call *r = c->r;
+    TRY(arm_resource(r, &c->target));
+    TRY(db_tx(r->db, change_work, c));
+    gate_forget_instance(r->shared->gate, c->id_scope, c->target.find.name_key);
+    return NULL;
+}
+
+err_t op_linked_hub_put(struct call *r)
+{
+    static const struct linked_hub nothing;
+    struct resource body = {0};
+    struct change c = {.r = r};
+    TRY(call_decode(r, resource_codec, CODEC_NO_CASE, &body));
+    c.sent = body.properties_in ? body.properties_in : &nothing;
+    TRY(change(&c));
+    return reply_link(r, c.plan.there ? 200 : 201);
+}
+
+err_t op_linked_hub_delete(struct call *r)
+{
+    struct change c = {.r = r};
+    TRY(change(&c));
+    return call_reply_empty(r, 204);
 }

@@ -1,12 +1,15 @@
 /* links.c: an instance's linked hubs (decisions.md 7, 10; wire.md 1.4, 1.5). It decides which credential a link has
- * after a PUT. It must never show a key, nor let a masked one replace a real one. */
+ * after a PUT, of the whole array or of one link. It must never show a key, nor let a masked one replace a real one. */
 #include "api/op/links.h"
 
 #include "api/op/arm.h"
 #include "api/shared.h"
 #include "core/limits.h"
 
-enum { WEIGHT_UNSET = 0 }; /* decisions.md 29 */
+enum {
+#define AHEAD(name, ms, sentence) AHEAD_##name##_MS = (ms),
+#include "core/jobs.def"
+};
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
@@ -31,8 +34,9 @@ const struct codec link_entry_codec[] = {
 struct planned {
     struct call *r;
     struct db *db;
-    size_t index;
+    const char *at; /* where the entry stands in the body: "properties.iotHubs[3]" */
     const struct link_entry *in;
+    struct str default_location;     /* of a link that has none yet; absent: it must say */
     const struct linked_row *stored; /* the link of the same host; NULL: none */
     struct linked_row row;
     bool changed; /* new credential */
@@ -47,7 +51,7 @@ struct stored_links {
 /* The words about a member of this entry, as they are written into the refusal. */
 static const char *member(const struct planned *p, const char *name)
 {
-    return arena_printf(p->r->arena, "properties.iotHubs[%zu].%s", p->index, name).p;
+    return arena_printf(p->r->arena, "%s.%s", p->at, name).p;
 }
 
 static const struct linked_row *find_stored(const struct stored_links *s, struct str host)
@@ -60,16 +64,22 @@ static const struct linked_row *find_stored(const struct stored_links *s, struct
 
 /* --- by connection string ----------------------------------------------------------------------------------------- */
 
-static err_t parse_string(struct planned *p, struct connection_string *ret)
+/* A credential of a link by connection string: the first one, or the second. */
+struct link_key {
+    const char *member; /* that tells it */
+    bool second;
+    struct str key_name;
+    struct bytes sealed; /* p NULL: there is none */
+};
+
+static err_t parse_string(struct planned *p, const char *name, struct str text, struct connection_string *ret)
 {
     struct err_detail why = {""};
-    if (!p->in->connection_string.n)
-        return call_fail(p->r, E(BAD_FIELD), "%s is required, or hubResourceId.", member(p, "connectionString"));
-    err_t e = id_connection_string(p->r->arena, p->in->connection_string, &why, ret);
-    return e ? call_fail(p->r, e, "%s: %s", member(p, "connectionString"), why.text) : NULL;
+    err_t e = id_connection_string(p->r->arena, text, &why, ret);
+    return e ? call_fail(p->r, e, "%s: %s", member(p, name), why.text) : NULL;
 }
 
-/* Keeps the credential of the stored link, of either kind. */
+/* Keeps the first credential of the stored link, of either kind. */
 static void keep_stored(struct planned *p)
 {
     p->row.hub_key = p->stored->hub_key;
@@ -77,14 +87,13 @@ static void keep_stored(struct planned *p)
     p->row.primary_sealed = p->stored->primary_sealed;
 }
 
-static err_t restore_masked(struct planned *p, const struct connection_string *c)
+/* The second one goes with a key of the link's own: a policy of the hub has both. */
+static void keep_second(struct planned *p)
 {
-    if (!p->stored || !str_same_nocase(p->stored->key_name, c->key_name))
-        return call_fail(p->r, E(BAD_FIELD),
-                         "%s: the key is masked, and no linked hub has this HostName and SharedAccessKeyName.",
-                         member(p, "connectionString"));
-    keep_stored(p);
-    return NULL;
+    if (!p->stored || p->row.hub_key.p)
+        return;
+    p->row.secondary_key_name = p->stored->secondary_key_name;
+    p->row.secondary_sealed = p->stored->secondary_sealed;
 }
 
 static struct seal_id link_row_id(struct arena *a, struct str id_scope, struct str host)
@@ -93,37 +102,83 @@ static struct seal_id link_row_id(struct arena *a, struct str id_scope, struct s
 }
 
 /* A key that is sent again in full is no change. */
-static err_t same_key(struct planned *p, const struct stored_links *s, const struct connection_string *c,
-                      struct bytes key, bool *ret)
+static err_t same_key(struct planned *p, const struct seal_id *row, const struct link_key *old, struct bytes key,
+                      bool *ret)
 {
-    struct keypair old;
-    *ret = p->stored && p->stored->primary_sealed.p && str_same(p->stored->key_name, c->key_name);
-    if (!*ret)
-        return NULL;
-    const struct seal_id row = link_row_id(p->r->arena, s->id_scope, c->host);
-    const struct keypair_sealed sealed = {.primary = p->stored->primary_sealed};
-    TRY(keypair_open(p->r->arena, p->r->shared->ring, &row, &sealed, &old));
-    *ret = crypt_same(old.primary, key);
+    struct keypair keys;
+    const struct bytes none = {NULL, 0};
+    const struct keypair_sealed sealed = {old->second ? none : old->sealed, old->second ? old->sealed : none};
+    TRY(keypair_open(p->r->arena, p->r->shared->ring, row, &sealed, &keys));
+    *ret = crypt_same(old->second ? keys.secondary : keys.primary, key);
     return NULL;
 }
 
-static err_t plan_string(struct planned *p, const struct stored_links *s, const struct connection_string *c)
+/* Makes of the stored credential (`c->sealed.p` NULL: there is none) the one that a connection string tells. */
+static err_t plan_key(struct planned *p, struct str id_scope, const struct connection_string *in, struct link_key *c)
 {
     struct bytes key = {NULL, 0};
-    bool same = false;
-    if (c->masked)
-        return restore_masked(p, c);
-    dec_base64(p->r->arena, c->key, &key); /* its form was checked with the connection string's */
-    TRY(same_key(p, s, c, key, &same));
-    if (same) {
+    bool same = c->sealed.p && str_same(c->key_name, in->key_name);
+    const struct seal_id row = link_row_id(p->r->arena, id_scope, in->host);
+    dec_base64(p->r->arena, in->key, &key); /* its form was checked with the connection string's */
+    if (same)
+        TRY(same_key(p, &row, c, key, &same));
+    if (same)
+        return NULL;
+    const struct keypair pair = c->second ? (struct keypair){.secondary = key} : (struct keypair){.primary = key};
+    struct keypair_sealed sealed = keypair_seal(p->r->arena, p->r->shared->ring, &row, &pair);
+    c->key_name = in->key_name;
+    c->sealed = c->second ? sealed.secondary : sealed.primary;
+    p->changed = true;
+    return NULL;
+}
+
+static err_t refuse_masked(struct planned *p, const char *name)
+{
+    return call_fail(p->r, E(BAD_FIELD),
+                     "%s: the key is masked, and no linked hub has this HostName and SharedAccessKeyName.",
+                     member(p, name));
+}
+
+static err_t plan_string(struct planned *p, const struct stored_links *s, const struct connection_string *in)
+{
+    struct link_key c = {.member = "connectionString"};
+    if (in->masked) {
+        if (!p->stored || !str_same_nocase(p->stored->key_name, in->key_name))
+            return refuse_masked(p, c.member);
         keep_stored(p);
         return NULL;
     }
-    p->changed = true;
-    p->row.key_name = c->key_name;
-    const struct seal_id row = link_row_id(p->r->arena, s->id_scope, c->host);
-    p->row.primary_sealed =
-        keypair_seal(p->r->arena, p->r->shared->ring, &row, &(struct keypair){.primary = key}).primary;
+    if (p->stored)
+        c.key_name = p->stored->key_name, c.sealed = p->stored->primary_sealed;
+    TRY(plan_key(p, s->id_scope, in, &c));
+    p->row.key_name = c.key_name;
+    p->row.primary_sealed = c.sealed;
+    return NULL;
+}
+
+/* The second credential as the body of a link tells it: one that it does not tell, the link has no more. */
+static err_t plan_second(struct planned *p, const struct stored_links *s, struct str text)
+{
+    static const char name[] = "secondaryConnectionString";
+    struct connection_string in = {0};
+    struct link_key c = {.second = true, .key_name = p->row.secondary_key_name, .sealed = p->row.secondary_sealed};
+    if (text.n) {
+        TRY(parse_string(p, name, text, &in));
+        if (p->row.hub_key.p)
+            return call_fail(p->r, E(BAD_FIELD), "%s: a link by hubResourceId has the keys of the hub's policy.",
+                             member(p, name));
+        if (!str_same_nocase(in.host, p->row.host))
+            return call_fail(p->r, E(BAD_FIELD), "%s: HostName must be that of the link, %.*s.", member(p, name),
+                             STR_ARG(p->row.host));
+        if (in.masked)
+            return c.sealed.p && str_same_nocase(c.key_name, in.key_name) ? NULL : refuse_masked(p, name);
+        TRY(plan_key(p, s->id_scope, &in, &c));
+    } else {
+        p->changed |= c.sealed.p != NULL;
+        c = (struct link_key){0};
+    }
+    p->row.secondary_key_name = c.key_name;
+    p->row.secondary_sealed = c.sealed;
     return NULL;
 }
 
@@ -171,7 +226,7 @@ static err_t check_beside(struct planned *p, struct str host)
     struct connection_string c = {0};
     if (!p->in->connection_string.n)
         return NULL;
-    TRY(parse_string(p, &c));
+    TRY(parse_string(p, "connectionString", p->in->connection_string, &c));
     if (c.masked && str_same_nocase(c.host, host))
         return NULL;
     return call_fail(p->r, E(BAD_FIELD), "%s: give either a connection string or hubResourceId, not both.",
@@ -190,7 +245,7 @@ static err_t find_hub(struct planned *p, struct find *ret)
     return NULL;
 }
 
-static err_t plan_resource(struct planned *p, const struct stored_links *s, struct str *ret_default_location)
+static err_t plan_resource(struct planned *p, const struct stored_links *s)
 {
     struct find hub = {0};
     struct linked_target target;
@@ -208,7 +263,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
         return call_fail(p->r, E(BAD_FIELD), "%s: there is no such hub.", member(p, "hubResourceId"));
     TRY(check_beside(p, host));
     p->row.host_name = id_hub_host(a, target.hub_name, p->r->cfg->domain);
-    *ret_default_location = target.location;
+    p->default_location = target.location;
     if (same_hub && str_same_nocase(policy, p->stored->key_name)) {
         keep_stored(p);
         return NULL;
@@ -222,20 +277,22 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s, stru
 
 /* --- the whole array ---------------------------------------------------------------------------------------------- */
 
-static err_t plan_credential(struct planned *p, const struct stored_links *s, struct str *ret_default_location)
+static err_t plan_credential(struct planned *p, const struct stored_links *s)
 {
     struct connection_string c = {0};
     if (p->in->hub_resource_id.n)
-        return plan_resource(p, s, ret_default_location);
-    TRY(parse_string(p, &c));
+        return plan_resource(p, s);
+    if (!p->in->connection_string.n)
+        return call_fail(p->r, E(BAD_FIELD), "%s is required, or hubResourceId.", member(p, "connectionString"));
+    TRY(parse_string(p, "connectionString", p->in->connection_string, &c));
     p->stored = find_stored(s, c.host);
     p->row.host_name = c.host;
     return plan_string(p, s, &c);
 }
 
-static err_t plan_location(struct planned *p, struct str default_location)
+static err_t plan_location(struct planned *p)
 {
-    struct str given = p->in->location.n ? p->in->location : p->stored ? p->stored->location : default_location;
+    struct str given = p->in->location.n ? p->in->location : p->stored ? p->stored->location : p->default_location;
     if (!given.n)
         return call_fail(p->r, E(BAD_FIELD), "%s is required: the region of the hub.", member(p, "location"));
     return arm_location(p->r, member(p, "location"), given, &p->row.location);
@@ -243,12 +300,12 @@ static err_t plan_location(struct planned *p, struct str default_location)
 
 static err_t plan_entry(struct planned *p, const struct stored_links *s)
 {
-    struct str default_location = {NULL, 0};
     if (p->in->authentication_type.n && !str_same_nocase(p->in->authentication_type, STR("KeyBased")))
         return call_fail(p->r, E(BAD_FIELD), "%s must be KeyBased; identities come in a later version.",
                          member(p, "authenticationType"));
-    TRY(plan_credential(p, s, &default_location));
-    TRY(plan_location(p, default_location));
+    TRY(plan_credential(p, s));
+    TRY(plan_location(p));
+    keep_second(p);
     p->row.host = arena_lower(p->r->arena, p->row.host_name);
     p->row.weight = p->in->weight.set ? p->in->weight.n : 0;
     p->row.apply = p->in->apply;
@@ -266,13 +323,22 @@ static bool inputs_differ(const struct linked_row *old, const struct linked_row 
     return !old || weight_of(old) != weight_of(new) || (old->apply == TRI_FALSE) != (new->apply == TRI_FALSE);
 }
 
-/* Would anybody, to whom it is shown? */
-static bool differs(const struct planned *p, const struct stored_links *s)
+/* Would anybody, to whom it is shown at that place of the array? */
+static bool differs(const struct planned *p, const struct stored_links *s, size_t place)
 {
     const struct linked_row *old = p->stored, *new = &p->row;
-    return p->changed || !old || (size_t)(old - s->at) != p->index || old->weight != new->weight ||
+    return p->changed || !old || (size_t)(old - s->at) != place || old->weight != new->weight ||
            old->apply != new->apply || !str_same(old->host_name, new->host_name) ||
            !str_same(old->location, new->location);
+}
+
+static void add_row(const struct planned *p, const struct stored_links *s, struct link_plan *plan)
+{
+    plan->differs |= differs(p, s, plan->count);
+    plan->inputs_changed |= inputs_differ(p->stored, &p->row);
+    plan->rows[plan->count++] = p->row;
+    if (p->changed)
+        plan->changed[plan->changed_count++] = p->row.host;
 }
 
 static err_t add_entry(struct planned *p, const struct stored_links *s, struct link_plan *plan)
@@ -280,32 +346,137 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     TRY(plan_entry(p, s));
     for (size_t i = 0; i < plan->count; i++)
         if (str_same(plan->rows[i].host, p->row.host))
-            return call_fail(p->r, E(BAD_FIELD), "properties.iotHubs[%zu]: the hub %.*s stands twice.", p->index,
-                             STR_ARG(p->row.host));
-    plan->rows[plan->count++] = p->row;
-    if (p->changed)
-        plan->changed[plan->changed_count++] = p->row.host;
-    plan->differs |= differs(p, s);
-    plan->inputs_changed |= inputs_differ(p->stored, &p->row);
+            return call_fail(p->r, E(BAD_FIELD), "%s: the hub %.*s stands twice.", p->at, STR_ARG(p->row.host));
+    add_row(p, s, plan);
     return NULL;
+}
+
+static struct link_plan new_plan(struct arena *a, size_t most)
+{
+    return (struct link_plan){.rows = ARENA_NEW_ARRAY(a, most, struct linked_row),
+                              .changed = ARENA_NEW_ARRAY(a, most, struct str)};
+}
+
+static err_t load(struct call *r, struct db *db, struct str id_scope, struct stored_links *ret)
+{
+    ret->id_scope = id_scope;
+    return db_linked_find(db, r->arena, &r->client->tenant_id, &id_scope, 1, (struct str){NULL, 0}, &ret->at, &ret->n);
 }
 
 err_t links_plan(struct call *r, struct db *db, struct str id_scope, const struct obj_list *entries,
                  struct link_plan *ret)
 {
-    struct stored_links s = {.id_scope = id_scope};
-    TRY(db_linked_find(db, r->arena, &r->client->tenant_id, &id_scope, 1, (struct str){NULL, 0}, &s.at, &s.n));
-    *ret = (struct link_plan){
-        .rows = ARENA_NEW_ARRAY(r->arena, entries->n, struct linked_row),
-        .changed = ARENA_NEW_ARRAY(r->arena, entries->n, struct str),
-        .differs = entries->n != s.n,
-        .inputs_changed = entries->n != s.n,
-    };
+    struct stored_links s;
+    TRY(load(r, db, id_scope, &s));
+    *ret = new_plan(r->arena, entries->n);
+    ret->differs = ret->inputs_changed = entries->n != s.n;
     for (size_t i = 0; i < entries->n; i++) {
-        struct planned p = {.r = r, .db = db, .index = i, .in = (const struct link_entry *)entries->at + i};
+        struct planned p = {.r = r,
+                            .db = db,
+                            .at = arena_printf(r->arena, "properties.iotHubs[%zu]", i).p,
+                            .in = (const struct link_entry *)entries->at + i};
         TRY(add_entry(&p, &s, ret));
     }
     return NULL;
+}
+
+/* --- one link ----------------------------------------------------------------------------------------------------- */
+
+static err_t plan_body(struct planned *p, const struct stored_links *s, struct str host, struct str second)
+{
+    TRY(plan_entry(p, s));
+    if (!str_same_nocase(p->row.host, host))
+        return call_fail(p->r, E(BAD_FIELD), "%s: the hub is %.*s, and the path names another one.",
+                         member(p, p->in->hub_resource_id.n ? "hubResourceId" : "connectionString"),
+                         STR_ARG(p->row.host));
+    return plan_second(p, s, second);
+}
+
+/* The others as they are, and this one in its place, or behind them. */
+static void replace(const struct stored_links *s, const struct planned *p, struct link_plan *plan)
+{
+    bool there = false;
+    for (size_t i = 0; i < s->n; i++) {
+        there |= p->stored == &s->at[i];
+        if (p->stored == &s->at[i])
+            add_row(p, s, plan);
+        else
+            plan->rows[plan->count++] = s->at[i];
+    }
+    if (!there)
+        add_row(p, s, plan);
+}
+
+err_t links_plan_one(struct call *r, struct db *db, const struct link_body *body, struct link_plan *ret)
+{
+    struct stored_links s;
+    struct planned p = {
+        .r = r, .db = db, .at = "properties", .in = &body->entry, .default_location = body->default_location};
+    TRY(load(r, db, body->id_scope, &s));
+    const struct linked_row *stored = find_stored(&s, body->host);
+    ret->there = stored != NULL;
+    TRY(arm_check_match(r, stored ? &stored->etag : NULL));
+    TRY(plan_body(&p, &s, body->host, body->secondary));
+    if (!stored && s.n >= LINKS_MOST)
+        return call_fail(r, E(QUOTA_EXCEEDED), "The instance links %d hubs, as many as it may.", LINKS_MOST);
+    *ret = new_plan(r->arena, s.n + 1);
+    ret->there = stored != NULL;
+    replace(&s, &p, ret);
+    return NULL;
+}
+
+err_t links_plan_without(struct call *r, struct db *db, struct str id_scope, struct str host, struct link_plan *ret)
+{
+    struct stored_links s;
+    TRY(load(r, db, id_scope, &s));
+    const struct linked_row *stored = find_stored(&s, host);
+    *ret = new_plan(r->arena, s.n);
+    ret->differs = ret->inputs_changed = ret->there = stored != NULL;
+    if (stored || arm_if_match(r).p)
+        TRY(arm_check_match(r, stored ? &stored->etag : NULL));
+    for (size_t i = 0; i < s.n; i++)
+        if (stored != &s.at[i])
+            ret->rows[ret->count++] = s.at[i];
+    return NULL;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* A tenant's links cost the workers' time, which all tenants share. Asked behind what is written, so that of two writes
+ * at the same time one counts what the other wrote. What was there before the bound was lowered stays. */
+static err_t check_count(struct call *r, struct db *db)
+{
+    struct tenant_holds holds;
+    TRY(db_tenant_holds(db, r->arena, &r->client->tenant_id, &holds));
+    if (holds.links <= r->cfg->links_max)
+        return NULL;
+    return call_fail(r, E(QUOTA_EXCEEDED),
+                     "properties.iotHubs: the instances of a tenant link at most %lld hubs together.",
+                     (long long)r->cfg->links_max);
+}
+
+err_t links_write(struct call *r, struct db *db, struct str id_scope, const struct link_plan *plan)
+{
+    if (!plan->differs)
+        return NULL;
+    TRY(db_linked_put(db, r->arena, &r->client->tenant_id, id_scope, plan->rows, plan->count));
+    if (!plan->changed_count)
+        return NULL;
+    TRY(db_linked_jobs(db, r->arena, id_scope, AHEAD_first_probe_MS, plan->changed, plan->changed_count));
+    return check_count(r, db);
+}
+
+/* --- shown -------------------------------------------------------------------------------------------------------- */
+
+static struct str masked(struct arena *a, struct str host_name, struct str key_name)
+{
+    return arena_printf(a, "HostName=%.*s;SharedAccessKeyName=%.*s;SharedAccessKey=****", STR_ARG(host_name),
+                        STR_ARG(key_name));
+}
+
+struct str links_second(struct call *r, const struct linked_row *l)
+{
+    return l->secondary_sealed.p ? masked(r->arena, l->host_name, l->secondary_key_name) : (struct str){NULL, 0};
 }
 
 struct link_entry links_entry(struct call *r, const struct linked_row *l)
@@ -318,8 +489,7 @@ struct link_entry links_entry(struct call *r, const struct linked_row *l)
         .authentication_type = STR("KeyBased"),
         .weight = {l->weight != 0, l->weight},
         .apply = l->apply,
-        .connection_string = arena_printf(a, "HostName=%.*s;SharedAccessKeyName=%.*s;SharedAccessKey=****",
-                                          STR_ARG(l->host_name), STR_ARG(l->key_name)),
+        .connection_string = masked(a, l->host_name, l->key_name),
     };
     if (l->hub_key.p)
         e.access_policy = l->key_name;

@@ -131,8 +131,8 @@ SELECT id_scope
 
 -- name: linked_find -> linked as actor
 -- $1 tenant, $2 ID scopes, $3 host in lower case (NULL: all)
-SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.primary_sealed,
-       l.allocation_weight AS weight, l.apply_allocation_policy AS apply, l.state, l.reason, l.state_since, l.last_good_at,
+SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.primary_sealed, l.secondary_key_name, l.secondary_sealed,
+       l.allocation_weight AS weight, l.apply_allocation_policy AS apply, l.etag, l.state, l.reason, l.state_since, l.last_good_at,
        h.subscription_id AS hub_subscription, g.name AS hub_group, h.name AS hub_name
   FROM idscope.linked_hub l
   LEFT JOIN idscope.hub h ON h.tenant_id = l.tenant_id AND h.hub_key = l.hub_key
@@ -157,31 +157,48 @@ SELECT h.name AS hub_name, h.location, p.key_name, p.rights
 
 -- name: linked_put as actor
 -- $1 tenant, $2 ID scope; the whole set, in order: $3 hosts as given, $4 locations, $5 hubs linked by resource, $6 policies, $7 sealed
--- keys, $8 weights (0: never set), $9 apply flags (NULL: never set). A changed credential waits for its first probe.
+-- keys, $8 and $9 the same of second credentials, $10 weights (0: never set), $11 apply flags (NULL: never set). A changed credential waits
+-- for its first probe.
 WITH wanted AS (
-    SELECT lower(host_name COLLATE "C") AS host, host_name, location, hub_key, key_name, primary_sealed, nullif(weight, 0)::int AS weight,
-           apply, position::int AS position
-      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::boolean[])
-           WITH ORDINALITY AS w (host_name, location, hub_key, key_name, primary_sealed, weight, apply, position)),
+    SELECT lower(host_name COLLATE "C") AS host, host_name, location, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed,
+           nullif(weight, 0)::int AS weight, apply, position::int AS position
+      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::boolean[])
+           WITH ORDINALITY AS w (host_name, location, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, weight, apply, position)),
      gone AS (
     DELETE FROM idscope.linked_hub
      WHERE tenant_id = $1 AND id_scope = $2 AND host NOT IN (SELECT host FROM wanted))
 INSERT INTO idscope.linked_hub AS l (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
-                                     allocation_weight, apply_allocation_policy, state)
-SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_sealed, weight, apply,
+                                     secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy, state)
+SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, weight, apply,
        (SELECT next FROM idscope.link_move WHERE state = 'absent' AND event = 'LINKED')
   FROM wanted
     ON CONFLICT (id_scope, host) DO UPDATE
-   SET (host_name, location, position, hub_key, key_name, primary_sealed, allocation_weight, apply_allocation_policy)
+   SET (host_name, location, position, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy)
        = (excluded.host_name, excluded.location, excluded.position, excluded.hub_key, excluded.key_name, excluded.primary_sealed,
-          excluded.allocation_weight, excluded.apply_allocation_policy),
-       (state, reason, state_since, credential_version, slow_until, next_check_at)
-       = (SELECT CASE WHEN same THEN l.state ELSE (SELECT next FROM idscope.link_move WHERE state = l.state AND event = 'CREDENTIAL_CHANGE') END,
+          excluded.secondary_key_name, excluded.secondary_sealed, excluded.allocation_weight, excluded.apply_allocation_policy),
+       (etag, state, reason, state_since, credential_version, slow_until, next_check_at)
+       = (SELECT CASE WHEN same AND (l.host_name, l.location, l.allocation_weight, l.apply_allocation_policy)
+                                    IS NOT DISTINCT FROM (excluded.host_name, excluded.location, excluded.allocation_weight, excluded.apply_allocation_policy)
+                      THEN l.etag ELSE excluded.etag END,
+                 CASE WHEN same THEN l.state ELSE (SELECT next FROM idscope.link_move WHERE state = l.state AND event = 'CREDENTIAL_CHANGE') END,
                  CASE WHEN same THEN l.reason END,
                  CASE WHEN same THEN l.state_since ELSE excluded.state_since END, l.credential_version + CASE WHEN same THEN 0 ELSE 1 END,
                  CASE WHEN same THEN l.slow_until END, CASE WHEN same THEN l.next_check_at ELSE excluded.next_check_at END
-            FROM (SELECT (l.hub_key, l.key_name, l.primary_sealed)
-                         IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed)) AS c (same));
+            FROM (SELECT (l.hub_key, l.key_name, l.primary_sealed, l.secondary_key_name, l.secondary_sealed)
+                         IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed, excluded.secondary_key_name, excluded.secondary_sealed)) AS c (same));
+
+-- name: linked_note as actor
+-- $1 tenant, $2 ID scope, $3 host in lower case, $4 what was done to it. Its instance, which shows it, is another one with it: $5; false: the write
+-- left it as it was.
+WITH made AS MATERIALIZED (
+    SELECT gen_random_uuid() AS etag, now() AS moment),
+     written AS (
+    UPDATE idscope.instance i
+       SET etag = CASE WHEN $5::boolean THEN made.etag ELSE i.etag END, updated_at = CASE WHEN $5 THEN made.moment ELSE i.updated_at END
+      FROM made
+     WHERE i.tenant_id = $1 AND i.id_scope = $2
+    RETURNING i.id_scope)
+SELECT idscope.note('linkedHub', id_scope || '/' || $3::text, jsonb_build_object('change', $4::text)) FROM written;
 
 -- name: linked_jobs
 -- $1 ID scope, $2 hosts with a new credential, in order. A first validation goes before repeated ones: it is due as if it had waited for $3

@@ -113,6 +113,7 @@ CREATE TABLE idscope.linked_hub (
     secondary_sealed       bytea,
     allocation_weight      int CHECK (allocation_weight BETWEEN 1 AND 1000),
     apply_allocation_policy boolean,
+    etag                   uuid NOT NULL DEFAULT gen_random_uuid(),
     state                  text COLLATE "C" NOT NULL CHECK (state IN ('pending', 'valid', 'degraded', 'invalid', 'unreachable')),
     reason                 text,
     state_since            timestamptz NOT NULL DEFAULT now(),
@@ -132,6 +133,7 @@ COMMENT ON COLUMN idscope.linked_hub.position IS 'Order in the instance''s array
 COMMENT ON COLUMN idscope.linked_hub.hub_key IS 'Set: linked by resource id to this built-in hub; key_name is its policy';
 COMMENT ON COLUMN idscope.linked_hub.allocation_weight IS 'NULL: never set, counts as 1';
 COMMENT ON COLUMN idscope.linked_hub.apply_allocation_policy IS 'NULL: never set, counts as true; false drains the hub: it gets no new devices';
+COMMENT ON COLUMN idscope.linked_hub.etag IS 'Another one with each change that a tenant makes; neither by the link''s place in the array nor by what probes find';
 COMMENT ON COLUMN idscope.linked_hub.state IS 'Moves by core/linkstate.def: with what probes find, and by link_move';
 COMMENT ON COLUMN idscope.linked_hub.credential_version IS 'Rises when the credential changes; a probe that used an older one leaves the state alone';
 COMMENT ON COLUMN idscope.linked_hub.slow_until IS 'Until then calls to this hub are held back (it answered 429 or 503, or timed out)';

@@ -14,7 +14,7 @@ SELECT tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, seco
 SELECT tenant_id, id_scope, name_key, name, certificate, der, is_verified, code, code_until, crl, etag, created_at, updated_at
   FROM idscope.certificate WHERE false;
 SELECT tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
-       secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy, state, reason, state_since,
+       secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy, etag, state, reason, state_since,
        last_good_at, credential_version, slow_until, next_check_at, next_latency_at
   FROM idscope.linked_hub WHERE false;
 SELECT region, host, samples_us, tcp_p50_us, tcp_p95_us, tls_us, http_us, count, measured_at

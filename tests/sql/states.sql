@@ -14,9 +14,9 @@ SELECT is_empty('SELECT next FROM idscope.link_move m WHERE t.says(''linked_hub'
 -- Puts the links of scope a: host and key name of each.
 CREATE FUNCTION pg_temp.link(hosts text[], keys text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM t.run('linked_put', format('%L, %L, %L, %L, %L, %L, %L, %L, %L', t.tenant('a'), t.scope('a'), hosts, array_fill('west'::text, ARRAY[cardinality(hosts)]),
+    PERFORM t.run('linked_put', format('%L, %L, %L, %L, %L, %L, %L, %L, %L, %L, %L', t.tenant('a'), t.scope('a'), hosts, array_fill('west'::text, ARRAY[cardinality(hosts)]),
                    array_fill(NULL::text, ARRAY[cardinality(hosts)]), keys, array_fill('\x01'::bytea, ARRAY[cardinality(hosts)]),
-                   array_fill(0, ARRAY[cardinality(hosts)]), array_fill(0, ARRAY[cardinality(hosts)])));
+                   array_fill(NULL::text, ARRAY[cardinality(hosts)]), array_fill(NULL::bytea, ARRAY[cardinality(hosts)]), array_fill(0, ARRAY[cardinality(hosts)]), array_fill(0, ARRAY[cardinality(hosts)])));
     RETURN array(SELECT host || ' ' || state FROM idscope.linked_hub WHERE id_scope = t.scope('a') ORDER BY 1);
 END
 $$;

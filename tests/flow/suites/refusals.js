@@ -182,6 +182,30 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [400, () => idscope.arm('PUT', instanceAt(), text)],
   ]);
   refuses('instance_patch', () => tagged(instanceAt));
+
+  const linkAt = (host = made.hubs[0].host) => `${instanceAt()}/linkedHubs/${host}`;
+  const link = (properties) => ({ properties: { connectionString: made.hubs[0].connectionString, allocationWeight: 5, ...properties } });
+  refuses('linked_hub_put', () => [
+    ...management(linkAt, { method: 'PUT', good: link() }),
+    ...badBodies(linkAt, { bodies: [{}, { properties: {} }, { properties: 1 }, link({ connectionString: 'HostName=x' }), link({ hubResourceId: hubAt() }), link({ hubResourceId: '/none' }),
+      link({ allocationWeight: 1001 }), link({ applyAllocationPolicy: 'x' }), link({ location: '?' }), link({ secondaryConnectionString: 'x' }),
+      link({ secondaryConnectionString: made.hubs[0].connectionString.replace('HostName=', 'HostName=x') }),
+      link({ secondaryConnectionString: `HostName=${made.hubs[0].host};SharedAccessKeyName=a;SharedAccessKey=****` }),
+      { properties: { hubResourceId: hubAt(), accessPolicy: 'service' } }] }),
+    [400, () => idscope.arm('PUT', linkAt(`x${made.hubs[0].host}`), { body: link() })],
+    [404, () => idscope.arm('PUT', otherGroup(linkAt), { body: link() })],
+    [412, () => idscope.arm('PUT', linkAt(), { body: link(), headers: { 'If-None-Match': '*' } })],
+    [412, () => idscope.arm('PUT', linkAt(), { body: link(), headers: { 'If-Match': '"stale"' } })],
+    [413, () => idscope.arm('PUT', linkAt(), { body: huge(20000) })],
+    [400, () => idscope.arm('PUT', linkAt(), text)],
+  ]);
+  refuses('linked_hub_delete', () => [
+    ...management(linkAt, { method: 'DELETE' }),
+    [404, () => idscope.arm('DELETE', otherGroup(linkAt))],
+    [412, () => idscope.arm('DELETE', linkAt(), { headers: { 'If-Match': '"stale"' } })],
+    [412, () => idscope.arm('DELETE', linkAt('none.example'), { headers: { 'If-Match': '*' } })],
+    [204, () => idscope.arm('DELETE', linkAt('none.example'))],
+  ]);
   refuses('instance_delete', () => [
     ...management(instanceAt, { method: 'DELETE' }),
     [404, () => idscope.arm('DELETE', otherGroup(instanceAt))],

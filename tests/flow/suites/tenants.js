@@ -39,7 +39,7 @@ describe('tenants', () => {
         ...[hub, instance].flatMap((one) => [['PATCH', one, { tags: {} }], ['GET', `${one}/skus`]]),
         ['GET', `${sub}/providers/Microsoft.Devices/IotHubs`], ['GET', `${group}/providers/Microsoft.Devices/IotHubs`], ['PUT', hub, body], ['GET', hub], ['POST', `${hub}/listkeys`], ['POST', `${hub}/IotHubKeys/iothubowner/listkeys`], ['DELETE', hub],
         ['GET', `${sub}/providers/Microsoft.Devices/provisioningServices`], ['GET', `${group}/providers/Microsoft.Devices/provisioningServices`], ['PUT', instance, body], ['GET', instance], ['POST', `${instance}/listkeys`], ['POST', `${instance}/keys/provisioningserviceowner/listkeys`],
-        ['GET', `${instance}/linkedHubs`], ['GET', `${instance}/linkedHubs/${made.hubs[0].host}`], ['DELETE', instance]];
+        ['GET', `${instance}/linkedHubs`], ['GET', `${instance}/linkedHubs/${made.hubs[0].host}`], ['PUT', `${instance}/linkedHubs/${made.hubs[0].host}`, { properties: { allocationWeight: 5 } }], ['DELETE', `${instance}/linkedHubs/${made.hubs[0].host}`], ['DELETE', instance]];
     };
     const theirs = operations(idscope.subscription);
     const nobodys = operations(crypto.randomUUID());

@@ -1,0 +1,203 @@
+// links.js: a linked hub as a resource of its own, beside the array of its instance: the two always agree, and no writer loses what another one wrote.
+'use strict';
+
+const { describe, test } = require('node:test');
+const { assert, admin, each, expect, fresh, idscope, Idscope, refusedArm, sas, scene, until } = require('../kit');
+
+const of = (made) => {
+  const at = (host) => `${idscope.instancePath(made.group, made.instance.name)}/linkedHubs${host === undefined ? '' : `/${host}`}`;
+  const instance = () => idscope.getInstance(made.group, made.instance.name);
+  return {
+    at,
+    instance,
+    put: (host, properties, headers = {}) => idscope.arm('PUT', at(host), { body: { properties }, headers }),
+    get: async (host) => expect(`get ${host}`, await idscope.arm('GET', at(host)), 200),
+    erase: (host, headers = {}) => idscope.arm('DELETE', at(host), { headers }),
+    hosts: async () => (await instance()).properties.iotHubs.map((link) => link.name),
+    array: (iotHubs, headers = {}) => idscope.arm('PUT', idscope.instancePath(made.group, made.instance.name),
+      { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 }, properties: { iotHubs } }, headers }),
+  };
+};
+const byResource = (made, hub, more) => ({ hubResourceId: idscope.hubPath(made.group, hub.name), ...more });
+const connection = (host, key = sas.newKey(), policy = 'owner') => `HostName=${host};SharedAccessKeyName=${policy};SharedAccessKey=${key}`;
+
+describe('links: each a resource beside the array', { concurrency: 4 }, () => {
+  // A scene with hubs of which none is linked yet.
+  async function unlinked(t, hubs) {
+    const made = await scene(t, { hubs });
+    const link = of(made);
+    for (const { host } of made.hubs) assert.equal((await link.erase(host)).status, 204);
+    return { made, link, hubs: made.hubs };
+  }
+
+  test('a link comes by connection string or by resource id, works, and goes; array and resources agree at each step', async (t) => {
+    const { made, link, hubs: [one, two] } = await unlinked(t, 2);
+    assert.deepEqual(await link.hosts(), []);
+    const made1 = expect('by string', await link.put(one.host.toUpperCase(), { connectionString: one.connectionString, allocationWeight: 7 }), 201);
+    assert.equal(made1.name, one.host);
+    assert.equal(made1.properties.location, 'westeurope', 'that of the instance');
+    assert.match(made1.properties.connectionString, /;SharedAccessKey=\*+$/);
+    const made2 = expect('by resource', await link.put(two.host, byResource(made, two, { applyAllocationPolicy: false })), 201);
+    assert.deepEqual([made2.properties.accessPolicy, made2.properties.applyAllocationPolicy, made2.properties.allocationWeight], ['iothubowner', false, null]);
+    await Promise.all([one, two].map(({ host }) => made.linkState(host, 'valid')));
+    const { iotHubs } = (await link.instance()).properties;
+    assert.deepEqual(iotHubs.map((each_) => [each_.name, each_.allocationWeight, each_.applyAllocationPolicy]), [[one.host, 7, null], [two.host, null, false]]);
+    assert.equal((await made.registered()).state.assignedHub, one.host);
+    expect('again', await link.put(two.host, byResource(made, two)), 200);
+    assert.equal((await link.get(two.host)).properties.applyAllocationPolicy, null, 'what is absent is unset');
+    assert.equal((await link.erase(one.host.toUpperCase())).status, 204);
+    assert.deepEqual(await link.hosts(), [two.host]);
+    assert.equal((await made.registered()).state.assignedHub, two.host, 'what allocation goes by changed with it');
+    refusedArm(await idscope.arm('GET', link.at(one.host)), 404, 'ResourceNotFound');
+    assert.equal((await link.erase(one.host)).status, 204, 'it was not there');
+  });
+
+  test('a put of what was read changes nothing: neither the link nor its state, its instance, an etag', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const link = of(made);
+    const [{ host, connectionString }] = made.hubs;
+    expect('with a second', await link.put(host, { connectionString, secondaryConnectionString: connection(host) }), 200);
+    await made.linkState(host, 'degraded');
+    const before = [await link.get(host), await link.instance()];
+    delete before[0].properties.latency;
+    for (const body of [before[0], { properties: { ...before[0].properties, connectionString } }]) {
+      expect('put', await idscope.arm('PUT', link.at(host), { body }), 200);
+      const now = [await link.get(host), await link.instance()];
+      for (const moving of ['latency', 'lastGood']) delete now[0].properties[moving], delete before[0].properties[moving];
+      assert.deepEqual(now, before);
+    }
+  });
+
+  test('the array keeps second credentials; a link that tells none has none any more', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const link = of(made);
+    const [{ host, connectionString, name, keys }] = made.hubs;
+    const { primaryKey, secondaryKey } = keys.find(({ keyName }) => keyName === 'iothubowner');
+    // The first key is no good, the second one is.
+    const second = connection(host, secondaryKey, 'iothubowner');
+    expect('put', await link.put(host, { connectionString: connection(host, sas.newKey(), 'iothubowner'), secondaryConnectionString: second }), 200);
+    await made.linkState(host, 'degraded');
+    assert.equal((await link.get(host)).properties.secondaryConnectionString, `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=****`);
+    assert.ok(await made.registered(), `${name} is used by the second credential`);
+    const [shown] = (await link.instance()).properties.iotHubs;
+    assert.equal(shown.secondaryConnectionString, undefined, 'the array is as other services show it');
+    expect('array', await link.array([{ ...shown, allocationWeight: 3 }]), 200);
+    assert.match((await link.get(host)).properties.secondaryConnectionString, /\*+$/);
+    expect('a good first key by the array', await link.array([{ ...shown, connectionString: connection(host, primaryKey, 'iothubowner') }]), 200);
+    await made.linkState(host, 'valid');
+    assert.match((await link.get(host)).properties.secondaryConnectionString, /\*+$/);
+    expect('none', await link.put(host, { connectionString }), 200);
+    assert.equal((await link.get(host)).properties.secondaryConnectionString, undefined);
+    refusedArm(await link.put(host, { connectionString, secondaryConnectionString: connection(host, '****', 'iothubowner') }), 400, 'InvalidRequestContent', /secondaryConnectionString.*masked/);
+    expect('by resource', await link.put(host, byResource(made, made.hubs[0])), 200);
+    refusedArm(await link.put(host, byResource(made, made.hubs[0], { secondaryConnectionString: second })), 400, 'InvalidRequestContent', /secondaryConnectionString/);
+  });
+
+  test('bodies that name no hub, two, another one, or one that is not to be had', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const link = of(made);
+    const [one, two] = made.hubs;
+    const bad = (properties, words) => link.put(one.host, properties).then((answer) => refusedArm(answer, 400, 'InvalidRequestContent', words));
+    await bad({}, /properties\.connectionString is required, or hubResourceId/);
+    await bad(byResource(made, one, { connectionString: one.connectionString }), /properties\.connectionString: give either/);
+    await bad({ connectionString: two.connectionString }, /properties\.connectionString: the hub is .*path/);
+    await bad(byResource(made, two), /properties\.hubResourceId: the hub is .*path/);
+    await bad({ hubResourceId: `${idscope.hubPath(made.group, one.name)}x` }, /properties\.hubResourceId: there is no such hub/);
+    await bad(byResource(made, one, { accessPolicy: 'service' }), /properties\.accessPolicy.*RegistryWrite/);
+    await bad(byResource(made, one, { accessPolicy: 'registryReadWrite' }), /properties\.accessPolicy.*ServiceConnect/);
+    await bad(byResource(made, one, { accessPolicy: 'none' }), /properties\.accessPolicy.*no policy none/);
+    await bad({ connectionString: one.connectionString.replace(one.host, `${one.host}:443`) }, /properties\.connectionString: .*HostName/);
+    await bad({ connectionString: `HostName=${one.host};SharedAccessKeyName=a` }, /properties\.connectionString: .*SharedAccessKey/);
+    await bad({ connectionString: one.connectionString, secondaryConnectionString: two.connectionString }, /properties\.secondaryConnectionString: HostName must be that of the link/);
+    await bad({ connectionString: one.connectionString, allocationWeight: 1001 }, /properties\.allocationWeight/);
+    assert.deepEqual(await link.hosts(), [one.host, two.host]);
+  });
+
+  test('members of a connection string come in any case and order, with blanks and what nobody knows', async (t) => {
+    const { link, hubs: [hub] } = await unlinked(t, 1);
+    const sent = ` sharedaccesskey = ${hub.key} ;x=y=z; SHAREDACCESSKEYNAME=iothubowner;hostname=${hub.host.toUpperCase()}; `;
+    assert.equal(expect('put', await link.put(hub.host, { connectionString: sent }), 201).properties.hostName.toLowerCase(), hub.host);
+    const array = await link.array([Idscope.link(hub), byResource({ group: hub.resource.resourcegroup }, hub, { location: 'westeurope' })]);
+    refusedArm(array, 400, 'InvalidRequestContent', /iotHubs\[1\]: the hub .* stands twice/);
+  });
+
+  test('a hub of another subscription of the tenant is linked by its resource id; key renewal and deletion are followed', async (t) => {
+    const { made, link } = await unlinked(t, 1);
+    const subscription = await admin('create-subscription', idscope.env.IDSCOPE_TENANT_ID, fresh('second'));
+    const second = new Idscope({ ...idscope.env, ...subscription });
+    t.after(() => second.close());
+    const group = fresh('group');
+    await second.createGroup(group);
+    t.after(() => second.deleteGroup(group));
+    const hub = await second.createHub(group, fresh('hub'), 'northeurope');
+    const written = expect('put', await link.put(hub.host, { hubResourceId: second.hubPath(group, hub.name) }), 201);
+    assert.equal(written.properties.location, 'northeurope', 'that of the hub');
+    assert.equal(written.properties.hubResourceId.toLowerCase(), second.hubPath(group, hub.name).toLowerCase());
+    await made.linkState(hub.host, 'valid');
+    const { etag } = await link.get(hub.host);
+    const renewed = { keyName: 'iothubowner', rights: 'RegistryWrite, ServiceConnect', primaryKey: sas.newKey(), secondaryKey: sas.newKey() };
+    expect('renew', await second.arm('PUT', second.hubPath(group, hub.name),
+      { body: { location: 'northeurope', sku: { name: 'S1', capacity: 1 }, properties: { authorizationPolicies: [renewed] } } }), 200);
+    assert.equal((await made.registered()).state.assignedHub, hub.host);
+    assert.equal((await second.arm('DELETE', second.hubPath(group, hub.name))).status, 204);
+    assert.equal((await made.linkState(hub.host, 'invalid')).reason, 'hub_deleted');
+    assert.equal((await link.get(hub.host)).etag, etag, 'nobody configured the link meanwhile');
+  });
+
+  test('If-Match and If-None-Match: a link is overwritten by none who has not seen it', async (t) => {
+    const { link, hubs: [hub] } = await unlinked(t, 1);
+    const body = { connectionString: hub.connectionString };
+    const refuses = (answer) => refusedArm(answer, 412, 'PreconditionFailed');
+    refuses(await link.put(hub.host, body, { 'If-Match': '*' }));
+    refuses(await link.erase(hub.host, { 'If-Match': '*' }));
+    const { etag } = expect('new', await link.put(hub.host, body, { 'If-None-Match': '*' }), 201);
+    refuses(await link.put(hub.host, body, { 'If-None-Match': '*' }));
+    const [shown] = (await link.instance()).properties.iotHubs;
+    expect('same array', await link.array([shown]), 200);
+    assert.equal((await link.get(hub.host)).etag, etag, 'the array left it as it was');
+    expect('array', await link.array([{ ...shown, allocationWeight: 4 }]), 200);
+    const changed = (await link.get(hub.host)).etag;
+    assert.notEqual(changed, etag, 'a change by the array is one of the link');
+    refuses(await link.put(hub.host, { ...body, allocationWeight: 9 }, { 'If-Match': etag }));
+    refuses(await link.erase(hub.host, { 'If-Match': etag }));
+    expect('matching', await link.put(hub.host, { ...body, allocationWeight: 9 }, { 'If-Match': changed }), 200);
+    assert.equal((await link.erase(hub.host, { 'If-Match': (await link.get(hub.host)).etag })).status, 204);
+  });
+
+  test('a change of a link is one of its instance: an array that was read before is refused, and loses nothing', async (t) => {
+    const { link, hubs: [one, two] } = await unlinked(t, 2);
+    const { etag } = await link.instance();
+    expect('link', await link.put(one.host, { connectionString: one.connectionString }), 201);
+    refusedArm(await link.array([Idscope.link(two)], { 'If-Match': etag }), 412, 'PreconditionFailed');
+    assert.deepEqual(await link.hosts(), [one.host]);
+    const second = (await link.instance()).etag;
+    assert.equal((await link.erase(one.host)).status, 204);
+    refusedArm(await link.array([Idscope.link(one), Idscope.link(two)], { 'If-Match': second }), 412, 'PreconditionFailed');
+    expect('without', await link.array([Idscope.link(two)]), 200);
+    assert.deepEqual(await link.hosts(), [two.host], 'whoever sends no If-Match has the last word');
+  });
+
+  test('writers at once, of links and of the array by get, edit and put: each finds its own, none is lost', async (t) => {
+    const { link, hubs } = await unlinked(t, 1);
+    const foreign = Array.from({ length: 8 }, (_, i) => `${fresh(`h${i}`)}.example.test`);
+    // By the array, as a client does that loses nothing: again when somebody was faster.
+    const byArray = (host) => until(`${host} to be in the array`, async () => {
+      const { etag, properties: { iotHubs } } = await link.instance();
+      const answer = await link.array([...iotHubs, { connectionString: connection(host), location: 'westeurope' }], { 'If-Match': etag });
+      if (answer.status === 412) return false;
+      return expect('array', answer, 200);
+    });
+    await each(foreign.map((host, i) => [host, i]), 8, ([host, i]) => i % 2 === 0 ? byArray(host)
+      : link.put(host, { connectionString: connection(host) }).then((answer) => expect('link', answer, 201)));
+    expect('and another', await link.put(hubs[0].host, { connectionString: hubs[0].connectionString }), 201);
+    assert.deepEqual(new Set(await link.hosts()), new Set([...foreign, hubs[0].host]));
+  });
+
+  test('an instance links fifty hubs, by whichever way', async (t) => {
+    const { link, hubs: [hub] } = await unlinked(t, 1);
+    const fifty = Array.from({ length: 50 }, (_, i) => ({ connectionString: connection(`n${i}.example.test`), location: 'westeurope' }));
+    expect('fifty', await link.array(fifty), 200);
+    refusedArm(await link.put(hub.host, { connectionString: hub.connectionString }), 409, 'QuotaExceeded', /50 hubs/);
+    expect('one of them', await link.put('n7.example.test', { connectionString: connection('n7.example.test'), allocationWeight: 2 }), 200);
+  });
+});

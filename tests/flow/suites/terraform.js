@@ -2,15 +2,13 @@
 // States that each is answered so that the provider goes on, that it reads back what was configured, and that a second refresh equals the first byte for byte.
 'use strict';
 
-const { isDeepStrictEqual } = require('node:util');
 const { describe, test, before, after } = require('node:test');
 const { assert, idscope, expect, fresh, refusedArm, scene } = require('../kit');
 const { make } = require('../../lib/certificates');
+const { Replay } = require('../requests/replay');
 const requests = require('../requests/terraform');
 
 const base64 = (name) => Buffer.from(make(name, { ca: true }).cert).toString('base64');
-const member = (json, at) => at.split('.').reduce((one, name) => one?.[name], json);
-const fits = (value, wanted) => (typeof wanted === 'function' ? wanted(value) : wanted instanceof RegExp ? wanted.test(value) : isDeepStrictEqual(value ?? null, wanted));
 
 // As the provider does it: what discovery names, the path of the tenant.
 async function signIn() {
@@ -24,33 +22,16 @@ async function signIn() {
 for (const major of [3, 4]) describe(`terraform: azurerm ${major}`, () => {
   const names = { major, subscription: idscope.subscription, domain: idscope.domain, group: fresh('tf'), hub: fresh('hub'), instance: fresh('dps'), certificate: 'Plant-CA', policy: 'fromTerraform',
     weight: major === 3 ? 0 : 1, certificates: [base64('One'), base64('Two')] };
-  const last = {}; // what was read last, by path
-  let bearer;
-  let count = 0;
+  const replay = new Replay(idscope);
 
   before(async () => {
     const other = await scene({ after }, { hubs: 1 });
     Object.assign(names, { connectionString: other.hubs[0].connectionString, linked: other.hubs[0].host });
-    bearer = await signIn();
+    replay.bearer = await signIn();
   });
-  after(() => console.log(`azurerm ${major}: ${count} requests`));
+  after(() => console.log(`azurerm ${major}: ${replay.count} requests`));
 
-  async function send([method, path, version, { headers = {}, body, status, reads = {} }]) {
-    const made = (what) => (typeof what === 'function' ? what(last) : what);
-    const answer = await idscope.arm(method, path, { version, body: made(body), bearer, headers: { Accept: 'application/json', 'Content-Type': 'application/json; charset=utf-8', ...made(headers) } });
-    const what = `${method} ${path}: ${answer.status} ${answer.text}`;
-    assert.equal(answer.status, status, what);
-    for (const [at, wanted] of Object.entries(reads)) assert.ok(fits(member(answer.json, at), wanted), `${at} in ${what}`);
-    if (status < 300) last[path] = answer.json;
-    count++;
-    return answer.text;
-  }
-
-  async function run(resource, phase, more) {
-    const texts = [];
-    for (const row of requests({ ...names, ...more })[resource][phase] || []) texts.push(await send(row));
-    return texts;
-  }
+  const run = (resource, phase, more) => replay.run(requests({ ...names, ...more })[resource][phase] || []);
 
   async function refresh(resource, changed) {
     const texts = await run(resource, 'refresh', { changed });

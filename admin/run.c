@@ -11,14 +11,25 @@ struct str run_word(const struct run *run, size_t i)
     return str_trim(str_of(run->words[i]));
 }
 
-struct str run_option(const struct run *run, const char *name)
+/* Is --name there, alone or with a value? */
+static bool find_word(const struct run *run, const char *name, struct str *ret_value)
 {
+    *ret_value = (struct str){NULL, 0};
     for (char **w = run->words; *w; w++) {
         struct str head, value = str_split(str_of(*w), '=', &head);
-        if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
-            return str_trim(value);
+        if (!str_starts(head, STR("--")) || !str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
+            continue;
+        *ret_value = value;
+        return true;
     }
-    return (struct str){NULL, 0};
+    return false;
+}
+
+struct str run_option(const struct run *run, const char *name)
+{
+    struct str value;
+    find_word(run, name, &value);
+    return str_trim(value);
 }
 
 err_t run_needs(struct run *run, const char *name, struct str *ret)
@@ -29,12 +40,8 @@ err_t run_needs(struct run *run, const char *name, struct str *ret)
 
 bool run_flag(const struct run *run, const char *name)
 {
-    for (char **w = run->words; *w; w++) {
-        struct str head, value = str_split(str_of(*w), '=', &head);
-        if (str_starts(head, STR("--")) && str_same((struct str){head.p + 2, head.n - 2}, str_of(name)))
-            return !value.p;
-    }
-    return false;
+    struct str value;
+    return find_word(run, name, &value) && !value.p;
 }
 
 struct str run_new_secret(struct run *run, struct sha256 *ret_hash)

@@ -15,15 +15,19 @@ err_t arm_top(struct call *r, int64_t *ret)
     return NULL;
 }
 
+err_t arm_page(struct call *r, struct find *f)
+{
+    struct str token = arena_lower(r->arena, call_query(r, "$skiptoken"));
+    TRY(arm_top(r, &f->most));
+    if (token.n && !id_resource_group_valid(token))
+        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
+    f->after = token.n ? token : (struct str){NULL, 0};
+    return NULL;
+}
+
 err_t arm_subscription(struct call *r, struct arm_target *ret)
 {
     *ret = (struct arm_target){.find = {.at = {.tenant_id = r->client->tenant_id}}};
-    TRY(arm_top(r, &ret->find.most));
-    ret->find.after = arena_lower(r->arena, call_query(r, "$skiptoken"));
-    if (!ret->find.after.n)
-        ret->find.after = (struct str){NULL, 0};
-    else if (!id_resource_group_valid(ret->find.after))
-        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
     return dec_uuid(r->segments[SEGMENT_SUBSCRIPTION], &ret->find.at.subscription_id) ? NULL
                                                                                       : E(SUBSCRIPTION_NOT_FOUND);
 }
@@ -42,7 +46,6 @@ err_t arm_resource(struct call *r, struct arm_target *ret)
 {
     TRY(r->segments[SEGMENT_GROUP].p ? arm_group(r, ret) : arm_subscription(r, ret));
     ret->name = r->segments[SEGMENT_NAME];
-    ret->find.after = (struct str){NULL, 0};
     ret->find.name_key = arena_lower(r->arena, ret->name);
     /* A name that breaks the rule may belong to nothing; for a PUT the rule is told by arm_check_new_name. */
     return id_service_name_valid(ret->name) || r->method == METHOD_PUT ? NULL : E(RESOURCE_NOT_FOUND);

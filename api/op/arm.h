@@ -8,7 +8,7 @@
 
 /* A resource and its place, out of the path's segments: {sub}, {rg} where the path has one, {name}. */
 struct arm_target {
-    struct find find;       /* of the resource, or of the page that $skiptoken asks for */
+    struct find find;       /* of the resource, or of all; arm_page makes a page of it */
     struct str group, name; /* as the path spells them */
 };
 
@@ -20,6 +20,8 @@ err_t arm_resource(struct call *r, struct arm_target *ret);
 err_t arm_check_place(const struct arm_target *t, const struct place_found *found);
 /* $top, the rows that a page of a list is to have; 0: it does not say. BAD_REQUEST when it is no such number. */
 err_t arm_top(struct call *r, int64_t *ret);
+/* The page of a list by name that $top and $skiptoken ask for. BAD_REQUEST naming the parameter. */
+err_t arm_page(struct call *r, struct find *f);
 /* Names that new resources may not have: BAD_ID naming the rule. */
 err_t arm_check_new_name(struct call *r, const char *article, const char *noun, struct str name);
 

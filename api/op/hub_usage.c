@@ -54,7 +54,7 @@ err_t op_hub_quota_metrics(struct call *r)
     struct text out;
     TRY(find_counts(r, &t, &n));
     const struct quota_metric metrics[] = {
-        {STR("TotalMessages"), {true, 0}, {true, 0}},
+        {STR("TotalMessages"), {true, 0}, {false, 0}},
         {STR("TotalDeviceCount"), {true, n.devices}, {false, 0}},
     };
     arm_list_begin(r, &out);

@@ -63,6 +63,7 @@ static void write_listed(struct call *r, const struct listed_row *row, struct te
 static err_t reply_listed(struct call *r, struct arm_target *t)
 {
     const struct arm_target place = *t;
+    TRY(arm_page(r, &t->find));
     struct arm_filter asked;
     struct listed_filter filter;
     struct place_found found;

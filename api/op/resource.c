@@ -91,6 +91,7 @@ err_t resource_list_subscription(struct call *r, const struct resource_kind *k)
 {
     struct arm_target t;
     TRY(arm_subscription(r, &t));
+    TRY(arm_page(r, &t.find));
     return reply_list(r, k, &t);
 }
 
@@ -98,6 +99,7 @@ err_t resource_list_group(struct call *r, const struct resource_kind *k)
 {
     struct arm_target t;
     TRY(arm_group(r, &t));
+    TRY(arm_page(r, &t.find));
     return reply_list(r, k, &t);
 }
 

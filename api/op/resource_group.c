@@ -38,6 +38,7 @@ err_t op_group_list(struct call *r)
     struct text out;
     struct arm_filter asked;
     TRY(arm_subscription(r, &t));
+    TRY(arm_page(r, &t.find));
     TRY(arm_filter(r, true, &asked));
     const struct tag_filter tag = {asked.tag_name, asked.tag_value};
     TRY(db_group_find(r->db, r->arena, &t.find, &tag, &found, &rows, &count, &more));
@@ -57,7 +58,6 @@ static err_t find_group(struct call *r, struct arm_target *t, struct group_row *
     bool more;
     TRY(arm_group(r, t));
     t->find.name_key = t->find.at.group_key;
-    t->find.after = (struct str){NULL, 0};
     static const struct tag_filter any;
     TRY(db_group_find(r->db, r->arena, &t->find, &any, &found, ret, &count, &more));
     TRY(arm_check_place(t, &found));

@@ -18,6 +18,7 @@ PLAIN_PORT=${PLAIN_PORT:-}           # plain listener of api1 (api2: the next po
 API_COUNT=${API_COUNT:-1}            # 1 to 4
 WORKER_COUNT=${WORKER_COUNT:-1}
 UNDELETE_DAYS=${UNDELETE_DAYS:-0}     # of the api; here what is deleted is to be gone
+EDGE_VIA=${EDGE_VIA:-}               # what somebody between edge and api adds to the names of the api's sockets; empty: nobody is
 API_ARGS=${API_ARGS:-}               # further settings for the programs, separated by blanks
 WORKER_ARGS=${WORKER_ARGS:-}
 POSTGRES_ARGS=${POSTGRES_ARGS:-}     # further arguments of the database server, e.g. "-c max_connections=400"

@@ -277,7 +277,7 @@ edge_environment() {
     printf 'IDSCOPE_EDGE_RATE_PER_ADDRESS=%s\n' "${EDGE_RATE_PER_ADDRESS:-100000}"
     for name in $(numbered api "$API_COUNT"); do
         i=$((i + 1))
-        printf 'IDSCOPE_API_%s=unix@%s\n' "$i" "$dir/edge/$name.sock"
+        printf 'IDSCOPE_API_%s=unix@%s\n' "$i" "$dir/edge/$name.sock$EDGE_VIA"
         printf 'IDSCOPE_API_%s_HEALTH=%s\n' "$i" "$(health_address "$name" | cut -d : -f 2)"
     done
     if am_root; then

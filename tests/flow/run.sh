@@ -3,7 +3,7 @@
 #
 # Responsible for: a place of their own (mount, network and process namespace: loopback only, port 443, an /etc/hosts to write in), one
 # deployment from builds with sanitizers ("first") and one release build with its own database, domain and CA ("second": a foreign hub for the
-# first, and what the distribution is counted on), Node's runner, and the verdict on the programs themselves: no sanitizer report in
+# first, and what the distribution is counted on), a tap between edge and api of each (tap.js), Node's runner, and the verdict on the programs themselves: no sanitizer report in
 # any log, every api and worker ended with 0 and with no arena left.
 # SUITE: names below tests/flow/suites without ".js"; none: all. FLAVOR: build of the first deployment, asan unless told otherwise.
 # Must never touch the machine's own network, hosts file or processes. Works as root, as a user who may make user namespaces, and with sudo.
@@ -73,10 +73,10 @@ make_stacks() {
     export ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     common="--ca-file=$work/ca.pem --outgoing-allow=127.0.0.0/8"
-    stack_tool first FLAVOR="$flavor" EDGE_PORT=443 EDGE_ADDRESS= PLAIN_PORT=8080 DOMAIN=idscope.localhost START_TIMEOUT_S=180 \
+    stack_tool first FLAVOR="$flavor" EDGE_VIA=.tap EDGE_PORT=443 EDGE_ADDRESS= PLAIN_PORT=8080 DOMAIN=idscope.localhost START_TIMEOUT_S=180 \
         API_ARGS="--quick-return-s=5 --instances-max=40 --links-max=100 --device-polls-max=0" \
         WORKER_ARGS="$common --link-check-s=3 --latency-check-s=2 --invalid-grace-s=6 --hub-timeout-ms=4000 --job-connections=2"
-    stack_tool second FLAVOR=release UNDELETE_DAYS=7 EDGE_PORT=443 EDGE_ADDRESS=127.0.0.2 PLAIN_PORT=8081 DOMAIN=second.test EXTRA_NAMES=127.0.0.2 \
+    stack_tool second FLAVOR=release UNDELETE_DAYS=7 EDGE_VIA=.tap EDGE_PORT=443 EDGE_ADDRESS=127.0.0.2 PLAIN_PORT=8081 DOMAIN=second.test EXTRA_NAMES=127.0.0.2 \
         API_ARGS="--body-timeout-ms=6000 --device-polls-max=300 --token-lifetime-s=7200" \
         WORKER_ARGS="$common --edge-address=127.0.0.2:443"
     "$root/docker/local/certs.sh" "$work/first.var/tls" idscope.localhost "" >/dev/null
@@ -109,11 +109,15 @@ verdict() {
 }
 
 tests() {
-    local status=0
+    local status=0 taps=() name
     work=$1
     shift
     trap '"$work/first" stop; "$work/second" stop' EXIT
     make_stacks
+    for name in first second; do
+        node "$here/tap.js" "$work" "$name" &
+        taps+=($!)
+    done
     "$work/second" start >"$work/second.start" 2>&1 || { cat "$work/second.start"; return 1; }
     "$work/first" start >"$work/first.start" 2>&1 || { cat "$work/first.start"; return 1; }
     cd "$here"
@@ -124,6 +128,7 @@ tests() {
     trap - EXIT
     "$work/first" stop || status=1
     "$work/second" stop || status=1
+    kill "${taps[@]}" && wait "${taps[@]}" || status=1
     sleep 0.3 # init.pl looks every 50 ms
     verdict || status=1
     return $status

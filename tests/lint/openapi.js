@@ -1,7 +1,8 @@
 // openapi.js: which answers api/openapi.yaml lists, and that no object in it is open without saying so. Rules that source.js runs.
 //
 // What an operation may be refused with follows from its row of api/routes.def and from core/errors.def: STATUSES says by which rule. What
-// only the operation itself knows (409, 429, a 404 of its own) stands in the document beside it.
+// only the operation itself knows (409, 429, a 404 of its own) stands in the document beside it, and the flow tests hold both against what is
+// answered: a status that is not listed fails there (tests/flow/tap.js), and so does one that is never seen.
 // Reads the document as text, in the form that it is kept in: paths in two blanks, methods in four, statuses in eight.
 'use strict';
 
@@ -77,6 +78,25 @@ function answers() {
   return { bad, note: `${count} pairs of operation and status, those that follow from routes.def among them` };
 }
 
+// A name that stands twice in the same place would leave one of the two out.
+function components() {
+  const bad = [];
+  const seen = new Set();
+  let inComponents = false;
+  let section = '';
+  let count = 0;
+  text(DOCUMENT).split('\n').forEach((line, i) => {
+    if (/^\w/.test(line)) inComponents = line.startsWith('components:');
+    if (/^ {2}\w/.test(line)) section = line;
+    const name = inComponents && /^ {4}(\w+):/.exec(line);
+    if (!name) return;
+    count++;
+    if (seen.has(section + name[1])) bad.push(`${DOCUMENT}:${i + 1}: ${name[1]} stands twice in ${section.trim()}`);
+    seen.add(section + name[1]);
+  });
+  if (count === 0) bad.push(`${DOCUMENT}: no name was found`);
+  return { bad, note: `${count} components, each of a name of its own` };
+}
 // An object says what else it may hold: in the next line, or as the next word.
 function objects() {
   const bad = [];
@@ -97,4 +117,4 @@ function objects() {
   return { bad, note: `${count} objects, ${open.size} of which may hold more than is listed` };
 }
 
-module.exports = { rules: [answers, objects] };
+module.exports = { rules: [answers, components, objects] };

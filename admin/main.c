@@ -228,6 +228,10 @@ static const struct command {
      "print a tenant's deleted instances that can be undeleted: ID scope, subscription, group, until when, name"},
     {"instance undelete", " ID_SCOPE [--json]", 1, NEEDS_DATABASE, run_instance_undelete,
      "bring a deleted instance back as it was, with its ID scope; and name the hubs that it links and that are gone"},
+    {"limits show", " --tenant=ID [--instance=NAME] [--json]", 0, NEEDS_DATABASE, run_limits_show,
+     "print the limits that a tenant, or an instance of it, has of its own: name, value (0: no limit), whose it is"},
+    {"limits set", " NAME VALUE --tenant=ID [--instance=NAME] [--json]", 2, NEEDS_DATABASE, run_limits_set,
+     "give it one of its own in place of the deployment's, or take that away with the value default; within seconds"},
     {"pull", " --from-file=FILE --into-file=FILE [--from=STRING] [--into=STRING] [--dry-run=yes]", 0, NEEDS_NOTHING,
      run_pull,
      "bring the groups, enrollments and registrations of a service into an instance; each side's connection string "

@@ -55,6 +55,8 @@ err_t run_issuer_remove(struct run *run);
 err_t run_federated_create(struct run *run);
 err_t run_token_key_list(struct run *run);
 err_t run_token_key_retire(struct run *run);
+err_t run_limits_show(struct run *run);
+err_t run_limits_set(struct run *run);
 err_t run_instance_create(struct run *run);
 err_t run_instance_deleted(struct run *run);
 err_t run_instance_undelete(struct run *run);

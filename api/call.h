@@ -178,6 +178,7 @@ struct call {
     err_t error;                  /* what went wrong, for reply and log */
     struct err_detail detail;     /* words for the client */
     struct err_detail log_detail; /* words for the log only (why a credential was refused) */
+    int64_t retry_after_s;        /* of a refusal that knows when to come back; else 0 */
     int status;                   /* of the reply */
     struct str reply;             /* body */
     struct reply_header headers[CALL_HEADERS_MAX];

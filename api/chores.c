@@ -1,5 +1,5 @@
 /* chores.c: what the api does once a second beside its calls: it writes the log of refused attempts, and keeps the
- * view of the token keys fresh. Lanes can do neither: no device may wait for the log, and all lanes may be held. It
+ * view of the token keys fresh, and looks how many api processes share the limits. Lanes can do none of it: no device may wait for the log, and all lanes may be held. It
  * must never be waited for. */
 #include "api/chores.h"
 
@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "api/attempts.h"
+#include "api/rates.h"
+#include "db/gate.h"
 #include "core/process/clock.h"
 
-enum { ROUND_US = ATTEMPTS_ROUND_US, LOOK_US = 100000 };
+enum { ROUND_US = ATTEMPTS_ROUND_US, LOOK_US = 100000, OTHERS_US = 5000000 };
 
 struct chores {
     struct arena *arena;
@@ -18,11 +20,26 @@ struct chores {
     struct db *db;
     pthread_t thread;
     bool runs;
+    int64_t look_us; /* when to look for other processes */
     _Atomic bool stopping;
 };
 
+/* Each process has one connection of this name: there is nothing to write down, and who dies is gone. */
+#define CONNECTION "idscope-api chores"
+
+static void look_for_others(struct chores *c)
+{
+    int64_t processes;
+    if (!db_gate_processes(c->db, STR(CONNECTION), &processes))
+        rates_share(c->shared->rates, processes);
+}
+
 static void do_all(struct chores *c)
 {
+    if (clock_span_us() >= c->look_us) {
+        look_for_others(c);
+        c->look_us = clock_span_us() + OTHERS_US;
+    }
     token_keys_refresh(c->shared->tokens, c->db, clock_wall_us());
     attempts_write(c->shared->attempts, c->shared, c->db);
 }
@@ -47,7 +64,7 @@ err_t chores_open(const struct shared *shared, struct err_detail *d, struct chor
     struct arena *a = arena_new();
     struct chores *c = ARENA_NEW(a, struct chores);
     *c = (struct chores){.arena = a, .shared = shared};
-    err_t e = db_open(shared->cfg->database_url.p, "idscope-api chores", DB_USE_GENERAL, d, &c->db);
+    err_t e = db_open(shared->cfg->database_url.p, CONNECTION, DB_USE_GENERAL, d, &c->db);
     if (e) {
         arena_free(a);
         return e;

@@ -30,15 +30,17 @@ struct entry {
 struct gate {
     struct arena *arena;
     const struct key_ring *ring;
+    struct quotas quotas;
     struct cache *known[KINDS];
 };
 
-struct gate *gate_new(const struct key_ring *ring)
+struct gate *gate_new(const struct key_ring *ring, const struct quotas *quotas)
 {
     struct arena *a = arena_new();
     struct gate *g = ARENA_NEW(a, struct gate);
     g->arena = a;
     g->ring = ring;
+    g->quotas = *quotas;
     for (enum kind k = 0; k < KINDS; k++)
         g->known[k] = cache_new(ENTRIES_MAX, GATE_FRESH_MS * 1000);
     return g;
@@ -67,10 +69,23 @@ static err_t unseal_policies(struct gate *g, struct arena *a, const char *row_ki
     return NULL;
 }
 
+static void take_quotas(const struct gate *g, struct gate_instance *i)
+{
+    i->quotas = g->quotas;
+    for (size_t k = 0; k < i->limit_names.n; k++)
+        quotas_set(&i->quotas, i->limit_names.at[k], i->limits.at[k]);
+}
+
+static bool counts_registrations(const struct gate *g)
+{
+    return g->quotas.most[QUOTA_OF_REGISTRATIONS];
+}
+
 /* The row's texts are in the entry's arena already. */
 static err_t take_instance(struct gate *g, struct entry *e, const struct gate_instance *row)
 {
     e->instance = *row;
+    take_quotas(g, &e->instance);
     return unseal_policies(g, cache_arena(e), "instance_policy", row->id_scope, service_rights_implied,
                            &e->instance.policies);
 }
@@ -78,7 +93,7 @@ static err_t take_instance(struct gate *g, struct entry *e, const struct gate_in
 static err_t load_instance(struct gate *g, struct db *db, struct str id_scope, struct str name, struct entry *e)
 {
     struct gate_instance row;
-    TRY(db_gate_instance(db, cache_arena(e), id_scope, name, &row));
+    TRY(db_gate_instance(db, cache_arena(e), id_scope, name, counts_registrations(g), &row));
     return take_instance(g, e, &row);
 }
 
@@ -197,7 +212,7 @@ void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t co
         entries[i] = entry_new(KIND_SCOPE, keys[i], now_us);
         homes[i] = cache_arena(entries[i]);
     }
-    err_t failed = db_gate_instances(db, a, keys, n, homes, rows);
+    err_t failed = db_gate_instances(db, a, keys, n, counts_registrations(g), homes, rows);
     for (size_t i = 0; i < n; i++) {
         entries[i]->miss = rows[i].id_scope.p ? NULL : misses[KIND_SCOPE];
         if (!failed && (entries[i]->miss || !take_instance(g, entries[i], &rows[i])))

@@ -12,7 +12,8 @@ enum { GATE_FRESH_MS = 1000 };
 
 struct gate;
 
-struct gate *gate_new(const struct key_ring *ring);
+/* `quotas`: the deployment's, for those who have none of their own. */
+struct gate *gate_new(const struct key_ring *ring, const struct quotas *quotas);
 void gate_free(struct gate *g);
 
 /* An ID scope of no instance gives one without name and policies, in which nothing is enrolled: who asks for it is

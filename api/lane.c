@@ -15,6 +15,7 @@
 #include "api/auth.h"
 #include "api/metrics.h"
 #include "api/plane.h"
+#include "api/rates.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/shared.h"
@@ -236,7 +237,9 @@ static err_t admit(struct lane *lane, struct call *r)
 {
     if (lane->lanes->stopping || waited_too_long(r))
         return call_refuse(r, E(OVERLOADED), "not run: it waited too long, or the service stops");
-    return auth_check(r);
+    TRY(auth_check(r));
+    bool counts = r->plane == PLANE_SERVICE && !r->pieces.state; /* the first of a call's pieces alone */
+    return counts ? rates_check(r, QUOTA_OF_OPERATIONS, (struct str){NULL, 0}) : NULL;
 }
 
 static bool is_database_error(err_t e)

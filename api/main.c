@@ -4,6 +4,7 @@
 #include "api/attempts.h"
 #include "api/chores.h"
 #include "api/metrics.h"
+#include "api/rates.h"
 #include "api/server.h"
 #include "core/attest/verdict.h"
 #include "core/log.h"
@@ -19,6 +20,7 @@ enum {
 struct api {
     struct process process;
     struct str edge_secret;
+    struct quotas quotas;
     struct shared shared;
     struct server *server;
     struct lanes *lanes;
@@ -45,6 +47,12 @@ static err_t read_edge_secret(void *self, struct err_detail *d)
     return NULL;
 }
 
+static err_t read_limits(void *self, struct err_detail *d)
+{
+    struct api *api = self;
+    return quotas_read(api->process.cfg.limits, &api->quotas, d);
+}
+
 static err_t make_shared(void *self, struct err_detail *d)
 {
     (void)d;
@@ -52,9 +60,10 @@ static err_t make_shared(void *self, struct err_detail *d)
     const struct key_ring *ring = api->process.ring;
     api->shared = (struct shared){.cfg = &api->process.cfg,
                                   .ring = ring,
+                                  .quotas = &api->quotas,
                                   .operations = operation_keys_new(ring),
-                                  .gate = gate_new(ring),
-                                  .polls = polls_new(api->process.cfg.device_polls_max),
+                                  .gate = gate_new(ring, &api->quotas),
+                                  .rates = rates_new(),
                                   .verdicts = cache_new(VERDICTS_MOST, VERDICT_IS_GOOD_S * INT64_C(1000000)),
                                   .tokens = token_keys_new(ring),
                                   .attempts = attempts_new()};
@@ -66,7 +75,7 @@ static void free_shared(void *self)
     struct api *api = self;
     attempts_free(api->shared.attempts);
     token_keys_free(api->shared.tokens);
-    polls_free(api->shared.polls);
+    rates_free(api->shared.rates);
     cache_free(api->shared.verdicts);
     gate_free(api->shared.gate);
     operation_keys_free(api->shared.operations);
@@ -158,6 +167,7 @@ static const struct start_step steps[] = {
     {.start = tune_memory},
     {.start = program_load_keys, .stop = program_free_keys},
     {.start = read_edge_secret},
+    {.start = read_limits},
     {.start = make_shared, .stop = free_shared},
     {.start = open_server, .stop = free_server},
     {.start = program_open_health, .stop = program_stop_health},

@@ -2,7 +2,6 @@
  * client the words that were meant for the log, or what a 5xx was about. */
 #include "api/reply.h"
 
-#include "api/polls.h"
 #include "core/json.h"
 
 enum { RETRY_AFTER_LEAST_S = 2, RETRY_AFTER_SPREAD_S = 4 };
@@ -78,9 +77,9 @@ static void add_error_headers(struct call *r, err_t e)
 {
     if (e == E(INVALID_TOKEN))
         call_header(r, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
+    if (r->retry_after_s)
+        call_retry_after(r, r->retry_after_s);
     /* Spread, so that those who were turned away together do not come back together. */
-    if (e == E(POLLED_TOO_OFTEN))
-        call_retry_after(r, POLLS_WINDOW_S);
     if (e->http_status == 503)
         call_retry_after(r, RETRY_AFTER_LEAST_S + r->tracking.b[0] % RETRY_AFTER_SPREAD_S);
 }

@@ -4,23 +4,26 @@
 #define IDSCOPE_SHARED_H
 
 #include "api/gate.h"
-#include "api/polls.h"
 #include "core/cfg.h"
 #include "core/jwt.h"
 #include "core/operation.h"
+#include "core/quota.h"
 
 /* The keys that sign and check access tokens: the process's view of token_key and of the keys of outside issuers, which
  * the chores keep fresh (a rotation needs no restart). */
 struct token_keys;
+/* How often what was asked of late (api/rates.h). */
+struct rates;
 /* Refused calls of devices, on their way to the log (api/attempts.h). */
 struct attempts;
 
 struct shared {
     const struct cfg *cfg;
     const struct key_ring *ring;
+    const struct quotas *quotas;       /* the deployment's */
     struct operation_keys *operations; /* read only */
     struct gate *gate;
-    struct polls *polls;
+    struct rates *rates;
     struct cache *verdicts; /* core/attest/verdict.h */
     struct token_keys *tokens;
     struct attempts *attempts;

@@ -107,7 +107,8 @@ static void add_write(struct pipeline *p, const struct enrollment_guard *g, cons
                                 db_bool(g->of.of_group), db_uuid(g->etag), DB_MEMBERS(named, e)));
     else
         pipeline_add(p, DB_CALL(SQL_ENROLLMENT_INSERT, DB_MEMBERS(guard, g), DB_MEMBERS(written, e),
-                                db_bool(g->of.of_group), db_i64(GROUPS_MOST), DB_MEMBERS(named, e)));
+                                db_bool(g->of.of_group), db_i64(g->of.of_group ? GROUPS_MOST : g->most),
+                                DB_MEMBERS(named, e)));
 }
 
 err_t db_enrollment_put(struct db *db, struct arena *a, const struct enrollment_guard *g,

@@ -76,6 +76,7 @@ struct enrollment_guard {
     struct enrollment_key of;
     int64_t scope_version;
     const struct uuid *etag; /* that it must have; NULL: any */
+    int64_t most;            /* individual enrollments of the instance; 0: as many as one likes */
 };
 
 /* Why a write happened or not; read in this order. */

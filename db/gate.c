@@ -8,7 +8,8 @@
 #define POLICY_COLS                                                                                                    \
     COL(policies.key_names), COL(policies.rights), COL(policies.primary_sealed), COL(policies.secondary_sealed)
 #define INSTANCE_COLS                                                                                                  \
-    COL(id_scope), COL(id_scope_text), COL(version), COL(inputs_version), COL(tenant_id), COL(name), POLICY_COLS
+    COL(id_scope), COL(id_scope_text), COL(version), COL(inputs_version), COL(tenant_id), COL(name), COL(limit_names), \
+        COL(limits), COL(registrations), POLICY_COLS
 
 DB_ROW(gate_instance, struct gate_instance, INSTANCE_COLS);
 DB_ROW(gate_instances, struct gate_instance, COL(n), INSTANCE_COLS);
@@ -20,18 +21,21 @@ DB_ROW(gate_issuer, struct db_gate_issuer, COL(issuer), COL(audience), COL(subje
        COL(algorithms), COL(public_keys));
 DB_VALUE(federated, struct uuid, client_id);
 DB_PARAMS(of_federated, struct db_federated, COL(issuer), COL(subject), COL(tenant));
+DB_VALUE(gate_processes, int64_t, processes);
 DB_ROW(token_key, struct db_token_key, COL(kid), COL(private_sealed));
 
-err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct gate_instance *ret)
+err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, bool counts,
+                       struct gate_instance *ret)
 {
-    return db_one(db, a, DB_CALL(SQL_GATE_INSTANCE, db_text(id_scope), db_text(name)), DB_REPEATABLE, ret, sizeof *ret);
+    return db_one(db, a, DB_CALL(SQL_GATE_INSTANCE, db_text(id_scope), db_text(name), db_bool(counts)), DB_REPEATABLE,
+                  ret, sizeof *ret);
 }
 
-err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
+err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, bool counts,
                         struct arena *const *homes, struct gate_instance *ret)
 {
     struct rows *r ROWS_CLEANUP = NULL;
-    TRY(db_rows(db, a, DB_CALL(SQL_GATE_INSTANCES, db_texts(id_scopes, count)), DB_REPEATABLE, &r));
+    TRY(db_rows(db, a, DB_CALL(SQL_GATE_INSTANCES, db_texts(id_scopes, count), db_bool(counts)), DB_REPEATABLE, &r));
     memset(ret, 0, count * sizeof *ret);
     for (size_t i = 0; i < rows_count(r); i++) {
         size_t n = rows_place(r, i);
@@ -70,6 +74,11 @@ err_t db_gate_federated(struct db *db, struct arena *a, const struct db_federate
 err_t db_gate_issuer_wanted(struct db *db, struct arena *a, struct str issuer, int64_t rest_ms)
 {
     return db_do(db, a, DB_CALL(SQL_GATE_ISSUER_WANTED, db_text(issuer), db_i64(rest_ms)), DB_REPEATABLE);
+}
+
+err_t db_gate_processes(struct db *db, struct str application, int64_t *ret)
+{
+    return db_one(db, NULL, DB_CALL(SQL_GATE_PROCESSES, db_text(application)), DB_REPEATABLE, ret, sizeof *ret);
 }
 
 err_t db_gate_ping(struct db *db)

@@ -4,6 +4,7 @@
 #define IDSCOPE_DB_GATE_H
 
 #include "core/keypair.h"
+#include "core/quota.h"
 #include "db/db.h"
 
 /* A shared access policy, opened: with the rights that others imply. */
@@ -26,6 +27,10 @@ struct gate_instance {
     struct str id_scope_text, name;
     int64_t version, inputs_version; /* 0: no instance has this ID scope */
     struct uuid tenant_id;
+    struct str_list limit_names; /* with their values: those that its tenant or it has of its own */
+    struct i64_list limits;
+    struct quotas quotas;  /* which hold for it; nothing here */
+    int64_t registrations; /* as they were counted last, where there is a limit of them */
     struct gate_policies policies;
 };
 
@@ -49,11 +54,13 @@ struct db_token_key {
     struct bytes private_sealed;
 };
 
-/* By ID scope or by name, both in lower case; the other one is absent. */
-err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, struct gate_instance *ret);
+/* By ID scope or by name, both in lower case; the other one is absent. `counts`: the deployment has a limit of
+ * registrations. */
+err_t db_gate_instance(struct db *db, struct arena *a, struct str id_scope, struct str name, bool counts,
+                       struct gate_instance *ret);
 /* Many by ID scope. What is found of id_scopes[i] goes to ret[i], its texts to the arena homes[i]; ret[i].id_scope is
  * absent when nothing is. */
-err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count,
+err_t db_gate_instances(struct db *db, struct arena *a, const struct str *id_scopes, size_t count, bool counts,
                         struct arena *const *homes, struct gate_instance *ret);
 /* A built-in hub that is not deleted, by its name in lower case. */
 err_t db_gate_hub(struct db *db, struct arena *a, struct str name, struct gate_hub *ret);
@@ -77,6 +84,8 @@ struct db_federated {
 err_t db_gate_federated(struct db *db, struct arena *a, const struct db_federated *f, struct uuid *ret_client);
 /* The issuer's keys are to be fetched soon, but no sooner than rest_ms after the last time. */
 err_t db_gate_issuer_wanted(struct db *db, struct arena *a, struct str issuer, int64_t rest_ms);
+/* How many connections of this application there are to this database; at least 1. */
+err_t db_gate_processes(struct db *db, struct str application, int64_t *ret);
 /* Does the database answer on this connection? */
 err_t db_gate_ping(struct db *db);
 

@@ -22,7 +22,7 @@ DB_PARAMS(staged_registration, struct import_row, STAGED_COLS, COL(key), COL(sta
           COL_WORD(state.substatus, registration_substatus_words), COL_TIME(state.created_us, "created_at"),
           COL_TIME(state.updated_us, "updated_at"));
 DB_PARAMS(wish, struct import_wish, COL(at.id_scope), COL(scope_version), COL(at.import_id),
-          COL_WORD(kind, import_kind_words), COL(whole), COL(dry));
+          COL_WORD(kind, import_kind_words), COL(whole), COL(dry), COL(most));
 
 DB_PARAMS(move, struct import_move, COL(id_scope), COL(subject), COL(fence), COL_WORD(state, import_state_words),
           COL(written), COL(next_ms));

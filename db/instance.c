@@ -16,7 +16,8 @@ DB_ROW(instance_locked, struct instance_locked, COL(id_scope), COL(location), CO
        COL_JSON(properties), COL(etag), COL_WORD(allocation_policy, policy_words),
        COL_WORD(existing_device, existing_device_words));
 DB_VALUE(id_scope, struct str, id_scope);
-DB_ROW(tenant_holds, struct tenant_holds, COL(instances), COL(links));
+DB_ROW(tenant_holds, struct tenant_holds, COL(instances), COL(links), COL(of_subscription), COL(limit_names),
+       COL(limits));
 
 DB_PARAMS(linked_put, struct linked_row, LINK_COLS);
 DB_ROW(linked, struct linked_row, COL(id_scope), COL(host), LINK_COLS, COL(etag), COL_WORD(state, link_state_words),
@@ -109,14 +110,20 @@ err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instan
     return db_first(db, a, DB_CALL(SQL_INSTANCE_LOCK, db_named_in(instance)), DB_ONCE, NULL, ret, sizeof *ret);
 }
 
-err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret)
+err_t db_tenant_holds(struct db *db, struct arena *a, const struct place *at, struct tenant_holds *ret)
 {
-    const struct db_call calls[] = {DB_CALL(SQL_TENANT_LOCK, db_uuid(tenant)),
-                                    DB_CALL(SQL_TENANT_HOLDS, db_uuid(tenant))};
+    const struct db_call calls[] = {DB_CALL(SQL_TENANT_LOCK, db_uuid(&at->tenant_id)),
+                                    DB_CALL(SQL_TENANT_HOLDS, db_uuid(&at->tenant_id), db_uuid(&at->subscription_id))};
     struct rows_set r ROWS_SET_CLEANUP = {{NULL}};
     TRY(db_run(db, a, calls, 2, DB_ONCE, r.of));
     rows_read(r.of[1], 0, a, ret, sizeof *ret);
     return NULL;
+}
+
+err_t db_place_holds(struct db *db, struct arena *a, const struct place *at, struct tenant_holds *ret)
+{
+    return db_one(db, a, DB_CALL(SQL_TENANT_HOLDS, db_uuid(&at->tenant_id), db_uuid(&at->subscription_id)),
+                  DB_REPEATABLE, ret, sizeof *ret);
 }
 
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,

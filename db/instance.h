@@ -78,11 +78,15 @@ struct instance_locked {
 /* Two writers of one instance wait for each other here. */
 err_t db_instance_lock(struct db *db, struct arena *a, const struct find *instance, struct instance_locked *ret);
 struct tenant_holds {
-    int64_t instances, links;
+    int64_t instances, links, of_subscription; /* the last: instances of the subscription that was asked about */
+    struct str_list limit_names;               /* with their values: limits that it has of its own */
+    struct i64_list limits;
 };
 /* With what this transaction wrote, and with what others did before they ended: until it ends, none of the tenant is
  * told another count. */
-err_t db_tenant_holds(struct db *db, struct arena *a, const struct uuid *tenant, struct tenant_holds *ret);
+err_t db_tenant_holds(struct db *db, struct arena *a, const struct place *at, struct tenant_holds *ret);
+/* The same for who only asks: no one waits. */
+err_t db_place_holds(struct db *db, struct arena *a, const struct place *at, struct tenant_holds *ret);
 /* Issues the ID scope with it; *ret_issued is false, and nothing is written, when it was issued before.
  * UNIQUE_VIOLATION: the name is taken, by whomever. The group must be held. */
 err_t db_instance_insert(struct db *db, struct arena *a, const struct find *instance, const struct instance_row *i,

@@ -14,4 +14,10 @@ struct list_count {
 err_t db_list_counts(struct db *db, struct arena *a, struct str id_scope, struct str list, struct str round,
                      struct list_count **ret, size_t *ret_count);
 
+/* Individual enrollments and registrations of the scope. */
+struct list_totals {
+    int64_t enrollments, registrations;
+};
+err_t db_list_totals(struct db *db, struct arena *a, struct str id_scope, struct list_totals *ret);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "api/op/service.h"
 #include "api/op/stale.h"
+#include "api/rates.h"
 #include "core/attest/diagnose.h"
 #include "core/webhook.h"
 
@@ -116,7 +117,7 @@ err_t enrollment_refusal(struct call *r, struct enrollment_write *w, const struc
                          "attestation.x509.caReferences: \"%.*s\" is no verified certificate of this instance.",
                          STR_ARG(o->unproved));
     if (o->crowded)
-        return E(GROUPS_EXCEEDED);
+        return w->kind->of_group ? E(GROUPS_EXCEEDED) : rates_full(r, QUOTA_OF_ENROLLMENTS);
     w->retyped = o->retyped;
     if (o->retyped)
         return E(STALE);    /* to be sealed anew */
@@ -130,6 +131,7 @@ void enrollment_set_guard(struct call *r, struct enrollment_write *w)
     w->guard.of.id_scope = r->instance->id_scope;
     w->guard.of.of_group = w->kind->of_group;
     w->guard.scope_version = r->instance->version;
+    w->guard.most = r->instance->quotas.most[QUOTA_OF_ENROLLMENTS];
     w->guard.etag = w->match == MATCH_TAG || w->match == MATCH_NEVER ? &w->tag : NULL;
 }
 

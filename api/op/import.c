@@ -29,12 +29,22 @@ static err_t read_choice(struct call *r, const char *name, const char *off, cons
     return call_fail(r, E(BAD_REQUEST), "%s must be %s or %s.", name, off, on);
 }
 
+/* Groups have a bound of their own, which no limit moves. */
+static int64_t most_of(const struct call *r, int kind)
+{
+    const int64_t *most = r->instance->quotas.most;
+    return kind == IMPORT_ENROLLMENTS     ? most[QUOTA_OF_ENROLLMENTS]
+           : kind == IMPORT_REGISTRATIONS ? most[QUOTA_OF_REGISTRATIONS]
+                                          : 0;
+}
+
 static err_t begin_work(struct call *r, void *context)
 {
     struct import_wish *wish = context;
     struct import_begun begun;
     wish->at = (struct import_key){arena_str(r->arena, r->instance->id_scope), r->tracking};
     wish->scope_version = r->instance->version;
+    wish->most = most_of(r, wish->kind);
     TRY(db_import_begin(r->db, r->arena, wish, &begun));
     if (!begun.live)
         return E(STALE);

@@ -2,6 +2,7 @@
  * listed, their keys shown, deleted. What an array of linked hubs means is links.c's. */
 #include "db/instance.h"
 
+#include "api/op/instance.h"
 #include "api/op/arm.h"
 #include "api/op/later.h"
 #include "api/op/links.h"
@@ -228,11 +229,29 @@ static err_t put_links(struct db *db, struct resource_put *p)
     return links_write(p->r, db, id_scope, &plan);
 }
 
+int64_t instances_most(const struct call *r, const struct tenant_holds *holds)
+{
+    struct quotas quotas = *r->shared->quotas;
+    for (size_t i = 0; i < holds->limit_names.n; i++)
+        quotas_set(&quotas, holds->limit_names.at[i], holds->limits.at[i]);
+    return quotas.most[QUOTA_OF_INSTANCES];
+}
+
+static err_t check_subscription(struct call *r, const struct tenant_holds *holds)
+{
+    int64_t most = instances_most(r, holds);
+    return most && holds->of_subscription > most ? call_fail(r, E(QUOTA_EXCEEDED), "The limit %s is reached: %lld %s.",
+                                                             quota_rows[QUOTA_OF_INSTANCES].wire.p, (long long)most,
+                                                             quota_rows[QUOTA_OF_INSTANCES].sentence)
+                                                 : NULL;
+}
+
 /* Asked behind what is written, as links are counted (links.c). What was there before the bound was lowered stays. */
 static err_t check_count(struct db *db, const struct resource_put *p)
 {
     struct tenant_holds holds;
-    TRY(db_tenant_holds(db, p->r->arena, &p->target.find.at.tenant_id, &holds));
+    TRY(db_tenant_holds(db, p->r->arena, &p->target.find.at, &holds));
+    TRY(check_subscription(p->r, &holds));
     return holds.instances <= p->r->cfg->instances_max
                ? NULL
                : call_fail(p->r, E(QUOTA_EXCEEDED), "A tenant has at most %lld instances.",
@@ -265,6 +284,21 @@ static void write_skus(struct call *r, struct text *out)
 {
     (void)r;
     text_add(out, STR("[{\"name\":\"S1\"}]"));
+}
+
+err_t instance_named(struct call *r, struct arm_target *ret_target, struct instance_row *ret)
+{
+    struct place_found found;
+    struct instance_row *rows;
+    size_t count;
+    bool more;
+    TRY(arm_resource(r, ret_target));
+    TRY(db_instance_find(r->db, r->arena, &ret_target->find, &found, &rows, &count, &more));
+    TRY(arm_check_place(ret_target, &found));
+    if (!count)
+        return E(RESOURCE_NOT_FOUND);
+    *ret = rows[0];
+    return NULL;
 }
 
 /* --- the operations ----------------------------------------------------------------------------------------------- */

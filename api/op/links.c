@@ -447,7 +447,8 @@ err_t links_plan_without(struct call *r, struct db *db, struct str id_scope, str
 static err_t check_count(struct call *r, struct db *db)
 {
     struct tenant_holds holds;
-    TRY(db_tenant_holds(db, r->arena, &r->client->tenant_id, &holds));
+    const struct place all = {.tenant_id = r->client->tenant_id};
+    TRY(db_tenant_holds(db, r->arena, &all, &holds));
     if (holds.links <= r->cfg->links_max)
         return NULL;
     return call_fail(r, E(QUOTA_EXCEEDED),

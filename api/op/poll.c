@@ -6,6 +6,7 @@
 #include "api/op/challenge.h"
 #include "api/op/device.h"
 #include "api/op/op.h"
+#include "api/rates.h"
 #include "api/shared.h"
 #include "core/state.h"
 
@@ -69,8 +70,7 @@ static err_t answer_poll(struct call *r, const struct db_poll_found *f, const st
     struct db_device device = device_of(r);
     struct str asked = r->segments[SEGMENT_OPERATION];
     struct operation_owner owner = {device.id_scope, device.registration_key, f->created_us};
-    if (!polls_take(r->shared->polls, &device, r->now_us))
-        return E(POLLED_TOO_OFTEN);
+    TRY(rates_check(r, QUOTA_OF_POLLS, device.registration_key));
     if (!f->registered || !operation_pollable(r->arena, r->shared->operations, &owner, asked, r->now_us))
         return E(OPERATION_NOT_FOUND);
     struct registration_state state = state_of(r, f);

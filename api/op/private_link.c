@@ -1,20 +1,13 @@
 /* private_link.c: what clients ask of an instance that has no private endpoints, nor operations that last (wire.md 1.9,
  * 1.2). It must never name one that was not there: what it tells is the same for each instance. */
-#include "api/op/arm.h"
+#include "api/op/instance.h"
 #include "api/op/op.h"
 #include "api/op/resource.h"
-#include "db/instance.h"
 
 static err_t find_instance(struct call *r, struct arm_target *ret)
 {
-    struct place_found found;
-    struct instance_row *rows;
-    size_t count;
-    bool more;
-    TRY(arm_resource(r, ret));
-    TRY(db_instance_find(r->db, r->arena, &ret->find, &found, &rows, &count, &more));
-    TRY(arm_check_place(ret, &found));
-    return count ? NULL : E(RESOURCE_NOT_FOUND);
+    struct instance_row row;
+    return instance_named(r, ret, &row);
 }
 
 static const struct codec link_codec[] = {RESOURCE_ROWS, PROPERTIES_ROW, CODEC_END};

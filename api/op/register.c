@@ -8,6 +8,7 @@
 #include "api/op/challenge.h"
 #include "api/op/device.h"
 #include "api/op/op.h"
+#include "api/rates.h"
 #include "api/shared.h"
 #include "core/killpoint.h"
 #include "core/state.h"
@@ -36,6 +37,7 @@ struct group {
     size_t count;
     struct db_register_found found;
     struct challenge *challenge; /* NULL: its device is handed nothing */
+    bool counted;                /* against what its instance may ask in a minute */
     bool settled;                /* refused, or there is an operation to tell */
     int64_t created_us;          /* of the registration whose operation is told; 0: none */
 };
@@ -232,12 +234,37 @@ static struct db_register_row row_of(const struct group *g, struct call *lead, i
     };
 }
 
+static bool has_room(const struct call *r, const struct db_register_found *f)
+{
+    int64_t most = r->instance->quotas.most[QUOTA_OF_REGISTRATIONS];
+    return f->registered || !most || r->instance->registrations < most;
+}
+
+/* What a stranger asks costs the instance nothing, so this is asked behind the proof; all requests of a device count
+ * as one. */
+static bool is_too_much(struct group *g, struct call *lead)
+{
+    err_t e = has_room(lead, &g->found) ? NULL : rates_full(lead, QUOTA_OF_REGISTRATIONS);
+    if (!e && !g->counted)
+        e = rates_check(lead, QUOTA_OF_REGISTERS, (struct str){NULL, 0});
+    g->counted = true;
+    for (size_t i = 0; e && i < g->count; i++) {
+        struct call *r = g->first[i].call;
+        if (!is_open(r))
+            continue;
+        r->error = e;
+        r->detail = lead->detail;
+        r->retry_after_s = lead->retry_after_s;
+    }
+    return e;
+}
+
 /* Decides one group, whose requests were checked: it is settled here, or *ret_row is to be written (true). An operation
  * that goes on running is told again, unless it is about to tell a hub of another key or certificate. */
 static bool consider(struct group *g, struct db_register_row *ret_row)
 {
     struct call *lead = lead_of(g);
-    if (!lead) {
+    if (!lead || is_too_much(g, lead)) {
         g->settled = true;
         return false;
     }

@@ -24,7 +24,8 @@ SELECT 1 FROM idscope.certificate WHERE tenant_id = $1 AND id_scope = $2 AND nam
 -- name: enrollment_insert -> enrollment_outcome as actor
 -- $1 ID scope, $2 its version, $3 registration key, $4 registration id, $5 device id, $6 type of attestation, $7 the sealed attestation,
 -- $8 provisioning status, $9 policy, $10 names of hubs (NULL: none are named), $11 iotHubHostName, $12 update, $13 migrate, $14 edge, $15 twin,
--- $16 device information, $17 the sealed webhook, $18 whether it is a group, $19 how many groups of one type of attestation an instance may have, $20 and
+-- $16 device information, $17 the sealed webhook, $18 whether it is a group, $19 how many of them an instance may have (groups: of one type of attestation; devices, as they
+-- were counted last: 0: as many as one likes), $20 and
 -- $21 the CA certificates that it names.
 -- Within a transaction that has locked the device id, or the groups, and those certificates.
 -- An entry that is made anew has no version that one of its id had before: registrations of a group outlive it.
@@ -36,7 +37,8 @@ WITH live AS (
      taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $3, $5) END AS taken_by),
      unproved AS (SELECT name FROM idscope.certificate_unproved($1, ARRAY[$20::text, $21::text]) AS u (name)),
      room AS (
-    SELECT NOT $18::boolean OR (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $6) < $19::bigint AS is_left),
+    SELECT CASE WHEN $18::boolean THEN (SELECT count(*) FROM idscope.enrollment WHERE id_scope = $1 AND of_group AND attestation_type = $6) < $19::bigint
+                ELSE $19 = 0 OR idscope.counted($1, 'enrollments') < $19 END AS is_left),
      written AS (
     INSERT INTO idscope.enrollment (id_scope, of_group, registration_key, registration_id, device_id, attestation_type,
                                     attestation_sealed, enabled, allocation_policy, iot_hubs, iot_hub_host_name,

@@ -2,14 +2,17 @@
 -- Reads only; the first four come through SECURITY DEFINER functions, because the tenant is not known before they have
 -- answered.
 
+-- The last parameter: the deployment has a limit of registrations.
 -- name: gate_instance -> gate_instance
-SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name,
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, limit_names, limits,
+       CASE WHEN $3 OR 'registrations' = ANY (limit_names) THEN idscope.counted(id_scope, 'registrations') ELSE 0 END AS registrations,
        key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_instance($1::text, $2::text);
 
 -- The same for many scopes in one round trip: a batch of devices comes from many.
 -- name: gate_instances -> gate_instances
-SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name,
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, limit_names, limits,
+       CASE WHEN $2 OR 'registrations' = ANY (limit_names) THEN idscope.counted(id_scope, 'registrations') ELSE 0 END AS registrations,
        key_names, rights, primary_sealed, secondary_sealed, n
   FROM idscope.gate_instances($1::text[]);
 
@@ -26,6 +29,12 @@ SELECT kid, private_sealed
   FROM idscope.token_key
  ORDER BY created_at DESC, kid DESC
  LIMIT 2;
+
+-- The server tells every role which applications are connected (of other roles no more than that).
+-- name: gate_processes -> gate_processes
+SELECT greatest(1, count(*)) AS processes
+  FROM pg_catalog.pg_stat_activity
+ WHERE datname = current_database() AND application_name = $1::text;
 
 -- name: gate_ping
 SELECT 1;

@@ -2,18 +2,19 @@
 -- (idscope.import_step). Every step joins or locks the import's row, so that a cancelled one goes no further.
 
 -- name: import_begin -> import_begun as actor
--- $1 ID scope, $2 its version, $3 import, $4 kind, $5 all or nothing, $6 only checked, $7 how many an instance may have, $8 milliseconds after which
--- one whose body does not go on is over. The job is due by then, or when the body is whole.
+-- $1 ID scope, $2 its version, $3 import, $4 kind, $5 all or nothing, $6 only checked, $7 how many entries its list may have (0: as many as come), $8 how many
+-- imports an instance may have, $9 milliseconds after which one whose body does not go on is over. The job is due by then, or when the body is whole.
 WITH live AS (
-    SELECT id_scope, now() + $8::bigint * interval '1 millisecond' AS due_at, current_setting('idscope.actor_kind') AS actor_kind,
+    SELECT id_scope, now() + $9::bigint * interval '1 millisecond' AS due_at, current_setting('idscope.actor_kind') AS actor_kind,
            current_setting('idscope.actor_id') AS actor_id, current_setting('idscope.operation') AS operation
       FROM idscope.scope
      WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      room AS (
-    SELECT (SELECT count(*) FROM idscope.import WHERE id_scope = $1) < $7::bigint AS is_left),
+    SELECT (SELECT count(*) FROM idscope.import WHERE id_scope = $1) < $8::bigint AS is_left,
+           CASE WHEN $7::bigint > 0 THEN greatest(0, $7 - idscope.counted($1, CASE $4::text WHEN 'registration' THEN 'registrations' ELSE 'enrollments' END)) END AS entries),
      begun AS (
-    INSERT INTO idscope.import (id_scope, import_id, kind, whole, dry, actor_kind, actor_id, operation)
-    SELECT id_scope, $3, $4, $5, $6, actor_kind, actor_id, operation
+    INSERT INTO idscope.import (id_scope, import_id, kind, whole, dry, room, actor_kind, actor_id, operation)
+    SELECT id_scope, $3, $4, $5, $6, entries, actor_kind, actor_id, operation
       FROM live, room
      WHERE room.is_left
     RETURNING id_scope, import_id),

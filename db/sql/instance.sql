@@ -36,10 +36,14 @@ SELECT id_scope, location, tags, sku_capacity, properties, etag, allocation_poli
 SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0));
 
 -- name: tenant_holds -> tenant_holds as actor
--- $1 tenant: its instances, and the hubs that they link. With what the transaction has written.
-SELECT count(*) AS instances, coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint AS links
-  FROM idscope.instance i
- WHERE i.tenant_id = $1 AND i.deleted_from IS NULL;
+-- $1 tenant: its instances, and the hubs that they link; $2 a subscription of it: its instances. With what the transaction has written. And the
+-- limits that the tenant has of its own.
+SELECT holds.*, l.limit_names, l.limits
+  FROM (SELECT count(*) AS instances, count(*) FILTER (WHERE i.subscription_id = $2) AS of_subscription,
+               coalesce(sum((SELECT count(*) FROM idscope.linked_hub l WHERE l.id_scope = i.id_scope)), 0)::bigint AS links
+          FROM idscope.instance i
+         WHERE i.tenant_id = $1 AND i.deleted_from IS NULL) holds
+ CROSS JOIN LATERAL idscope.limits_of($1, '{}') l;
 
 -- name: scope_touch
 -- $1 ID scope, $2 something that allocation depends on was configured

@@ -11,3 +11,6 @@ SELECT coalesce(k.member, '') AS member, coalesce(k.value, '') AS value, coalesc
           FROM idscope.list_count
          WHERE id_scope = $1 AND list = $2 AND CASE WHEN c.round % 2 = 0 THEN even_round ELSE odd_round END = c.round) k ON true
  ORDER BY member, value;
+
+-- name: list_totals -> list_totals
+SELECT idscope.counted($1::text, 'enrollments') AS enrollments, idscope.counted($1, 'registrations') AS registrations;

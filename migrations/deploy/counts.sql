@@ -37,6 +37,21 @@ COMMENT ON COLUMN idscope.count_round.name IS 'What is counted: registrations, o
 COMMENT ON COLUMN idscope.count_round.at_key IS 'With at_scope and at_group: behind this row the next bite begins';
 COMMENT ON COLUMN idscope.count_round.counted_at IS 'When the last whole round began; NULL: there was none';
 
+-- Of a list that was never counted: 0.
+CREATE FUNCTION idscope.counted(scope text, of_list text) RETURNS bigint
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    SELECT coalesce((SELECT CASE WHEN r.round % 2 = 1 THEN c.even_count ELSE c.odd_count END
+                       FROM idscope.count_round r
+                       JOIN idscope.list_count c ON CASE WHEN r.round % 2 = 1 THEN c.even_round ELSE c.odd_round END = r.round - 1
+                      WHERE r.name = CASE of_list WHEN 'registrations' THEN of_list ELSE 'enrollments' END AND r.counted_at IS NOT NULL
+                        AND c.id_scope = scope AND c.list = of_list AND c.member = '' AND c.value = ''
+                      LIMIT 1), 0);
+    END;
+COMMENT ON FUNCTION idscope.counted(text, text) IS 'How many entries a list of an ID scope has, as they were counted last';
+REVOKE ALL ON FUNCTION idscope.counted(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.counted(text, text) TO idscope_api;
+
 GRANT SELECT ON idscope.list_count, idscope.count_round TO idscope_api;
 GRANT SELECT, INSERT, UPDATE ON idscope.list_count, idscope.count_round TO idscope_worker;
 

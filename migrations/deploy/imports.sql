@@ -18,6 +18,7 @@ CREATE TABLE idscope.import (
     refused     bigint NOT NULL DEFAULT 0,
     at_key      text COLLATE "C" NOT NULL DEFAULT '',
     at_line     bigint NOT NULL DEFAULT 0,
+    room        bigint,
     message     text,
     actor_kind  text NOT NULL,
     actor_id    text NOT NULL,
@@ -34,6 +35,7 @@ COMMENT ON COLUMN idscope.import.dry IS 'Rows are checked, and none is written';
 COMMENT ON COLUMN idscope.import.received IS 'Lines that held a row, good or not';
 COMMENT ON COLUMN idscope.import.looked IS 'Staged rows that were looked at, in the order of their keys; the last of them is at_key and at_line';
 COMMENT ON COLUMN idscope.import.written IS 'Rows that were written; while it is writing, those that will be there when its transaction ends';
+COMMENT ON COLUMN idscope.import.room IS 'So many rows may be written until a limit of the list is reached, counted when the import began; NULL: there is no limit';
 COMMENT ON COLUMN idscope.import.actor_id IS 'Who sent it, with actor_kind and operation: on whose behalf its rows are written (idscope.note)';
 -- Is a list of the instance just being written as a whole? Asked by single writes and by devices that register for the first time.
 CREATE INDEX import_writing ON idscope.import (id_scope) WHERE state = 'writing';
@@ -140,6 +142,16 @@ CREATE FUNCTION idscope.import_device_id_taken(i idscope.import, device text, wa
 COMMENT ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint) IS 'The earlier line of an import whose device has the device id that a row of it wants (NULL: its registration id); NULL: none';
 REVOKE ALL ON FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint) FROM PUBLIC;
 
+-- How many rows may still be written, before those that are looked at now; NULL: as many as come. One that is all or nothing has found room for all when
+-- it is written.
+CREATE FUNCTION idscope.import_room(i idscope.import) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+    SELECT CASE WHEN (i).state = 'running' THEN (i).room - CASE WHEN (i).whole OR (i).dry THEN (i).looked - (i).refused ELSE (i).written END END;
+    END;
+COMMENT ON FUNCTION idscope.import_room(idscope.import) IS 'So many more rows of an import may be written until a limit of its list is reached; NULL: there is none';
+REVOKE ALL ON FUNCTION idscope.import_room(idscope.import) FROM PUBLIC;
+
 -- The rules of enrollment_insert, for many rows, each found by one look in an index (LIMIT 1: never by a hash of all that there is). Whose a device
 -- id is the functions say; most ids are nobody's, which costs no call. Behind the lock that single writes share, so that none of them passes by.
 CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes boolean, groups_most bigint)
@@ -184,11 +196,13 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
                 END AS broken
           FROM placed p),
          counted AS (
-        SELECT r.*, groups + count(*) FILTER (WHERE broken IS NULL) OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most AS is_crowded
+        SELECT r.*, groups + count(*) FILTER (WHERE broken IS NULL) OVER (PARTITION BY of_group, attestation_type ORDER BY registration_key, line) > groups_most
+                    OR count(*) FILTER (WHERE broken IS NULL) OVER (ORDER BY registration_key, line) > idscope.import_room(i) AS is_crowded
           FROM ruled r),
          judged AS MATERIALIZED (
         SELECT c.*, gen_random_uuid() AS etag, clock.version,
-               coalesce(broken, CASE WHEN is_crowded THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.' END) AS message,
+               coalesce(broken, CASE WHEN is_crowded AND of_group THEN 'enrollmentGroupId: the instance has as many enrollment groups of this attestation type as it may have.'
+                                     WHEN is_crowded THEN 'registrationId: the instance has as many enrollments as its limit allows.' END) AS message,
                CASE WHEN broken IS NULL THEN 403001 WHEN NOT is_again AND is_there THEN 409001 ELSE 400004 END AS code
           FROM counted c CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version OFFSET 0) clock),
          inserted AS (
@@ -229,16 +243,23 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
           FROM bite b
          CROSS JOIN LATERAL (SELECT inputs_version FROM idscope.scope WHERE id_scope = b.id_scope LIMIT 1) s
           LEFT JOIN LATERAL idscope.enrolled(b.id_scope, b.registration_key, lower(b.enrollment_group)) e ON true),
-         judged AS MATERIALIZED (
-        SELECT p.*, gen_random_uuid() AS operation_id, now() AS moment,
+         ruled AS (
+        SELECT p.*,
                CASE WHEN is_again THEN format('registrationId: line %s has it already.', line_before)
                     WHEN is_there THEN 'registrationId: there is a registration of this id.'
                     WHEN unlinked IS NOT NULL THEN format('assignedHub: %s is not a linked hub of this instance.', unlinked)
                     WHEN of_group IS NULL AND enrollment_group IS NULL THEN 'registrationId: there is no enrollment of this id, and enrollmentGroupId names none.'
                     WHEN of_group IS NULL THEN format('enrollmentGroupId: there is no enrollment group %s.', enrollment_group)
-                END AS message,
-               CASE WHEN is_again THEN 400004 WHEN is_there THEN 409001 WHEN unlinked IS NULL AND of_group IS NULL THEN 404201 ELSE 400004 END AS code
+                END AS broken
           FROM placed p),
+         counted AS (
+        SELECT r.*, count(*) FILTER (WHERE broken IS NULL) OVER (ORDER BY registration_key, line) > idscope.import_room(i) AS is_crowded
+          FROM ruled r),
+         judged AS MATERIALIZED (
+        SELECT c.*, gen_random_uuid() AS operation_id, now() AS moment,
+               coalesce(broken, CASE WHEN is_crowded THEN 'registrationId: the instance has as many registrations as its limit allows.' END) AS message,
+               CASE WHEN broken IS NULL THEN 403001 WHEN is_again THEN 400004 WHEN is_there THEN 409001 WHEN unlinked IS NULL AND of_group IS NULL THEN 404201 ELSE 400004 END AS code
+          FROM counted c),
          inserted AS (
         INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id,
                                           region, enrollment_group, derived_from, enrollment_inputs, scope_inputs, operation_at, created_at, updated_at)

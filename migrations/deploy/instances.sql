@@ -39,6 +39,7 @@ CREATE TABLE idscope.instance (
     allocation_policy  text NOT NULL CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static')),
     existing_device    text NOT NULL DEFAULT 'adopt' CHECK (existing_device IN ('adopt', 'refuse')),
     properties         json NOT NULL DEFAULT '{}' CHECK (json_typeof(properties) = 'object'),
+    limits             jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(limits) = 'object'),
     etag               uuid NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
@@ -51,6 +52,7 @@ COMMENT ON COLUMN idscope.instance.resource_group_key IS 'NULL: it is deleted. I
 COMMENT ON COLUMN idscope.instance.deleted_from IS 'The group in which a deleted instance stood, to which it comes back when it is undeleted';
 COMMENT ON COLUMN idscope.instance.id_scope_text IS 'The ID scope as it was issued (upper-case digits)';
 COMMENT ON COLUMN idscope.instance.existing_device IS 'What becomes of a device without a registration whose identity stands on a linked hub';
+COMMENT ON COLUMN idscope.instance.limits IS 'Limits that an operator set for it, by name, in place of its tenant''s and the deployment''s';
 COMMENT ON COLUMN idscope.instance.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
 CREATE UNIQUE INDEX instance_name ON idscope.instance (name_key) WHERE deleted_from IS NULL;
 CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, resource_group_key);
@@ -228,7 +230,7 @@ GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at, undelete_unti
 -- An operator takes over an ID scope that devices already carry: it is issued with the instance, and never read back.
 -- And brings back an instance that was deleted.
 GRANT INSERT ON idscope.instance_policy TO idscope_admin;
-GRANT SELECT, INSERT, UPDATE (resource_group_key, deleted_from) ON idscope.instance TO idscope_admin;
+GRANT SELECT, INSERT, UPDATE (resource_group_key, deleted_from, limits) ON idscope.instance TO idscope_admin;
 GRANT SELECT, INSERT, UPDATE (version, inputs_version, retired_at, undelete_until) ON idscope.scope TO idscope_admin;
 GRANT SELECT ON idscope.linked_hub TO idscope_admin;
 GRANT SELECT ON idscope.link_latency, idscope.link_move TO idscope_api;
@@ -248,18 +250,31 @@ REVOKE ALL ON FUNCTION idscope.owned_by_another(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.owned_by_another(text, text) TO idscope_api;
 
 -- What a check needs about an instance before the tenant is known: by ID scope (devices) or by name (service plane).
+-- The limits that an operator set for a tenant, but where there are others for the one instance; always a row.
+CREATE FUNCTION idscope.limits_of(tenant uuid, of_instance jsonb)
+    RETURNS TABLE (limit_names text[], limits bigint[])
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+    SELECT array_agg(l.key), array_agg(l.value::bigint)
+      FROM jsonb_each_text((SELECT t.limits FROM idscope.tenant t WHERE t.tenant_id = tenant) || of_instance) l;
+    END;
+COMMENT ON FUNCTION idscope.limits_of(uuid, jsonb) IS 'Names and values of the limits that hold for an instance of a tenant in place of the deployment''s';
+REVOKE ALL ON FUNCTION idscope.limits_of(uuid, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.limits_of(uuid, jsonb) TO idscope_api;
+
 CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
-    RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
+    RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text, limit_names text[], limits bigint[],
                    key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
     BEGIN
         RETURN QUERY
-            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name,
+            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, l.limit_names, l.limits,
                    p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
               FROM idscope.instance i
               JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL
+             CROSS JOIN LATERAL idscope.limits_of(i.tenant_id, i.limits) l
               CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
                                          array_agg(rights ORDER BY position) AS rights,
                                          array_agg(primary_sealed ORDER BY position) AS primary_sealed,
@@ -275,17 +290,18 @@ GRANT EXECUTE ON FUNCTION idscope.gate_instance(text, text) TO idscope_api;
 
 -- The same for many ID scopes at once: a batch of devices comes from many, and a call of a function for each would cost more than they do.
 CREATE FUNCTION idscope.gate_instances(wanted_scopes text[])
-    RETURNS TABLE (n bigint, id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text,
+    RETURNS TABLE (n bigint, id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text, limit_names text[], limits bigint[],
                    key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-        SELECT u.n, s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name,
+        SELECT u.n, s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, l.limit_names, l.limits,
                p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
           FROM unnest(wanted_scopes) WITH ORDINALITY AS u (id_scope, n)
           CROSS JOIN LATERAL (SELECT id_scope, version, inputs_version FROM idscope.scope
                                WHERE id_scope = u.id_scope AND retired_at IS NULL LIMIT 1) s
-          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name FROM idscope.instance
+          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name, limits FROM idscope.instance
                                WHERE id_scope = s.id_scope LIMIT 1) i
+          CROSS JOIN LATERAL idscope.limits_of(i.tenant_id, i.limits) l
           CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,
                                      array_agg(rights ORDER BY position) AS rights,
                                      array_agg(primary_sealed ORDER BY position) AS primary_sealed,

@@ -32,10 +32,12 @@ GRANT EXECUTE ON FUNCTION idscope.in_time(bigint) TO idscope_api, idscope_worker
 CREATE TABLE idscope.tenant (
     tenant_id    uuid PRIMARY KEY,
     name         text COLLATE "C" NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
+    limits       jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(limits) = 'object'),
     created_at   timestamptz NOT NULL DEFAULT now(),
     disabled_at  timestamptz
 );
 COMMENT ON TABLE idscope.tenant IS 'A customer. Everything a tenant owns leads with its tenant_id';
+COMMENT ON COLUMN idscope.tenant.limits IS 'Limits that an operator set for it, by name, in place of the deployment''s';
 COMMENT ON COLUMN idscope.tenant.disabled_at IS 'Set: its service principals are refused, sign-in and tokens alike; keys of policies and devices go on, and rows stay';
 
 CREATE TABLE idscope.subscription (
@@ -121,6 +123,7 @@ GRANT SELECT, DELETE ON idscope.name_rest TO idscope_worker;
 GRANT SELECT, INSERT ON idscope.tenant, idscope.subscription, idscope.service_principal, idscope.token_key TO idscope_admin;
 GRANT SELECT ON idscope.resource_group TO idscope_admin;
 GRANT UPDATE (disabled_at) ON idscope.tenant, idscope.subscription TO idscope_admin;
+GRANT UPDATE (limits) ON idscope.tenant TO idscope_admin;
 GRANT UPDATE (secret_sha256, secret_before_sha256, disabled_at) ON idscope.service_principal TO idscope_admin;
 GRANT DELETE ON idscope.token_key TO idscope_admin;
 

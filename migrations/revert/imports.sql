@@ -10,6 +10,7 @@ DROP FUNCTION idscope.import_clear(idscope.import, int, bigint);
 DROP FUNCTION idscope.import_bite(idscope.import, int, boolean, bigint, bigint);
 DROP FUNCTION idscope.import_registrations(idscope.import, int, boolean);
 DROP FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint);
+DROP FUNCTION idscope.import_room(idscope.import);
 DROP FUNCTION idscope.import_device_id_taken(idscope.import, text, text, bigint);
 DROP FUNCTION idscope.certificate_unproved(text, text[]);
 DROP FUNCTION idscope.hub_unlinked(text, text[]);

@@ -10,6 +10,7 @@ DROP FUNCTION idscope.owned_by_another(text, text);
 DROP FUNCTION idscope.certificates_of(text[]);
 DROP FUNCTION idscope.gate_instances(text[]);
 DROP FUNCTION idscope.gate_instance(text, text);
+DROP FUNCTION idscope.limits_of(uuid, jsonb);
 DROP TABLE idscope.link_latency;
 DROP TABLE idscope.link_move;
 DROP TABLE idscope.linked_hub;

@@ -61,7 +61,7 @@ class Crash {
   }
 
   async open() {
-    this.stack = await Stack.make(path.join(this.dir, 's'), { FLAVOR: 'crash', API_ARGS: '--device-polls-max=0', WORKER_ARGS });
+    this.stack = await Stack.make(path.join(this.dir, 's'), { FLAVOR: 'crash', API_ARGS: '--limits=pollsPerTenSeconds=0', WORKER_ARGS });
     await this.stack.start();
     this.service = new Idscope(this.stack.env, { sockets: 64 });
     await this.service.createGroup(GROUP);

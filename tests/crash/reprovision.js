@@ -36,7 +36,7 @@ class Table {
     const port = await freePort();
     const dir = path.join(this.dir, 's');
     const WORKER_ARGS = `--lease-ms=4000 --hub-timeout-ms=3000 --link-check-s=3600 --edge-address=127.0.0.1:${port}`;
-    this.stack = await Stack.make(dir, { FLAVOR: 'crash', API_ARGS: '--device-polls-max=0', WORKER_ARGS });
+    this.stack = await Stack.make(dir, { FLAVOR: 'crash', API_ARGS: '--limits=pollsPerTenSeconds=0', WORKER_ARGS });
     await this.stack.start();
     const pem = fs.readFileSync(path.join(dir, 'tls/server.pem.ecdsa'));
     const ca = fs.readFileSync(path.join(dir, 'tls/ca.pem'));

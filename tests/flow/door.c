@@ -14,6 +14,7 @@
 
 #include "api/lane.h"
 #include "api/metrics.h"
+#include "api/rates.h"
 #include "api/router.h"
 #include "api/shared.h"
 #include "core/attest/verdict.h"
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
     struct err_detail d = {""};
     struct cfg cfg;
     enum cfg_ask ask;
+    static const struct quotas quotas; /* none */
     char **words;
     struct lanes *lanes = NULL;
     struct shared shared = {.cfg = &cfg};
@@ -103,9 +105,10 @@ int main(int argc, char **argv)
     if (!e) {
         shared = (struct shared){&cfg,
                                  ring,
+                                 &quotas,
                                  operation_keys_new(ring),
-                                 gate_new(ring),
-                                 polls_new(0),
+                                 gate_new(ring, &quotas),
+                                 rates_new(),
                                  cache_new(VERDICTS_MOST, 1),
                                  token_keys_new(ring),
                                  attempts_new()};
@@ -122,7 +125,7 @@ int main(int argc, char **argv)
     lanes_free(lanes);
     token_keys_free(shared.tokens);
     attempts_free(shared.attempts);
-    polls_free(shared.polls);
+    rates_free(shared.rates);
     cache_free(shared.verdicts);
     gate_free(shared.gate);
     operation_keys_free(shared.operations);

@@ -29,6 +29,7 @@ const STATUSES = [
   [409, (route) => ofManagement(route) && !readsAlone(route) && route.path.includes('{sub}'), 'who writes in a subscription, which may be disabled'],
   [412, (route, operation) => /parameters\/\w*(IfMatch|MustMatch)'/.test(operation.text), 'who takes If-Match'],
   [413, () => true, 'everybody: a body over the limit, or one where none is taken'],
+  [429, ofInstance, 'whose instance may have a limit of operations'],
   [500, (route) => route.kind !== 'INLINE', 'who works on a lane'],
   [503, (route) => route.kind !== 'INLINE', 'who works on a lane'],
 ];

@@ -54,13 +54,13 @@ INSERT INTO expected VALUES
     ('schema_version',    'S',    'S',    'S');
 CREATE TEMP TABLE expected_columns (who text, tab text, cols text[]);
 INSERT INTO expected_columns VALUES
-    ('idscope_admin',  'tenant',            '{disabled_at}'),
+    ('idscope_admin',  'tenant',            '{disabled_at,limits}'),
     ('idscope_admin',  'subscription',      '{disabled_at}'),
     ('idscope_admin',  'service_principal', '{disabled_at,secret_before_sha256,secret_sha256}'),
     ('idscope_admin',  'trusted_issuer',    '{disabled_at}'),
     ('idscope_worker', 'trusted_issuer',    '{asked_at,failure,fetched_at,next_fetch_at}'),
     ('idscope_api',    'hub_registry',      '{retired_at,version}'),
-    ('idscope_admin',  'instance',          '{deleted_from,resource_group_key}'),
+    ('idscope_admin',  'instance',          '{deleted_from,limits,resource_group_key}'),
     ('idscope_admin',  'scope',             '{inputs_version,retired_at,undelete_until,version}'),
     ('idscope_api',    'scope',             '{inputs_version,retired_at,undelete_until,version}'),
     ('idscope_worker', 'audit_chain',       '{blocks,hash,last_id}'),
@@ -109,7 +109,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken',
+SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken', 'import_room', 'limits_of',
                                       'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
@@ -140,6 +140,8 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.note_adopted(''x'', ''x'', ''{}'')', 'idscope_worker'),
         ('SELECT idscope.notes(''hub'', NULL, ''{}'')', 'nobody'),
         ('SELECT idscope.hub_unlinked(''x'', NULL)', 'idscope_api'),
+        ('SELECT idscope.counted(''x'', ''registrations'')', 'idscope_api'),
+        ('SELECT idscope.limits_of(NULL, ''{}'')', 'idscope_api'),
         ('SELECT idscope.certificate_unproved(''x'', NULL)', 'idscope_api'),
         ('SELECT idscope.import_device_id_taken(NULL, ''x'', ''x'', 1)', 'nobody'),
         ('SELECT * FROM idscope.import_bite(NULL, 1, true, 1, 1)', 'nobody'),

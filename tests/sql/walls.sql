@@ -39,7 +39,7 @@ SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group
     ('instance_find', $$ {subscription}, NULL, NULL, NULL, 10 $$),
     ('instance_policy_find', $$ {group}, 'inst-a', NULL $$),
     ('instance_lock', $$ {group}, 'inst-a' $$),
-    ('tenant_holds', $$ {tenant} $$),
+    ('tenant_holds', $$ {subscription} $$),
     ('instance_insert', $$ {group}, 'inst-y', 'inst-y', '0ne1111111a', '0ne1111111A', 'westeurope', '{}', 1, 'hashed', '{}', 'adopt' $$),
     ('instance_update', $$ {scope}, '{"a": "b"}', 1, 'hashed', '{}', 'adopt', true $$),
     ('instance_retag', $$ {group}, 'inst-a', NULL, '{"a": "b"}' $$),

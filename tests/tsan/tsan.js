@@ -24,7 +24,7 @@ const LEAST_SERVED = 10; // of each plane: on a busy machine there is little mor
 const FROZEN_END_MS = 20000;
 const EXIT_ON_REPORT = 66;
 const SUPPRESSIONS = path.join(ROOT, 'tests/tsan/suppressions.txt');
-const API_ARGS = '--device-lanes=2 --service-lanes=2 --hub-lanes=2 --management-lanes=2 --quick-return-s=2 --device-polls-max=0';
+const API_ARGS = '--device-lanes=2 --service-lanes=2 --hub-lanes=2 --management-lanes=2 --quick-return-s=2 --limits=pollsPerTenSeconds=0';
 const WORKER_ARGS = '--job-slots=8 --link-check-s=3 --latency-check-s=2';
 const PLANES = ['management', 'sign-in', 'service', 'hub', 'device', 'poll', 'probe'];
 

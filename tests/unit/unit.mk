@@ -28,7 +28,7 @@ $(OUT)/tests/unit/test_schedule: $(call objs,workers/schedule.c)
 $(OUT)/tests/unit/test_hub_answer: $(call objs,workers/hub_answer.c)
 $(OUT)/tests/unit/test_resolver: $(call objs,workers/resolver.c)
 $(OUT)/tests/unit/test_budget: $(call objs,api/budget.c)
-$(OUT)/tests/unit/test_polls: $(call objs,api/polls.c)
+$(OUT)/tests/unit/test_rates: $(call objs,$(API_C)) $(OUT)/libdb.a
 $(OUT)/tests/unit/test_outgoing: $(call objs,workers/outgoing.c)
 $(OUT)/tests/unit/test_router: $(call objs,$(API_C)) $(OUT)/libdb.a
 # What is wrapped is asked of the test instead: what the gate and the database know, and each hash, to count them.

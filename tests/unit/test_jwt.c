@@ -440,6 +440,7 @@ static void the_algorithm_is_the_keys(void **state)
     /* Whoever stored it: a key of another kind than its algorithm's checks nothing. */
     o.at[0] = jwt_key_outside(a, STR("r"), JWT_RS256, spki(a, o.ec));
     o.at[1] = jwt_key_outside(a, STR("e"), JWT_ES256, spki(a, o.rsa));
+    refuse_outside(a, &o, forge_rsa(a, "{\"alg\":\"RS256\",\"kid\":\"r\"}", OUTSIDE(""), o.ec), "signature is wrong");
     refuse_outside(a, &o, forge(a, "{\"alg\":\"RS256\",\"kid\":\"r\"}", OUTSIDE(""), o.ec, 32), "signature is wrong");
     refuse_outside(a, &o, forge(a, "{\"alg\":\"ES256\",\"kid\":\"e\"}", OUTSIDE(""), o.ec, 32), "signature is wrong");
     o.at[0] = jwt_key_outside(a, STR("r"), JWT_RS256, (struct bytes){(const uint8_t *)"", 0});

@@ -73,8 +73,8 @@ static void write_one(struct run *run, const struct db_admin_issuer *i)
 
 err_t run_issuer_list(struct run *run)
 {
-    struct db_admin_issuer *all;
-    size_t count;
+    struct db_admin_issuer *all = NULL;
+    size_t count = 0;
     bool json = run_flag(run, "json");
     TRY(db_admin_issuers(run->db, run->arena, (struct str){NULL, 0}, &all, &count));
     text_add(&run->out, json ? STR("[") : STR(""));
@@ -90,8 +90,8 @@ err_t run_issuer_list(struct run *run)
 
 static err_t find(struct run *run, struct db_admin_issuer *ret)
 {
-    struct db_admin_issuer *found;
-    size_t count;
+    struct db_admin_issuer *found = NULL;
+    size_t count = 0;
     TRY(db_admin_issuers(run->db, run->arena, run_word(run, 0), &found, &count));
     if (!count)
         return err_say(&run->detail, E(NO_ROW), "There is no issuer of this URL.");
@@ -197,7 +197,7 @@ err_t run_issuer_add(struct run *run)
 
 static err_t able(struct run *run, bool enabled)
 {
-    struct db_admin_issuer i;
+    struct db_admin_issuer i = {.keys_from = KEYS_ABSENT};
     TRY(find(run, &i));
     act(run, &i);
     TRY(db_admin_issuer_able(run->db, run->arena, i.issuer, enabled));
@@ -218,7 +218,7 @@ err_t run_issuer_enable(struct run *run)
 
 err_t run_issuer_remove(struct run *run)
 {
-    struct db_admin_issuer i;
+    struct db_admin_issuer i = {.keys_from = KEYS_ABSENT};
     TRY(find(run, &i));
     act(run, &i);
     return db_admin_issuer_delete(run->db, run->arena, i.issuer);
@@ -293,8 +293,8 @@ static const struct codec shown_key_codec[] = {
 
 err_t run_token_key_list(struct run *run)
 {
-    struct db_admin_token_key *keys;
-    size_t count;
+    struct db_admin_token_key *keys = NULL;
+    size_t count = 0;
     bool json = run_flag(run, "json");
     TRY(db_admin_token_keys(run->db, run->arena, &keys, &count));
     text_add(&run->out, json ? STR("[") : STR(""));

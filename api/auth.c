@@ -140,7 +140,7 @@ static err_t check_enabled(struct call *r, int role)
 
 static err_t check_bearer(struct call *r, struct str token, int role)
 {
-    struct jwt_claims claims;
+    struct jwt_claims claims = {.issued_s = 0};
     TRY(verify(r, token, &claims));
     bool own = is_own(r, claims.issuer);
     if (own && !audience_good(r, claims.audience))

@@ -2,6 +2,7 @@
  * than the one that belongs to the key, nor follow anything that a token's header says of keys (jku, jwk, x5u). */
 #include "jwt.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -418,6 +419,7 @@ static err_t verify_new(struct arena *a, const struct jwt_keys *keys, struct str
     struct jwt_claims claims = {0};
     TRY(split(token, d, &parts));
     TRY(check_header(a, keys, parts.header, d, &key));
+    assert(key);
     TRY(keys->rules ? read_outside(a, keys->rules, parts.payload, d, &claims)
                     : read_claims(a, parts.payload, d, &claims));
     TRY(check_signature(a, key, &parts, d));

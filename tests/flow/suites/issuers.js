@@ -27,9 +27,9 @@ before(async () => {
   await provider.start();
 });
 after(async () => {
-  for (const { issuer } of await json('issuer', 'list')) await said('issuer', 'remove', issuer);
-  await provider.stop();
+  await provider.stop(); // first: whatever fails behind it, nothing keeps the process
   used.forEach((them) => them.close());
+  for (const { issuer } of await json('issuer', 'list')) await said('issuer', 'remove', issuer);
   await idscope.signIn();
 });
 

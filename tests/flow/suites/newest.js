@@ -3,13 +3,14 @@
 'use strict';
 
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, fresh, sas, scene, until } = require('../kit');
+const { assert, idscope, fresh, sas, sharedScene, until } = require('../kit');
 const { make } = require('../../lib/certificates');
 const { Replay } = require('../requests/replay');
 const requests = require('../requests/az');
 
 describe('the newest az, replayed', () => {
   const replay = new Replay(idscope);
+  const other = sharedScene({ before, after }, { hubs: 1 });
   const root = make('Plant Root', { ca: true });
   const base64 = (pem) => Buffer.from(pem).toString('base64');
   const names = { subscription: idscope.subscription, group: fresh('newest'), hub: fresh('hub'), instance: fresh('dps'), ca: base64(root.cert), leaf: (code) => base64(make(code, { by: root }).cert),
@@ -17,8 +18,7 @@ describe('the newest az, replayed', () => {
 
   before(async () => {
     await idscope.createGroup(names.group, 'westus');
-    const { hubs: [hub] } = await scene({ after }, { hubs: 1 });
-    Object.assign(names, { own: hub.connectionString, host: hub.host });
+    Object.assign(names, { own: other.hubs[0].connectionString, host: other.hubs[0].host });
   });
   after(async () => {
     await idscope.deleteGroup(names.group);

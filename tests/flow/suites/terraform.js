@@ -3,7 +3,7 @@
 'use strict';
 
 const { describe, test, before, after } = require('node:test');
-const { assert, idscope, expect, fresh, refusedArm, scene } = require('../kit');
+const { assert, idscope, expect, fresh, refusedArm, scene, sharedScene } = require('../kit');
 const { make } = require('../../lib/certificates');
 const { Replay } = require('../requests/replay');
 const requests = require('../requests/terraform');
@@ -23,9 +23,9 @@ for (const major of [3, 4]) describe(`terraform: azurerm ${major}`, () => {
   const names = { major, subscription: idscope.subscription, domain: idscope.domain, group: fresh('tf'), hub: fresh('hub'), instance: fresh('dps'), certificate: 'Plant-CA', policy: 'fromTerraform',
     weight: major === 3 ? 0 : 1, certificates: [base64('One'), base64('Two')] };
   const replay = new Replay(idscope);
+  const other = sharedScene({ before, after }, { hubs: 1 });
 
   before(async () => {
-    const other = await scene({ after }, { hubs: 1 });
     Object.assign(names, { connectionString: other.hubs[0].connectionString, linked: other.hubs[0].host });
     replay.bearer = await signIn();
   });

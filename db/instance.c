@@ -23,6 +23,7 @@ DB_PARAMS(linked_put, struct linked_row, LINK_COLS);
 DB_ROW(linked, struct linked_row, COL(id_scope), COL(host), LINK_COLS, COL(etag), COL_WORD(state, link_state_words),
        COL(reason), COL_TIME(state_since_us, "state_since"), COL_TIME(last_good_us, "last_good_at"),
        COL(hub_subscription), COL(hub_group), COL(hub_name));
+DB_ROW(linked_elsewhere, struct linked_elsewhere, COL(host), COL(instances), COL(by_others));
 DB_ROW(linked_target, struct linked_target, COL(hub_name), COL(location), COL(key_name), COL(rights));
 DB_ROW(latency, struct latency_row, COL(host), COL(region), COL(p50_us), COL(p95_us), COL(count),
        COL_TIME(measured_us, "measured_at"));
@@ -31,6 +32,13 @@ err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, 
                      size_t scope_count, struct str host, struct linked_row **ret, size_t *ret_count)
 {
     return db_all(db, a, DB_CALL(SQL_LINKED_FIND, db_uuid(tenant), db_texts(id_scopes, scope_count), db_text(host)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_linked_elsewhere(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                          struct str suffix, struct linked_elsewhere **ret, size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_LINKED_ELSEWHERE, db_uuid(tenant), db_text(id_scope), db_text(suffix)),
                   DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 

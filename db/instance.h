@@ -52,6 +52,15 @@ err_t db_instance_delete(struct db *db, struct arena *a, const struct find *inst
 /* The links of some ID scopes in their order, or the one of `host`. */
 err_t db_linked_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct str *id_scopes,
                      size_t scope_count, struct str host, struct linked_row **ret, size_t *ret_count);
+/* Who else links a hub: other instances of the tenant, by name; and, of a hub of its own, whether other tenants do. */
+struct linked_elsewhere {
+    struct str host;
+    struct str_list instances;
+    bool by_others;
+};
+/* Of each link of the instance. `suffix`: what ends the host names of built-in hubs. */
+err_t db_linked_elsewhere(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                          struct str suffix, struct linked_elsewhere **ret, size_t *ret_count);
 /* How far away a host is from a region: median and 95th percentile of the time to connect, of so many measurements. */
 struct latency_row {
     struct str host, region;

@@ -21,7 +21,7 @@ struct linked_hub {
     struct opt_i64 weight;
     enum tri apply;
     int state; /* enum link_state */
-    struct str reason;
+    struct str reason, warning;
     int64_t state_since_us, last_good_us;
     struct obj_list latency; /* struct latency */
 };
@@ -50,6 +50,7 @@ static const struct codec properties_codec[] = {
     CODEC_BOOL(L_, apply, "applyAllocationPolicy", CODEC_NULL),
     CODEC_WORD(L_, state, "state", link_state_words, CODEC_OUT),
     CODEC_TEXT(L_, reason, "reason", RESOURCE_URL_MAX, CODEC_OUT | CODEC_NULL),
+    CODEC_TEXT(L_, warning, "warning", RESOURCE_URL_MAX, CODEC_OUT),
     CODEC_TIME(L_, state_since_us, "stateSince"),
     CODEC_TIME(L_, last_good_us, "lastGood"),
     CODEC_OBJECTS(L_, latency, "latency", latency_codec, struct latency, 0, CODEC_OUT),
@@ -73,6 +74,8 @@ struct linked_list {
     const struct instance_row *instance;
     struct latency_row *latencies;
     size_t latency_count;
+    struct linked_elsewhere *elsewhere;
+    size_t elsewhere_count;
 };
 
 static err_t find_instance(struct call *r, struct linked_list *ret)
@@ -92,6 +95,8 @@ static err_t find_instance(struct call *r, struct linked_list *ret)
     struct str *hosts = ARENA_NEW_ARRAY(r->arena, rows->link_count, struct str);
     for (size_t i = 0; i < rows->link_count; i++)
         hosts[i] = rows->links[i].host;
+    TRY(db_linked_elsewhere(r->db, r->arena, &ret->target.find.at.tenant_id, rows->id_scope,
+                            id_hub_host(r->arena, STR(""), r->cfg->domain), &ret->elsewhere, &ret->elsewhere_count));
     return db_linked_latency(r->db, r->arena, hosts, rows->link_count, &ret->latencies, &ret->latency_count);
 }
 
@@ -119,6 +124,26 @@ static struct obj_list latencies_of(struct call *r, const struct linked_list *l,
     return (struct obj_list){at, n, true};
 }
 
+/* decisions.md 28; absent: nobody else links the hub, or none that this tenant may know of. */
+static struct str warning_of(struct call *r, const struct linked_list *l, struct str host)
+{
+    const struct linked_elsewhere *e = NULL;
+    struct text out;
+    for (size_t i = 0; i < l->elsewhere_count && !e; i++)
+        e = str_same(l->elsewhere[i].host, host) ? &l->elsewhere[i] : NULL;
+    if (!e || !(e->instances.n || e->by_others))
+        return (struct str){NULL, 0};
+    text_init(&out, r->arena, 256);
+    text_add(&out, STR("The hub is linked by more than one instance, and a device id on it belongs to the first that "
+                       "assigns it:"));
+    for (size_t i = 0; i < e->instances.n; i++)
+        text_printf(&out, "%s %.*s", i ? "," : "", STR_ARG(e->instances.at[i]));
+    if (e->by_others)
+        text_printf(&out, "%s others that are not of this tenant", e->instances.n ? "," : "");
+    text_add_char(&out, '.');
+    return text_str(&out);
+}
+
 static void write_linked(struct call *r, const struct linked_list *l, const struct linked_row *row, struct text *out)
 {
     struct link_entry e = links_entry(r, row);
@@ -133,6 +158,7 @@ static void write_linked(struct call *r, const struct linked_list *l, const stru
         .apply = e.apply,
         .state = row->state,
         .reason = row->reason,
+        .warning = warning_of(r, l, row->host),
         .state_since_us = row->state_since_us,
         .last_good_us = row->last_good_us,
         .latency = latencies_of(r, l, row->host),

@@ -145,6 +145,17 @@ SELECT l.id_scope, l.host, l.host_name, l.location, l.hub_key, l.key_name, l.pri
  WHERE l.tenant_id = $1 AND l.id_scope = ANY ($2) AND ($3::text IS NULL OR l.host = $3)
  ORDER BY l.id_scope, l.position;
 
+-- name: linked_elsewhere -> linked_elsewhere as actor
+-- $1 tenant, $2 ID scope, $3 what ends the host names of built-in hubs: which other instances of the tenant link a hub of this one, and whether
+-- those of other tenants do.
+SELECT l.host, i.names AS instances, idscope.hub_linked_by_others(l.host, $3::text) AS by_others
+  FROM idscope.linked_hub l
+  LEFT JOIN LATERAL (SELECT array_agg(i.name ORDER BY i.name_key) AS names
+                       FROM idscope.linked_hub o
+                       JOIN idscope.instance i ON i.tenant_id = o.tenant_id AND i.id_scope = o.id_scope
+                      WHERE o.host = l.host AND o.tenant_id = l.tenant_id AND o.id_scope <> l.id_scope) i ON true
+ WHERE l.tenant_id = $1 AND l.id_scope = $2;
+
 -- name: linked_latency_find -> latency
 -- $1 hosts
 SELECT host, region, tcp_p50_us AS p50_us, tcp_p95_us AS p95_us, count, measured_at

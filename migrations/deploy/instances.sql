@@ -360,6 +360,22 @@ COMMENT ON FUNCTION idscope.name_take(text, text) IS 'Ends the rest of a name (i
 REVOKE ALL ON FUNCTION idscope.name_take(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.name_take(text, text) TO idscope_api, idscope_admin;
 
+-- Whether the tenant's own hub of this host (its name, and what ends the names of all hubs of the deployment) is linked by another tenant, which the
+-- api may not see and nobody is told the name of. Of the hub of another, or one elsewhere, it says nothing.
+CREATE FUNCTION idscope.hub_linked_by_others(wanted_host text, suffix text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT EXISTS (SELECT 1
+                         FROM idscope.hub h
+                         JOIN idscope.linked_hub l ON l.host = wanted_host AND l.tenant_id <> h.tenant_id
+                         JOIN idscope.scope s ON s.id_scope = l.id_scope AND s.retired_at IS NULL
+                        WHERE h.hub_key || suffix = wanted_host AND h.hub_key = split_part(wanted_host, '.', 1)
+                          AND h.tenant_id = idscope.current_tenant())
+    $$;
+COMMENT ON FUNCTION idscope.hub_linked_by_others(text, text) IS 'Does an instance of another tenant link this hub (its host in lower case) of the tenant that asks?';
+REVOKE ALL ON FUNCTION idscope.hub_linked_by_others(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.hub_linked_by_others(text, text) TO idscope_api;
+
 -- A deleted hub makes every link to it invalid at once, by resource id (`wanted`) or by connection string (`wanted_host`, its name in this
 -- deployment), also the links of other tenants, which the api may not see. It is out of their sets of links: what was chosen with it is
 -- chosen anew. The hub of another tenant cannot be declared deleted. A new credential version makes a probe that is under way leave the

@@ -4,6 +4,7 @@
 BEGIN;
 
 DROP FUNCTION idscope.hub_deleted(text, text);
+DROP FUNCTION idscope.hub_linked_by_others(text, text);
 DROP FUNCTION idscope.name_take(text, text);
 DROP FUNCTION idscope.name_free(text, text);
 DROP FUNCTION idscope.owned_by_another(text, text);

@@ -84,6 +84,7 @@ BEGIN
         ('idscope_api', 'gate_instance(text, text)', true),
         ('idscope_api', 'gate_instances(text[])', true),
         ('idscope_api', 'certificates_of(text[])', true),
+        ('idscope_api', 'hub_linked_by_others(text, text)', true),
         ('idscope_api', 'name_free(text, text)', true),
         ('idscope_api', 'name_take(text, text)', true),
         ('idscope_admin', 'name_take(text, text)', true),

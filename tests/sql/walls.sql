@@ -46,6 +46,7 @@ SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group
     ('instance_policy_put', $$ {scope}, '{p}', '{63}', '{"\\x01"}', '{"\\x02"}' $$),
     ('instance_delete', $$ {group}, 'inst-a', NULL, 1000 $$),
     ('linked_find', $$ {tenant}, '{0ne0000000a}', NULL $$),
+    ('linked_elsewhere', $$ {scope}, '.hub.x' $$),
     ('linked_target', $$ {group}, 'hub-a', 'policy-a' $$),
     ('linked_put', $$ {scope}, '{y.hub.example}', '{westeurope}', '{NULL}', '{k}', '{"\\x01"}', '{NULL}', '{NULL}', '{1}', '{true}' $$),
     ('linked_note', $$ {scope}, 'y.hub.example', 'updated', true $$),

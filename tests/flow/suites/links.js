@@ -193,6 +193,32 @@ describe('links: each a resource beside the array', { concurrency: 4 }, () => {
     assert.deepEqual(new Set(await link.hosts()), new Set([...foreign, hubs[0].host]));
   });
 
+  test('a hub that two instances link has a warning on both; another tenant is named to nobody, and told of nothing', async (t) => {
+    const { link, made, hubs: [hub] } = await unlinked(t, 1);
+    const warning = async (of_ = link, host = hub.host) => (await of_.get(host)).properties.warning;
+    expect('one', await link.put(hub.host, { connectionString: hub.connectionString }), 201);
+    assert.equal(await warning(), undefined);
+    const second = await scene(t, { hubs: 0 });
+    expect('two', await of(second).put(hub.host, { connectionString: hub.connectionString }), 201);
+    assert.match(await warning(), new RegExp(`more than one instance.*: ${second.instance.name}\\.$`));
+    assert.match(await warning(of(second)), new RegExp(`more than one instance.*: ${made.instance.name}\\.$`));
+    assert.equal((await of(second).erase(hub.host)).status, 204);
+    assert.equal(await warning(), undefined);
+    // Another tenant, with a key of the hub.
+    const tenant = await admin('create-tenant', fresh('tenant'));
+    const subscription = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 's');
+    const other = new Idscope({ ...idscope.env, ...tenant, ...subscription, ...await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, 'p', 'owner') });
+    t.after(() => other.close());
+    const third = await scene(t, { hubs: 0 }, other);
+    const at = `${other.instancePath(third.group, third.instance.name)}/linkedHubs/`;
+    for (const to of [hub.connectionString, connection(`${hub.name}.example.test`)])
+      expect('theirs', await other.arm('PUT', at + /HostName=([^;]*)/.exec(to)[1], { body: { properties: { connectionString: to } } }), 201);
+    assert.match(await warning(), /more than one instance.*: others that are not of this tenant\.$/, 'to the owner of the hub');
+    assert.equal(expect('get', await other.arm('GET', at + hub.host), 200).properties.warning, undefined, 'to another tenant');
+    expect('elsewhere', await link.put(`${hub.name}.example.test`, { connectionString: connection(`${hub.name}.example.test`) }), 201);
+    assert.equal(await warning(link, `${hub.name}.example.test`), undefined, 'a hub elsewhere is nobody\'s');
+  });
+
   test('an instance links fifty hubs, by whichever way', async (t) => {
     const { link, hubs: [hub] } = await unlinked(t, 1);
     const fifty = Array.from({ length: 50 }, (_, i) => ({ connectionString: connection(`n${i}.example.test`), location: 'westeurope' }));

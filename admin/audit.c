@@ -261,6 +261,7 @@ err_t run_audit_verify(struct run *run)
     if (of.p)
         TRY(run_uuid(run, of, &tenant));
     TRY(anchors_read(run, &v.anchors));
+    run_act(run, NULL);
     text_init(&v.findings, run->arena, 1024);
     text_init(&v.tenants, run->arena, 1024);
     TRY(verify_all(&v, of.p ? &tenant : NULL));

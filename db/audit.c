@@ -1,5 +1,5 @@
-/* audit.c: the statements of db/sql/seal.sql and audit.sql as typed calls. It must never write an event: who changes
- * something does, in the statement of the change. */
+/* audit.c: the statements of db/sql/seal.sql, audit.sql and activity.sql as typed calls. It must never write an event:
+ * who changes something does, in the statement of the change. */
 #include "db/audit.h"
 
 /* Of an event, or of the member `of` that is one: "event.", with its dot. */
@@ -16,6 +16,8 @@ DB_ROW(audit_unsealed, struct audit_unsealed, EVENT_COLS(event.), COL(blocks), C
 DB_ROW(audit_block, struct audit_sealed, COL(block.tenant_id), COL(block.block), COL(ids), COL(block.digests),
        COL(block.previous), COL(hash));
 DB_ROW(audit_chain, struct audit_chain, COL(tenant_id), COL(blocks), COL(last_id), COL(hash), COL(sealed_to));
+DB_PARAMS(activity_wanted, struct activity_wanted, COL(tenant_id), COL_TIME(from_us, "from"), COL_TIME(to_us, "to"),
+          COL_TIME(after_us, "after"), COL_AS(after, "after_id"), COL(limit));
 DB_PARAMS(audit_seal_block, struct audit_sealed, COL(block.tenant_id), COL(block.block));
 DB_PARAMS(audit_seal_hashes, struct audit_sealed, COL(block.digests), COL(block.previous), COL(hash));
 
@@ -60,6 +62,13 @@ err_t db_audit_events(struct db *db, struct arena *a, const struct uuid *tenant,
 {
     return db_all(db, a, DB_CALL(SQL_AUDIT_EVENTS, db_uuid(tenant), db_i64(after), db_i64(up_to), db_i64(at_most)),
                   DB_REPEATABLE, ret, sizeof **ret, ret_count);
+}
+
+err_t db_activity_events(struct db *db, struct arena *a, const struct activity_wanted *w, struct audit_event **ret,
+                         size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_ACTIVITY_EVENTS, DB_MEMBERS(activity_wanted, w)), DB_REPEATABLE, ret, sizeof **ret,
+                  ret_count);
 }
 
 err_t db_audit_owner(struct db *db, struct arena *a, int64_t id, struct uuid *ret_tenant)

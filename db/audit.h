@@ -1,5 +1,5 @@
-/* audit.h: audit events and the blocks that seal them (db/sql/seal.sql, audit.sql). What is sealed and how is said in
- * core/audit.h. */
+/* audit.h: audit events and the blocks that seal them (db/sql/seal.sql, audit.sql, activity.sql). What is sealed and
+ * how is said in core/audit.h. */
 #ifndef IDSCOPE_DB_AUDIT_H
 #define IDSCOPE_DB_AUDIT_H
 
@@ -46,6 +46,16 @@ err_t db_audit_blocks(struct db *db, struct arena *a, const struct uuid *tenant,
                       struct audit_sealed **ret, size_t *ret_count);
 err_t db_audit_events(struct db *db, struct arena *a, const struct uuid *tenant, int64_t after, int64_t up_to,
                       int at_most, struct audit_event **ret, size_t *ret_count);
+/* What a page of a tenant's events looks at, newest first. */
+struct activity_wanted {
+    struct uuid tenant_id;
+    int64_t from_us, to_us;   /* both included */
+    int64_t after_us;         /* behind the event of that time, and */
+    const struct uuid *after; /* that id; NULL: from the newest on */
+    int64_t limit;
+};
+err_t db_activity_events(struct db *db, struct arena *a, const struct activity_wanted *w, struct audit_event **ret,
+                         size_t *ret_count);
 /* NO_ROW: there is no such event. */
 err_t db_audit_owner(struct db *db, struct arena *a, int64_t id, struct uuid *ret_tenant);
 

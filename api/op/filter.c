@@ -54,32 +54,31 @@ static bool take_term(struct str name, struct str value, bool of_groups, struct 
     return false;
 }
 
-/* One term; *rest is what stands behind it. */
-static bool read_term(struct arena *a, bool of_groups, struct str *rest, struct arm_filter *to)
+bool filter_next(struct arena *a, struct str *rest, struct filter_term *ret)
 {
-    struct str name, word;
-    *rest = str_trim(str_split(*rest, ' ', &name));
+    struct str word;
+    *rest = str_trim(str_split(*rest, ' ', &ret->name));
+    *rest = str_trim(str_split(*rest, ' ', &ret->op));
+    ret->value = quoted(a, rest);
+    ret->is_quoted = ret->value.p != NULL;
+    if (!ret->is_quoted)
+        *rest = str_split(*rest, ' ', &ret->value);
+    *rest = str_trim(*rest);
+    if (!rest->n)
+        return ret->is_quoted || ret->value.n;
     *rest = str_trim(str_split(*rest, ' ', &word));
-    if (!str_same_nocase(word, STR("eq")))
-        return false;
-    struct str value = quoted(a, rest);
-    return value.p && take_term(name, value, of_groups, to);
+    return str_same_nocase(word, STR("and")) && rest->n;
 }
 
 err_t arm_filter(struct call *r, bool of_groups, struct arm_filter *ret)
 {
-    struct str rest, word;
+    struct str rest;
+    struct filter_term t;
     *ret = (struct arm_filter){0};
     TRY(call_query_text(r, "$filter", &rest));
-    for (rest = str_trim(rest); rest.n; rest = str_trim(rest)) {
-        if (!read_term(r->arena, of_groups, &rest, ret))
+    for (rest = str_trim(rest); rest.n;)
+        if (!filter_next(r->arena, &rest, &t) || !t.is_quoted || !str_same_nocase(t.op, STR("eq")) ||
+            !take_term(t.name, t.value, of_groups, ret))
             return no_filter(r, of_groups);
-        rest = str_trim(rest);
-        if (!rest.n)
-            break;
-        rest = str_split(rest, ' ', &word);
-        if (!str_same_nocase(word, STR("and")) || !str_trim(rest).n)
-            return no_filter(r, of_groups);
-    }
     return ret->tag_value.p && !ret->tag_name.p ? no_filter(r, of_groups) : NULL;
 }

@@ -4,6 +4,14 @@
 
 #include "api/call.h"
 
+/* NAME OP VALUE, the value in single quotes or bare. */
+struct filter_term {
+    struct str name, op, value;
+    bool is_quoted;
+};
+/* The next term of a filter that is not over; *rest is what stands behind it and its `and`. False: it is none. */
+bool filter_next(struct arena *a, struct str *rest, struct filter_term *ret);
+
 /* What is asked for; absent: anything. */
 struct arm_filter {
     struct str resource_type, resource_group, name, location, tag_name, tag_value;

@@ -23,7 +23,7 @@ SELECT n.tenant_id, coalesce(c.blocks, 0) AS blocks, coalesce(c.last_id, 0) AS l
  LIMIT $3::bigint;
 
 -- Blocks of tenant $1 behind number $2, $3 at most.
--- name: audit_blocks -> audit_block
+-- name: audit_blocks -> audit_block as actor
 SELECT tenant_id, block, ids, digests, previous, hash
   FROM idscope.audit_block
  WHERE tenant_id = $1 AND block > $2
@@ -31,7 +31,7 @@ SELECT tenant_id, block, ids, digests, previous, hash
  LIMIT $3;
 
 -- Events of tenant $1 behind id $2 up to id $3, $4 at most.
--- name: audit_events -> audit_event
+-- name: audit_events -> audit_event as actor
 SELECT id, tenant_id, event_id, at, actor_kind, actor_id, client_address, tracking_id, operation, kind, key, resource_id, detail::text AS detail
   FROM idscope.audit_event
  WHERE tenant_id = $1 AND id > $2 AND id <= $3

@@ -25,6 +25,7 @@ CREATE TABLE idscope.audit_event (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX audit_event_id ON idscope.audit_event (id);
+CREATE INDEX audit_event_at ON idscope.audit_event (tenant_id, at, event_id);
 COMMENT ON TABLE idscope.audit_event IS 'Changes that people and their programs made, in order; append-only. The tenant of zeros is the deployment itself';
 COMMENT ON COLUMN idscope.audit_event.id IS 'The order of events, over all tenants: so it is shown to none of them';
 COMMENT ON COLUMN idscope.audit_event.event_id IS 'What its tenant knows it by';

@@ -23,6 +23,7 @@ class Deployment {
   constructor(tool, folder) {
     this.tool = tool;
     this.folder = folder;
+    this.commands = []; // of idscope-admin that succeeded, as lists of words
   }
 
   run(...args) {
@@ -41,7 +42,8 @@ class Deployment {
   // An operator's command (idscope-admin); gives what it prints, or the variables in it.
   adminText(flavor, ...words) {
     const program = path.join(__dirname, '../../build', flavor, 'idscope-admin');
-    return execute(program, [...words, `--database-url=${this.databaseUrl('idscope_admin')}`, `--key-ring-file=${path.join(this.folder, 'keys/ring')}`]);
+    return execute(program, [...words, `--database-url=${this.databaseUrl('idscope_admin')}`, `--key-ring-file=${path.join(this.folder, 'keys/ring')}`])
+      .then((text) => { this.commands.push(words); return text; });
   }
 
   async admin(flavor, ...words) {

@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { execFile } = require('node:child_process');
 const { describe, test, before, after } = require('node:test');
-const { assert, fresh, admin, stack, until, work } = require('../kit');
+const { assert, idscope, Idscope, expect, fresh, refusedArm, admin, stack, until, work } = require('../kit');
 
 const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');
 const rows = async (select) => JSON.parse(await stack.sql(`SELECT coalesce(json_agg(r), '[]') FROM (${select}) r`));
@@ -211,5 +211,129 @@ describe('audit', () => {
       assert.ok(code > 0 && out === '', `${words}`);
       assert.match(complaint, said);
     }
+  });
+});
+
+describe('audit: as the tenant reads it', () => {
+  const VALUES = '/providers/Microsoft.Insights/eventtypes/management/values';
+  const told = { begun: new Date(Date.now() - 2000).toISOString() };
+  let them;
+  let stranger;
+
+  const list = async (of, filter, more = '') => {
+    const found = [];
+    let target = `/subscriptions/${of.subscription}${VALUES}?api-version=2015-04-01&$filter=${encodeURIComponent(filter)}${more}`;
+    while (target) {
+      const page = expect('a page of events', await of.arm('GET', target, { version: null }), 200);
+      found.push(...page.value);
+      target = page.nextLink && new URL(page.nextLink).pathname + new URL(page.nextLink).search;
+    }
+    return found;
+  };
+  const since = (rest = '') => `eventTimestamp ge '${told.begun}'${rest}`;
+  const lines = async (of) => {
+    const answer = await of.arm('GET', '/providers/Idscope.Audit/events/export');
+    assert.equal(answer.status, 200, answer.text);
+    assert.match(answer.headers['content-type'], /^application\/x-ndjson/);
+    return answer.text.split('\n').filter(Boolean);
+  };
+  async function customer() {
+    const tenant = await admin('create-tenant', fresh('reader'));
+    const subscription = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'theirs');
+    const client = await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, 'theirs', 'owner');
+    return new Idscope({ ...idscope.env, ...tenant, ...subscription, ...client });
+  }
+
+  before(async () => {
+    them = await customer();
+    stranger = await customer();
+    told.group = fresh('Group');
+    await them.createGroup(told.group);
+    const hub = await them.createHub(told.group, fresh('hub'));
+    told.instance = await them.createInstance(told.group, fresh('dps'), { iotHubs: [Idscope.link(hub)] });
+    told.device = await them.enroll(told.instance, fresh('device'));
+    await stranger.createGroup(fresh('other'));
+  });
+  after(() => { them.close(); stranger.close(); });
+
+  test('the events of a subscription have their standard form, newest first; another tenant sees its own', async () => {
+    const events = await list(them, since());
+    assert.deepEqual(events.map(({ operationName, resourceGroupName }) => [operationName.value, resourceGroupName]), [
+      ['Microsoft.Devices/provisioningServices/enrollment/write', told.group], ['Microsoft.Devices/provisioningServices/write', told.group],
+      ['Microsoft.Devices/IotHubs/write', told.group], ['Microsoft.Resources/subscriptions/resourceGroups/write', told.group]]);
+    const [, put] = events;
+    const id = them.instancePath(told.group, told.instance.name);
+    const { eventDataId, eventTimestamp, correlationId, properties, httpRequest, ...rest } = put;
+    assert.deepEqual(rest, {
+      authorization: { action: 'Microsoft.Devices/provisioningServices/write', scope: put.resourceId }, caller: them.env.IDSCOPE_CLIENT_ID, channels: 'Operation',
+      eventName: { value: 'EndRequest', localizedValue: 'EndRequest' }, category: { value: 'Administrative', localizedValue: 'Administrative' },
+      id: `${put.resourceId}/events/${eventDataId}/ticks/${BigInt(Date.parse(eventTimestamp)) * 10000n + 621355968000000000n + BigInt(eventTimestamp.slice(23, 27))}`, level: 'Informational', operationId: correlationId,
+      operationName: { value: 'Microsoft.Devices/provisioningServices/write', localizedValue: 'Microsoft.Devices/provisioningServices/write' }, resourceGroupName: told.group,
+      resourceProviderName: { value: 'Microsoft.Devices', localizedValue: 'Microsoft.Devices' }, resourceId: put.resourceId,
+      resourceType: { value: 'Microsoft.Devices/provisioningServices', localizedValue: 'Microsoft.Devices/provisioningServices' },
+      status: { value: 'Succeeded', localizedValue: 'Succeeded' }, subStatus: { value: '', localizedValue: '' }, submissionTimestamp: eventTimestamp, subscriptionId: them.subscription, tenantId: them.env.IDSCOPE_TENANT_ID });
+    assert.equal(put.resourceId.toLowerCase(), id.toLowerCase());
+    assert.ok(put.resourceId.includes('/resourceGroups/'), put.resourceId);
+    assert.equal(properties.operation, 'instance_put');
+    assert.equal(JSON.parse(properties.detail).change, 'created');
+    assert.deepEqual(httpRequest, { clientRequestId: correlationId, clientIpAddress: '127.0.0.1' });
+    assert.ok(stack.events('api').some((line) => line.event === 'request' && line.trackingId === correlationId && line.operation === 'instance_put'));
+    assert.equal(events[0].resourceId.toLowerCase(), id.toLowerCase(), 'what is done to an enrollment belongs to its instance');
+    assert.deepEqual((await list(stranger, since())).map(({ operationName }) => operationName.value), ['Microsoft.Resources/subscriptions/resourceGroups/write']);
+    refusedArm(await stranger.arm('GET', `/subscriptions/${them.subscription}${VALUES}?$filter=${encodeURIComponent(since())}`), 404, 'SubscriptionNotFound');
+  });
+
+  test('filters by time, group, resource, correlation id, caller and status; names that are selected come alone', async () => {
+    const all = await list(them, since());
+    const id = all[1].resourceId;
+    for (const [rest, count] of [[` and resourceGroupName eq '${told.group.toUpperCase()}'`, 4], [" and resourceGroupName eq 'none'", 0], [` and resourceUri eq '${id}'`, 2], [` and resourceId eq '${id.toUpperCase()}'`, 2],
+      [` and resourceId eq '${id}x'`, 0], [` and correlationId eq '${all[2].correlationId}'`, 1], [` and caller eq '${them.env.IDSCOPE_CLIENT_ID}'`, 3], [" and caller eq 'nobody'", 0], [" and status eq 'Succeeded'", 4],
+      [" and status eq 'Failed'", 0], [" and resourceProvider eq 'microsoft.devices'", 3], [` and eventTimestamp le ${all[2].eventTimestamp.replace('Z', '')}`, 2], [' and eventTimestamp le 2020-01-01', 0]]) {
+      assert.equal((await list(them, since(rest))).length, count, rest);
+    }
+    assert.deepEqual((await list(them, since(), '&$select=caller%20,%20eventDataId')).map((one) => Object.keys(one)), all.map(() => ['caller', 'eventDataId']));
+    for (const bad of ['', "resourceGroupName eq 'x'", since(" and resourceGroupName ne 'x'"), since(" and nobody eq 'x'"), since(' and'), since(" and caller eq 'a' and caller eq 'b'"), since(' or eventTimestamp le 2020-01-01'), 'eventTimestamp ge x']) {
+      refusedArm(await them.arm('GET', `/subscriptions/${them.subscription}${VALUES}?$filter=${encodeURIComponent(bad)}`), 400, 'InvalidRequestContent', /\$filter must be eventTimestamp ge/);
+    }
+  });
+
+  test('more than a page is read by its nextLink, none twice and none left out', async () => {
+    const path = them.groupPath(told.group);
+    for (let i = 0; i < 210; i++) expect('tags', await them.arm('PATCH', path, { body: { tags: { i: String(i) } } }), 200);
+    const ids = (await list(them, since())).map(({ eventDataId }) => eventDataId);
+    assert.equal(new Set(ids).size, 214);
+    assert.equal(ids.length, 214);
+    const first = await them.arm('GET', `/subscriptions/${them.subscription}${VALUES}?$filter=${encodeURIComponent(since())}`);
+    assert.equal(first.json.value.length, 200);
+    refusedArm(await them.arm('GET', `/subscriptions/${them.subscription}${VALUES}?$skiptoken=x&$filter=${encodeURIComponent(since())}`), 400, 'InvalidRequestContent', /\$skiptoken/);
+  });
+
+  test('an export is every event of the tenant as it was sealed: whoever has the lines can compute every hash', async () => {
+    const tenant = them.env.IDSCOPE_TENANT_ID;
+    await until('all to be sealed', async () => (await verify(`--tenant=${tenant}`)).tenants[0].notSealed === 0, { timeoutMs: 20000 });
+    const blocks = await blocksOf(tenant);
+    const found = { events: 0, blocks: 0 };
+    let hash;
+    let previous = '0'.repeat(64);
+    for (const line of await lines(them)) {
+      const told_ = JSON.parse(line);
+      if ('count' in told_) {
+        assert.deepEqual([told_.tenantId, told_.block, told_.previous], [tenant, found.blocks + 1, previous]);
+        hash = crypto.createHash('sha256').update(`${line}\n`);
+      } else if ('hash' in told_) {
+        previous = hash.digest('hex');
+        assert.equal(previous, told_.hash);
+        assert.equal(previous, blocks[found.blocks].hash);
+        found.blocks += 1;
+      } else {
+        assert.equal(told_.tenantId, tenant);
+        hash.update(`${sha256(line)}\n`);
+        found.events += 1;
+      }
+    }
+    assert.deepEqual(found, { events: (await eventsOf(tenant)).length, blocks: blocks.length });
+    const reader = new Idscope({ ...them.env, ...await admin('create-service-principal', tenant, 'reader', 'reader') });
+    refusedArm(await reader.arm('GET', '/providers/Idscope.Audit/events/export'), 403, 'AuthorizationFailed');
+    reader.close();
   });
 });

@@ -237,6 +237,15 @@ describe('az: the stock command line', () => {
       await az('provider register -n Microsoft.Devices');
     });
 
+    test('who changed what is told: by group, by resource, with names that are selected', async () => {
+      const events = await az('monitor activity-log list --max-events 100', G);
+      assert.ok(events.length >= 5 && events.every((event) => event.resourceGroupName === group), JSON.stringify(events.slice(0, 3)));
+      const [id] = events.filter(({ operationName }) => operationName.value === 'Microsoft.Devices/IotHubs/write').map((event) => event.resourceId);
+      assert.match(id, /\/resourceGroups\/.*\/IotHubs\//);
+      const of = await az('monitor activity-log list --resource-id', id, '--select resourceId caller');
+      assert.ok(of.length > 0 && of.every((event) => event.resourceId === id && event.caller === idscope.env.IDSCOPE_CLIENT_ID && !event.operationName), JSON.stringify(of.slice(0, 3)));
+    });
+
     test('policies of an instance: made with keys of its own, changed, deleted; the others keep theirs', async () => {
       const I = ['--dps-name', dps, ...G];
       const first = await az('iot dps policy list', I);

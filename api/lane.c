@@ -13,6 +13,7 @@
 
 #include "api/attempts.h"
 #include "api/auth.h"
+#include "api/locks.h"
 #include "api/metrics.h"
 #include "api/plane.h"
 #include "api/rates.h"
@@ -289,6 +290,8 @@ static void run_single(struct lane *lane, struct call *r)
     queue_pass(lane->lanes->queues[lane->class], r->work.item.band); /* nobody waits for single calls */
     r->error = admit(lane, r);
     db_act(lane->db, r->actor.kind ? &r->actor : NULL);
+    if (!r->error)
+        r->error = locks_check(r);
     if (!r->error && still_holds(lane, 0))
         r->error = r->route->op(r);
     end(lane, r, 0);

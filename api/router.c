@@ -9,7 +9,7 @@
 #include "api/op/op.h"
 #include "api/plane.h"
 
-enum { KIB = 1024, MIB = 1024 * KIB, PATH_SEGMENTS_MAX = 12 };
+enum { KIB = 1024, MIB = 1024 * KIB, PATH_SEGMENTS_MAX = 16 };
 
 #define RUN_OP(name_) .op = op_##name_
 #define RUN_INLINE(name_) .op = op_##name_
@@ -27,7 +27,7 @@ static const struct str segment_words[SEGMENT_COUNT] = {
     [SEGMENT_TENANT] = {"{tenant}", 8}, [SEGMENT_SUBSCRIPTION] = {"{sub}", 5}, [SEGMENT_PROVIDER] = {"{provider}", 10},
     [SEGMENT_GROUP] = {"{rg}", 4},      [SEGMENT_NAME] = {"{name}", 6},        [SEGMENT_KEY] = {"{key}", 5},
     [SEGMENT_HOST] = {"{host}", 6},     [SEGMENT_CERTIFICATE] = {"{cert}", 6}, [SEGMENT_SCOPE] = {"{scope}", 7},
-    [SEGMENT_ID] = {"{id}", 4},         [SEGMENT_OPERATION] = {"{op}", 4},
+    [SEGMENT_ID] = {"{id}", 4},         [SEGMENT_OPERATION] = {"{op}", 4},     [SEGMENT_LOCK] = {"{lock}", 6},
 };
 static const char *const method_words[METHOD_OTHER] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
 

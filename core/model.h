@@ -31,6 +31,7 @@ extern const char *const keys_from_words[]; /* discovery url file */
 /* What becomes of a device without a record here whose identity stands on the hub that it is to get. */
 enum existing_device { EXISTING_ABSENT, EXISTING_ADOPT, EXISTING_REFUSE };
 extern const char *const existing_device_words[]; /* adopt refuse */
+extern const char *const lock_level_words[];      /* CanNotDelete ReadOnly */
 
 enum provisioning_status { PROVISIONING_ABSENT, PROVISIONING_ENABLED, PROVISIONING_DISABLED };
 extern const char *const provisioning_status_words[]; /* enabled disabled */

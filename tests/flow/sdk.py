@@ -14,6 +14,7 @@ from azure.mgmt.iothub import IotHubClient
 from azure.mgmt.iothubprovisioningservices import IotDpsClient
 from azure.mgmt.iothubprovisioningservices import models as dps_models
 from azure.mgmt.resource import ResourceManagementClient
+from azure.mgmt.resource.locks import ManagementLockClient
 
 E = os.environ
 BASE, GROUP, HUB, DPS, FOLDER = (E[name] for name in ("BASE", "GROUP", "HUB", "DPS", "FOLDER"))
@@ -113,6 +114,18 @@ def keys():
     fails(ResourceNotFoundError, at.list_keys_for_key_name, DPS, "none", GROUP)
 
 
+def locks():
+    at = ManagementLockClient(credential, E["SUBSCRIPTION"], **where).management_locks
+    scope = (GROUP, "Microsoft.Devices", "", "IotHubs", HUB)
+    made = at.create_or_update_at_resource_level(*scope, "kept", {"level": "CanNotDelete", "notes": "n"})
+    assert (made.level, made.notes, made.type) == ("CanNotDelete", "n", "Microsoft.Authorization/locks")
+    assert [one.id for one in at.list_at_resource_group_level(GROUP)] == [made.id]
+    assert at.get_at_resource_level(*scope, "kept").id == made.id
+    assert "ScopeLocked" in str(fails(HttpResponseError, hubs.iot_hub_resource.begin_delete, GROUP, HUB))
+    at.delete_at_resource_level(*scope, "kept")
+    assert list(at.list_at_resource_level(*scope)) == []
+
+
 def certificates():
     """The proof of possession, by OpenSSL: a leaf with the code as its CN, signed by the CA's key."""
     at = services.dps_certificate
@@ -146,6 +159,6 @@ def deleted():
     assert not resources.resource_groups.check_existence(GROUP)
 
 
-for step in (groups, hub, instance, around, keys, certificates, deleted):
+for step in (groups, hub, instance, around, keys, locks, certificates, deleted):
     step()
     print(step.__name__, flush=True)

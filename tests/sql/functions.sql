@@ -118,7 +118,7 @@ $$;
 CREATE TEMP TABLE before AS SELECT * FROM pg_temp.rows_of(t.scope('a'));
 SELECT set_eq($$SELECT split_part(pg_temp.rows_of('0ne000000dd'), ':', 1)$$,
               $$SELECT relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id_scope'
-                 WHERE c.relnamespace = 'idscope'::regnamespace AND c.relkind = 'r' AND relname NOT IN ('scope', 'instance', 'instance_policy', 'certificate', 'linked_hub')$$,
+                 WHERE c.relnamespace = 'idscope'::regnamespace AND c.relkind = 'r' AND relname NOT IN ('scope', 'instance', 'instance_policy', 'certificate', 'linked_hub', 'resource_lock')$$,
               'a deleted instance leaves rows in every table of its scope (its policies, certificates and links go with it)');
 SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(24)}', 'at most so many rows of a table go at once (a detail goes with its enrollment)');
 SELECT is(pg_temp.seen('idscope_worker', NULL, 'SELECT idscope.purge_retired_scopes(10)'), '{(10)}', 'the next bite goes on');

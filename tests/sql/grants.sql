@@ -45,6 +45,7 @@ INSERT INTO expected VALUES
     ('audit_chain',       '',     'SI',   'S'),
     ('list_count',        'S',    'SIU',  ''),
     ('count_round',       'S',    'SIU',  ''),
+    ('resource_lock',     'SIUD', '',     ''),
     ('inventory',         '',     'SIUD', ''),
     ('found_identity',    '',     'SIUD', ''),
     ('import',            'SIU',  '',     ''),

@@ -13,7 +13,7 @@ CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
     ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true), ('name_rest', true, false),
     ('trusted_issuer', false, false), ('federated_subject', false, false),
-    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true),
+    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true), ('resource_lock', true, true),
     ('tenant_job', false, false), ('audit_event', true, false),
     ('audit_block', true, false), ('audit_chain', false, false);
 

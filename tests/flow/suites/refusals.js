@@ -206,6 +206,18 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     [412, () => idscope.arm('DELETE', linkAt('none.example'), { headers: { 'If-Match': '*' } })],
     [204, () => idscope.arm('DELETE', linkAt('none.example'))],
   ]);
+  for (const [kind, scope] of [['subscription', () => `/subscriptions/${idscope.subscription}`], ['group', groupAt], ['hub', hubAt], ['instance', instanceAt]]) {
+    const lockAt = (name = 'refused') => `${scope()}/providers/Microsoft.Authorization/locks/${name}`;
+    const version = '2016-09-01';
+    refuses(`${kind}_lock_put`, () => [
+      ...management(lockAt, { method: 'PUT', good: { properties: { level: 'CanNotDelete' } }, version }),
+      ...['{', '[]', {}, { properties: {} }, { properties: { level: 'NotSpecified' } }, { properties: { level: 1 } }, { properties: { level: 'ReadOnly', notes: 'x'.repeat(513) } }]
+        .map((body) => [400, () => idscope.arm('PUT', lockAt(), { body, version })]),
+      [400, () => idscope.arm('PUT', lockAt('a%3Fb'), { body: { properties: { level: 'ReadOnly' } }, version })],
+      [413, () => idscope.arm('PUT', lockAt(), { body: huge(20000), version })],
+    ]);
+    refuses(`${kind}_lock_delete`, () => management(lockAt, { method: 'DELETE', version }));
+  }
   refuses('instance_delete', () => [
     ...management(instanceAt, { method: 'DELETE' }),
     [404, () => idscope.arm('DELETE', otherGroup(instanceAt))],

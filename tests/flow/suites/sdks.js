@@ -149,6 +149,6 @@ describe('sdks: Python', () => {
     const env = { PATH: process.env.PATH, HOME: folder, FOLDER: folder, BASE, SUBSCRIPTION: idscope.subscription, CLIENT_ID, CLIENT_SECRET, GROUP: fresh('python'), HUB: fresh('hub'), DPS: fresh('dps'), REQUESTS_CA_BUNDLE: path.join(work, 'ca.pem') };
     const said = await new Promise((resolve) => { execFile('/usr/bin/python3', [path.join(__dirname, '../sdk.py')], { env }, (error, out, err) => resolve({ code: error ? error.code : 0, out, err })); });
     assert.equal(said.code, 0, `${said.out}${said.err}`);
-    assert.deepEqual(said.out.trim().split('\n'), ['groups', 'hub', 'instance', 'around', 'keys', 'certificates', 'deleted']);
+    assert.deepEqual(said.out.trim().split('\n'), ['groups', 'hub', 'instance', 'around', 'keys', 'locks', 'certificates', 'deleted']);
   });
 });

@@ -57,6 +57,8 @@ BEGIN
         WHEN 'instance' THEN jsonb_build_object('name_key', 'inst-' || own, 'name', 'Inst-' || own, 'id_scope', '0ne1111111' || right(md5(own), 1),
              'id_scope_text', '0ne1111111' || upper(right(md5(own), 1)), 'tenant_id', t.tenant(who), 'subscription_id', t.subscription(who),
              'resource_group_key', 'group-' || who, 'location', 'westeurope', 'allocation_policy', 'hashed', 'etag', etag)
+        WHEN 'resource_lock' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', t.subscription(who), 'path', '/subscriptions/' || t.subscription(who), 'place', '/subscriptions/' || t.subscription(who),
+             'name_key', 'lock-' || own, 'name', 'Lock-' || own, 'level', 'CanNotDelete')
         WHEN 'instance_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'key_name_key', 'policy-' || own,
              'key_name', 'Policy-' || own, 'rights', 63, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
         WHEN 'certificate' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'name_key', 'ca-' || own, 'name', 'CA-' || own,
@@ -152,7 +154,7 @@ BEGIN
         END LOOP;
         PERFORM t.put('scope', jsonb_build_object('id_scope', t.scope(who)), who, who);
         PERFORM t.put('instance', jsonb_build_object('id_scope', t.scope(who), 'id_scope_text', '0ne0000000' || upper(who)), who, who);
-        FOREACH tab IN ARRAY ARRAY['instance_policy', 'certificate', 'linked_hub', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
+        FOREACH tab IN ARRAY ARRAY['instance_policy', 'certificate', 'linked_hub', 'resource_lock', 'link_latency', 'enrollment', 'enrollment_detail', 'registration',
                                    'challenge', 'alloc_input', 'attempt_ring', 'attempt', 'list_count', 'count_round', 'inventory', 'found_identity', 'import', 'import_error', 'import_enrollment', 'import_registration', 'job', 'tenant_job', 'token_key', 'audit_event', 'audit_block', 'audit_chain'] LOOP
             PERFORM t.put(tab, '{}', who, who);
         END LOOP;
@@ -190,7 +192,7 @@ $$;
 CREATE TABLE t.runs (file text PRIMARY KEY, who text NOT NULL);
 INSERT INTO t.runs VALUES
     ('admin.sql', 'admin'), ('audit.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
-    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('limit.sql', 'admin'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'), ('activity.sql', 'api'),
+    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('limit.sql', 'admin'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'), ('activity.sql', 'api'), ('lock.sql', 'api'),
     ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('issuer.sql', 'worker'), ('seal.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
 
 -- Runs a statement of db/sql by its name, as a program runs it for somebody; parameters are SQL. What it answers is not asked.

@@ -81,7 +81,11 @@ static err_t add_token_key(struct run *run, struct str *ret_kid)
 
 static err_t new_key_ring(struct run *run)
 {
-    text_add(&run->out, key_ring_new(run->arena));
+    struct str given = run_option(run, "id");
+    int64_t id = 1;
+    if (given.p && !dec_i64(given, 1, UINT32_MAX, &id))
+        return err_say(&run->detail, E(BAD_REQUEST), "--id: a number from 1 to 4294967295.");
+    text_add(&run->out, key_ring_line(run->arena, (uint32_t)id));
     return NULL;
 }
 
@@ -177,7 +181,11 @@ static const struct command {
     err_t (*work)(struct run *run);
     const char *sentence;
 } commands[] = {
-    {"new-key-ring", "", 0, NEEDS_NOTHING, new_key_ring, "print a new key ring"},
+    {"new-key-ring", " [--id=N]", 0, NEEDS_NOTHING, new_key_ring,
+     "print a new key ring of one key; with an id of its own, the line is a key to be added to another ring"},
+    {"reseal", " [--batch=N] [--json]", 0, NEEDS_DATABASE, run_reseal,
+     "seal everything anew under the first key of the key ring, while everybody works, and print what is under another "
+     "one still; ended and begun again, it goes on"},
     {"new-token-key", "", 0, NEEDS_DATABASE, new_token_key,
      "make the key that signs access tokens from now on; the one before stays valid"},
     {"bootstrap", " --tenant-name=NAME --subscription-name=NAME", 0, NEEDS_DATABASE, bootstrap,

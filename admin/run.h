@@ -16,7 +16,7 @@ struct run {
     struct err_detail detail;
     const struct log_sink *say; /* for complaints, as plain text */
     struct text out;            /* printed when the command has succeeded: a rolled-back transaction says nothing */
-    bool out_stands;            /* printed in any case: it tells why the command failed */
+    bool out_stands;            /* printed in any case: it tells why the command failed, and what it did */
 };
 
 /* The word behind the command's name, pasted with white space around it or not. */
@@ -62,5 +62,6 @@ err_t run_instance_deleted(struct run *run);
 err_t run_instance_undelete(struct run *run);
 err_t run_pull(struct run *run);
 err_t run_audit_verify(struct run *run);
+err_t run_reseal(struct run *run);
 
 #endif

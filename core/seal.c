@@ -11,7 +11,8 @@ enum {
     SEAL_VERSION = 1,
     NONCE_BYTES = 12,
     TAG_BYTES = 16,
-    HEAD_BYTES = 5 + NONCE_BYTES,
+    KEY_HEAD_BYTES = 5,
+    HEAD_BYTES = KEY_HEAD_BYTES + NONCE_BYTES,
     RING_KEY_BYTES = 32,
     RING_MAX = 16
 };
@@ -110,9 +111,19 @@ struct sha256 key_ring_derive(const struct key_ring *r, size_t i, const char *pu
                              (struct bytes){(const uint8_t *)message.p, message.n});
 }
 
-struct str key_ring_new(struct arena *a)
+uint32_t key_ring_sealing_id(const struct key_ring *r)
 {
-    return arena_printf(a, "1:%s\n", crypt_new_key(a, RING_KEY_BYTES).p);
+    return r->keys[0].id;
+}
+
+bool key_ring_has(const struct key_ring *r, int64_t id)
+{
+    return id >= 1 && id <= UINT32_MAX && ring_find(r, (uint32_t)id);
+}
+
+struct str key_ring_line(struct arena *a, uint32_t id)
+{
+    return arena_printf(a, "%" PRIu32 ":%s\n", id, crypt_new_key(a, RING_KEY_BYTES).p);
 }
 
 static void put_u32(uint8_t *to, uint32_t v)
@@ -150,16 +161,28 @@ static bool begin(EVP_CIPHER_CTX *c, const struct key_ring *r, const uint8_t *ke
            EVP_CipherUpdate(c, NULL, &n, row.p, (int)row.n) == 1;
 }
 
+static void put_head(uint8_t *to, uint32_t key_id)
+{
+    to[0] = SEAL_VERSION;
+    put_u32(to + 1, key_id);
+}
+
+struct bytes seal_head(struct arena *a, uint32_t key_id)
+{
+    uint8_t *to = arena_alloc(a, KEY_HEAD_BYTES);
+    put_head(to, key_id);
+    return (struct bytes){to, KEY_HEAD_BYTES};
+}
+
 struct bytes seal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes secret)
 {
     size_t whole = HEAD_BYTES + secret.n + TAG_BYTES;
     uint8_t *to = arena_alloc(a, whole);
-    to[0] = SEAL_VERSION;
-    put_u32(to + 1, r->keys[0].id);
-    crypt_random(to + 5, NONCE_BYTES);
+    put_head(to, r->keys[0].id);
+    crypt_random(to + KEY_HEAD_BYTES, NONCE_BYTES);
     CONTEXT_CLEANUP EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int n = 0, rest = 0;
-    bool done = begin(c, r, r->keys[0].key, to + 5, row, true) &&
+    bool done = begin(c, r, r->keys[0].key, to + KEY_HEAD_BYTES, row, true) &&
                 EVP_CipherUpdate(c, to + HEAD_BYTES, &n, secret.p, (int)secret.n) == 1 &&
                 EVP_CipherFinal_ex(c, to + HEAD_BYTES + n, &rest) == 1 &&
                 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, to + HEAD_BYTES + secret.n) == 1;
@@ -167,11 +190,15 @@ struct bytes seal(struct arena *a, const struct key_ring *r, struct bytes row, s
     return (struct bytes){to, whole};
 }
 
+uint32_t seal_key_id(struct bytes sealed)
+{
+    bool whole = sealed.n >= HEAD_BYTES + TAG_BYTES && sealed.p[0] == SEAL_VERSION;
+    return whole ? get_u32(sealed.p + 1) : 0;
+}
+
 err_t unseal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes sealed, struct bytes *ret)
 {
-    if (sealed.n < HEAD_BYTES + TAG_BYTES || sealed.p[0] != SEAL_VERSION)
-        return E(SEAL_BROKEN);
-    const struct ring_key *key = ring_find(r, get_u32(sealed.p + 1));
+    const struct ring_key *key = ring_find(r, seal_key_id(sealed)); /* none has the id 0 */
     if (!key)
         return E(SEAL_BROKEN);
     size_t length = sealed.n - HEAD_BYTES - TAG_BYTES;
@@ -180,7 +207,7 @@ err_t unseal(struct arena *a, const struct key_ring *r, struct bytes row, struct
     memcpy(tag, sealed.p + HEAD_BYTES + length, TAG_BYTES);
     CONTEXT_CLEANUP EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int n = 0, rest = 0;
-    bool good = begin(c, r, key->key, sealed.p + 5, row, false) &&
+    bool good = begin(c, r, key->key, sealed.p + KEY_HEAD_BYTES, row, false) &&
                 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1 &&
                 EVP_CipherUpdate(c, to, &n, sealed.p + HEAD_BYTES, (int)length) == 1 &&
                 EVP_CipherFinal_ex(c, to + n, &rest) == 1;

@@ -27,8 +27,11 @@ void key_ring_free(struct key_ring *r);
 size_t key_ring_count(const struct key_ring *r);
 /* A key for one other purpose, made of the ring's key number `i`; number 0 is the one that seals. */
 struct sha256 key_ring_derive(const struct key_ring *r, size_t i, const char *purpose);
-/* A new one-line ring with the id 1, for first set-up. */
-struct str key_ring_new(struct arena *a);
+/* The id of the key that seals; whether the ring has the key of an id. */
+uint32_t key_ring_sealing_id(const struct key_ring *r);
+bool key_ring_has(const struct key_ring *r, int64_t id);
+/* A new key as a line of a ring: the whole ring at first set-up. */
+struct str key_ring_line(struct arena *a, uint32_t id);
 
 /* Which row: its kind, its owner and its name there, as listed above. */
 struct seal_id {
@@ -38,6 +41,10 @@ struct seal_id {
 
 struct bytes seal_row(struct arena *a, const char *kind, struct str owner, struct str name, const char *part);
 struct bytes seal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes secret);
+/* How each value begins that is sealed under the key of this id; and the id of the key that a value is sealed under, 0
+ * when it is no sealed value. */
+struct bytes seal_head(struct arena *a, uint32_t key_id);
+uint32_t seal_key_id(struct bytes sealed);
 /* SEAL_BROKEN when the key is unknown, the row is another one or a bit is wrong. */
 err_t unseal(struct arena *a, const struct key_ring *r, struct bytes row, struct bytes sealed, struct bytes *ret);
 

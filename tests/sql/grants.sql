@@ -112,7 +112,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others',
                                       'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
-                                      'purge_retired_scopes']);
+                                      'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
         ('SELECT idscope.current_tenant()', 'idscope_(api|admin)'),
@@ -151,6 +151,9 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.import_registrations(NULL, 1, true)', 'nobody'),
         ('SELECT idscope.import_clear(NULL, 1, 1)', 'nobody'),
         ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),
+        ('SELECT idscope.key_columns(''x'')', 'nobody'),
+        ('SELECT * FROM idscope.sealed_page(''token_key'', ''private_sealed'', '''', NULL, 1, 1)', 'idscope_admin'),
+        ('SELECT idscope.sealed_write(''token_key'', ''private_sealed'', ''{}'', ''{}'', ''{}'')', 'idscope_admin'),
         ('SELECT idscope.purge_retired_hubs(1)', 'idscope_worker'),
         ('SELECT idscope.purge_retired_scopes(1)', 'idscope_worker')) AS f (call, allowed)
  CROSS JOIN unnest(ARRAY['idscope_api', 'idscope_worker', 'idscope_admin']) AS who

@@ -136,9 +136,24 @@ static void an_old_key_opens_and_the_first_seals(void **state)
     key_ring_free(fresh);
 }
 
+/* By its head a value is told from those under other keys, without the ring. */
+static void a_value_names_its_key(void **state)
+{
+    struct key_ring *both = ring_of(RING OLD_KEY);
+    struct bytes row = seal_row(*state, "hub_policy", STR("h"), STR("p"), "primary");
+    struct bytes sealed = seal(*state, both, row, unit_bytes("k")), head = seal_head(*state, 7);
+    assert_int_equal(key_ring_sealing_id(both), 7);
+    assert_int_equal(seal_key_id(sealed), 7);
+    assert_memory_equal(sealed.p, head.p, head.n);
+    assert_int_equal(seal_key_id(head), 0);
+    assert_true(key_ring_has(both, 3) && key_ring_has(both, 7));
+    assert_false(key_ring_has(both, 0) || key_ring_has(both, 4) || key_ring_has(both, INT64_C(0x100000003)));
+    key_ring_free(both);
+}
+
 static void a_new_ring_is_a_ring(void **state)
 {
-    struct str text = key_ring_new(*state);
+    struct str text = key_ring_line(*state, 1);
     assert_true(str_starts(text, STR("1:")));
     key_ring_free(ring_of(text.p));
     key_ring_free(NULL);
@@ -193,6 +208,7 @@ int main(void)
         UNIT(another_row_does_not_open_it),
         UNIT(no_flipped_bit_goes_unseen),
         UNIT(an_old_key_opens_and_the_first_seals),
+        UNIT(a_value_names_its_key),
         UNIT(a_new_ring_is_a_ring),
         UNIT(a_bad_ring_is_refused_by_line),
         UNIT(a_ring_has_a_bound),

@@ -164,6 +164,17 @@ describe('links: each a resource beside the array', { concurrency: 4 }, () => {
     assert.equal((await link.erase(hub.host, { 'If-Match': (await link.get(hub.host)).etag })).status, 204);
   });
 
+  test('a change of one link by the array is none of the others, also where they stand elsewhere then', async (t) => {
+    const made = await scene(t, { hubs: 2 });
+    const link = of(made);
+    const [one, two] = made.hubs;
+    const etags = async () => [(await link.get(one.host)).etag, (await link.get(two.host)).etag];
+    const before = await etags();
+    expect('array', await link.array([Idscope.link(two, { allocationWeight: 8 }), Idscope.link(one)]), 200);
+    const now = await etags();
+    assert.deepEqual([now[0] === before[0], now[1] === before[1]], [true, false]);
+  });
+
   test('a change of a link is one of its instance: an array that was read before is refused, and loses nothing', async (t) => {
     const { link, hubs: [one, two] } = await unlinked(t, 2);
     const { etag } = await link.instance();

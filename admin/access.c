@@ -11,7 +11,7 @@ enum { PAGE = 500 };
 /* --- what is shown ------------------------------------------------------------------------------------------------ */
 
 struct shown {
-    struct str tenant_id, subscription_id, client_id, name, role, state;
+    struct str tenant_id, subscription_id, client_id, name, state;
     enum tri two_secrets;
     int64_t created_us, disabled_us;
 };
@@ -20,7 +20,6 @@ static const struct codec shown_codec[] = {
     CODEC_TEXT(struct shown, subscription_id, "subscriptionId", 0, CODEC_OUT),
     CODEC_TEXT(struct shown, client_id, "clientId", 0, CODEC_OUT),
     CODEC_TEXT(struct shown, name, "displayName", 0, CODEC_OUT),
-    CODEC_TEXT(struct shown, role, "role", 0, CODEC_OUT),
     CODEC_TEXT(struct shown, state, "state", 0, CODEC_OUT),
     CODEC_BOOL(struct shown, two_secrets, "secretBefore", CODEC_OUT),
     CODEC_TIME(struct shown, created_us, "createdDateTimeUtc"),
@@ -36,7 +35,6 @@ static void write_json(struct run *run, enum admitted_kind kind, const struct ad
         .subscription_id = kind == ADMITTED_SUBSCRIPTION ? id : absent,
         .client_id = kind == ADMITTED_SERVICE_PRINCIPAL ? id : absent,
         .name = one->name,
-        .role = one->role,
         .state = one->disabled_us ? STR("disabled") : STR("enabled"),
         .two_secrets = kind != ADMITTED_SERVICE_PRINCIPAL ? TRI_ABSENT
                        : one->two_secrets                 ? TRI_TRUE
@@ -53,8 +51,6 @@ static void write_line(struct run *run, enum admitted_kind kind, const struct ad
     text_printf(&run->out, "%s\t", enc_uuid(run->arena, &one->id).p);
     if (kind != ADMITTED_TENANT)
         text_printf(&run->out, "%s\t", enc_uuid(run->arena, &one->tenant).p);
-    if (one->role.p)
-        text_printf(&run->out, "%.*s\t", STR_ARG(one->role));
     text_printf(&run->out, "%s\t", one->disabled_us ? "disabled" : "enabled");
     for (size_t i = 0; i < one->name.n; i++)
         text_add_char(&run->out, (unsigned char)one->name.p[i] < ' ' ? ' ' : one->name.p[i]);

@@ -229,17 +229,19 @@ err_t run_issuer_remove(struct run *run)
 struct federated {
     struct run *run;
     struct db_service_principal client;
-    struct str issuer, subject;
+    struct str role, scope, issuer, subject;
 };
 
 static err_t federate_in_tx(struct db *db, void *context)
 {
     struct federated *f = context;
     struct run *run = f->run;
+    struct uuid role;
     err_t e = db_admin_service_principal_create(db, run->arena, &f->client);
     if (e == E(NO_ROW))
         return err_say(&run->detail, e, "There is no tenant of this id.");
     TRY(e);
+    TRY(run_assign(run, &f->client.tenant, &f->client.client, f->role, f->scope, &role));
     e = db_admin_federated_create(db, run->arena, f->issuer, f->subject, &f->client);
     return e == E(NO_ROW) ? err_say(&run->detail, e, "There is no issuer of this URL for this tenant.") : e;
 }
@@ -251,11 +253,13 @@ static err_t read_federated(struct federated *f)
     TRY(run_needs(run, "tenant", &tenant));
     TRY(run_uuid(run, tenant, &f->client.tenant));
     TRY(run_needs(run, "name", &f->client.display_name));
-    TRY(run_needs(run, "role", &f->client.role));
+    TRY(run_needs(run, "role", &f->role));
     TRY(run_needs(run, "issuer", &f->issuer));
     TRY(run_needs(run, "subject", &f->subject));
-    if (!word_number(role_words, f->client.role))
-        return err_say(&run->detail, E(BAD_REQUEST), "The role is owner, contributor or reader.");
+    f->scope = run_option(run, "scope");
+    if (!f->scope.p)
+        f->scope = STR("/");
+    TRY(run_role(run, f->role));
     return check_length(run, "--subject", f->subject, SUBJECT_MOST);
 }
 

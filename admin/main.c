@@ -10,7 +10,6 @@
 #include "core/process/keyfile.h"
 #include "core/process/log_sink.h"
 #include "core/process/program.h"
-#include "core/word.h"
 #include "db/admin.h"
 
 static void print_uuid(struct run *run, const char *variable, const struct uuid *u)
@@ -46,13 +45,12 @@ static err_t add_subscription(struct run *run, const struct uuid *tenant, struct
     return NULL;
 }
 
-static err_t add_service_principal(struct run *run, const struct uuid *tenant, struct str name, struct str role)
+static err_t add_service_principal(struct run *run, const struct uuid *tenant, struct str name, struct uuid *ret_client)
 {
     struct db_service_principal p = {
         .tenant = *tenant,
         .client = crypt_uuid4(),
         .display_name = name,
-        .role = role,
     };
     struct str secret = run_new_secret(run, &p.secret_hash);
     run_act(run, tenant);
@@ -61,6 +59,7 @@ static err_t add_service_principal(struct run *run, const struct uuid *tenant, s
         return no_tenant(run, e);
     print_uuid(run, "IDSCOPE_CLIENT_ID", &p.client);
     text_printf(&run->out, "IDSCOPE_CLIENT_SECRET=%s\n", secret.p);
+    *ret_client = p.client;
     return NULL;
 }
 
@@ -111,14 +110,23 @@ static err_t create_subscription(struct run *run)
     return add_subscription(run, &tenant, run_word(run, 1));
 }
 
+/* With a role in all of its tenant, unless a scope is given. */
+static err_t service_principal_in_tx(struct db *db, void *context)
+{
+    struct run *run = context;
+    struct uuid tenant, client, id;
+    struct str role = run_word(run, 2), scope = run_option(run, "scope");
+    (void)db;
+    run->out.n = 0;
+    TRY(run_uuid(run, run_word(run, 0), &tenant));
+    TRY(add_service_principal(run, &tenant, run_word(run, 1), &client));
+    return run_assign(run, &tenant, &client, role, scope.p ? scope : STR("/"), &id);
+}
+
 static err_t create_service_principal(struct run *run)
 {
-    struct uuid tenant;
-    struct str role = run_word(run, 2);
-    TRY(run_uuid(run, run_word(run, 0), &tenant));
-    if (!word_number(role_words, role))
-        return err_say(&run->detail, E(BAD_REQUEST), "The role is owner, contributor or reader.");
-    return add_service_principal(run, &tenant, run_word(run, 1), role);
+    TRY(run_role(run, run_word(run, 2)));
+    return db_tx(run->db, service_principal_in_tx, run);
 }
 
 static err_t bootstrap_in_tx(struct db *db, void *context)
@@ -128,10 +136,12 @@ static err_t bootstrap_in_tx(struct db *db, void *context)
     struct db_token_key *keys;
     size_t key_count;
     struct str kid;
-    struct uuid tenant;
+    struct uuid tenant, client, id;
     TRY(add_tenant(run, run_option(run, "tenant-name"), &tenant));
     TRY(add_subscription(run, &tenant, run_option(run, "subscription-name")));
-    TRY(add_service_principal(run, &tenant, STR("bootstrap"), STR("owner")));
+    TRY(add_service_principal(run, &tenant, STR("bootstrap"), &client));
+    TRY(run_assign(run, &tenant, &client, STR("owner"), STR("/"), &id));
+    TRY(run_assign(run, &tenant, &client, STR("dataContributor"), STR("/"), &id));
     err_t e = db_gate_token_keys(db, run->arena, &keys, &key_count);
     return e == E(NO_ROW) ? add_token_key(run, &kid) : e;
 }
@@ -193,8 +203,10 @@ static const struct command {
     {"create-tenant", " NAME", 1, NEEDS_DATABASE, create_tenant, "add a tenant"},
     {"create-subscription", " TENANT_ID NAME", 2, NEEDS_DATABASE, create_subscription,
      "add a subscription of a tenant"},
-    {"create-service-principal", " TENANT_ID NAME ROLE", 3, NEEDS_DATABASE, create_service_principal,
-     "add a client with a new secret; ROLE is owner, contributor or reader"},
+    {"create-service-principal", " TENANT_ID NAME ROLE [--scope=SCOPE]", 3, NEEDS_DATABASE, create_service_principal,
+     "add a client with a new secret; ROLE and SCOPE are as with role-assignment create, for all of the tenant where "
+     "no "
+     "SCOPE is given"},
     {"tenant list", " [--json]", 0, NEEDS_DATABASE, run_tenant_list, "print the tenants: id, state, name"},
     {"tenant disable", " ID [--json]", 1, NEEDS_DATABASE, run_tenant_disable,
      "refuse the clients of a tenant (service principals); its policies' keys and its devices go on"},
@@ -205,14 +217,15 @@ static const struct command {
      "let what stands in a subscription be read and no more on the management plane; service, hubs and devices go on"},
     {"subscription enable", " ID [--json]", 1, NEEDS_DATABASE, run_subscription_enable, "let it be changed again"},
     {"service-principal list", " [--tenant=ID] [--json]", 0, NEEDS_DATABASE, run_service_principal_list,
-     "print the clients: id, tenant, role, state, name"},
+     "print the clients: id, tenant, state, name"},
     {"service-principal disable", " ID [--json]", 1, NEEDS_DATABASE, run_service_principal_disable,
      "refuse a client, its tokens too"},
     {"service-principal enable", " ID [--json]", 1, NEEDS_DATABASE, run_service_principal_enable, "let it in again"},
     {"service-principal renew-secret", " ID [--revoke] [--json]", 1, NEEDS_DATABASE, run_secret_renew,
      "give a client a new secret; the one before stays good until the next time, or with --revoke no longer"},
-    {"service-principal create", " --tenant=ID --name=NAME --role=ROLE --issuer=URL --subject=TEXT [--json]", 0,
-     NEEDS_DATABASE, run_federated_create,
+    {"service-principal create",
+     " --tenant=ID --name=NAME --role=ROLE [--scope=SCOPE] --issuer=URL --subject=TEXT [--json]", 0, NEEDS_DATABASE,
+     run_federated_create,
      "add a client without a secret, which comes with tokens of an outside issuer for that subject"},
     {"issuer add",
      " URL --audience=TEXT [--tenant=ID] [--tenant-claim=NAME] [--subject-claim=NAME] [--jwks-url=URL] "
@@ -230,6 +243,13 @@ static const struct command {
      "print the keys of access tokens, newest first: that one signs"},
     {"token-key retire", " KID", 1, NEEDS_DATABASE, run_token_key_retire,
      "end a key that does not sign any more, and all tokens that it signed"},
+    {"role-assignment create", " --client=ID --role=ROLE --scope=SCOPE [--json]", 0, NEEDS_DATABASE, run_role_create,
+     "give a client a role: owner, contributor, reader, dataReader or dataContributor; SCOPE is / (all of its tenant), "
+     "/subscriptions/ID or /subscriptions/ID/resourceGroups/NAME"},
+    {"role-assignment list", " [--tenant=ID] [--client=ID] [--json]", 0, NEEDS_DATABASE, run_role_list,
+     "print the role assignments: id, tenant, client, role, scope"},
+    {"role-assignment delete", " ID [--json]", 1, NEEDS_DATABASE, run_role_delete,
+     "take a role from a client, the last owner's, too"},
     {"instance create", " --id-scope=0ne… --tenant=ID --subscription=ID --group=NAME --name=NAME --location=NAME", 0,
      NEEDS_DATABASE, run_instance_create, "add an instance on an ID scope that devices already carry"},
     {"instance deleted", " --tenant=ID [--json]", 0, NEEDS_DATABASE, run_instance_deleted,

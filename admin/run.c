@@ -61,11 +61,16 @@ err_t run_uuid(struct run *run, struct str text, struct uuid *ret)
     return NULL;
 }
 
+struct str run_actor(struct run *run)
+{
+    return arena_printf(run->arena, "uid %u", (unsigned)getuid());
+}
+
 void run_act(struct run *run, const struct uuid *tenant)
 {
     struct db_actor actor = {
         .kind = ACTOR_OPERATOR,
-        .id = arena_printf(run->arena, "uid %u", (unsigned)getuid()),
+        .id = run_actor(run),
         .operation = STR("idscope-admin"),
     };
     if (tenant)

@@ -33,8 +33,18 @@ err_t run_uuid(struct run *run, struct str text, struct uuid *ret);
 /* The changes from here on are those of whoever runs the command; `tenant` NULL: they are the deployment's own. */
 void run_act(struct run *run, const struct uuid *tenant);
 
+/* Who that is, as events name it. */
+struct str run_actor(struct run *run);
+
 /* A new client secret, in hex, so that no shell, form or command line trips over it, and the hash of that text. */
 struct str run_new_secret(struct run *run, struct sha256 *ret_hash);
+
+/* A role of that client, inside of a transaction; `scope` as clients write it: "/", or the path of a subscription or
+ * resource group. What is wrong with it, and which of these is not there, is said. */
+err_t run_assign(struct run *run, const struct uuid *tenant, const struct uuid *client, struct str role,
+                 struct str scope, struct uuid *ret_id);
+/* Roles as operators write them. BAD_REQUEST names them all. */
+err_t run_role(struct run *run, struct str word);
 
 /* The commands that have a file of their own. */
 err_t run_tenant_list(struct run *run);
@@ -57,6 +67,9 @@ err_t run_token_key_list(struct run *run);
 err_t run_token_key_retire(struct run *run);
 err_t run_limits_show(struct run *run);
 err_t run_limits_set(struct run *run);
+err_t run_role_create(struct run *run);
+err_t run_role_list(struct run *run);
+err_t run_role_delete(struct run *run);
 err_t run_instance_create(struct run *run);
 err_t run_instance_deleted(struct run *run);
 err_t run_instance_undelete(struct run *run);

@@ -5,6 +5,7 @@
 #include "api/auth.h"
 
 #include "api/plane.h"
+#include "api/roles.h"
 #include "api/shared.h"
 #include "core/sas.h"
 
@@ -100,7 +101,7 @@ static bool has_scheme(const struct call *r, struct str scheme, struct str *ret_
     return true;
 }
 
-/* The client that a token was issued to must still be there, whatever the token says; so its role is the present one.
+/* The client that a token was issued to must still be there, whatever the token says; its roles are the present ones.
  */
 static err_t find_client(struct call *r, const struct jwt_claims *claims)
 {
@@ -129,16 +130,16 @@ static err_t find_federated(struct call *r, const struct jwt_claims *claims)
 }
 
 /* What stands in a disabled subscription is read and no more. */
-static err_t check_enabled(struct call *r, int role)
+static err_t check_enabled(struct call *r)
 {
     const struct str_list *disabled = &r->client->disabled_subscriptions;
-    for (size_t i = 0; role > ROLE_READER && i < disabled->n; i++)
+    for (size_t i = 0; r->route->right > ROLE_READER && i < disabled->n; i++)
         if (str_same_nocase(disabled->at[i], r->segments[SEGMENT_SUBSCRIPTION]))
             return E(SUBSCRIPTION_DISABLED);
     return NULL;
 }
 
-static err_t check_bearer(struct call *r, struct str token, int role)
+static err_t check_bearer(struct call *r, struct str token)
 {
     struct jwt_claims claims = {.issued_s = 0};
     TRY(verify(r, token, &claims));
@@ -146,10 +147,8 @@ static err_t check_bearer(struct call *r, struct str token, int role)
     if (own && !audience_good(r, claims.audience))
         return call_fail(r, E(INVALID_TOKEN), "The bearer token is for another audience.");
     TRY(own ? find_client(r, &claims) : find_federated(r, &claims));
-    if (r->client->role < role)
-        return call_refuse(r, E(FORBIDDEN), "the client's role is too low");
     client_acts(r);
-    return check_enabled(r, role);
+    return NULL;
 }
 
 /* --- shared access signatures ------------------------------------------------------------------------------------- */
@@ -205,24 +204,22 @@ static err_t check_management(struct call *r)
 {
     struct str token = {NULL, 0};
     TRY(read_bearer(r, &token));
-    return check_bearer(r, token, r->route->right);
-}
-
-static int role_for(int right)
-{
-    return right & ~(RIGHT_ENROLLMENT_READ | RIGHT_REGISTRATION_READ) ? ROLE_CONTRIBUTOR : ROLE_READER;
+    TRY(check_bearer(r, token));
+    TRY(roles_check(r));
+    return check_enabled(r);
 }
 
 /* To the client of another tenant the instance is not there. */
 static err_t check_instance_bearer(struct call *r, struct str token)
 {
-    TRY(check_bearer(r, token, ROLE_READER));
+    TRY(check_bearer(r, token));
     struct bytes mine = {r->client->tenant_id.b, sizeof r->client->tenant_id.b};
     struct bytes its = {r->instance->tenant_id.b, sizeof r->instance->tenant_id.b};
     if (!crypt_same(mine, its))
         return call_refuse(r, E(INSTANCE_NOT_FOUND), "the instance is another tenant's");
-    return r->client->role >= role_for(r->route->right) ? NULL
-                                                        : call_refuse(r, E(FORBIDDEN), "the client's role is too low");
+    if ((roles_rights(r->client, r->instance->role_scope) & r->route->right) != r->route->right)
+        return call_refuse(r, E(FORBIDDEN), "the client has no role with the rights that the operation needs");
+    return NULL;
 }
 
 static err_t check_instance(struct call *r)

@@ -28,7 +28,7 @@ enum method { METHOD_GET, METHOD_PUT, METHOD_POST, METHOD_DELETE, METHOD_HEAD, M
 /* Who the lane asks for before it calls the operation (api/auth.c). */
 enum credential {
     CREDENTIAL_NONE,     /* open to all: metadata, sign-in */
-    CREDENTIAL_BEARER,   /* management: JWT; r->client is filled; right: role needed (enum role) */
+    CREDENTIAL_BEARER,   /* management: JWT; r->client is filled; right: role needed there (enum role) */
     CREDENTIAL_INSTANCE, /* service plane: SAS of an instance policy or JWT of its tenant; r->instance is filled; right:
                             service_right bits */
     CREDENTIAL_HUB,      /* built-in hub: SAS of a hub policy; r->hub is filled; right: hub_right bits */
@@ -44,6 +44,7 @@ enum segment {
     SEGMENT_SUBSCRIPTION,
     SEGMENT_PROVIDER,
     SEGMENT_GROUP,
+    SEGMENT_TYPE,
     SEGMENT_NAME,
     SEGMENT_KEY,
     SEGMENT_HOST,
@@ -93,6 +94,7 @@ struct route {
     bool api_version; /* api-version is required */
     bool pieces;      /* body and reply may be of any length: see struct call_pieces */
     bool body_proves; /* what the body says may be the credential */
+    bool partial;     /* of CREDENTIAL_BEARER: shows what the client may read, whoever has a role in its place */
 };
 
 /* A body that comes piece by piece, or a reply that goes so (routes with PIECES): the operation runs once for each, and

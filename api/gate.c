@@ -7,6 +7,8 @@
 
 #include "api/call.h"
 #include "core/cache.h"
+#include "core/model.h"
+#include "core/word.h"
 
 enum { ENTRIES_MAX = 10000 }; /* of each kind */
 
@@ -103,11 +105,22 @@ static err_t load_hub(struct gate *g, struct db *db, struct str key, struct entr
     return unseal_policies(g, cache_arena(e), "hub_policy", key, hub_rights_implied, &e->hub.policies);
 }
 
+static err_t take_client(struct db *db, const struct uuid *client_id, struct entry *e)
+{
+    struct arena *a = cache_arena(e);
+    struct gate_grants *g = &e->client.grants;
+    TRY(db_gate_client(db, a, client_id, &e->client));
+    g->at = ARENA_NEW_ARRAY(a, g->roles.n, struct gate_grant);
+    for (size_t i = 0; i < g->roles.n; i++)
+        g->at[i] = (struct gate_grant){word_number(role_words, g->roles.at[i]), g->scopes.at[i]};
+    return NULL;
+}
+
 static err_t load_client(struct db *db, struct str key, struct entry *e)
 {
     struct uuid client_id;
     memcpy(client_id.b, key.p, sizeof client_id.b);
-    return db_gate_client(db, cache_arena(e), &client_id, &e->client);
+    return take_client(db, &client_id, e);
 }
 
 /* Claims of a token hold no NUL (core/json.h), so it divides them. */
@@ -118,7 +131,7 @@ static err_t load_federated(struct db *db, struct str key, struct entry *e)
     struct uuid client_id;
     f.tenant = str_split(str_split(key, '\0', &f.issuer), '\0', &f.subject);
     TRY(db_gate_federated(db, a, &f, &client_id));
-    return db_gate_client(db, a, &client_id, &e->client);
+    return take_client(db, &client_id, e);
 }
 
 static err_t load(struct gate *g, struct db *db, enum kind kind, struct str key, struct entry *e)

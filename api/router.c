@@ -28,6 +28,7 @@ static const struct str segment_words[SEGMENT_COUNT] = {
     [SEGMENT_GROUP] = {"{rg}", 4},      [SEGMENT_NAME] = {"{name}", 6},        [SEGMENT_KEY] = {"{key}", 5},
     [SEGMENT_HOST] = {"{host}", 6},     [SEGMENT_CERTIFICATE] = {"{cert}", 6}, [SEGMENT_SCOPE] = {"{scope}", 7},
     [SEGMENT_ID] = {"{id}", 4},         [SEGMENT_OPERATION] = {"{op}", 4},     [SEGMENT_LOCK] = {"{lock}", 6},
+    [SEGMENT_TYPE] = {"{type}", 6},
 };
 static const char *const method_words[METHOD_OTHER] = {"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"};
 

@@ -170,7 +170,6 @@ static const struct codec token_header_codec[] = {
 
 struct token_claims {
     struct str iss, aud, sub, oid, appid, tid, jti;
-    struct str_list roles;
     struct opt_i64 iat, nbf, exp;
 };
 static const struct codec token_claims_codec[] = {
@@ -181,18 +180,16 @@ static const struct codec token_claims_codec[] = {
     CODEC_TEXT(struct token_claims, appid, "appid", CLAIM_MAX, 0),
     CODEC_TEXT(struct token_claims, tid, "tid", CLAIM_MAX, CODEC_MUST),
     CODEC_TEXT(struct token_claims, jti, "jti", CLAIM_MAX, 0),
-    CODEC_TEXTS(struct token_claims, roles, "roles", 16, CODEC_MUST),
     CODEC_I64(struct token_claims, iat, "iat", 0, TIME_MAX_S, CODEC_MUST),
     CODEC_I64(struct token_claims, nbf, "nbf", 0, TIME_MAX_S, CODEC_MUST),
     CODEC_I64(struct token_claims, exp, "exp", 0, TIME_MAX_S, CODEC_MUST),
     CODEC_END,
 };
 
-/* The claims as sent; `roles` is the caller's place for the one role. */
-static struct str write_claims(struct arena *a, const struct jwt_claims *c, struct str *role)
+/* The claims as sent. */
+static struct str write_claims(struct arena *a, const struct jwt_claims *c)
 {
     struct uuid id = crypt_uuid4();
-    *role = c->role;
     struct token_claims t = {
         .iss = c->issuer,
         .aud = c->audience,
@@ -201,7 +198,6 @@ static struct str write_claims(struct arena *a, const struct jwt_claims *c, stru
         .appid = c->subject,
         .tid = c->tenant_id,
         .jti = enc_uuid(a, &id),
-        .roles = {role, 1, true},
         .iat = {true, c->issued_s},
         .nbf = {true, c->not_before_s},
         .exp = {true, c->expires_s},
@@ -214,8 +210,7 @@ static struct str write_claims(struct arena *a, const struct jwt_claims *c, stru
 
 err_t jwt_sign(struct arena *a, const struct jwt_key *k, const struct jwt_claims *c, struct str *ret_token)
 {
-    struct str role;
-    struct str claims = write_claims(a, c, &role);
+    struct str claims = write_claims(a, c);
     CLEANUP(drop_jwt) jwt_t *j = NULL;
     if (jwt_new(&j) != 0 || jwt_add_grants_json(j, claims.p) != 0 || jwt_add_header(j, "kid", k->kid.p) != 0 ||
         jwt_set_alg(j, JWT_ALG_ES256, (const unsigned char *)k->private_pem.p, (int)k->private_pem.n) != 0)
@@ -343,13 +338,12 @@ static err_t check_signature(struct arena *a, const struct jwt_key *key, const s
 static err_t read_claims(struct arena *a, struct str payload, struct err_detail *d, struct jwt_claims *ret)
 {
     struct token_claims t = {0};
-    if (!read_segment(a, payload, token_claims_codec, &t) || !t.roles.n)
+    if (!read_segment(a, payload, token_claims_codec, &t))
         return refuse(d, "its claims cannot be read");
     *ret = (struct jwt_claims){.issuer = t.iss,
                                .audience = t.aud,
                                .subject = t.sub,
                                .tenant_id = t.tid,
-                               .role = t.roles.at[0],
                                .issued_s = t.iat.n,
                                .not_before_s = t.nbf.n,
                                .expires_s = t.exp.n};
@@ -480,7 +474,6 @@ static struct jwt_claims copy_claims(struct arena *a, const struct jwt_claims *f
                                .audience = arena_str(a, from->audience),
                                .subject = arena_str(a, from->subject),
                                .tenant_id = arena_str(a, from->tenant_id),
-                               .role = arena_str(a, from->role),
                                .issued_s = from->issued_s,
                                .not_before_s = from->not_before_s,
                                .expires_s = from->expires_s};

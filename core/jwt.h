@@ -21,7 +21,7 @@ struct str jwt_key_jwk(struct arena *a, const struct jwt_key *k); /* one member 
 
 struct jwt_claims {
     struct str issuer, audience, subject; /* subject: ours, the client id */
-    struct str tenant_id, role;           /* ours: tid, roles[0]; of an outside issuer: what its claim says, and none */
+    struct str tenant_id;                 /* ours: tid; of an outside issuer: what its claim says */
     int64_t issued_s, not_before_s, expires_s;
 };
 

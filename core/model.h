@@ -12,9 +12,10 @@ extern const char *const policy_words[]; /* hashed geoLatency static custom: enr
 /* Hashed GeoLatency Static: instance spelling; Custom is no word of it. */
 extern const char *const instance_policy_words[];
 
-/* What a client may do on the management plane; each may what the one before it may. */
-enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER };
-extern const char *const role_words[]; /* reader contributor owner */
+/* What a client can be let do: on the management plane, where each of the first three may what the one before it may;
+ * or on the service plane. See core/role.h. */
+enum role { ROLE_NONE, ROLE_READER, ROLE_CONTRIBUTOR, ROLE_OWNER, ROLE_DATA_READER, ROLE_DATA_CONTRIBUTOR };
+extern const char *const role_words[]; /* reader contributor owner dataReader dataContributor */
 
 /* What a hub costs. */
 extern const char *const hub_sku_words[]; /* F1 S1 S2 S3 B1 B2 B3 */

@@ -7,7 +7,7 @@
 #include "core/word.h"
 
 DB_VALUE(tenant, struct uuid, tenant_id);
-DB_PARAMS(service_principal, struct db_service_principal, COL(tenant), COL(client), COL(display_name), COL(role),
+DB_PARAMS(service_principal, struct db_service_principal, COL(tenant), COL(client), COL(display_name),
           COL(secret_hash));
 DB_PARAMS(admin_instance, struct db_admin_instance, COL(name), COL(id_scope), COL(id_scope_text), COL(location),
           COL(policy.key_name), COL(policy.rights), COL(policy.primary_sealed), COL(policy.secondary_sealed));
@@ -26,8 +26,12 @@ DB_ROW(admin_issuer, struct db_admin_issuer, COL(issuer), COL(audience), COL(sub
        COL(subjects));
 
 DB_PARAMS(secret_renewal, struct db_secret_renewal, COL(client), COL(hash), COL(keep_before));
-DB_ROW(admitted, struct admitted, COL(id), COL_AS(tenant, "tenant_id"), COL(name), COL(role), COL(two_secrets),
+DB_ROW(admitted, struct admitted, COL(id), COL_AS(tenant, "tenant_id"), COL(name), COL(two_secrets),
        COL_TIME(created_us, "created_at"), COL_TIME(disabled_us, "disabled_at"));
+
+DB_ROW(assigned, struct assigned, COL(is.assignment_id), COL_AS(tenant, "tenant_id"), COL(is.client_id),
+       COL_WORD_AS(is.role, role_words, "role"), COL(is.scope_key), COL(is.scope), COL(is.description),
+       COL(is.created_by), COL_TIME(is.created_us, "created_at"));
 
 /* For statements that give one row when their parent exists. */
 static err_t expect_row(struct db *db, struct arena *a, struct db_call call)
@@ -81,6 +85,15 @@ err_t db_admin_find(struct db *db, struct arena *a, enum admitted_kind kind, con
 {
     return db_one(db, a, DB_CALL(admitted_sql[kind].list, db_uuid(NULL), db_uuid(id), db_uuid(NULL), db_i64(1)),
                   DB_REPEATABLE, ret, sizeof *ret);
+}
+
+err_t db_admin_roles(struct db *db, struct arena *a, const struct assigned_find *f, int at_most, struct assigned **ret,
+                     size_t *ret_count)
+{
+    return db_all(db, a,
+                  DB_CALL(SQL_ADMIN_ROLES, db_uuid(f->tenant), db_uuid(f->client), db_uuid(f->id), db_uuid(f->after),
+                          db_i64(at_most)),
+                  DB_REPEATABLE, ret, sizeof **ret, ret_count);
 }
 
 err_t db_admin_able(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id, bool enabled)

@@ -8,6 +8,7 @@
 #include "core/jwks.h"
 #include "db/gate.h"
 #include "db/resource.h"
+#include "db/role.h"
 
 /* NO_ROW when there is no tenant of that name. */
 err_t db_admin_tenant_find(struct db *db, struct arena *a, struct str name, struct uuid *ret_tenant);
@@ -20,7 +21,7 @@ err_t db_admin_subscription_create(struct db *db, struct arena *a, const struct 
 /* A client that may ask for tokens. */
 struct db_service_principal {
     struct uuid tenant, client;
-    struct str display_name, role;
+    struct str display_name;
     struct sha256 secret_hash; /* of the secret as it was shown, once */
 };
 /* NO_ROW when there is no such tenant. */
@@ -30,7 +31,7 @@ err_t db_admin_service_principal_create(struct db *db, struct arena *a, const st
 enum admitted_kind { ADMITTED_TENANT, ADMITTED_SUBSCRIPTION, ADMITTED_SERVICE_PRINCIPAL, ADMITTED_KINDS };
 struct admitted {
     struct uuid id, tenant;
-    struct str name, role;           /* role: of a service principal; absent */
+    struct str name;
     bool two_secrets;                /* the one before the newest is good as well */
     int64_t created_us, disabled_us; /* 0: it is not disabled */
 };
@@ -40,6 +41,18 @@ err_t db_admin_list(struct db *db, struct arena *a, enum admitted_kind kind, con
 /* NO_ROW when there is none of this id. */
 err_t db_admin_find(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id,
                     struct admitted *ret);
+/* Role assignments of whatever tenant: which are asked for (NULL: all), and one of them. */
+struct assigned_find {
+    const struct uuid *tenant, *client, *id;
+    const struct uuid *after; /* the last one of the page before; NULL: the first */
+};
+struct assigned {
+    struct role_row is;
+    struct uuid tenant;
+};
+/* A page of them, by id. */
+err_t db_admin_roles(struct db *db, struct arena *a, const struct assigned_find *f, int at_most, struct assigned **ret,
+                     size_t *ret_count);
 /* Enables or disables it; one that is so already stays, without an event. */
 err_t db_admin_able(struct db *db, struct arena *a, enum admitted_kind kind, const struct uuid *id, bool enabled);
 /* The client's secret has this hash from here on; the one before is good beside it, or (keep_before false) no more. */

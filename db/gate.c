@@ -11,11 +11,11 @@
     COL(id_scope), COL(id_scope_text), COL(version), COL(inputs_version), COL(tenant_id), COL(name), COL(limit_names), \
         COL(limits), COL(registrations), POLICY_COLS
 
-DB_ROW(gate_instance, struct gate_instance, INSTANCE_COLS);
+DB_ROW(gate_instance, struct gate_instance, INSTANCE_COLS, COL(role_scope));
 DB_ROW(gate_instances, struct gate_instance, COL(n), INSTANCE_COLS);
 DB_ROW(gate_hub, struct gate_hub, COL(hub_id), COL(version), COL(tenant_id), COL(name),
        COL_TIME(created_us, "created_at"), POLICY_COLS);
-DB_ROW(gate_client, struct gate_client, COL(client_id), COL(tenant_id), COL_WORD(role, role_words),
+DB_ROW(gate_client, struct gate_client, COL(client_id), COL(tenant_id), COL(grants.roles), COL(grants.scopes),
        COL_AS(secret, "secret_sha256"), COL_AS(secret_before, "secret_before_sha256"), COL(disabled_subscriptions));
 DB_ROW(gate_issuer, struct db_gate_issuer, COL(issuer), COL(audience), COL(subject_claim), COL(tenant_claim), COL(kids),
        COL(algorithms), COL(public_keys));

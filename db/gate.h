@@ -31,6 +31,7 @@ struct gate_instance {
     struct i64_list limits;
     struct quotas quotas;  /* which hold for it; nothing here */
     int64_t registrations; /* as they were counted last, where there is a limit of them */
+    struct str role_scope; /* its own, see core/role.h; absent from db_gate_instances */
     struct gate_policies policies;
 };
 
@@ -41,9 +42,19 @@ struct gate_hub {
     struct gate_policies policies;
 };
 
+/* What a client may do, and where (core/role.h): as it is stored, in parallel lists, and as the gate reads it. */
+struct gate_grant {
+    int role; /* enum role */
+    struct str scope;
+};
+struct gate_grants {
+    struct str_list roles, scopes;
+    struct gate_grant *at; /* roles.n of them; NULL here */
+};
+
 struct gate_client {
     struct uuid client_id, tenant_id;
-    int role;                               /* enum role */
+    struct gate_grants grants;
     struct sha256 secret;                   /* hash of it */
     struct bytes secret_before;             /* hash of the one before, while that is good as well; absent */
     struct str_list disabled_subscriptions; /* of its tenant */

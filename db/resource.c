@@ -27,7 +27,7 @@ DB_PARAMS(tags, struct group_row, COL_JSON(tags));
 DB_PARAMS(at, struct place, COL(tenant_id), COL(subscription_id), COL(group_key));
 DB_PARAMS(named, struct find, PLACE_COLS, COL(name_key));
 DB_PARAMS(locked, struct find, COL(at.tenant_id), COL(name_key));
-DB_PARAMS(find, struct find, PLACE_COLS, COL(name_key), COL(after));
+DB_PARAMS(find, struct find, PLACE_COLS, COL(name_key), COL(after), COL(readable));
 
 struct db_in db_place_in(const struct place *at)
 {

@@ -23,9 +23,10 @@ struct place_found {
 /* What a look-up or a page of a list asks for. */
 struct find {
     struct place at;
-    struct str name_key; /* absent: all, in pages */
-    struct str after;    /* key of the last one of the page before; absent: from the first */
-    int64_t most;        /* rows of a page; 0, or more than DB_PAGE: DB_PAGE */
+    struct str name_key;      /* absent: all, in pages */
+    struct str after;         /* key of the last one of the page before; absent: from the first */
+    struct str_list readable; /* scopes (core/role.h) in which it stands; not set: any */
+    int64_t most;             /* rows of a page; 0, or more than DB_PAGE: DB_PAGE */
 };
 
 /* Parameters that statements begin with: tenant, subscription and group; these and the key of the name; tenant and

@@ -1,6 +1,10 @@
 /* tenancy.c: subscriptions of a tenant, and pages of lists. It must never look at a tenant that was not handed in. */
 #include "db/tenancy.h"
 
+struct some {
+    struct str_list ids;
+};
+DB_PARAMS(some, struct some, COL(ids));
 DB_ROW(subscription, struct subscription_row, COL(subscription_id), COL(display_name), COL(disabled));
 
 int64_t db_page_rows(int64_t most)
@@ -16,12 +20,13 @@ bool db_page(int64_t most, size_t *count)
 }
 
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
-                           const struct uuid *after, int64_t most, struct subscription_row **ret, size_t *ret_count,
-                           bool *ret_more)
+                           const struct uuid *after, int64_t most, struct str_list ids, struct subscription_row **ret,
+                           size_t *ret_count, bool *ret_more)
 {
+    const struct some some = {ids};
     TRY(db_all(db, a,
                DB_CALL(SQL_SUBSCRIPTION_FIND, db_uuid(tenant), db_uuid(wanted), db_uuid(after),
-                       db_i64(db_page_rows(most) + 1)),
+                       db_i64(db_page_rows(most) + 1), DB_MEMBERS(some, &some)),
                DB_REPEATABLE, ret, sizeof **ret, ret_count));
     *ret_more = db_page(most, ret_count);
     return NULL;

@@ -16,9 +16,10 @@ struct subscription_row {
     bool disabled;
 };
 
-/* One subscription, or with `wanted` NULL a page of them behind `after` (NULL: from the first). */
+/* One subscription, or with `wanted` NULL a page of them behind `after` (NULL: from the first); of those with
+ * `ids`, unless that is not set. */
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
-                           const struct uuid *after, int64_t most, struct subscription_row **ret, size_t *ret_count,
-                           bool *ret_more);
+                           const struct uuid *after, int64_t most, struct str_list ids, struct subscription_row **ret,
+                           size_t *ret_count, bool *ret_more);
 
 #endif

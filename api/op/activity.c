@@ -288,8 +288,8 @@ static err_t check_subscription(struct call *r)
     size_t count;
     bool more;
     TRY(arm_subscription(r, &t));
-    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0, &rows, &count,
-                             &more));
+    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0,
+                             (struct str_list){0}, &rows, &count, &more));
     return count ? NULL : E(SUBSCRIPTION_NOT_FOUND);
 }
 

@@ -3,6 +3,7 @@
 #include "api/op/arm.h"
 
 #include "api/op/resource_codec.h"
+#include "api/roles.h"
 
 enum { TAGS_MAX = 50, TAG_NAME_MAX = 512, TAG_VALUE_MAX = 256, ETAG_BYTES = 9 };
 
@@ -28,6 +29,7 @@ err_t arm_page(struct call *r, struct find *f)
 err_t arm_subscription(struct call *r, struct arm_target *ret)
 {
     *ret = (struct arm_target){.find = {.at = {.tenant_id = r->client->tenant_id}}};
+    ret->find.readable = roles_readable(r);
     return dec_uuid(r->segments[SEGMENT_SUBSCRIPTION], &ret->find.at.subscription_id) ? NULL
                                                                                       : E(SUBSCRIPTION_NOT_FOUND);
 }

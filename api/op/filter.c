@@ -11,8 +11,7 @@ static err_t no_filter(struct call *r, bool of_groups)
                                : "resourceType, resourceGroup, name, location, tagName or tagValue");
 }
 
-/* A text in single quotes, in which two of them are one; *rest is what stands behind it. Absent: there is none. */
-static struct str quoted(struct arena *a, struct str *rest)
+struct str filter_quoted(struct arena *a, struct str *rest)
 {
     struct str none = {NULL, 0};
     struct text out;
@@ -59,7 +58,7 @@ bool filter_next(struct arena *a, struct str *rest, struct filter_term *ret)
     struct str word;
     *rest = str_trim(str_split(*rest, ' ', &ret->name));
     *rest = str_trim(str_split(*rest, ' ', &ret->op));
-    ret->value = quoted(a, rest);
+    ret->value = filter_quoted(a, rest);
     ret->is_quoted = ret->value.p != NULL;
     if (!ret->is_quoted)
         *rest = str_split(*rest, ' ', &ret->value);

@@ -20,4 +20,7 @@ struct arm_filter {
  * filter, asks twice for one thing, or has a tag's value without its name: nothing that was asked for is overlooked. */
 err_t arm_filter(struct call *r, bool of_groups, struct arm_filter *ret);
 
+/* A text in single quotes, in which two of them are one; *rest is what stands behind it. Absent: there is none. */
+struct str filter_quoted(struct arena *a, struct str *rest);
+
 #endif

@@ -2,7 +2,8 @@
  * after a PUT, of the whole array or of one link. It must never show a key, nor let a masked one replace a real one. */
 #include "api/op/links.h"
 
-#include "api/op/arm.h"
+#include "api/op/resource.h"
+#include "api/roles.h"
 #include "api/shared.h"
 #include "core/limits.h"
 
@@ -245,6 +246,17 @@ static err_t find_hub(struct planned *p, struct find *ret)
     return NULL;
 }
 
+/* Who links a hub by its id uses its keys. */
+static err_t check_keys(struct planned *p, const struct find *hub)
+{
+    struct arena *a = p->r->arena;
+    struct str id = arm_resource_id(a, &hub->at.subscription_id, hub->at.group_key, HUB_TYPE, hub->name_key);
+    if (roles_manage(p->r->client, arena_lower(a, id), ROLE_CONTRIBUTOR))
+        return NULL;
+    return call_fail(p->r, E(FORBIDDEN), "%s: the client may not list the keys of this hub.",
+                     member(p, "hubResourceId"));
+}
+
 static err_t plan_resource(struct planned *p, const struct stored_links *s)
 {
     struct find hub = {0};
@@ -269,6 +281,7 @@ static err_t plan_resource(struct planned *p, const struct stored_links *s)
         return NULL;
     }
     TRY(check_rights(p, &target, policy));
+    TRY(check_keys(p, &hub));
     p->changed = true;
     p->row.hub_key = hub.name_key;
     p->row.key_name = target.key_name;

@@ -7,7 +7,6 @@
 #include "api/plane.h"
 #include "api/shared.h"
 #include "core/json.h"
-#include "core/word.h"
 
 enum { SECRET_MAX = 512, SCOPE_MAX = 300 };
 
@@ -310,7 +309,6 @@ static err_t sign(struct call *r, struct str audience, struct str *ret_token)
         .audience = audience,
         .subject = enc_uuid(r->arena, &r->client->client_id),
         .tenant_id = enc_uuid(r->arena, &r->client->tenant_id),
-        .role = word_text(role_words, r->client->role),
         .issued_s = now_s,
         .not_before_s = now_s,
         .expires_s = now_s + r->cfg->token_lifetime_s,

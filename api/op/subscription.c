@@ -3,6 +3,7 @@
 #include "api/op/arm.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
+#include "api/roles.h"
 
 struct subscription {
     struct str id, subscription_id, tenant_id, display_name, state, authorization_source, policies;
@@ -48,8 +49,8 @@ err_t op_subscription_list(struct call *r)
     TRY(arm_top(r, &most));
     if (token.n && !dec_uuid(token, &after))
         return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
-    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, most, &rows, &count,
-                             &more));
+    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, most,
+                             roles_subscriptions(r), &rows, &count, &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
         arm_list_item(&out);
@@ -66,8 +67,8 @@ err_t op_subscription_get(struct call *r)
     bool more;
     struct text out;
     TRY(arm_subscription(r, &t));
-    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0, &rows, &count,
-                             &more));
+    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0,
+                             (struct str_list){0}, &rows, &count, &more));
     if (!count)
         return E(SUBSCRIPTION_NOT_FOUND);
     text_init(&out, r->arena, 256);

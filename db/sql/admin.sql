@@ -19,32 +19,42 @@ SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('c
 
 -- name: admin_service_principal_insert as actor
 WITH written AS (
-    INSERT INTO idscope.service_principal (tenant_id, client_id, display_name, role, secret_sha256)
-    SELECT tenant_id, $2, $3, $4, $5 FROM idscope.tenant WHERE tenant_id = $1
-    RETURNING client_id, role)
-SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created', 'role', role)) FROM written;
+    INSERT INTO idscope.service_principal (tenant_id, client_id, display_name, secret_sha256)
+    SELECT tenant_id, $2, $3, $4 FROM idscope.tenant WHERE tenant_id = $1
+    RETURNING client_id)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created')) FROM written;
 
 -- Who may use the deployment, by id: $1 a tenant, $2 one id (NULL: all of either), $3 the id behind which it begins (NULL: the first), $4 how many at most.
 -- name: admin_tenants -> admitted
-SELECT tenant_id AS id, tenant_id, name, NULL::text AS role, false AS two_secrets, created_at, disabled_at
+SELECT tenant_id AS id, tenant_id, name, false AS two_secrets, created_at, disabled_at
   FROM idscope.tenant
  WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2) AND ($3::uuid IS NULL OR tenant_id > $3)
  ORDER BY tenant_id
  LIMIT $4;
 
 -- name: admin_subscriptions -> admitted
-SELECT subscription_id AS id, tenant_id, display_name AS name, NULL::text AS role, false AS two_secrets, created_at, disabled_at
+SELECT subscription_id AS id, tenant_id, display_name AS name, false AS two_secrets, created_at, disabled_at
   FROM idscope.subscription
  WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR subscription_id = $2) AND ($3::uuid IS NULL OR subscription_id > $3)
  ORDER BY subscription_id
  LIMIT $4;
 
 -- name: admin_service_principals -> admitted
-SELECT client_id AS id, tenant_id, display_name AS name, role, secret_before_sha256 IS NOT NULL AS two_secrets, created_at, disabled_at
+SELECT client_id AS id, tenant_id, display_name AS name, secret_before_sha256 IS NOT NULL AS two_secrets, created_at, disabled_at
   FROM idscope.service_principal
  WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR client_id = $2) AND ($3::uuid IS NULL OR client_id > $3)
  ORDER BY client_id
  LIMIT $4;
+
+-- Who has which role, by assignment: $1 a tenant, $2 a client, $3 one assignment (NULL: all of either), $4 the id behind which it begins (NULL:
+-- the first), $5 how many at most.
+-- name: admin_roles -> assigned
+SELECT assignment_id, tenant_id, client_id, role, scope_key, scope, description, created_by, created_at
+  FROM idscope.role_assignment
+ WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR client_id = $2) AND ($3::uuid IS NULL OR assignment_id = $3)
+   AND ($4::uuid IS NULL OR assignment_id > $4)
+ ORDER BY assignment_id
+ LIMIT $5;
 
 -- Enables ($2) or disables $1, unless it is so already.
 -- name: admin_tenant_able as actor

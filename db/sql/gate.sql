@@ -4,7 +4,7 @@
 
 -- The last parameter: the deployment has a limit of registrations.
 -- name: gate_instance -> gate_instance
-SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, limit_names, limits,
+SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, role_scope, limit_names, limits,
        CASE WHEN $3 OR 'registrations' = ANY (limit_names) THEN idscope.counted(id_scope, 'registrations') ELSE 0 END AS registrations,
        key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_instance($1::text, $2::text);
@@ -21,7 +21,7 @@ SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, seco
   FROM idscope.gate_hub($1::text);
 
 -- name: gate_client -> gate_client
-SELECT $1::uuid AS client_id, tenant_id, role, secret_sha256, secret_before_sha256, disabled_subscriptions
+SELECT $1::uuid AS client_id, tenant_id, roles, scopes, secret_sha256, secret_before_sha256, disabled_subscriptions
   FROM idscope.gate_client($1::uuid);
 
 -- name: gate_token_keys -> token_key

@@ -1,7 +1,8 @@
 -- hub.sql: built-in hubs as the management plane sees them. Names are global: a plain INSERT, and the unique violation reads as "taken".
 
 -- name: hub_find -> hub as actor
--- $1 tenant, $2 subscription, $3 group (NULL: any), $4 hub (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 hub (NULL: all), $5 the last one of the page before (NULL: none),
+-- $6 scopes in which it stands (NULL: any), $7 rows wanted
 SELECT h.name, g.name AS "group", h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.etag
   FROM idscope.hub h
   JOIN idscope.resource_group g
@@ -10,8 +11,9 @@ SELECT h.name, g.name AS "group", h.subscription_id, h.location, h.tags, h.sku_n
    AND ($3::text IS NULL OR h.resource_group_key = $3)
    AND ($4::text IS NULL OR h.hub_key = $4)
    AND ($5::text IS NULL OR h.hub_key > $5)
+   AND ($6::text[] IS NULL OR idscope.in_scopes($6, idscope.role_scope(h.subscription_id, h.resource_group_key, 'iothubs', h.hub_key)))
  ORDER BY h.hub_key
- LIMIT $6;
+ LIMIT $7;
 
 -- name: hub_policy_find -> policy as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 policy in lower case (NULL: all)
@@ -128,6 +130,10 @@ WITH clock AS MATERIALIZED (
        SET retired_at = clock.moment, version = r.version + 1
       FROM gone, clock
      WHERE r.hub_id = gone.hub_id),
+     unassigned AS (
+    DELETE FROM idscope.role_assignment a
+     USING gone
+     WHERE a.tenant_id = $1 AND a.scope_key = idscope.role_scope($2, $3, 'iothubs', gone.hub_key)),
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'hub', hub_key, $1 FROM gone)
 SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'deleted')), idscope.hub_deleted(hub_key, hub_key || $6::text)

@@ -1,7 +1,8 @@
 -- instance.sql: provisioning service instances, their ID scopes, policies and linked hubs as the management plane sees them.
 
 -- name: instance_find -> instance as actor
--- $1 tenant, $2 subscription, $3 group (NULL: any), $4 instance (NULL: all), $5 the last one of the page before (NULL: none), $6 rows wanted
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 instance (NULL: all), $5 the last one of the page before (NULL: none),
+-- $6 scopes in which it stands (NULL: any), $7 rows wanted
 SELECT i.name, g.name AS "group", i.subscription_id, i.id_scope, i.id_scope_text, i.location, i.tags, i.sku_capacity, i.allocation_policy,
        i.properties, i.existing_device, i.etag
   FROM idscope.instance i
@@ -11,8 +12,9 @@ SELECT i.name, g.name AS "group", i.subscription_id, i.id_scope, i.id_scope_text
    AND ($3::text IS NULL OR i.resource_group_key = $3)
    AND ($4::text IS NULL OR i.name_key = $4)
    AND ($5::text IS NULL OR i.name_key > $5)
+   AND ($6::text[] IS NULL OR idscope.in_scopes($6, idscope.role_scope(i.subscription_id, i.resource_group_key, 'provisioningservices', i.name_key)))
  ORDER BY i.name_key
- LIMIT $6;
+ LIMIT $7;
 
 -- name: instance_policy_find -> policy as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 policy in lower case (NULL: all)
@@ -126,6 +128,10 @@ WITH clock AS MATERIALIZED (
        SET retired_at = clock.moment, undelete_until = clock.undelete_until, version = s.version + 1, inputs_version = s.inputs_version + 1
       FROM gone, clock
      WHERE s.id_scope = gone.id_scope),
+     unassigned AS (
+    DELETE FROM idscope.role_assignment a
+     USING gone
+     WHERE a.tenant_id = $1 AND a.scope_key = idscope.role_scope($2, $3, 'provisioningservices', gone.name_key)),
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'instance', name_key, $1 FROM gone),
      noted AS (

@@ -16,13 +16,13 @@ SELECT location FROM (
  LIMIT $4;
 
 -- name: listed_find -> listed as actor
--- $1 tenant, $2 subscription, $3 group (NULL: any), $4 name (NULL: any), $5 the last one of the page before (NULL: none), $6 rows wanted,
--- $7 kind, $8 location, $9 a tag that it has (NULL: any), $10 with this value (NULL: any): what stands there, of whatever kind, by name
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 name (NULL: any), $5 the last one of the page before (NULL: none),
+-- $6 scopes in which it stands (NULL: any), $7 rows wanted, $8 kind, $9 location, $10 a tag that it has (NULL: any), $11 with this value (NULL: any): what stands there, of whatever kind, by name
 SELECT r.kind, r.name, r.name_key || '.' || r.kind AS key, g.name AS "group", r.subscription_id, r.location, r.tags, r.etag
-  FROM (SELECT 'hub' COLLATE "C" AS kind, hub_key AS name_key, name, tenant_id, subscription_id, resource_group_key, location, tags, etag
+  FROM (SELECT 'hub' COLLATE "C" AS kind, 'iothubs' AS type_key, hub_key AS name_key, name, tenant_id, subscription_id, resource_group_key, location, tags, etag
           FROM idscope.hub
          UNION ALL
-        SELECT 'instance', name_key, name, tenant_id, subscription_id, resource_group_key, location, tags, etag
+        SELECT 'instance', 'provisioningservices', name_key, name, tenant_id, subscription_id, resource_group_key, location, tags, etag
           FROM idscope.instance) r
   JOIN idscope.resource_group g
     ON g.tenant_id = r.tenant_id AND g.subscription_id = r.subscription_id AND g.name_key = r.resource_group_key
@@ -30,11 +30,12 @@ SELECT r.kind, r.name, r.name_key || '.' || r.kind AS key, g.name AS "group", r.
    AND ($3::text IS NULL OR r.resource_group_key = $3)
    AND ($4::text IS NULL OR r.name_key = $4)
    AND ($5::text IS NULL OR r.name_key || '.' || r.kind > $5)
-   AND ($7::text IS NULL OR r.kind = $7)
-   AND ($8::text IS NULL OR r.location = $8)
-   AND ($9::text IS NULL OR r.tags ->> $9 IS NOT NULL AND ($10::text IS NULL OR r.tags ->> $9 = $10))
+   AND ($8::text IS NULL OR r.kind = $8)
+   AND ($9::text IS NULL OR r.location = $9)
+   AND ($10::text IS NULL OR r.tags ->> $10 IS NOT NULL AND ($11::text IS NULL OR r.tags ->> $10 = $11))
+   AND ($6::text[] IS NULL OR idscope.in_scopes($6, idscope.role_scope(r.subscription_id, r.resource_group_key, r.type_key, r.name_key)))
  ORDER BY r.name_key || '.' || r.kind
- LIMIT $6;
+ LIMIT $7;
 
 -- name: name_take -> name_taken as actor
 -- $1 `hub` or `instance`, $2 name in lower case, behind the insert of it. False: the name rests for another tenant.
@@ -45,17 +46,18 @@ SELECT idscope.name_take($1, $2) AS taken;
 SELECT idscope.name_free($1, $2) AS free;
 
 -- name: group_find -> resource_group as actor
--- $1 tenant, $2 subscription, $3 group (NULL: any), $4 the same, $5 the last one of the page before (NULL: the first page), $6 rows wanted,
--- $7 a tag that it has (NULL: any), $8 with this value (NULL: any)
+-- $1 tenant, $2 subscription, $3 group (NULL: any), $4 the same, $5 the last one of the page before (NULL: the first page),
+-- $6 scopes in which it stands (NULL: any), $7 rows wanted, $8 a tag that it has (NULL: any), $9 with this value (NULL: any)
 SELECT name, location, tags
   FROM idscope.resource_group
  WHERE tenant_id = $1 AND subscription_id = $2
    AND ($3::text IS NULL OR name_key = $3)
    AND ($4::text IS NULL OR name_key = $4)
    AND ($5::text IS NULL OR name_key > $5)
-   AND ($7::text IS NULL OR tags ->> $7 IS NOT NULL AND ($8::text IS NULL OR tags ->> $7 = $8))
+   AND ($8::text IS NULL OR tags ->> $8 IS NOT NULL AND ($9::text IS NULL OR tags ->> $8 = $9))
+   AND ($6::text[] IS NULL OR idscope.in_scopes($6, idscope.role_scope(subscription_id, name_key)))
  ORDER BY name_key
- LIMIT $6;
+ LIMIT $7;
 
 -- name: group_put -> group_written as actor
 -- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags, $7 it may be new, $8 it may be there. No row: the subscription is missing,
@@ -103,5 +105,9 @@ SELECT name
 -- name: group_delete as actor
 -- $1 tenant, $2 subscription, $3 group; what stood in it is gone by now
 WITH gone AS (
-    DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 RETURNING name_key)
+    DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 RETURNING name_key),
+     unassigned AS (
+    DELETE FROM idscope.role_assignment a
+     USING gone
+     WHERE a.tenant_id = $1 AND a.scope_key = idscope.role_scope($2, gone.name_key))
 SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'deleted')) FROM gone;

@@ -17,11 +17,12 @@ SELECT idscope.in_time($1::bigint);
 COMMIT;
 
 -- name: subscription_find -> subscription as actor
--- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted
+-- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted, $5 some of them (NULL: any)
 SELECT subscription_id, display_name, disabled_at IS NOT NULL AS disabled
   FROM idscope.subscription
  WHERE tenant_id = $1
    AND ($2::uuid IS NULL OR subscription_id = $2)
    AND ($3::uuid IS NULL OR subscription_id > $3)
+   AND ($5::text[] IS NULL OR subscription_id::text = ANY ($5))
  ORDER BY subscription_id
  LIMIT $4;

@@ -263,14 +263,15 @@ REVOKE ALL ON FUNCTION idscope.limits_of(uuid, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.limits_of(uuid, jsonb) TO idscope_api;
 
 CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
-    RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text, limit_names text[], limits bigint[],
+    RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text, role_scope text, limit_names text[], limits bigint[],
                    key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
     BEGIN
         RETURN QUERY
-            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, l.limit_names, l.limits,
+            SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name,
+                   idscope.role_scope(i.subscription_id, i.resource_group_key, 'provisioningservices', i.name_key), l.limit_names, l.limits,
                    p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
               FROM idscope.instance i
               JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL

@@ -8,8 +8,10 @@ SELECT tenant_id, name, created_at, disabled_at
   FROM idscope.tenant WHERE false;
 SELECT tenant_id, subscription_id, display_name, created_at, disabled_at
   FROM idscope.subscription WHERE false;
-SELECT tenant_id, client_id, display_name, role, secret_sha256, secret_before_sha256, created_at, disabled_at
+SELECT tenant_id, client_id, display_name, secret_sha256, secret_before_sha256, created_at, disabled_at
   FROM idscope.service_principal WHERE false;
+SELECT tenant_id, assignment_id, client_id, role, scope_key, scope, description, created_by, created_at
+  FROM idscope.role_assignment WHERE false;
 SELECT kid, private_sealed, created_at
   FROM idscope.token_key WHERE false;
 SELECT tenant_id, subscription_id, name_key, name, location, tags, created_at
@@ -26,12 +28,14 @@ BEGIN
         ('tenant', 'tenant_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('subscription', 'subscription_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('service_principal', 'service_principal_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
+        ('role_assignment', 'role_assignment_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('resource_group', 'resource_group_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('name_rest', 'name_rest_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('name_rest', 'name_rest_worker', 'idscope_worker', 'true'),
         ('tenant', 'tenant_admin', 'idscope_admin', 'true'),
         ('subscription', 'subscription_admin', 'idscope_admin', 'true'),
-        ('service_principal', 'service_principal_admin', 'idscope_admin', 'true')
+        ('service_principal', 'service_principal_admin', 'idscope_admin', 'true'),
+        ('role_assignment', 'role_assignment_admin', 'idscope_admin', 'true')
       ) AS needed (tab, policy, who, rule)
      WHERE NOT EXISTS (SELECT 1 FROM pg_policies
                         WHERE schemaname = 'idscope' AND tablename = tab AND policyname = policy AND roles = ARRAY[who]::name[]
@@ -48,6 +52,8 @@ BEGIN
         ('idscope_api', 'token_key', 'SELECT'),
         ('idscope_api', 'resource_group', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'name_rest', 'SELECT INSERT'),
+        ('idscope_api', 'role_assignment', 'SELECT INSERT DELETE'),
+        ('idscope_admin', 'role_assignment', 'SELECT INSERT DELETE'),
         ('idscope_worker', 'name_rest', 'SELECT DELETE'),
         ('idscope_admin', 'tenant', 'SELECT INSERT'),
         ('idscope_admin', 'subscription', 'SELECT INSERT'),
@@ -76,6 +82,10 @@ BEGIN
       FROM (VALUES
         ('idscope_api', 'current_tenant()', false),
         ('idscope_api', 'gate_client(uuid)', true),
+        ('idscope_api', 'principal_there(uuid)', true),
+        ('idscope_admin', 'principal_there(uuid)', true),
+        ('idscope_api', 'role_scope(uuid, text, text, text)', false),
+        ('idscope_api', 'in_scopes(text[], text)', false),
         ('idscope_api', 'in_time(bigint)', false),
         ('idscope_worker', 'in_time(bigint)', false),
         ('idscope_admin', 'in_time(bigint)', false)

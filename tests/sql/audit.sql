@@ -107,11 +107,15 @@ INSERT INTO idscope.scope (id_scope, issued_to, retired_at) VALUES ('0ne00000001
 SELECT is(pg_temp.notes('hub_device_delete', pg_temp.hub() || $$'{d1,d2}', '{0,0}', '{0,0}', '0ne00000002'$$), 1::bigint, 'whose owner is gone is anybody''s; devices of a hub deleted');
 SELECT is((SELECT count(*) FROM idscope.hub_twin WHERE device_id LIKE 'd_'), 0::bigint, 'with their twins');
 
+SELECT is(pg_temp.notes('role_insert', format($$%L, %L, %L, 'reader', '', '', NULL, 'x'$$, t.tenant('a'), t.subscription('a'), t.client('a')), who), 1::bigint, 'a role assigned by ' || who)
+  FROM unnest(ARRAY['idscope_api']) AS who;
+SELECT is(pg_temp.notes('role_delete', format($$%L, %L$$, t.tenant('a'), t.subscription('a')), 'idscope_admin'), 1::bigint, 'a role taken by an operator');
+SELECT is(pg_temp.notes('role_delete', format($$%L, %L$$, t.tenant('a'), t.subscription('a'))), 0::bigint, 'not twice');
 SELECT is(pg_temp.notes('admin_tenant_insert', format($$%L, 'new'$$, gen_random_uuid()), 'idscope_admin'), 1::bigint, 'a new tenant');
 SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, t.tenant('a'), gen_random_uuid()), 'idscope_admin'), 1::bigint, 'a new subscription');
 SELECT is(pg_temp.notes('admin_subscription_insert', format($$%L, %L, 's'$$, gen_random_uuid(), gen_random_uuid()), 'idscope_admin'), 0::bigint,
           'not of a tenant that is none');
-SELECT is(pg_temp.notes('admin_service_principal_insert', format($$%L, %L, 'p', 'owner', %L$$, t.tenant('a'), gen_random_uuid(), t.sha()), 'idscope_admin'),
+SELECT is(pg_temp.notes('admin_service_principal_insert', format($$%L, %L, 'p', %L$$, t.tenant('a'), gen_random_uuid(), t.sha()), 'idscope_admin'),
           1::bigint, 'a new service principal');
 SELECT is(pg_temp.notes(name || '_able', format('%L, ' || enabled, id), 'idscope_admin'), notes, format('%s %s%s', name, CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END, again))
   FROM (VALUES (1, false, 1::bigint, ''), (2, false, 0, ' already'), (3, true, 1, ''), (4, true, 0, ' already')) AS f (n, enabled, notes, again),

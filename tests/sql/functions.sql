@@ -29,9 +29,16 @@ SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), 'SELECT idscope.current_ten
 SELECT lives_ok($$SELECT idscope.in_time((extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 60000000)$$, 'there is a minute left');
 SELECT throws_ok($$SELECT idscope.in_time((extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 1000)$$, '57L01', NULL, 'too late by a millisecond');
 
+-- scopes of roles
+SELECT is(idscope.in_scopes(ARRAY['/a/b', '/c'], at), within, format('%s is %s in /a/b or /c', at, CASE WHEN within THEN '' ELSE 'not ' END))
+  FROM (VALUES ('/a/b', true), ('/a/b/d', true), ('/c/d', true), ('/a', false), ('/a/bc', false), ('', false), ('/A/b', false)) AS f (at, within);
+SELECT ok(idscope.in_scopes('{""}', '/a') AND NOT idscope.in_scopes('{}', '/a'), 'all is in the empty scope, and nothing in none');
+SELECT is(pg_temp.seen('idscope_api', t.tenant('a'), format('SELECT idscope.principal_there(%L), idscope.principal_there(%L)', t.client('a'), t.client('b'))), ARRAY['(t,f)'],
+          'principals of another tenant are not there');
+
 -- gate_client
-SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT tenant_id, role FROM idscope.gate_client(%L)', t.client('b'))),
-          ARRAY[format('(%s,owner)', t.tenant('b'))], 'a client is found before its tenant is known');
+SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT tenant_id, roles, scopes FROM idscope.gate_client(%L)', t.client('b'))),
+          ARRAY[format('(%s,{owner},{/subscriptions/%s/resourcegroups/b})', t.tenant('b'), t.subscription('b'))], 'a client is found before its tenant is known, with its roles');
 SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', gen_random_uuid())), '{}', 'an unknown client is not found');
 UPDATE idscope.service_principal SET disabled_at = now() WHERE client_id = t.client('b');
 SELECT is(pg_temp.seen('idscope_api', NULL, format('SELECT FROM idscope.gate_client(%L)', t.client('b'))), '{}', 'a disabled client is not found');

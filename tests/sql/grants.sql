@@ -12,6 +12,7 @@ INSERT INTO expected VALUES
     ('tenant',            'S',    '',     'SI'),
     ('subscription',      'S',    '',     'SI'),
     ('service_principal', '',     '',     'SI'),
+    ('role_assignment',   'SID',  '',     'SID'),
     ('token_key',         'S',    '',     'SID'),
     ('trusted_issuer',    '',     'S',    'SID'),
     ('issuer_key',        '',     'SIUD', 'I'),
@@ -112,7 +113,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others',
                                       'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
-                                      'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write']);
+                                      'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write', 'in_scopes', 'principal_there', 'role_scope']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
         ('SELECT idscope.current_tenant()', 'idscope_(api|admin)'),
@@ -120,6 +121,9 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.gate_issuers(1)', 'idscope_api'),
         ('SELECT * FROM idscope.gate_federated(''x'', ''x'', ''x'')', 'idscope_api'),
         ('SELECT idscope.issuer_wanted(''x'', 1)', 'idscope_api'),
+        ('SELECT idscope.principal_there(gen_random_uuid())', 'idscope_(api|admin)'),
+        ('SELECT idscope.role_scope(gen_random_uuid(), ''x'')', 'idscope_api'),
+        ('SELECT idscope.in_scopes(''{}'', ''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_hub(''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.gate_instance(''x'', ''x'')', 'idscope_api'),
         ('SELECT * FROM idscope.certificates_of(ARRAY[''x''])', 'idscope_api'),

@@ -41,7 +41,7 @@ SELECT is((SELECT words FROM list WHERE name = 'enrollment_attestation_type_chec
 SELECT set_eq($$SELECT name FROM rule WHERE rule ~ '<= \d+' AND name NOT IN (SELECT unnest(checks) FROM t.limit_row) AND name !~ '^job_'$$,
               ARRAY['tenant_name_check', 'subscription_display_name_check', 'service_principal_display_name_check', 'token_key_kid_check',
                     'audit_event_actor_id_check', 'audit_event_tracking_id_check', 'audit_event_client_address_check', 'audit_event_resource_id_check', 'audit_event_operation_check',
-                    'audit_event_kind_check', 'audit_event_key_check', 'trusted_issuer_failure_check', 'issuer_key_public_key_check', 'challenge_met_root_check'],
+                    'role_assignment_created_by_check', 'audit_event_kind_check', 'audit_event_key_check', 'trusted_issuer_failure_check', 'issuer_key_public_key_check', 'challenge_met_root_check'],
               'every other bound is known to stand in the database alone');
 -- Lists beside those of word rows: the two above, and the nouns of what has a name of its own (api/op/resource.h).
 SELECT set_eq($$SELECT name FROM list WHERE name NOT IN (SELECT unnest(checks) FROM t.word_row)$$,

@@ -11,7 +11,7 @@ SELECT t.put('scope');
 
 CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
-    ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('resource_group', true, true), ('name_rest', true, false),
+    ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('role_assignment', true, false), ('resource_group', true, true), ('name_rest', true, false),
     ('trusted_issuer', false, false), ('federated_subject', false, false),
     ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true), ('resource_lock', true, true),
     ('tenant_job', false, false), ('audit_event', true, false),
@@ -27,7 +27,7 @@ SELECT set_eq('SELECT tab FROM guarded',
 SELECT policies_are('idscope', g.tab, CASE
         WHEN tab IN ('hub_policy', 'name_rest') THEN ARRAY[tab || '_api', tab || '_worker']
         WHEN tab IN ('instance', 'linked_hub', 'audit_event', 'audit_block') THEN ARRAY[tab || '_api', tab || '_worker', tab || '_admin']
-        WHEN tab IN ('tenant', 'subscription', 'service_principal', 'resource_group', 'instance_policy') THEN ARRAY[tab || '_api', tab || '_admin']
+        WHEN tab IN ('tenant', 'subscription', 'service_principal', 'role_assignment', 'resource_group', 'instance_policy') THEN ARRAY[tab || '_api', tab || '_admin']
         WHEN tab IN ('audit_chain', 'trusted_issuer') THEN ARRAY[tab || '_worker', tab || '_admin']
         WHEN tab = 'federated_subject' THEN ARRAY[tab || '_admin']
         WHEN tab = 'tenant_job' THEN ARRAY[tab || '_worker']
@@ -118,6 +118,14 @@ SELECT is(t.act('idscope_api', t.tenant('a'), format('DELETE FROM idscope.%I', t
   FROM unnest(ARRAY['linked_hub', 'certificate', 'instance_policy', 'hub_policy', 'hub']) WITH ORDINALITY AS own (tab, n) ORDER BY n;
 SELECT is(t.act('idscope_api', t.tenant('a'), 'UPDATE idscope.instance SET deleted_from = resource_group_key, resource_group_key = NULL'), 2::bigint, 'instance: a tenant marks its own as deleted, no others');
 SELECT is(t.act('idscope_api', t.tenant('a'), 'DELETE FROM idscope.resource_group'), 2::bigint, 'resource_group: a tenant deletes its own rows, no others');
+-- Roles are given and taken, and never changed.
+SELECT is(t.act('idscope_api', t.tenant('a'), pg_temp.insert_of('role_assignment', 'a')), 1::bigint, 'role_assignment: a tenant adds a row of its own');
+SELECT throws_ok(format('SELECT t.act(''idscope_api'', %s, %L)', tenant, pg_temp.insert_of('role_assignment', 'b')), '42501',
+                 'new row violates row-level security policy for table "role_assignment"', 'role_assignment: no row is added for another tenant, or without one')
+  FROM unnest(ARRAY['t.tenant(''a'')', 'NULL']) AS tenant;
+SELECT is(t.act('idscope_api', t.tenant('a'), format('DELETE FROM idscope.role_assignment WHERE tenant_id = %L', t.tenant('b'))), 0::bigint, 'role_assignment: another tenant''s row is not deleted');
+SELECT is(t.act('idscope_api', t.tenant('a'), 'DELETE FROM idscope.role_assignment'), 2::bigint, 'role_assignment: a tenant deletes its own rows');
+
 SELECT throws_ok($$SELECT t.act('idscope_api', NULL, 'SET idscope.tenant = ''x''; SELECT FROM idscope.hub')$$, '22P02', NULL,
                  'a tenant that is no uuid is an error, not a hole');
 

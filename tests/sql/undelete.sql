@@ -31,9 +31,9 @@ BEGIN
 END
 $$;
 CREATE FUNCTION pg_temp.seen() RETURNS bigint[] LANGUAGE sql AS $$
-    SELECT ARRAY[pg_temp.asked('instance_find', t.place('a') || $x$, 'inst-a', NULL, 10$x$), pg_temp.asked('instance_lock', t.place('a') || $x$, 'inst-a'$x$),
+    SELECT ARRAY[pg_temp.asked('instance_find', t.place('a') || $x$, 'inst-a', NULL, NULL, 10$x$), pg_temp.asked('instance_lock', t.place('a') || $x$, 'inst-a'$x$),
                  pg_temp.asked('instance_policy_find', t.place('a') || $x$, 'inst-a', NULL$x$), pg_temp.asked('certificate_find', t.place('a') || $x$, 'inst-a', NULL$x$),
-                 pg_temp.asked('listed_find', t.place('a') || $x$, 'inst-a', NULL, 10, NULL, NULL, NULL, NULL$x$),
+                 pg_temp.asked('listed_find', t.place('a') || $x$, 'inst-a', NULL, NULL, 10, NULL, NULL, NULL, NULL$x$),
                  pg_temp.asked('instance_retag', t.place('a') || $x$, 'inst-a', NULL, '{}'$x$),
                  (SELECT count(*) FROM idscope.gate_instance(t.scope('a'), NULL)), (SELECT count(*) FROM idscope.gate_instance(NULL, 'inst-a')),
                  (SELECT count(*) FROM idscope.gate_instances(ARRAY[t.scope('a')]))]

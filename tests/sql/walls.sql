@@ -13,20 +13,20 @@ UPDATE idscope.hub SET location = 'northeurope' WHERE hub_key = 'hub-a';
 -- The calls: {tenant} is the argument, all else is a's.
 CREATE TEMP TABLE calls (name text PRIMARY KEY, params text, touches boolean NOT NULL DEFAULT true);
 INSERT INTO calls (name, params)
-SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group-a'''), '{subscription}', format('{tenant}, %L', t.subscription('a'))),
+SELECT name, replace(replace(replace(replace(params, '{client}', quote_literal(t.client('a'))), '{group}', '{subscription}, ''group-a'''), '{subscription}', format('{tenant}, %L', t.subscription('a'))),
                      '{scope}', format('{tenant}, %L', t.scope('a')))
   FROM (VALUES
-    ('subscription_find', $$ {tenant}, NULL, NULL, 10 $$),
+    ('subscription_find', $$ {tenant}, NULL, NULL, 10, NULL $$),
     ('place', $$ {group} $$),
     ('location_find', $$ {subscription}, 'westeurope', 10 $$),
-    ('listed_find', $$ {subscription}, NULL, NULL, NULL, 10, NULL, NULL, NULL, NULL $$),
-    ('group_find', $$ {subscription}, NULL, NULL, NULL, 10, NULL, NULL $$),
+    ('listed_find', $$ {subscription}, NULL, NULL, NULL, NULL, 10, NULL, NULL, NULL, NULL $$),
+    ('group_find', $$ {subscription}, NULL, NULL, NULL, NULL, 10, NULL, NULL $$),
     ('group_put', $$ {subscription}, 'group-y', 'group-y', 'westeurope', '{}', true, true $$),
     ('group_retag', $$ {group}, '{"a": "b"}', NULL $$),
     ('group_hold', $$ {group} $$),
     ('group_lock', $$ {group} $$),
     ('group_delete', $$ {subscription}, 'group-x' $$),
-    ('hub_find', $$ {subscription}, NULL, NULL, NULL, 10 $$),
+    ('hub_find', $$ {subscription}, NULL, NULL, NULL, NULL, 10 $$),
     ('hub_policy_find', $$ {group}, 'hub-a', NULL $$),
     ('hub_count', $$ {group}, 'hub-a' $$),
     ('hub_lock', $$ {group}, 'hub-a' $$),
@@ -36,7 +36,7 @@ SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group
     ('hub_policy_put', $$ {tenant}, 'hub-a', '{p}', '{15}', '{"\\x01"}', '{"\\x02"}' $$),
     ('hub_links_recheck', $$ {tenant}, 'hub-a' $$),
     ('hub_delete', $$ {group}, 'hub-a', NULL, '.hub.x' $$),
-    ('instance_find', $$ {subscription}, NULL, NULL, NULL, 10 $$),
+    ('instance_find', $$ {subscription}, NULL, NULL, NULL, NULL, 10 $$),
     ('instance_policy_find', $$ {group}, 'inst-a', NULL $$),
     ('instance_lock', $$ {group}, 'inst-a' $$),
     ('tenant_holds', $$ {subscription} $$),
@@ -60,6 +60,12 @@ SELECT name, replace(replace(replace(params, '{group}', '{subscription}, ''group
     ('certificate_insert', $$ {scope}, 'ca-y', 'MII', '\x30', true, 25 $$),
     ('certificate_update', $$ {scope}, 'ca-a', 'updated', 'MIJ', '\x31', true, NULL, NULL, NULL $$),
     ('certificate_delete', $$ {scope}, 'ca-a' $$),
+    ('role_find', $$ {tenant}, '', NULL, NULL, true, NULL, 10 $$),
+    ('role_get', $$ {tenant}, md5('a')::uuid $$),
+    ('role_target', $$ {tenant}, {client}, '', NULL $$),
+    ('role_insert', $$ {tenant}, md5('y')::uuid, {client}, 'reader', '', '', NULL, 'x' $$),
+    ('role_delete', $$ {tenant}, md5('a')::uuid $$),
+    ('role_unowned', $$ {tenant}, '' $$),
     ('enrollment_certificates_lock', $$ {scope}, '{ca-a}' $$)) AS c (name, params);
 -- They take a tenant and touch no row: who acts, and whose turn it is.
 INSERT INTO calls VALUES ('act', $$ {tenant}, 'client', 'somebody', 'track', 'Test' $$, false), ('tenant_lock', $$ {tenant} $$, false);

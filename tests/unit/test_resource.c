@@ -141,9 +141,12 @@ static const struct resource_kind role_kind = {
 
 static struct call *request(struct arena *a, enum method method, const char *group)
 {
-    static const struct gate_client client;
+    static struct gate_grant owner = {ROLE_OWNER, STR("")};
+    static const struct gate_client client = {.grants = {.roles = {.n = 1}, .at = &owner}};
+    static const struct route route = {
+        .path = "/subscriptions/{sub}/providers/Microsoft.Authorization/roleAssignments/{name}"};
     struct call *r = ARENA_NEW(a, struct call);
-    *r = (struct call){.arena = a, .client = &client, .method = method};
+    *r = (struct call){.arena = a, .client = &client, .method = method, .route = &route};
     r->segments[SEGMENT_SUBSCRIPTION] = STR(SUBSCRIPTION);
     r->segments[SEGMENT_NAME] = STR(NAME);
     if (group)

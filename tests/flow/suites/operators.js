@@ -41,8 +41,8 @@ describe('operators', { concurrency: 4 }, () => {
       assert.ok(Math.abs(Date.now() - Date.parse(createdDateTimeUtc)) < 600000, createdDateTimeUtc);
     }
     assert.deepEqual((await json('subscription', 'list', `--tenant=${one.tenant}`)).map((row) => [row.subscriptionId, row.tenantId, row.displayName, row.state]), [[one.subscription, one.tenant, 'theirs', 'enabled']]);
-    assert.deepEqual((await json('service-principal', 'list', `--tenant=${two.tenant}`)).map((row) => [row.clientId, row.tenantId, row.role, row.state, row.secretBefore]), [[two.client, two.tenant, 'contributor', 'enabled', false]]);
-    assert.equal(await said('service-principal', 'list', `--tenant=${one.tenant}`), `${one.client}\t${one.tenant}\tcontributor\tenabled\ttheirs\n`);
+    assert.deepEqual((await json('service-principal', 'list', `--tenant=${two.tenant}`)).map((row) => [row.clientId, row.tenantId, row.state, row.secretBefore]), [[two.client, two.tenant, 'enabled', false]]);
+    assert.equal(await said('service-principal', 'list', `--tenant=${one.tenant}`), `${one.client}\t${one.tenant}\tenabled\ttheirs\n`);
     assert.ok((await said('tenant', 'list')).split('\n').includes(`${one.tenant}\tenabled\t${one.name}`));
     assert.deepEqual(await json('subscription', 'list', `--tenant=${crypto.randomUUID()}`), []);
     assert.ok(!(await said('service-principal', 'list')).includes(one.secret) && !JSON.stringify(await json('service-principal', 'list')).includes('ecret"'), 'no list shows a secret');
@@ -58,7 +58,7 @@ describe('operators', { concurrency: 4 }, () => {
     assert.equal(await signsIn(who, who.secret), 401);
     assert.deepEqual([await reads(other), await signsIn(other, other.secret)], [200, 200]);
     assert.equal((await json('service-principal', 'disable', who.client)).disabledDateTimeUtc, row.disabledDateTimeUtc, 'disabled again it is since then');
-    assert.equal(await said('service-principal', 'enable', who.client), `${who.client}\t${who.tenant}\tcontributor\tenabled\ttheirs\n`);
+    assert.equal(await said('service-principal', 'enable', who.client), `${who.client}\t${who.tenant}\tenabled\ttheirs\n`);
     await until('it to be let in', async () => (await signsIn(who, who.secret)) === 200);
     assert.equal(await reads(who), 200);
     const events = await stack.sql(`SELECT string_agg(detail->>'change', ' ' ORDER BY id) FROM idscope.audit_event WHERE kind = 'servicePrincipal' AND key = '${who.client}'`);

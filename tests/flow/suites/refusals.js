@@ -15,8 +15,8 @@ const { make, revoke } = require('../../lib/certificates');
 const ITSELF = {
   linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
 };
-// The log of refused attempts is what a refused device leaves behind, and belongs to no write; counts and inventories are made in rounds.
-const NOT_OURS = { attempt: 'true', attempt_ring: 'true', count_round: 'true', list_count: 'true', inventory: 'true', found_identity: 'true', link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure', 'inventory')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
+// Events are sealed by the worker. The log of refused attempts is what a refused device leaves behind, and belongs to no write; counts and inventories are made in rounds.
+const NOT_OURS = { audit_block: 'true', audit_chain: 'true', attempt: 'true', attempt_ring: 'true', count_round: 'true', list_count: 'true', inventory: 'true', found_identity: 'true', link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure', 'inventory')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
   tenant_job: "tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'" };
 
 async function tables() {
@@ -117,6 +117,24 @@ const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope
     ...management(groupAt, { method: 'DELETE', version: VERSION.group }),
     [404, () => idscope.arm('DELETE', idscope.groupPath(fresh('none')), { version: VERSION.group })],
   ]);
+
+  const roleId = '11111111-0000-4000-8000-000000000001';
+  const roleOf = (id) => ({ properties: { roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${id}`, principalId: reader.env.IDSCOPE_CLIENT_ID } });
+  const reads = () => roleOf('acdd72a7-3385-48ef-bd42-f606fba81ae7');
+  for (const [scope, place] of [['tenant', () => ''], ['subscription', () => `/subscriptions/${idscope.subscription}`], ['group', groupAt], ['resource', () => hubAt()]]) {
+    const roleAt = (id = roleId) => `${place()}/providers/Microsoft.Authorization/roleAssignments/${id}`;
+    // All of a tenant is each tenant's own.
+    const refusals = (options) => management(roleAt, options).filter(([status]) => scope !== 'tenant' || status !== 404);
+    refuses(`role_put_${scope}`, () => [
+      ...refusals({ method: 'PUT', good: reads() }),
+      [400, () => other.arm('PUT', `/providers/Microsoft.Authorization/roleAssignments/${roleId}`, { body: reads() })],
+      ...['{', '[]', {}, { properties: {} }, { properties: { ...reads().properties, principalId: roleId } }, roleOf(roleId), { properties: { ...reads().properties, condition: 'x' } }].map((body) => [400, () => idscope.arm('PUT', roleAt(), { body })]),
+      [400, () => idscope.arm('PUT', roleAt('x'), { body: reads() })],
+      [413, () => idscope.arm('PUT', roleAt(), { body: huge(70000) })],
+      [400, () => idscope.arm('PUT', roleAt(), text)],
+    ]);
+    refuses(`role_delete_${scope}`, () => refusals({ method: 'DELETE' }));
+  }
 
   const hubAt = () => idscope.hubPath(made.group, made.hubs[0].name);
   const otherGroup = (at) => at().replace(made.group, fresh('none'));

@@ -26,7 +26,10 @@ BEGIN
         WHEN 'tenant' THEN jsonb_build_object('tenant_id', gen_random_uuid(), 'name', 'Tenant ' || own)
         WHEN 'subscription' THEN jsonb_build_object('tenant_id', t.tenant(who), 'subscription_id', gen_random_uuid(), 'display_name', own)
         WHEN 'service_principal' THEN jsonb_build_object('tenant_id', t.tenant(who), 'client_id', gen_random_uuid(), 'display_name', own,
-             'role', 'owner', 'secret_sha256', t.sha())
+             'secret_sha256', t.sha())
+        WHEN 'role_assignment' THEN jsonb_build_object('tenant_id', t.tenant(who), 'assignment_id', md5(own), 'client_id', t.client(who),
+             'role', 'owner', 'scope_key', '/subscriptions/' || t.subscription(who) || '/resourcegroups/' || own, 'created_by', own,
+             'scope', '/subscriptions/' || t.subscription(who) || '/resourceGroups/' || own)
         WHEN 'token_key' THEN jsonb_build_object('kid', 'kid-' || own, 'private_sealed', '\x01')
         WHEN 'trusted_issuer' THEN jsonb_build_object('issuer', 'https://' || own || '.example', 'audience', 'api', 'subject_claim', 'sub', 'tenant_id', t.tenant(who),
              'keys_from', 'discovery', 'next_fetch_at', moment)
@@ -141,6 +144,7 @@ BEGIN
         PERFORM t.put('tenant', jsonb_build_object('tenant_id', t.tenant(who)), who, who);
         PERFORM t.put('subscription', jsonb_build_object('subscription_id', t.subscription(who)), who, who);
         PERFORM t.put('service_principal', jsonb_build_object('client_id', t.client(who)), who, who);
+        PERFORM t.put('role_assignment', '{}', who, who);
         PERFORM t.put('resource_group', '{}', who, who);
         FOREACH tab IN ARRAY ARRAY['trusted_issuer', 'issuer_key', 'federated_subject'] LOOP
             PERFORM t.put(tab, '{}', who, who);
@@ -192,7 +196,7 @@ $$;
 CREATE TABLE t.runs (file text PRIMARY KEY, who text NOT NULL);
 INSERT INTO t.runs VALUES
     ('admin.sql', 'admin'), ('audit.sql', 'admin'), ('attempt.sql', 'api'), ('certificate.sql', 'api'), ('import.sql', 'api'), ('import_step.sql', 'worker'), ('challenge.sql', 'api'), ('device.sql', 'api'), ('enrollment.sql', 'api'), ('gate.sql', 'api'), ('hub.sql', 'api'),
-    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('limit.sql', 'admin'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'), ('activity.sql', 'api'), ('lock.sql', 'api'), ('sealed.sql', 'admin'),
+    ('hub_device.sql', 'api'), ('hub_twin.sql', 'api'), ('instance.sql', 'api'), ('limit.sql', 'admin'), ('list_count.sql', 'api'), ('registration.sql', 'api'), ('resource.sql', 'api'), ('tenancy.sql', 'api'), ('activity.sql', 'api'), ('lock.sql', 'api'), ('sealed.sql', 'admin'), ('role.sql', 'api'),
     ('assign.sql', 'worker'), ('inventory.sql', 'worker'), ('job.sql', 'worker'), ('link.sql', 'worker'), ('issuer.sql', 'worker'), ('seal.sql', 'worker'), ('status.sql', 'worker'), ('sweep.sql', 'worker'), ('tenant_job.sql', 'worker');
 
 -- Runs a statement of db/sql by its name, as a program runs it for somebody; parameters are SQL. What it answers is not asked.

@@ -22,7 +22,7 @@ WITH RECURSIVE walk AS (
                           LIMIT 1) n)
 SELECT w.id_scope, s.issued_to AS tenant, w.due_at <= now() AND s.retired_at IS NULL AS due, w.due_at
   FROM (SELECT id_scope, due_at FROM walk LIMIT $3) w
-  LEFT JOIN idscope.scope s ON s.id_scope = w.id_scope
+  LEFT JOIN LATERAL (SELECT issued_to, retired_at FROM idscope.scope WHERE id_scope = w.id_scope LIMIT 1) s ON true
  ORDER BY w.id_scope;
 
 -- $1 scope, $2 kind, $3 at most, $4 lease in milliseconds. The new fence is the time, so that it never repeats: a job that ended and came

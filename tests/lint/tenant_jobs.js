@@ -16,7 +16,7 @@ const HEAD = `-- tenant_job.sql: the statements of job.sql for the table tenant_
 const CHANGES = [
   [/\bSELECT w\.id_scope, s\.issued_to AS tenant/g, 'SELECT w.tenant_id::text AS id_scope, w.tenant_id AS tenant'],
   [/ AND s\.retired_at IS NULL/g, ''],
-  [/^ *LEFT JOIN idscope\.scope.*\n/gm, ''],
+  [/^ *LEFT JOIN LATERAL [(]SELECT [a-z_, ]*FROM idscope\.scope.*\n/gm, ''],
   [/\$1::text AS id_scope/g, '$1::uuid AS id_scope'],
   [/(?<!AS )\bid_scope\b|(?<=\$1::uuid AS )id_scope/g, 'tenant_id'],
   [/\bidscope\.job\b/g, 'idscope.tenant_job'],

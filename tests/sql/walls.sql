@@ -66,6 +66,7 @@ SELECT name, replace(replace(replace(replace(params, '{client}', quote_literal(t
     ('role_insert', $$ {tenant}, md5('y')::uuid, {client}, 'reader', '', '', NULL, 'x' $$),
     ('role_delete', $$ {tenant}, md5('a')::uuid $$),
     ('role_unowned', $$ {tenant}, '' $$),
+    ('activity_events', $$ {tenant}, '-infinity', 'infinity', NULL, NULL, 10 $$),
     ('enrollment_certificates_lock', $$ {scope}, '{ca-a}' $$)) AS c (name, params);
 -- They take a tenant and touch no row: who acts, and whose turn it is.
 INSERT INTO calls VALUES ('act', $$ {tenant}, 'client', 'somebody', 'track', 'Test' $$, false), ('tenant_lock', $$ {tenant} $$, false);

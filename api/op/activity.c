@@ -1,7 +1,7 @@
 /* activity.c: who changed what, as the tenant reads it: the management events of a subscription in their standard form
  * (EventData of Microsoft.Insights), newest first; and all of a tenant's events as they were sealed, in lines of JSON
  * whose hashes anybody can compute anew (core/audit.h). It must never show another tenant's. */
-#include "api/op/arm.h"
+#include "api/op/subscription.h"
 #include "api/op/filter.h"
 #include "api/op/op.h"
 #include "core/json.h"
@@ -280,28 +280,17 @@ static void write_event(struct text *out, struct str select, const struct shown 
     text_add_char(out, '}');
 }
 
-/* Another tenant's subscription is like one that is not there. */
-static err_t check_subscription(struct call *r)
-{
-    struct arm_target t;
-    struct subscription_row *rows;
-    size_t count;
-    bool more;
-    TRY(arm_subscription(r, &t));
-    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0,
-                             (struct str_list){0}, &rows, &count, &more));
-    return count ? NULL : E(SUBSCRIPTION_NOT_FOUND);
-}
-
 err_t op_activity_list(struct call *r)
 {
+    struct arm_target t;
+    struct subscription_row subscription;
     struct asked q;
     struct audit_event *events;
     struct str behind = {NULL, 0};
     size_t count;
     struct text out;
     TRY(read_asked(r, &q));
-    TRY(check_subscription(r));
+    TRY(subscription_named(r, &t, &subscription));
     TRY(db_activity_events(r->db, r->arena, &q.wanted, &events, &count));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {

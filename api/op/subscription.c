@@ -1,6 +1,6 @@
 /* subscription.c: the client's tenant, its subscriptions, and where things of one stand. They are made by
  * idscope-admin; nothing here changes one. */
-#include "api/op/arm.h"
+#include "api/op/subscription.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
 #include "api/roles.h"
@@ -59,20 +59,28 @@ err_t op_subscription_list(struct call *r)
     return arm_list_end(r, &out, more ? enc_uuid(r->arena, &rows[count - 1].subscription_id) : (struct str){NULL, 0});
 }
 
-err_t op_subscription_get(struct call *r)
+err_t subscription_named(struct call *r, struct arm_target *ret_target, struct subscription_row *ret)
 {
-    struct arm_target t;
     struct subscription_row *rows;
     size_t count;
     bool more;
-    struct text out;
-    TRY(arm_subscription(r, &t));
-    TRY(db_subscription_find(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, NULL, 0,
-                             (struct str_list){0}, &rows, &count, &more));
+    TRY(arm_subscription(r, ret_target));
+    TRY(db_subscription_find(r->db, r->arena, &ret_target->find.at.tenant_id, &ret_target->find.at.subscription_id,
+                             NULL, 0, (struct str_list){0}, &rows, &count, &more));
     if (!count)
         return E(SUBSCRIPTION_NOT_FOUND);
+    *ret = rows[0];
+    return NULL;
+}
+
+err_t op_subscription_get(struct call *r)
+{
+    struct arm_target t;
+    struct subscription_row row;
+    struct text out;
+    TRY(subscription_named(r, &t, &row));
     text_init(&out, r->arena, 256);
-    write_subscription(r, &rows[0], &out);
+    write_subscription(r, &row, &out);
     return call_reply(r, 200, text_str(&out));
 }
 

@@ -5,6 +5,7 @@
 #include "api/op/instance.h"
 #include "api/op/op.h"
 #include "api/op/resource.h"
+#include "api/op/subscription.h"
 #include "api/rates.h"
 #include "api/shared.h"
 #include "db/hub_device.h"
@@ -139,9 +140,10 @@ static const struct codec usage_codec[] = {
 err_t op_subscription_usage_list(struct call *r)
 {
     struct arm_target t;
+    struct subscription_row found;
     struct tenant_holds holds;
     struct text out;
-    TRY(arm_subscription(r, &t));
+    TRY(subscription_named(r, &t, &found));
     TRY(db_place_holds(r->db, r->arena, &t.find.at, &holds));
     int64_t most = instances_most(r, &holds);
     const struct quota_row *row = &quota_rows[QUOTA_OF_INSTANCES];

@@ -1,6 +1,6 @@
 /* chores.c: what the api does once a second beside its calls: it writes the log of refused attempts, and keeps the
- * view of the token keys fresh, and looks how many api processes share the limits. Lanes can do none of it: no device may wait for the log, and all lanes may be held. It
- * must never be waited for. */
+ * view of the token keys fresh, and looks how many api processes share the limits. Lanes can do none of it: no device
+ * may wait for the log, and all lanes may be held. It must never be waited for. */
 #include "api/chores.h"
 
 #include <pthread.h>

@@ -26,7 +26,7 @@ struct import_wish {
     int64_t scope_version;
     int kind; /* enum import_kind */
     bool whole, dry;
-    int64_t most; /* entries of the list, with those that are there; 0: as many as one likes */
+    int64_t most;    /* entries of the list, with those that are there; 0: as many as one likes */
     int64_t body_ms; /* it is over when its body does not go on for so long */
 };
 struct import_begun {

@@ -209,7 +209,7 @@ static err_t list_page(struct run *run, struct assigned_find *f, struct uuid *la
 err_t run_role_list(struct run *run)
 {
     struct str of_tenant = run_option(run, "tenant"), of_client = run_option(run, "client");
-    struct uuid tenant, client, last;
+    struct uuid tenant = {{0}}, client = {{0}}, last;
     struct assigned_find f = {.tenant = of_tenant.p ? &tenant : NULL, .client = of_client.p ? &client : NULL};
     size_t count = PAGE;
     if (of_tenant.p)

@@ -125,7 +125,9 @@ static err_t plan_key(struct planned *p, struct str id_scope, const struct conne
         TRY(same_key(p, &row, c, key, &same));
     if (same)
         return NULL;
-    const struct keypair pair = c->second ? (struct keypair){.secondary = key} : (struct keypair){.primary = key};
+    struct keypair pair = {.primary = key};
+    if (c->second)
+        pair = (struct keypair){.secondary = key};
     struct keypair_sealed sealed = keypair_seal(p->r->arena, p->r->shared->ring, &row, &pair);
     c->key_name = in->key_name;
     c->sealed = c->second ? sealed.secondary : sealed.primary;

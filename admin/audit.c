@@ -219,7 +219,7 @@ static err_t verify_tenant(struct verification *v, struct uuid tenant)
 {
     struct arena *a ARENA_CLEANUP = arena_new();
     struct walk w = {.v = v, .arena = a, .tenant = tenant, .linked = true};
-    struct audit_chain end;
+    struct audit_chain end = {0};
     TRY(walk_to_end(&w, &end));
     check_end(&w, &end);
     TRY(count_unsealed(&w, &end));

@@ -92,7 +92,7 @@ static err_t read_asked(struct call *r, struct asked *ret)
     };
     TRY(call_query_text(r, "$select", &ret->select));
     TRY(read_filter(r, ret));
-    return read_place(r, t.find.after, &ret->wanted);
+    return read_place(r, call_query(r, "$skiptoken"), &ret->wanted);
 }
 
 /* --- which fit ---------------------------------------------------------------------------------------------------- */

@@ -124,8 +124,9 @@ static err_t list(struct call *r, enum on on)
     if (filter.n && !str_same_nocase(filter, STR("atScope()")))
         return call_fail(r, E(BAD_REQUEST), "$filter: atScope() alone can be asked for.");
     a.find.beneath = !filter.n;
+    TRY(arm_page(r, &a.target.find));
     a.find.after = a.target.find.after;
-    TRY(arm_top(r, &a.find.most));
+    a.find.most = a.target.find.most;
     TRY(find(r, &a, &rows, &count, &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {

@@ -20,14 +20,14 @@ bool db_page(int64_t most, size_t *count)
 }
 
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
-                           const struct uuid *after, int64_t most, struct str_list ids, struct subscription_row **ret,
-                           size_t *ret_count, bool *ret_more)
+                           const struct subscription_page *page, struct subscription_row **ret, size_t *ret_count,
+                           bool *ret_more)
 {
-    const struct some some = {ids};
+    const struct some some = {page->ids};
     TRY(db_all(db, a,
-               DB_CALL(SQL_SUBSCRIPTION_FIND, db_uuid(tenant), db_uuid(wanted), db_uuid(after),
-                       db_i64(db_page_rows(most) + 1), DB_MEMBERS(some, &some)),
+               DB_CALL(SQL_SUBSCRIPTION_FIND, db_uuid(tenant), db_uuid(wanted), db_uuid(page->after),
+                       db_i64(db_page_rows(page->most) + 1), DB_MEMBERS(some, &some)),
                DB_REPEATABLE, ret, sizeof **ret, ret_count));
-    *ret_more = db_page(most, ret_count);
+    *ret_more = db_page(page->most, ret_count);
     return NULL;
 }

@@ -16,10 +16,15 @@ struct subscription_row {
     bool disabled;
 };
 
-/* One subscription, or with `wanted` NULL a page of them behind `after` (NULL: from the first); of those with
- * `ids`, unless that is not set. */
+/* So many (0: DB_PAGE) behind `after` (NULL: from the first); of those with `ids`, unless that is not set. */
+struct subscription_page {
+    const struct uuid *after;
+    int64_t most;
+    struct str_list ids;
+};
+/* One subscription, or with `wanted` NULL a page of them. */
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
-                           const struct uuid *after, int64_t most, struct str_list ids, struct subscription_row **ret,
-                           size_t *ret_count, bool *ret_more);
+                           const struct subscription_page *page, struct subscription_row **ret, size_t *ret_count,
+                           bool *ret_more);
 
 #endif

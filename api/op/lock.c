@@ -153,7 +153,7 @@ static err_t get(struct call *r, enum on on)
 static bool name_is_good(struct str name)
 {
     for (size_t i = 0; i < name.n; i++)
-        if ((unsigned char)name.p[i] < ' ' || memchr("<>%&:\\?/", name.p[i], 8))
+        if ((unsigned char)name.p[i] < ' ' || strchr("<>%&:\\?/", name.p[i]))
             return false;
     return name.n && name.n <= LOCK_NAME_MOST;
 }

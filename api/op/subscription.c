@@ -49,8 +49,8 @@ err_t op_subscription_list(struct call *r)
     TRY(arm_top(r, &most));
     if (token.n && !dec_uuid(token, &after))
         return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
-    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, token.n ? &after : NULL, most,
-                             roles_subscriptions(r), &rows, &count, &more));
+    const struct subscription_page page = {token.n ? &after : NULL, most, roles_subscriptions(r)};
+    TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, &page, &rows, &count, &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
         arm_list_item(&out);
@@ -61,12 +61,13 @@ err_t op_subscription_list(struct call *r)
 
 err_t subscription_named(struct call *r, struct arm_target *ret_target, struct subscription_row *ret)
 {
+    const struct subscription_page page = {0};
     struct subscription_row *rows;
     size_t count;
     bool more;
     TRY(arm_subscription(r, ret_target));
     TRY(db_subscription_find(r->db, r->arena, &ret_target->find.at.tenant_id, &ret_target->find.at.subscription_id,
-                             NULL, 0, (struct str_list){0}, &rows, &count, &more));
+                             &page, &rows, &count, &more));
     if (!count)
         return E(SUBSCRIPTION_NOT_FOUND);
     *ret = rows[0];

@@ -170,7 +170,7 @@ ask "DELETE FROM idscope.registration WHERE registration_key IN ('listed', 'unli
 counts() { # NAME SCOPE: makes an instance and asks what there is
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'tenant_%' AND name NOT IN (SELECT name FROM pg_prepared_statements) AND file = 'instance.sql' \\gexec
 BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-$1-$2', 'inst-$1-$2', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$")
-SELECT t.become('idscope_api', 'a'); EXECUTE tenant_lock (t.tenant('a')); EXECUTE tenant_holds (t.tenant('a'));"
+SELECT t.become('idscope_api', 'a'); EXECUTE tenant_lock (t.tenant('a')); EXECUTE tenant_holds (t.tenant('a'), t.subscription('a'));"
 }
 before=$(ask "SELECT count(*) FROM idscope.instance WHERE tenant_id = t.tenant('a')")
 counts one 0ned0000001

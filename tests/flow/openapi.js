@@ -29,11 +29,11 @@ function plain(schema, { writeOnly, readOnly }) {
 const IN_ANSWERS = { writeOnly: false };
 const IN_REQUESTS = { readOnly: true };
 
-// What kind of host answers: a hub, an instance (its service and device planes), or all the rest.
+// What kind of host answers: a hub, an instance or the host of devices, or all the rest (core/id.c, api/planes.def).
 function kindOf(host) {
   const name = host.toLowerCase().replace(/:\d+$/, '');
   if (/^[^.]+\.hub\./.test(name)) return 'hub';
-  return /^(?!global\.)[^.]+\.dps\./.test(name) ? 'service' : 'management';
+  return /^[^.]+\.dps\./.test(name) ? 'service' : 'management';
 }
 const SERVED = { hub: ['hub'], service: ['service', 'device'], management: ['management', 'sign-in', 'device'] };
 
@@ -78,7 +78,7 @@ class Openapi {
     const fits = this.operations.filter((one) => one.method === method && served.includes(one.plane) && one.words.length === told.length &&
       one.words.every((word, i) => (word.startsWith('{') ? told[i] !== '' : word.toLowerCase() === told[i].toLowerCase())));
     const literals = (one) => one.words.map((word) => (word.startsWith('{') ? '1' : '0')).join('');
-    return { operation: fits.sort((a, b) => (literals(a) < literals(b) ? -1 : 1))[0], plane: served[0], scoped: served.includes('device') && /^\/[^/]+\/registrations(\/|$)/i.test(target.split('?')[0]) };
+    return { operation: fits.sort((a, b) => (literals(a) < literals(b) ? -1 : 1))[0], plane: served[0], scoped: served.includes('device') && /^\/0ne[0-9a-f]{8}\/registrations(\/|$)/i.test(target.split('?')[0]) };
   }
 
   judge(key, schema) {

@@ -3,18 +3,20 @@
 // Responsible for: passing bytes on both ways, reading the HTTP/1.1 in them beside that, and writing to WORK/answers what was found, a JSON object a line:
 // {"pair"} when a pair of operation and status is seen for the first time, {"wrong", "text"} for each kind of answer that is not as the document says,
 // {"lost"} where a connection could not be read. The suite "openapi" reads it. The edge is told of the tap by EDGE_VIA (docker/local/settings.sh).
+// A deployment that is stopped and started has its sockets elsewhere, so each start has a process of its own; this one only starts those.
 // Must never change, hold back or add a byte, and never answer in the api's stead: where no api listens the connection ends at once.
 'use strict';
 
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
+const { fork } = require('node:child_process');
 const { Openapi } = require('./openapi');
 
 const VIA = '.tap';
 const APIS = ['api1', 'api2', 'api3', 'api4'];
 const BODY_MAX = 16 << 20;
-const [work, name] = process.argv.slice(2);
+const [work, name, listens] = process.argv.slice(2);
 const out = fs.openSync(path.join(work, 'answers'), 'a');
 const openapi = new Openapi();
 const said = new Set();
@@ -154,15 +156,38 @@ async function listen() {
   return gid;
 }
 
-process.on('SIGTERM', () => {
-  console.log(`tap: ${count} answers of ${name} passed`);
-  process.exit(0);
-});
-
-// The api takes connections of the edge's user alone: from here on we are that.
-listen().then((gid) => {
+// The api takes connections of the edge's user alone: once it listens the process is that.
+async function tap() {
+  process.on('SIGTERM', () => {
+    console.log(`tap: ${count} answers of ${name} passed`);
+    process.exit(0);
+  });
+  const gid = await listen();
   if (process.getuid() !== 0) return;
   process.setgroups([]);
   process.setgid(gid);
   process.setuid('haproxy');
-});
+}
+
+function everyStart() {
+  let at;
+  let present;
+  const look = () => {
+    const sockets = path.join(work, `${name}.var/run/sockets`);
+    const now = fs.existsSync(sockets) ? fs.readFileSync(sockets, 'utf8') : '';
+    if (now === '' || now === at) return;
+    at = now;
+    if (present) present.kill('SIGTERM');
+    present = fork(__filename, [work, name, 'listens']);
+  };
+  const timer = setInterval(look, 50);
+  process.on('SIGTERM', () => {
+    clearInterval(timer);
+    if (!present || present.exitCode !== null) process.exit(0);
+    present.once('exit', (code) => process.exit(code || 0));
+    present.kill('SIGTERM');
+  });
+}
+
+if (listens) tap();
+else everyStart();

@@ -24,7 +24,7 @@ const STATUSES = [
   [400, (route) => has('.api_version')(route) || takesBody(route), 'who is VERSIONED or takes a BODY'],
   [401, (route) => !has('CREDENTIAL_NONE')(route), 'who asks for a credential'],
   [403, (route) => ofInstance(route) || (ofManagement(route) && (route.path.includes('{sub}') || !has('.partial')(route))), 'whom a bearer token opens that has a role for it'],
-  [404, (route) => (ofManagement(route) ? route.path.includes('{') : ofInstance(route) || has('CREDENTIAL_HUB')(route)), 'who names a resource in path or host'],
+  [404, (route) => (ofManagement(route) ? route.path.includes('{sub}') : ofInstance(route) || has('CREDENTIAL_HUB')(route)), 'who names a resource in path or host'],
   [408, takesBody, 'who takes a BODY'],
   [409, (route) => ofManagement(route) && !readsAlone(route) && route.path.includes('{sub}'), 'who writes in a subscription, which may be disabled'],
   [412, (route, operation) => /parameters\/\w*(IfMatch|MustMatch)'/.test(operation.text), 'who takes If-Match'],

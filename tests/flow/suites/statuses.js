@@ -1,6 +1,6 @@
 // statuses.js: what every operation can be refused with, whatever it does: each status that openapi.yaml lists and that has a recipe below is provoked,
 // of the second deployment, past its edge (which would answer some of them itself) and through its tap, which sees the answers for the suite "openapi".
-// What only an operation itself refuses (409, 412, 429) is provoked where that operation is tested.
+// What only an operation itself refuses (409, 412) is provoked where that operation is tested.
 // Must never have a list of operations: all come from the document, so that a new one is tried too.
 'use strict';
 
@@ -8,7 +8,7 @@ const net = require('node:net');
 const { describe, test, before, after } = require('node:test');
 const { Openapi } = require('../openapi');
 const { routes } = require('../../lib/routes');
-const { assert, second, Idscope, each, expect, fresh, sas, sharedScene } = require('../kit');
+const { assert, second, Idscope, each, expect, fresh, sas, sharedScene, until } = require('../kit');
 
 const openapi = new Openapi();
 const table = new Map(routes().map((route) => [route.name, route]));
@@ -33,18 +33,20 @@ function raw({ method, target, host, headers = {}, body = '' }) {
 describe('statuses: every operation, each way of being refused that all have', () => {
   const made = sharedScene({ before, after }, { hubs: 1 }, idscope);
   let device;
-  let reader; // a client whose role is too low
+  let reader; // a client with no role on the service plane
+  let outsider; // and one with none on the management plane
   let stopped; // one whose subscription is disabled
 
   before(async () => {
     const client = async (more, role) => new Idscope({ ...idscope.env, ...more, ...await stack.admin('release', 'create-service-principal', more.IDSCOPE_TENANT_ID || idscope.env.IDSCOPE_TENANT_ID, fresh(role), role) });
     device = await made.enroll();
     reader = await client({}, 'reader');
+    outsider = await client({}, 'dataReader');
     const tenant = await stack.admin('release', 'create-tenant', fresh('stopped'));
     const subscription = await stack.admin('release', 'create-subscription', tenant.IDSCOPE_TENANT_ID, 'stopped');
     stopped = await client({ ...tenant, ...subscription }, 'owner');
     await stack.admin('release', 'subscription', 'disable', subscription.IDSCOPE_SUBSCRIPTION_ID);
-    await each([idscope, reader, stopped], 3, async (one) => {
+    await each([idscope, reader, outsider, stopped], 3, async (one) => {
       await one.signIn();
       one.serviceToken = expect('sign in', await one.requestToken({ scope: 'https://azure-devices-provisioning.net/.default' }), 200).access_token;
     });
@@ -70,7 +72,9 @@ describe('statuses: every operation, each way of being refused that all have', (
     const at = operation.at.replace(/\{(\w+)\}/g, (_, word) => encodeURIComponent(path[word] || 'none'));
     const signIn = operation.plane === 'sign-in' && operation.method === 'POST';
     const { host, headers } = PLANES[operation.plane](of, to);
-    return raw({ method: operation.method, host, target: version ? `${at}?api-version=${version}` : at, body: signIn ? form() : takesBody(operation) ? bodyOf(operation) : '', ...more, headers: { ...headers, ...more.headers } });
+    const must = (operation.parameters || []).map((one) => openapi.resolve(one)).filter((one) => one.in === 'query' && one.required && one.example);
+    const query = new URLSearchParams([...(version ? [['api-version', version]] : []), ...must.filter(({ name }) => name !== 'api-version').map(({ name, example }) => [name, example])]);
+    return raw({ method: operation.method, host, target: query.size ? `${at}?${query}` : at, body: signIn ? form() : takesBody(operation) ? bodyOf(operation) : '', ...more, headers: { ...headers, ...more.headers } });
   }
 
   const nowhere = { instance: { host: `nobody.dps.${idscope.domain}`, policy: 'x', key: sas.newKey() }, hub: { host: `nobody.hub.${idscope.domain}`, key: sas.newKey() } };
@@ -79,7 +83,7 @@ describe('statuses: every operation, each way of being refused that all have', (
   const RECIPES = {
     400: (operation) => (signIn(operation) ? { body: 'grant_type=%zz' } : { version: null }),
     401: (operation) => (signIn(operation) ? { body: form({ client_secret: 'wrong' }) } : { headers: { Authorization: undefined } }),
-    403: () => ({ of: reader }),
+    403: ({ plane }) => ({ of: plane === 'management' ? outsider : reader }),
     404: (operation) => ({ to: nowhere, headers: { 'If-Match': mustMatch(operation) ? '*' : undefined }, path: { ...words(idscope), subscriptionId: NOBODY } }),
     408: () => ({ body: '{', headers: { 'Content-Length': 9 } }),
     412: () => ({ headers: { 'If-Match': '"stale"' } }),
@@ -88,7 +92,7 @@ describe('statuses: every operation, each way of being refused that all have', (
   // If-Match is asked of what is there: of what the words above name.
   const isThere = ({ at }) => [...at.matchAll(/\{(\w+)\}/g)].every(([, word]) => words(idscope)[word]);
   // A 404 of a device, of what stands in no subscription, and behind a body whose schema does not tell what is good, is provoked elsewhere.
-  const hasRecipe = (status) => (operation) => operation.responses[status] && !(status === '412' && !(operation.plane === 'management' && isThere(operation))) && !(status === '404' && (operation.plane === 'device' || operation.plane === 'sign-in' ||
+  const hasRecipe = (status) => (operation) => operation.responses[status] && !(status === '403' && operation.plane === 'device') && !(status === '412' && !(operation.plane === 'management' && isThere(operation))) && !(status === '404' && (operation.plane === 'device' || operation.plane === 'sign-in' ||
     (operation.plane === 'management' && (!operation.at.includes('{subscriptionId}') || (operation.requestBody && bodyOf(operation) === '{}')))));
   const listing = (status) => openapi.operations.filter(hasRecipe(status));
 
@@ -105,6 +109,34 @@ describe('statuses: every operation, each way of being refused that all have', (
     const writes = listing('409').filter(({ plane, at, operationId }) => plane === 'management' && at.includes('{subscriptionId}') && !/ROLE_READER/.test(table.get(operationId).fields));
     const answers = await each(writes, 24, async (operation) => [operation.operationId, (await ask(operation, { of: stopped })).status]);
     assert.deepEqual(answers.filter(([, got]) => got !== 409), []);
+  });
+
+  test('what is made a second time, or taken away and was not there', async () => {
+    const places = { group: idscope.groupPath(made.group), instance: idscope.instancePath(made.group, made.instance.name) };
+    const ask = (method, path, body, ...good) => idscope.arm(method, path, { body, version: '2016-09-01' }).then((answer) => expect(path, answer, ...good));
+    for (const place of Object.values(places)) {
+      const lock = `${place}/providers/Microsoft.Authorization/locks/twice`;
+      for (const status of [201, 200]) await ask('PUT', lock, { properties: { level: 'CanNotDelete' } }, status);
+      for (const status of [200, 204]) await ask('DELETE', lock, undefined, status);
+    }
+    await ask('DELETE', `${places.instance}/providers/Microsoft.Authorization/roleAssignments/${NOBODY}`, undefined, 204);
+  });
+
+  test('429: every operation of an instance that is asked more often than its limits allow', async (t) => {
+    const limit = (name, value) => stack.adminText('release', 'limits', 'set', name, value, `--tenant=${idscope.env.IDSCOPE_TENANT_ID}`, `--instance=${made.instance.name}`);
+    const limited = { operationsPerMinute: openapi.operations.filter(({ plane }) => plane === 'service'), registersPerMinute: openapi.operations.filter(({ operationId }) => operationId === 'register') };
+    for (const [name, operations] of Object.entries(limited)) {
+      await limit(name, '1');
+      try {
+        await until(`${name} to be met`, async () => (await ask(operations[0])).status === 429);
+        const answers = await each(operations, 8, async (operation) => [operation.operationId, (await ask(operation)).status]);
+        assert.deepEqual(answers.filter(([, got]) => got !== 429), []);
+        t.diagnostic(`${answers.length} of ${operations.length} operations`);
+      } finally {
+        await limit(name, 'default');
+        await until(`${name} to be no more`, async () => (await ask(operations[0])).status !== 429);
+      }
+    }
   });
 
   // A program that has just started remembers nobody, so that every call asks the database.

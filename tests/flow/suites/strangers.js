@@ -45,7 +45,7 @@ describe('strangers', () => {
   before(async () => {
     const owner = await customer();
     stranger = await customer();
-    const { IDSCOPE_CLIENT_ID } = await admin('create-service-principal', owner.env.IDSCOPE_TENANT_ID, 'reader', 'reader');
+    const { IDSCOPE_CLIENT_ID } = await admin('create-service-principal', owner.env.IDSCOPE_TENANT_ID, 'contributor', 'contributor');
     world = await new World(owner, { group: fresh('group'), hub: fresh('hub'), instance: fresh('dps') }, IDSCOPE_CLIENT_ID).build((text) => stack.sql(text));
     [mine, theirs] = [await tokens(owner), await tokens(stranger)];
   });

@@ -19,12 +19,13 @@ const READS = {
   registration_query: 'reads', registration_query_all: 'reads', hub_twin_query: 'reads',
   register: 'devices are not audited one by one: their registration is the record', registration_status: 'a device asks',
 };
-// Of these one 200 may change nothing: an entry of several is told its refusal beside the others, and what is blocked stays blocked. So each event
+// Of these one 200 may change nothing: an entry of several is told its refusal beside the others, and what is blocked stays blocked, what is assigned stays assigned. So each event
 // has its request, and not every request an event.
 // And of the management plane a DELETE answers alike whether there was anything.
-const PARTLY = new Set(['enrollment_bulk', 'enrollment_group_bulk', 'hub_device_bulk', 'registration_block', 'registration_unblock', 'group_patch', 'hub_patch', 'instance_patch']);
+const PARTLY = new Set(['enrollment_bulk', 'enrollment_group_bulk', 'hub_device_bulk', 'registration_block', 'registration_unblock', 'group_patch', 'hub_patch', 'instance_patch',
+  'role_put_tenant', 'role_put_subscription', 'role_put_group', 'role_put_resource']);
 
-const MAYBE = ({ plane, operation, status }) => PARTLY.has(operation) || status < 200 || status >= 300 || (plane === 'management' && /_delete$/.test(operation) && status === 204);
+const MAYBE = ({ plane, operation, status }) => PARTLY.has(operation) || status < 200 || status >= 300 || (plane === 'management' && /_delete(_|$)/.test(operation) && status === 204);
 
 // The event of each command of idscope-admin that changes something; `again`: of one that changes nothing where it is so already.
 const COMMANDS = {
@@ -51,7 +52,8 @@ function eventsOf(commands) {
 const counted = (texts) => Object.fromEntries([...texts.reduce((all, text) => all.set(text, (all.get(text) || 0) + 1), new Map())].sort());
 
 const writes = routes().filter(({ name, method }) => !['GET', 'HEAD'].includes(method) && !(name in READS));
-const noted = async (stack) => (await stack.sql(`SELECT operation || ' ' || tracking_id FROM idscope.audit_event WHERE actor_kind NOT IN ('operator', 'service') GROUP BY operation, tracking_id`))
+// What a test asks through a door of its own (frozen.js) comes from no address, and has its lines in no log of the deployment.
+const noted = async (stack) => (await stack.sql(`SELECT operation || ' ' || tracking_id FROM idscope.audit_event WHERE actor_kind NOT IN ('operator', 'service') AND client_address IS NOT NULL GROUP BY operation, tracking_id`))
   .split('\n').filter(Boolean).map((line) => line.split(' '));
 const idOf = ({ operation, trackingId }) => [operation, trackingId];
 const byRoute = (pairs) => pairs.reduce((all, [name, id]) => all.set(name, (all.get(name) || new Set()).add(id)), new Map());

@@ -34,14 +34,17 @@ describe('statuses: every operation, each way of being refused that all have', (
   const made = sharedScene({ before, after }, { hubs: 1 }, idscope);
   let device;
   let reader; // a client with no role on the service plane
-  let outsider; // and one with none on the management plane
+  let outsider; // and one with none at all
   let stopped; // one whose subscription is disabled
 
   before(async () => {
-    const client = async (more, role) => new Idscope({ ...idscope.env, ...more, ...await stack.admin('release', 'create-service-principal', more.IDSCOPE_TENANT_ID || idscope.env.IDSCOPE_TENANT_ID, fresh(role), role) });
+    const client = async (more, role, ...scope) => new Idscope({ ...idscope.env, ...more, ...await stack.admin('release', 'create-service-principal', more.IDSCOPE_TENANT_ID || idscope.env.IDSCOPE_TENANT_ID, fresh(role), role, ...scope) });
     device = await made.enroll();
     reader = await client({}, 'reader');
-    outsider = await client({}, 'dataReader');
+    const gone = fresh('gone'); // and the role in it
+    await idscope.createGroup(gone);
+    outsider = await client({}, 'reader', `--scope=${idscope.groupPath(gone)}`);
+    await idscope.deleteGroup(gone);
     const tenant = await stack.admin('release', 'create-tenant', fresh('stopped'));
     const subscription = await stack.admin('release', 'create-subscription', tenant.IDSCOPE_TENANT_ID, 'stopped');
     stopped = await client({ ...tenant, ...subscription }, 'owner');

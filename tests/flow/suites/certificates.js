@@ -179,7 +179,7 @@ describe('certificates: how many', () => {
     expect('another', await put('another', bare(ca)), 200);
     assert.equal((await list()).length, 25);
     expect('gone', await idscope.arm('DELETE', idscope.instancePath(made.group, made.instance.name)), 204);
-    assert.equal(await stack.sql(`SELECT count(*) FROM idscope.certificate WHERE id_scope = '${made.idScope.toLowerCase()}'`), '0');
+    await until('them to be purged with it', async () => (await stack.sql(`SELECT count(*) FROM idscope.certificate WHERE id_scope = '${made.idScope.toLowerCase()}'`)) === '0', { timeoutMs: 60000 });
   });
 });
 

@@ -9,7 +9,7 @@ describe('endings', () => {
   test('every refusal\'s tracking id is in the api\'s log, with the status that the client saw', async () => {
     refusedArm(await idscope.arm('GET', idscope.groupPath(fresh('none'))), 404, 'ResourceGroupNotFound');
     const logged = await until('the last refusal to be logged', async () => {
-      const found = new Map(stack.events('api').filter((event) => event.event === 'request').map((event) => [event.trackingId, event]));
+      const found = new Map([first, second].flatMap((of) => of.stack.events('api')).filter((event) => event.event === 'request').map((event) => [event.trackingId, event]));
       return found.has(refusals.at(-1).id) && found;
     }, { timeoutMs: 15000 });
     const missing = refusals.filter(({ id, status }) => !logged.has(id) || logged.get(id).status !== status);

@@ -107,7 +107,7 @@ describe('frozen: token keys', () => {
     const before = await published();
     await admin('new-token-key');
     await sleep(3000); // what was read a moment ago is not read again for every token that is bad
-    await until('the other process to publish the new key', async () => (await published()).length === before.length + 1, { timeoutMs: PUBLISHED_MS });
+    await until('the other process to publish the new key', async () => (await published()).some((kid) => !before.includes(kid)), { timeoutMs: PUBLISHED_MS });
     const token = await signIn();
     assert.ok(!before.includes(kidOf(token)), 'signed by the new key');
     assert.equal(await statusOf('GET', made.instance.host, `/enrollments/none?api-version=2021-10-01`, `Bearer ${token}`), 404, 'the new key is known');

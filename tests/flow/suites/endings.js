@@ -6,16 +6,16 @@ const { routes } = require('../../lib/routes');
 const { assert, first, second, stack, idscope, fresh, refusedArm, refusals, atRest, until } = require('../kit');
 
 describe('endings', () => {
-  test('every refusal\'s tracking id is in the api\'s log, with the status that the client saw', async () => {
+  test('every refusal\'s tracking id is in the log of the api, or of the edge where that refused by itself, with the status that the client saw', async () => {
     refusedArm(await idscope.arm('GET', idscope.groupPath(fresh('none'))), 404, 'ResourceGroupNotFound');
     const logged = await until('the last refusal to be logged', async () => {
-      const found = new Map([first, second].flatMap((of) => of.stack.events('api')).filter((event) => event.event === 'request').map((event) => [event.trackingId, event]));
+      const found = new Map(['edge', 'api'].flatMap((program) => [first, second].flatMap((of) => of.stack.events(program))).filter((event) => event.event === 'request').map((event) => [event.trackingId, event]));
       return found.has(refusals.at(-1).id) && found;
     }, { timeoutMs: 15000 });
     const missing = refusals.filter(({ id, status }) => !logged.has(id) || logged.get(id).status !== status);
     assert.deepEqual(missing, []);
     // A challenge to a TPM is a 401 and no error; its line says so.
-    for (const { id } of refusals) assert.ok((logged.get(id).error || /challenge/.test(logged.get(id).detail)) && logged.get(id).plane, JSON.stringify(logged.get(id)));
+    for (const { id } of refusals) assert.ok(logged.get(id).program === 'edge' || (logged.get(id).error || /challenge/.test(logged.get(id).detail)) && logged.get(id).plane, JSON.stringify(logged.get(id)));
   });
 
   test('every operation of the route table was called and did what it was asked at least once', () => {

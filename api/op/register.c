@@ -8,15 +8,13 @@
 #include "api/op/challenge.h"
 #include "api/op/device.h"
 #include "api/op/op.h"
+#include "api/op/stale.h"
 #include "api/rates.h"
 #include "api/shared.h"
 #include "core/killpoint.h"
 #include "core/state.h"
 
-enum {
-    REGISTER_RETRY_AFTER_S = 3,
-    ROUNDS = 2, /* a row that lost against a change is looked up and checked once more */
-};
+enum { REGISTER_RETRY_AFTER_S = 3 };
 
 static bool is_open(const struct call *r)
 {
@@ -316,6 +314,14 @@ static size_t find_open(const struct registers *s, struct group **ret)
     return count;
 }
 
+static bool has_open(const struct registers *s)
+{
+    for (size_t i = 0; i < s->group_count; i++)
+        if (!s->groups[i].settled)
+            return true;
+    return false;
+}
+
 /* Looks up, checks and decides all groups that are not settled: they are, or their rows are to be written. */
 static void decide_open(struct registers *s)
 {
@@ -434,7 +440,7 @@ static void write_register(struct batch *b)
 {
     struct registers *s = b->made;
     write_rows(s);
-    for (int round = 1; round < ROUNDS; round++) {
+    for (int tries = 1; tries < STALE_TRIES && has_open(s); tries++) {
         refresh(s);
         decide_open(s);
         write_rows(s);

@@ -1,4 +1,4 @@
-/* stale.c: the second look at what a write was checked against. It must never run a write without a fresh check of the
+/* stale.c: another look at what a write was checked against. It must never run a write without a fresh check of the
  * credential. */
 #include "api/op/stale.h"
 
@@ -16,10 +16,11 @@ static void forget(struct call *r)
 err_t stale_retry(struct call *r, err_t (*work)(struct call *r, void *context), void *context)
 {
     err_t e = work(r, context);
-    if (e != E(STALE))
-        return e;
-    forget(r);
-    auth_release(r);
-    TRY(auth_check(r));
-    return work(r, context);
+    for (int tries = 1; e == E(STALE) && tries < STALE_TRIES; tries++) {
+        forget(r);
+        auth_release(r);
+        TRY(auth_check(r));
+        e = work(r, context);
+    }
+    return e;
 }

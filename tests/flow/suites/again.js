@@ -187,6 +187,20 @@ describe('again: something changed', { concurrency: 6 }, () => {
     assert.deepEqual([...(await idscope.registry(made.hubs[0])).keys()].sort(), ['first', 'second']);
   });
 
+  test('two changes of an instance at once: whoever registers or writes an enrollment meanwhile is served, not sent away', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const devices = await Promise.all(Array.from({ length: 8 }, () => made.enroll()));
+    const change = (device, round) => made.change(device, { deviceId: `${device.id}-${round}` });
+    for (let round = 1; round <= 25; round++) {
+      await Promise.all([
+        ...[1, 2].map((more) => made.relink(links(made.hubs, [2 * round + more]))),
+        ...devices.map((device) => made.start(device)),
+        ...devices.map((device) => change(device, round)),
+      ]);
+    }
+    for (const device of devices) assert.equal((await made.register(device)).deviceId, `${device.id}-25`);
+  });
+
   test('a third hub takes its share and nothing moves between the old ones', async (t) => {
     const made = await scene(t, { hubs: 3 });
     await made.relink(links(made.hubs.slice(0, 2)));

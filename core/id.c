@@ -62,21 +62,21 @@ bool id_device_valid(struct str id)
     return made_of(id, DEVICE_ID_MOST, "-.%_*?!(),:=@$'");
 }
 
-err_t id_registration_check(struct str id, struct err_detail *d)
+err_t id_registration_check(struct str id, const char *member, struct err_detail *d)
 {
     if (id_registration_valid(id))
         return NULL;
     return err_say(d, E(BAD_ID),
-                   "registrationId must have 1 to %d letters, digits and characters of -._: and begin and end with a "
+                   "%s must have 1 to %d letters, digits and characters of -._: and begin and end with a "
                    "letter or digit (or end with a hyphen).",
-                   REGISTRATION_ID_MOST);
+                   member, REGISTRATION_ID_MOST);
 }
 
-err_t id_device_check(struct str id, struct err_detail *d)
+err_t id_device_check(struct str id, const char *member, struct err_detail *d)
 {
     if (id_device_valid(id))
         return NULL;
-    return err_say(d, E(BAD_ID), "deviceId must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'",
+    return err_say(d, E(BAD_ID), "%s must have 1 to %d letters, digits and characters of -.%%_*?!(),:=@$'", member,
                    DEVICE_ID_MOST);
 }
 

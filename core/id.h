@@ -12,9 +12,9 @@ enum { ID_SCOPE_LEN = 11 };
 bool id_registration_valid(struct str id); /* 1…128 of [A-Za-z0-9._:-], first alphanumeric, last alphanumeric or '-' */
 /* 1…128 of letters, digits and - . % _ * ? ! ( ) , : = @ $ ', case-sensitive. */
 bool id_device_valid(struct str id);
-/* The two rules above as refusals, BAD_ID: the sentence names the member and the rule. */
-err_t id_registration_check(struct str id, struct err_detail *d);
-err_t id_device_check(struct str id, struct err_detail *d);
+/* The two rules above as refusals, BAD_ID: the sentence names the member that holds the id, and the rule. */
+err_t id_registration_check(struct str id, const char *member, struct err_detail *d);
+err_t id_device_check(struct str id, const char *member, struct err_detail *d);
 /* Instances and hubs: 3…50 letters, digits, hyphens; not all digits; no hyphen at the ends. */
 bool id_service_name_valid(struct str name);
 bool id_service_name_reserved(struct str name); /* global management localhost dps hub, any case */

@@ -1,4 +1,4 @@
-/* json.c: JSON in from jansson, JSON out into a text. It must never repeat bytes of a refused body: they may be keys.
+/* json.c: JSON in from jansson, JSON out into a text. It must never repeat a value of a refused body: it may be a key.
  */
 #include "json.h"
 
@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "enc.h"
+
+enum { NAME_SHOWN_MAX = 128 }; /* bytes of a member's name in a refusal */
 
 /* Where a scan over a body stands. */
 struct place {
@@ -200,17 +202,36 @@ static void cut_at(char *text, const char *words)
         *found = '\0';
 }
 
+/* The name that stands twice, which ends at that byte of the body with its closing quote; as the body writes it. */
+static struct str name_before(struct str body, size_t end)
+{
+    size_t close = end - 1, begin = close;
+    while (begin && (body.p[begin - 1] != '"' || (begin > 1 && body.p[begin - 2] == '\\')))
+        begin--;
+    return (struct str){body.p + begin, close - begin};
+}
+
+static err_t say_not_json(struct str body, json_error_t *why, struct err_detail *d)
+{
+    size_t end = (size_t)why->position;
+    if (json_error_code(why) == json_error_duplicate_key && end && end <= body.n) {
+        struct str name = name_before(body, end);
+        return err_say(d, E(BAD_JSON), "The body is not valid JSON: %.*s stands twice (line %d, column %d).",
+                       name.n < NAME_SHOWN_MAX ? (int)name.n : NAME_SHOWN_MAX, name.p, why->line, why->column);
+    }
+    cut_at(why->text, " near "); /* jansson quotes the body from here on */
+    cut_at(why->text, " without JSON_");
+    return err_say(d, E(BAD_JSON), "The body is not valid JSON: %s (line %d, column %d).", why->text, why->line,
+                   why->column);
+}
+
 err_t json_read(struct str body, struct err_detail *d, json_t **ret)
 {
     TRY(check_bytes(body, d));
     json_error_t why;
     json_auto_t *v = parse(body, &why);
-    if (!v) {
-        cut_at(why.text, " near "); /* jansson quotes the body from here on */
-        cut_at(why.text, " without JSON_");
-        return err_say(d, E(BAD_JSON), "The body is not valid JSON: %s (line %d, column %d).", why.text, why.line,
-                       why.column);
-    }
+    if (!v)
+        return say_not_json(body, &why, d);
     struct scan numbers = {.body = body};
     *ret = with_numbers(v, &numbers);
     return NULL;

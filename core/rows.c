@@ -64,14 +64,14 @@ static err_t check_registration(const struct registration_state *s, struct err_d
 {
     if (!s->registration_id.p)
         return err_say(d, E(BAD_FIELD), "registrationId is required.");
-    TRY(id_registration_check(s->registration_id, d));
+    TRY(id_registration_check(s->registration_id, "registrationId", d));
     if (s->status != REG_ASSIGNED)
         return err_say(d, E(BAD_FIELD), "status must be assigned: a device without a hub gets one when it registers.");
     if (!id_host_valid(s->assigned_hub))
         return err_say(d, E(BAD_FIELD), "assignedHub must be a host name without a port.");
     if (s->device_id.p)
-        TRY(id_device_check(s->device_id, d));
-    return s->enrollment_group_id.p ? id_registration_check(s->enrollment_group_id, d) : NULL;
+        TRY(id_device_check(s->device_id, "deviceId", d));
+    return s->enrollment_group_id.p ? id_registration_check(s->enrollment_group_id, "enrollmentGroupId", d) : NULL;
 }
 
 err_t rows_read_registration(struct arena *a, struct json_in in, struct err_detail *d, struct registration_state *ret)

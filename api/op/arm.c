@@ -121,7 +121,7 @@ err_t arm_location(struct call *r, const char *member, struct str in, struct str
     return call_fail(r, E(BAD_FIELD), "%s must have 1 to 64 letters, digits, blanks and hyphens.", member);
 }
 
-err_t arm_tags(struct call *r, struct str tags, struct str *ret)
+err_t arm_tags(struct call *r, const char *member, struct str tags, struct str *ret)
 {
     json_auto_t *object = NULL;
     const char *key;
@@ -129,13 +129,14 @@ err_t arm_tags(struct call *r, struct str tags, struct str *ret)
     *ret = tags.p ? tags : STR("{}");
     TRY(json_read(*ret, &r->detail, &object));
     if (json_object_size(object) > TAGS_MAX)
-        return call_fail(r, E(BAD_FIELD), "tags must have at most %d members.", TAGS_MAX);
+        return call_fail(r, E(BAD_FIELD), "%s must have at most %d members.", member, TAGS_MAX);
     json_object_foreach(object, key, v)
     {
         if (str_of(key).n > TAG_NAME_MAX)
-            return call_fail(r, E(BAD_FIELD), "tags: a name must have at most %d bytes.", TAG_NAME_MAX);
+            return call_fail(r, E(BAD_FIELD), "%s: a name must have at most %d bytes.", member, TAG_NAME_MAX);
         if (!json_is_string(v) || json_string_length(v) > TAG_VALUE_MAX)
-            return call_fail(r, E(BAD_FIELD), "tags.%.100s must be a string of at most %d bytes.", key, TAG_VALUE_MAX);
+            return call_fail(r, E(BAD_FIELD), "%s.%.100s must be a string of at most %d bytes.", member, key,
+                             TAG_VALUE_MAX);
     }
     return NULL;
 }
@@ -146,7 +147,7 @@ err_t arm_patch_tags(struct call *r, struct str *ret)
     struct resource body = {0};
     TRY(call_decode(r, patch_codec, CODEC_NO_CASE, &body));
     *ret = body.tags;
-    return body.tags.p ? arm_tags(r, body.tags, ret) : NULL;
+    return body.tags.p ? arm_tags(r, "tags", body.tags, ret) : NULL;
 }
 
 struct str arm_group_id(struct arena *a, const struct uuid *subscription, struct str group)

@@ -41,8 +41,8 @@ bool arm_if_none(const struct call *r);
 
 /* "West Europe" → "westeurope"; BAD_FIELD naming the member. */
 err_t arm_location(struct call *r, const char *member, struct str in, struct str *ret);
-/* Tags: at most 50 texts; absent becomes {}. */
-err_t arm_tags(struct call *r, struct str tags, struct str *ret);
+/* Tags: at most 50 texts; absent becomes {}. BAD_FIELD naming the member. */
+err_t arm_tags(struct call *r, const char *member, struct str tags, struct str *ret);
 
 /* The tags that a PATCH carries, which are all that it changes; absent: none, so it changes nothing. */
 err_t arm_patch_tags(struct call *r, struct str *ret);

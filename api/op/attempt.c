@@ -55,7 +55,7 @@ static err_t read_id(struct call *r, struct str *ret_key)
     struct str sent = call_query(r, "registrationId");
     if (!sent.p)
         return NULL;
-    TRY(id_registration_check(sent, &r->detail));
+    TRY(id_registration_check(sent, "registrationId", &r->detail));
     *ret_key = arena_lower(r->arena, sent);
     return NULL;
 }

@@ -11,15 +11,16 @@ struct db_device device_of(struct call *r)
     return (struct db_device){id_scope, arena_lower(r->arena, r->segments[SEGMENT_ID])};
 }
 
-/* What is of another form is nobody's key, and refused as such. */
+/* What is of another form is nobody's key, and refused as such: then no key is presented. */
 static void present_tpm(struct call *r, const struct tpm_keys *in)
 {
-    struct tpm_public key;
+    struct tpm_public endorsement, root = {0};
     r->presented.tpm_sent = true;
-    if (!tpm_public_read(r->arena, in->endorsement, "tpm.endorsementKey", &r->log_detail, &key))
-        r->presented.tpm_endorsement = key.area;
-    if (in->root.n && !tpm_public_read(r->arena, in->root, "tpm.storageRootKey", &r->log_detail, &key))
-        r->presented.tpm_root = key.area;
+    if (tpm_public_read(r->arena, in->endorsement, "tpm.endorsementKey", &r->log_detail, &endorsement) ||
+        (in->root.n && tpm_public_read(r->arena, in->root, "tpm.storageRootKey", &r->log_detail, &root)))
+        return;
+    r->presented.tpm_endorsement = endorsement.area;
+    r->presented.tpm_root = root.area;
 }
 
 err_t device_body(struct call *r, struct device_registration *ret)

@@ -71,7 +71,7 @@ static err_t find_enrollment(struct call *r, const struct enrollment_kind *kind,
 {
     struct enrollment_key at = {.id_scope = r->instance->id_scope, .of_group = kind->of_group};
     bool found;
-    TRY(service_registration_id(r, &at.key));
+    TRY(service_registration_id(r, kind->id, &at.key));
     TRY(db_enrollment_find(r->db, r->arena, &at, &found, ret));
     return found ? NULL : kind->missing;
 }
@@ -204,7 +204,7 @@ static err_t take_id(struct call *r, const struct enrollment_kind *kind, struct 
 err_t enrollment_put(struct call *r, const struct enrollment_kind *kind)
 {
     struct enrollment_write w = {.kind = kind};
-    TRY(service_registration_id(r, &w.guard.of.key));
+    TRY(service_registration_id(r, kind->id, &w.guard.of.key));
     TRY(call_decode(r, kind->codec, CODEC_KEEP_UNKNOWN, &w.body));
     TRY(take_id(r, kind, &w.body));
     TRY(enrollment_check(r, kind, &w.body));
@@ -228,7 +228,7 @@ static err_t delete_work(struct call *r, void *context)
 err_t enrollment_delete(struct call *r, const struct enrollment_kind *kind)
 {
     struct enrollment_write w = {.kind = kind};
-    TRY(service_registration_id(r, &w.guard.of.key));
+    TRY(service_registration_id(r, kind->id, &w.guard.of.key));
     w.match = service_match(r->options.if_match, &w.tag);
     if (w.match == MATCH_ABSENT)
         w.match = MATCH_ANY;

@@ -16,7 +16,7 @@ static err_t check_ids(struct call *r, struct enrollment *e)
     drop_empty(&e->device_id);
     drop_empty(&e->iot_hub_host_name);
     if (e->device_id.p)
-        TRY(id_device_check(e->device_id, &r->detail));
+        TRY(id_device_check(e->device_id, "deviceId", &r->detail));
     if (e->iot_hub_host_name.p && !id_host_valid(e->iot_hub_host_name))
         return call_fail(r, E(BAD_FIELD), "iotHubHostName must be a host name without a port.");
     return NULL;

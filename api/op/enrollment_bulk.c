@@ -73,7 +73,7 @@ static err_t read_item(struct call *r, const struct bulk *b, struct json_in in, 
         TRY(read_named(r, b->kind, in, e));
     else
         TRY(codec_decode(r->arena, b->kind->codec, CODEC_KEEP_UNKNOWN, in, e, &r->detail));
-    TRY(id_registration_check(e->id, &r->detail));
+    TRY(id_registration_check(e->id, b->kind->id, &r->detail));
     it->write.guard.of.key = arena_lower(r->arena, e->id);
     if (b->mode != MODE_DELETE)
         TRY(enrollment_check(r, b->kind, e));

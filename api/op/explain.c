@@ -153,7 +153,7 @@ err_t op_registration_explain(struct call *r)
 {
     struct str key;
     struct text out;
-    TRY(service_registration_id(r, &key));
+    TRY(service_registration_id(r, "registrationId", &key));
     text_init(&out, r->arena, 4096);
     TRY(add_choice(r, key, &out));
     TRY(add_enrollments(r, key, &out));

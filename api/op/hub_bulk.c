@@ -110,14 +110,19 @@ static int compare_items(const void *a, const void *b)
     return str_compare((*first)->device_id, (*second)->device_id);
 }
 
+static err_t make_device(struct call *r, const struct item *it, enum change change, struct hub_device_row *ret)
+{
+    *ret = (struct hub_device_row){.device_id = it->device_id};
+    if (change == DELETE)
+        return NULL;
+    TRY(id_device_check(it->device_id, "id", &r->detail));
+    TRY(hub_device_row(r, &it->device, change == UPDATE, ret));
+    return change == CREATE ? hub_twin_begin(r, it->tags, it->desired, ret) : NULL;
+}
+
 static err_t make_row(struct call *r, const struct item *it, enum change change, struct hub_device_row *ret)
 {
-    if (change != DELETE)
-        TRY(hub_device_row(r, &it->device, change == UPDATE, ret));
-    else
-        *ret = (struct hub_device_row){.device_id = it->device_id};
-    if (change == CREATE)
-        TRY(hub_twin_begin(r, it->tags, it->desired, ret));
+    TRY(make_device(r, it, change, ret));
     bool matched = it->import_mode == IMPORT_UPDATE_IF_MATCH || it->import_mode == IMPORT_DELETE_IF_MATCH;
     if (matched && !it->device.etag.n)
         return call_fail(r, E(BAD_FIELD), "eTag is required for this importMode.");

@@ -78,7 +78,7 @@ err_t hub_device_row(struct call *r, const struct hub_device *d, bool update, st
     };
     if (!update)
         set_defaults(ret);
-    TRY(id_device_check(d->device_id, &r->detail));
+    TRY(id_device_check(d->device_id, "deviceId", &r->detail));
     if (ret->auth_type == HUB_AUTH_SAS)
         return take_keys(r, a, update, ret);
     return ret->auth_type == HUB_AUTH_SELF_SIGNED ? take_thumbprints(r, a, ret) : NULL;

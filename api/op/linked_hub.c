@@ -62,7 +62,8 @@ static const struct codec resource_codec[] = {
     RESOURCE_ROWS,
     CODEC_TEXT(struct resource, etag, "etag", RESOURCE_TEXT_MAX, CODEC_OUT),
     PROPERTIES_ROW,
-    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct linked_hub, CODEC_IN),
+    CODEC_OBJECT(struct resource, properties_in, "properties", properties_codec, struct linked_hub,
+                 CODEC_IN | CODEC_MUST),
     CODEC_END,
 };
 

@@ -149,7 +149,7 @@ static void prepare_polls(struct batch *b)
     struct db_device *devices = ARENA_NEW_ARRAY(b->arena, b->count, struct db_device);
     for (size_t i = 0; i < b->count; i++) {
         struct call *r = b->calls[i];
-        r->error = id_registration_check(r->segments[SEGMENT_ID], &r->detail);
+        r->error = id_registration_check(r->segments[SEGMENT_ID], "registrationId", &r->detail);
         if (!r->error) {
             s->calls[s->count] = r;
             devices[s->count++] = device_of(r);

@@ -62,7 +62,7 @@ static size_t read_candidates(struct call **calls, size_t count, struct candidat
     for (size_t i = 0; i < count; i++) {
         struct call *r = calls[i];
         struct candidate c = {.call = r, .device = device_of(r)};
-        r->error = id_registration_check(r->segments[SEGMENT_ID], &r->detail);
+        r->error = id_registration_check(r->segments[SEGMENT_ID], "registrationId", &r->detail);
         if (!r->error)
             r->error = device_body(r, &c.body);
         if (!r->error && !presented_any(&r->presented))

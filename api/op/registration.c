@@ -12,7 +12,7 @@ err_t op_registration_get(struct call *r)
     struct str key;
     struct registration_row row;
     bool found;
-    TRY(service_registration_id(r, &key));
+    TRY(service_registration_id(r, "registrationId", &key));
     TRY(db_registration_find(r->db, r->arena, r->instance->id_scope, key, &found, &row));
     if (!found)
         return E(REGISTRATION_NOT_FOUND);
@@ -76,7 +76,7 @@ err_t op_registration_query(struct call *r)
     struct enrollment_key of = {.id_scope = r->instance->id_scope, .of_group = true};
     struct enrollment_row row;
     bool found;
-    TRY(service_registration_id(r, &of.key));
+    TRY(service_registration_id(r, "enrollmentGroupId", &of.key));
     TRY(db_enrollment_find(r->db, r->arena, &of, &found, &row));
     return found ? list_reply_all(r, &kind, of.key) : E(GROUP_NOT_FOUND);
 }
@@ -116,7 +116,7 @@ static err_t delete_work(struct call *r, void *context)
 err_t op_registration_delete(struct call *r)
 {
     struct str key;
-    TRY(service_registration_id(r, &key));
+    TRY(service_registration_id(r, "registrationId", &key));
     return stale_retry(r, delete_work, &key);
 }
 
@@ -176,7 +176,7 @@ static err_t block_work(struct call *r, void *context)
 static err_t block(struct call *r, bool blocked)
 {
     struct block b = {.blocked = blocked};
-    TRY(service_registration_id(r, &b.key));
+    TRY(service_registration_id(r, "registrationId", &b.key));
     return stale_retry(r, block_work, &b);
 }
 

@@ -153,7 +153,7 @@ static err_t read_body(struct resource_put *p)
     p->stored.name = p->target.name;
     if (p->body.location.p)
         TRY(arm_location(r, "location", p->body.location, &p->stored.location));
-    TRY(arm_tags(r, p->body.tags, &p->stored.tags));
+    TRY(arm_tags(r, "tags", p->body.tags, &p->stored.tags));
     TRY(later_identity(r, p->body.identity));
     return resource_extra(r->arena, p->kind->properties_codec, in, &r->detail, &p->stored.properties);
 }

@@ -253,6 +253,11 @@ static struct str last_part(struct str path)
     return part;
 }
 
+static err_t no_such_principal(struct call *r)
+{
+    return call_fail(r, E(PRINCIPAL_NOT_FOUND), "properties.principalId: %s", E(PRINCIPAL_NOT_FOUND)->sentence);
+}
+
 static err_t read_assignment(struct call *r, struct role_row *row)
 {
     struct assignment body = {0};
@@ -261,12 +266,12 @@ static err_t read_assignment(struct call *r, struct role_row *row)
     row->role = (int)role_of_id(last_part(is->definition_id));
     row->description = is->description.n ? is->description : (struct str){NULL, 0};
     if (!row->role)
-        return E(ROLE_NOT_FOUND);
+        return call_fail(r, E(ROLE_NOT_FOUND), "properties.roleDefinitionId: %s", E(ROLE_NOT_FOUND)->sentence);
     if (is->condition.n)
         return call_fail(r, E(BAD_FIELD), "properties.condition: a role is assigned without condition.");
     if (is->principal_type.n && !str_same_nocase(is->principal_type, STR("ServicePrincipal")))
         return call_fail(r, E(BAD_FIELD), "properties.principalType must be ServicePrincipal: there are no others.");
-    return dec_uuid(is->principal_id, &row->client_id) ? NULL : E(PRINCIPAL_NOT_FOUND);
+    return dec_uuid(is->principal_id, &row->client_id) ? NULL : no_such_principal(r);
 }
 
 static err_t check_target(struct db *db, const struct role_write *w)
@@ -276,7 +281,7 @@ static err_t check_target(struct db *db, const struct role_write *w)
     if (!target.resource)
         return E(RESOURCE_NOT_FOUND);
     if (!target.principal)
-        return E(PRINCIPAL_NOT_FOUND);
+        return no_such_principal(w->r);
     if (target.held < ROLES_MOST)
         return NULL;
     return call_fail(w->r, E(QUOTA_EXCEEDED), "A principal may have %d role assignments.", ROLES_MOST);

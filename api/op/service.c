@@ -3,9 +3,9 @@
 
 #include "api/op/assigned.h"
 
-err_t service_registration_id(struct call *r, struct str *ret_key)
+err_t service_registration_id(struct call *r, const char *member, struct str *ret_key)
 {
-    TRY(id_registration_check(r->segments[SEGMENT_ID], &r->detail));
+    TRY(id_registration_check(r->segments[SEGMENT_ID], member, &r->detail));
     *ret_key = arena_lower(r->arena, r->segments[SEGMENT_ID]);
     return NULL;
 }

@@ -5,8 +5,8 @@
 #include "api/call.h"
 #include "db/registration.h"
 
-/* The registration id of the path ({id}), checked: BAD_ID. *ret_key is its lower-case form. */
-err_t service_registration_id(struct call *r, struct str *ret_key);
+/* The id of the path ({id}), which clients know as `member`, checked: BAD_ID. *ret_key is its lower-case form. */
+err_t service_registration_id(struct call *r, const char *member, struct str *ret_key);
 
 /* What an If-Match header asks of a thing whose etag is made from a guid. */
 enum match { MATCH_ABSENT, MATCH_ANY, MATCH_TAG, MATCH_NEVER };

@@ -45,7 +45,7 @@ static err_t read_body(struct call *r, struct body *ret)
 {
     *ret = (struct body){0};
     TRY(call_decode(r, body_codec, CODEC_NO_CASE, ret));
-    return arm_tags(r, ret->properties->tags, &ret->properties->tags);
+    return arm_tags(r, "properties.tags", ret->properties->tags, &ret->properties->tags);
 }
 
 /* --- what becomes of them ----------------------------------------------------------------------------------------- */
@@ -90,7 +90,7 @@ static err_t change_tags(struct call *r, struct str now, enum operation operatio
     }
     text_init(&t, r->arena, now.n + sent.n);
     json_value(&t, (struct json_in){tags, now});
-    return arm_tags(r, text_str(&t), ret);
+    return arm_tags(r, "properties.tags", text_str(&t), ret);
 }
 
 static err_t write_tags(struct call *r, const struct tags_owner *of, enum operation operation, struct str sent,

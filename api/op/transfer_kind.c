@@ -29,7 +29,7 @@ static err_t read_enrollment(struct call *r, const struct transfer_kind *kind, s
     TRY(codec_decode(r->arena, kind->enrollments->codec, CODEC_KEEP_UNKNOWN, in, e, &r->detail));
     if (!e->id.p)
         return call_fail(r, E(BAD_FIELD), "%s is required.", kind->id);
-    TRY(id_registration_check(e->id, &r->detail));
+    TRY(id_registration_check(e->id, kind->id, &r->detail));
     TRY(enrollment_check(r, kind->enrollments, e));
     ret->of_group = kind->enrollments->of_group;
     ret->key = arena_lower(r->arena, e->id);

@@ -63,7 +63,8 @@ static void is_registration(struct arena *a, const struct registration_state *s)
     json_auto_t *again = NULL;
     struct registration_state read = {.status = 0};
     HOLDS(s->status == REG_ASSIGNED && s->substatus && id_host_valid(s->assigned_hub));
-    HOLDS(!id_registration_check(s->registration_id, NULL) && !id_device_check(s->device_id, NULL));
+    HOLDS(!id_registration_check(s->registration_id, "registrationId", NULL) &&
+          !id_device_check(s->device_id, "deviceId", NULL));
     struct str text = written(a, s);
     HOLDS(!json_read(text, NULL, &again));
     HOLDS(!rows_read_registration(a, (struct json_in){again, text}, NULL, &read));

@@ -71,8 +71,8 @@ static void ids_are_keyed(struct arena *a, struct str in)
 {
     struct str place, again, name;
     struct err_detail d = {""};
-    HOLDS(!id_registration_check(in, &d) == id_registration_valid(in) && !*d.text == id_registration_valid(in));
-    HOLDS(!id_registration_valid(in) || !id_device_check(in, &d));
+    HOLDS(!id_registration_check(in, "id", &d) == id_registration_valid(in) && !*d.text == id_registration_valid(in));
+    HOLDS(!id_registration_valid(in) || !id_device_check(in, "id", &d));
     HOLDS(!id_scope_valid(in) || in.n == ID_SCOPE_LEN);
     if (id_location(a, in, &place))
         HOLDS(id_location(a, place, &again) && str_same(again, place) && !memchr(place.p, ' ', place.n));

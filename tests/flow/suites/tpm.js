@@ -139,6 +139,15 @@ describe('tpm', { concurrency: 4 }, () => {
     assert.notEqual(await challenged(device), nonces[0], 'and then there is another');
   });
 
+  test('what is no key of a TPM is refused beside a good token, and takes no nonce', async () => {
+    const device = { id: fresh('tpm'), tpm: new SoftTpm() };
+    const { endorsementKey } = device.tpm;
+    expect('enroll', await put(device.id, device.tpm.shown), 200);
+    const authorization = token(device.id, await challenged(device));
+    for (const tpm of [{}, { endorsementKey: 'AAAA' }, { endorsementKey, storageRootKey: 'AAAA' }]) refused(await ask(device.id, tpm, authorization), 401, /^Unauthorized$/, 401002);
+    expect('register', await ask(device.id, { endorsementKey }, authorization), 202);
+  });
+
   test('a nonce that is over is refused, and the sweep takes it', async () => {
     const device = await enroll();
     const nonce = await challenged(device);

@@ -42,6 +42,7 @@ const ORDER = [
   'terraform',
   'newest',
   'refusals',
+  'malformed',
   'hostile',
   'doors',
   'allocation',

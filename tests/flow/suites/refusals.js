@@ -6,30 +6,9 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
-const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, until, VERSION } = require('../kit');
+const { assert, admin, fresh, idscope, Idscope, sas, sharedScene, stack, VERSION } = require('../kit');
 const { make, revoke } = require('../../lib/certificates');
-
-// --- every row of every table -------------------------------------------------------------------------------------------------------
-
-// What probes, measurements and sweeps change by themselves, in scenes that nobody touches.
-const ITSELF = {
-  linked_hub: ['state', 'reason', 'state_since', 'last_good_at', 'slow_until', 'next_check_at', 'next_latency_at'],
-};
-// Events are sealed by the worker. The log of refused attempts is what a refused device leaves behind, and belongs to no write; counts and inventories are made in rounds.
-const NOT_OURS = { audit_block: 'true', audit_chain: 'true', attempt: 'true', attempt_ring: 'true', count_round: 'true', list_count: 'true', inventory: 'true', found_identity: 'true', link_latency: 'true', job: "kind IN ('link_validate', 'latency_measure', 'inventory')", scope: 'retired_at IS NOT NULL', hub_registry: 'retired_at IS NOT NULL',
-  tenant_job: "tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'" };
-
-async function tables() {
-  return (await stack.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'idscope' ORDER BY 1")).split('\n');
-}
-
-// Table and row, one a line.
-async function everyRow() {
-  const parts = (await tables()).map((table) =>
-    `SELECT '${table} ' || (to_jsonb(t) - '{${(ITSELF[table] || []).join(',')}}'::text[])::text AS line FROM idscope.${table} t WHERE NOT (${NOT_OURS[table] || 'false'})`);
-  return (await stack.sql(`${parts.join(' UNION ALL ')} ORDER BY line`)).split('\n');
-}
-const without = (lines, others) => { const known = new Set(others); return lines.filter((line) => !known.has(line)); };
+const { settled, unchanged } = require('../rows');
 
 // --- ways to be refused -------------------------------------------------------------------------------------------------------------
 
@@ -59,27 +38,18 @@ describe('refusals: nothing is written behind one', () => {
     const scope = made.idScope.toLowerCase();
     await stack.sql(`INSERT INTO idscope.registration (id_scope, registration_key, registration_id, operation_id, status, substatus, assigned_hub, device_id, region, operation_at, created_at, updated_at)
                      VALUES ('${scope}', '${stranger}', '${stranger}', gen_random_uuid(), 'assigned', 'initialAssignment', '${made.hubs[0].host}', '${stranger}', 'r', now(), now(), now())`);
-const busy = `SELECT (SELECT count(*) FROM idscope.job WHERE id_scope = '${scope}' AND kind IN ('assign', 'hub_remove'))
-      + (SELECT count(*) FROM idscope.scope WHERE retired_at IS NOT NULL AND purged_at IS NULL) + (SELECT count(*) FROM idscope.hub_registry WHERE retired_at IS NOT NULL)
-      + (SELECT count(*) FROM idscope.hub_device_count WHERE n > 0)`;
-    await until('all work to be done and what other suites left to be purged', async () => (await stack.sql(busy)) === '0');
-    NOT_OURS.audit_event = `id <= ${await stack.sql('SELECT max(id) FROM idscope.audit_event')}`; // what others did; nobody may change an event
+    await settled(scope);
   });
 
   // calls: of [status, function that makes the call].
   function refuses(operation, calls) {
     covered.add(operation);
-    test(operation, async () => {
-      const before_ = await everyRow();
+    test(operation, () => unchanged(async () => {
       for (const [i, [status, call]] of calls().entries()) {
         const answer = await call();
         assert.equal(answer.status, status, `call ${i}: ${answer.text}`);
       }
-      const now = await everyRow();
-      assert.deepEqual(without(now, before_), [], 'new or changed rows');
-      assert.deepEqual(without(before_, now), [], 'rows that are gone or were changed');
-      assert.equal(now.length, before_.length);
-    });
+    }));
   }
 
   // What every management write is refused for. A write with a body: `good` is one that would be taken.

@@ -8,6 +8,7 @@
 
 #include "api/op/op.h"
 #include "api/plane.h"
+#include "core/json.h"
 
 enum { KIB = 1024, MIB = 1024 * KIB, PATH_SEGMENTS_MAX = 16 };
 
@@ -76,8 +77,8 @@ static err_t split_path(struct call *r, struct str path, struct path *ret)
         path = str_split(path, '/', &raw);
         if (ret->n == PATH_SEGMENTS_MAX)
             return E(NOT_FOUND);
-        if (!dec_percent(r->arena, raw, false, &decoded))
-            return call_fail(r, E(BAD_REQUEST), "The path holds a percent escape that is not valid.");
+        if (!dec_percent(r->arena, raw, false, &decoded) || !json_is_text(decoded))
+            return call_fail(r, E(BAD_REQUEST), "The path is no percent-encoded UTF-8 text.");
         ret->raw[ret->n] = raw;
         ret->decoded[ret->n++] = decoded;
         text_add_char(&readable, '/');

@@ -179,8 +179,6 @@ static err_t check(struct arena *a, const struct attest_row *row, const struct a
     TRY(open_stored(a, row, d, &s));
     if (c->presented->tpm_endorsement.p)
         TRY(check_shown(a, c->presented, &s, d));
-    else if (c->presented->tpm_sent)
-        return err_say(d, E(UNAUTHORIZED), "the keys of the TPM that the device sent are none");
     else if (!c->presented->authorization.n)
         return err_say(d, E(UNAUTHORIZED), "the enrollment has a TPM, and the device sent none and no token");
     if (!c->presented->authorization.n)

@@ -67,6 +67,9 @@ static const struct {
     {METHOD_GET, "localhost", "*", 0, "NOT_FOUND"},
     {METHOD_GET, "localhost", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14", 0, "NOT_FOUND"},
     {METHOD_GET, "localhost", "/subscriptions/%zz?api-version=2021-04-01", 0, "BAD_REQUEST"},
+    {METHOD_GET, "localhost", "/subscriptions/%ff?api-version=2021-04-01", 0, "BAD_REQUEST"},
+    {METHOD_GET, "localhost", "/subscriptions/\xff?api-version=2021-04-01", 0, "BAD_REQUEST"},
+    {METHOD_GET, "localhost", "/subscriptions/%ed%a0%80?api-version=2021-04-01", 0, "BAD_REQUEST"},
     {METHOD_GET, "localhost", "/subscriptions/%00?api-version=2021-04-01", 0, "BAD_REQUEST"},
     /* methods */
     {METHOD_HEAD, "localhost", "/subscriptions/s/resourcegroups/g?api-version=2021-04-01", "group_head", 0},

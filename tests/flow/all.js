@@ -43,6 +43,7 @@ const ORDER = [
   'newest',
   'refusals',
   'malformed',
+  'parameters',
   'hostile',
   'doors',
   'allocation',

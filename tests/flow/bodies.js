@@ -68,11 +68,15 @@ function tooMany({ schema }, value) {
   return schema.maxItems === undefined ? [] : [Array.from({ length: schema.maxItems + 1 }, () => value[0])];
 }
 
+// Is that text of the form that a schema asks for?
+function isOfForm({ pattern, format, maxLength = Infinity, enum: words }, text) {
+  return (!pattern || new RegExp(pattern).test(text)) && (!FORMATS[format] || FORMATS[format].test(text)) && text.length <= maxLength && (!words || words.some((word) => word.toLowerCase() === text.toLowerCase()));
+}
+
 function otherForm({ schema }) {
   if (schema.type === 'integer') return [1.5, ...(schema.minimum === undefined ? [] : [schema.minimum - 1])];
   if (schema.enum || !(schema.pattern || FORMATS[schema.format])) return [];
-  const good = (text) => (!schema.pattern || new RegExp(schema.pattern).test(text)) && (!FORMATS[schema.format] || FORMATS[schema.format].test(text));
-  return [STRANGE.find((text) => !good(text))];
+  return [STRANGE.find((text) => !isOfForm(schema, text))];
 }
 
 // Each case: what it writes in the member's place (values: each must fare alike), and what is said of it. No values: the schema has no such rule.
@@ -109,4 +113,4 @@ function changed(body, steps, { value, twice }) {
   return JSON.stringify(copy.body).replaceAll('\\u0001', '');
 }
 
-module.exports = { CASES, REFUSED, ACCEPTED, ELEMENT, members, pathOf, stepsIn, changed };
+module.exports = { CASES, REFUSED, ACCEPTED, isOfForm, members, pathOf, stepsIn, changed };

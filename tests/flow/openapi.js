@@ -37,6 +37,15 @@ function kindOf(host) {
 }
 const SERVED = { hub: ['hub'], service: ['service', 'device'], management: ['management', 'sign-in', 'device'] };
 
+// A path that holds no text meets no operation (api/router.c).
+function isText(path) {
+  try {
+    return !decodeURIComponent(path).includes('\0');
+  } catch {
+    return false;
+  }
+}
+
 class Openapi {
   // direction: of the bodies that are judged, IN_ANSWERS or IN_REQUESTS.
   constructor(direction = IN_ANSWERS, text = fs.readFileSync(DOCUMENT, 'utf8')) {
@@ -75,7 +84,7 @@ class Openapi {
     const words = target.split('?')[0].split('/').slice(1);
     // The management plane skips what is empty; elsewhere a path may end with a slash.
     const told = words.filter((word, i) => word !== '' || (!served.includes('management') && i < words.length - 1));
-    const fits = this.operations.filter((one) => one.method === method && served.includes(one.plane) && one.words.length === told.length &&
+    const fits = this.operations.filter((one) => isText(told.join('/')) && one.method === method && served.includes(one.plane) && one.words.length === told.length &&
       one.words.every((word, i) => (word.startsWith('{') ? told[i] !== '' : word.toLowerCase() === told[i].toLowerCase())));
     const literals = (one) => one.words.map((word) => (word.startsWith('{') ? '1' : '0')).join('');
     return { operation: fits.sort((a, b) => (literals(a) < literals(b) ? -1 : 1))[0], plane: served[0], scoped: served.includes('device') && /^\/0ne[0-9a-f]{8}\/registrations(\/|$)/i.test(target.split('?')[0]) };

@@ -132,12 +132,13 @@ describe('malformed', () => {
   };
   const send = (operation, sample, body) => SEND[operation.plane](operation.method, pathIn(operation, sample), { body, headers: { 'Content-Type': mediaOf(operation), ...sample.headers }, authorization: sample.authorization });
 
+  const undo = (operation, sample) => (sample.undo === true ? SEND[operation.plane]('DELETE', pathIn(operation, sample), { headers: {} }) : sample.undo?.());
+
   async function isTaken(operation, sample, text) {
     const answer = await send(operation, sample, text(sample));
     assert.ok((sample.accepted || [200, 201, 202]).includes(answer.status), answer.text);
     if (sample.alone) assert.deepEqual(answer.json.errors, [], answer.text);
-    if (sample.undo === true) await SEND[operation.plane]('DELETE', pathIn(operation, sample), { headers: {} });
-    else await sample.undo?.();
+    await undo(operation, sample);
   }
 
   // One import of all rows, which are looked at and not written.
@@ -175,7 +176,7 @@ describe('malformed', () => {
   const toSend = (operations, said) => operations.flatMap(walk).filter((one) => one.values.length > 0 && one.said === said);
 
   // All that fare otherwise, so that one look tells what is wrong.
-  const tally = { cases: 0, refused: 0, accepted: 0 };
+  const tally = { refused: 0, longest: 0, accepted: 0 };
   async function allFare(said, cases, width, check) {
     const wrong = [];
     await each(cases, width, (one) => check(one).catch((error) => wrong.push(`${one.operation.operationId} ${one.path || 'body'}, ${one.name}: ${error.message.slice(0, 300)}`)));
@@ -189,6 +190,14 @@ describe('malformed', () => {
       const answer = await send(one.operation, sample, textOf(one, sample, value));
       checkSentence(one, value, isAlone(one) ? sentenceAlone(answer) : SENTENCE[one.operation.plane](answer, one.status || 400));
     }
+  }
+
+  // It may be refused for another reason, as its form.
+  async function isNotTooLong(one) {
+    const sample = one.sampled();
+    const answer = await send(one.operation, sample, textOf(one, sample, one.values[0].slice(1)));
+    assert.ok(answer.status < 500 && !/at most|longer than/.test(answer.text), answer.text);
+    await undo(one.operation, sample);
   }
 
   async function isAccepted(one) {
@@ -217,6 +226,11 @@ describe('malformed', () => {
     test(`${plane}: what the document does not allow is refused by the member's name, and nothing is written`, async () => {
       await settled(made.idScope.toLowerCase());
       await unchanged(() => allFare('refused', toSend(operations, REFUSED), WIDTH, isRefused));
+    });
+
+    test(`${plane}: what is as long as the document allows is not too long`, async () => {
+      const cases = toSend(operations, REFUSED).filter(({ name, values: [value], status }) => name === 'too long' && typeof value === 'string' && !status);
+      await allFare('longest', cases, width, isNotTooLong);
     });
 
     test(`${plane}: what it allows is taken`, () => allFare('accepted', toSend(operations, ACCEPTED), width, isAccepted));

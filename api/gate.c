@@ -155,9 +155,9 @@ static err_t load(struct gate *g, struct db *db, enum kind kind, struct str key,
 }
 
 /* A scope of no instance looks like an instance without policies. */
-static struct entry *entry_new(enum kind kind, struct str key, int64_t now_us)
+static struct entry *entry_new(struct gate *g, enum kind kind, struct str key, int64_t now_us)
 {
-    struct entry *e = cache_make(key, sizeof *e, now_us);
+    struct entry *e = cache_make(g->known[kind], key, sizeof *e, now_us);
     if (kind == KIND_SCOPE)
         e->instance.id_scope = e->instance.id_scope_text = arena_str(cache_arena(e), key);
     return e;
@@ -169,7 +169,7 @@ static err_t find_or_load(struct gate *g, struct db *db, enum kind kind, struct 
 {
     struct entry *e = cache_find(g->known[kind], key, now_us);
     if (!e) {
-        e = entry_new(kind, key, now_us);
+        e = entry_new(g, kind, key, now_us);
         err_t failed = load(g, db, kind, key, e);
         if (failed && failed != E(NO_ROW)) {
             cache_release(e);
@@ -222,7 +222,7 @@ void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t co
     struct entry **entries = ARENA_NEW_ARRAY(a, n, struct entry *);
     struct arena **homes = ARENA_NEW_ARRAY(a, n, struct arena *);
     for (size_t i = 0; i < n; i++) {
-        entries[i] = entry_new(KIND_SCOPE, keys[i], now_us);
+        entries[i] = entry_new(g, KIND_SCOPE, keys[i], now_us);
         homes[i] = cache_arena(entries[i]);
     }
     err_t failed = db_gate_instances(db, a, keys, n, counts_registrations(g), homes, rows);

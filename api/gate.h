@@ -1,7 +1,7 @@
 /* gate.h: what the checks need to know about an instance, a hub or a client, read in one row set, unsealed, and kept
  * per process for at most one second with its version. Every write names the version that it was checked against; when
- * the row lost, the caller looks it up once more (gate_forget, then again) and after that gives STALE. Thread-safe;
- * entries are immutable and counted, so a request keeps what it holds. */
+ * the row lost, the caller has it forgotten and looks it up anew (api/op/stale.h). Thread-safe; entries are immutable
+ * and counted, so a request keeps what it holds. */
 #ifndef IDSCOPE_GATE_H
 #define IDSCOPE_GATE_H
 
@@ -35,7 +35,7 @@ err_t gate_client_federated(struct gate *g, struct db *db, struct arena *a, cons
  * effort: what fails here fails again there. The order of `keys` changes. */
 void gate_read_scopes(struct gate *g, struct db *db, struct str *keys, size_t count, int64_t now_us);
 void gate_release(const void *held); /* any of the three; NULL is allowed */
-/* Drops the cached entry, so that the next look-up asks the database. */
+/* Drops the cached entry, and what others read for it at this moment, so that the next look-up asks the database. */
 void gate_forget_instance(struct gate *g, struct str id_scope_key, struct str name_key);
 void gate_forget_hub(struct gate *g, struct str name_key);
 

@@ -95,7 +95,7 @@ static err_t load_view(struct token_keys *t, struct db *db, struct token_view *t
 
 static err_t read_view(struct token_keys *t, struct db *db, int64_t now_us, const struct token_view **ret)
 {
-    struct token_view *view = cache_make(only, sizeof *view, now_us);
+    struct token_view *view = cache_make(t->sets, only, sizeof *view, now_us);
     err_t e = load_view(t, db, view);
     if (e) {
         cache_release(view);

@@ -1,5 +1,7 @@
 /* cache.c: one table of counted entries under one lock; the list that uthash keeps of them is the order of their age.
- * It must never let go of an entry that somebody holds, nor give out one that is too old. */
+ * It must never let go of an entry that somebody holds, nor give out one that is too old or was made before it was
+ * forgotten.
+ */
 #include "cache.h"
 
 #include <pthread.h>
@@ -11,12 +13,13 @@
 #define uthash_fatal(what) crypt_give_up(what)
 #include <uthash.h>
 
-enum { SWEEP_AT_MOST = 8 };
+enum { SWEEP_AT_MOST = 8, SLOTS = 256 };
 
 struct entry {
     struct arena *arena; /* holds the entry and all that it points to */
     struct str key;
     int64_t made_us;
+    uint64_t forgotten;  /* of its slot, when it was made */
     _Atomic int holders; /* the table is one of them */
     UT_hash_handle hh;
     alignas(max_align_t) char value[];
@@ -27,8 +30,9 @@ struct cache {
     pthread_mutex_t lock;
     size_t most;
     int64_t fresh_us;
-    uint64_t secret;       /* of the hash */
-    struct entry *entries; /* oldest first */
+    uint64_t secret;           /* of the hash */
+    struct entry *entries;     /* oldest first */
+    uint64_t forgotten[SLOTS]; /* how often a key was, of those whose hashes fall together */
 };
 
 struct cache *cache_new(size_t most, int64_t fresh_us)
@@ -84,6 +88,11 @@ static void *take(const struct cache *c, struct str key, unsigned hash, int64_t 
     return e->value;
 }
 
+static uint64_t *forgotten_of(struct cache *c, unsigned hash)
+{
+    return &c->forgotten[hash % SLOTS];
+}
+
 static void drop(struct cache *c, struct entry *e)
 {
     HASH_DELETE(hh, c->entries, e);
@@ -95,9 +104,12 @@ static bool has_too_much(const struct cache *c, int64_t now_us)
     return c->entries && (HASH_COUNT(c->entries) >= c->most || !is_fresh(c, c->entries, now_us));
 }
 
-/* A few of the old ones each time, so that nobody pays for many. */
+/* A few of the old ones each time, so that nobody pays for many. What was forgotten while somebody read it is not kept:
+ * it may be what the other one wanted to be rid of. */
 static void add(struct cache *c, struct entry *e, unsigned hash)
 {
+    if (e->forgotten != *forgotten_of(c, hash))
+        return;
     struct entry *same = look_up(c, e->key, hash);
     if (same)
         drop(c, same);
@@ -139,14 +151,18 @@ size_t cache_missing(struct cache *c, struct str *keys, size_t count, int64_t no
     return n;
 }
 
-void *cache_make(struct str key, size_t size, int64_t now_us)
+void *cache_make(struct cache *c, struct str key, size_t size, int64_t now_us)
 {
+    unsigned hash = hash_of(c, key);
     struct arena *a = arena_new();
     struct entry *e = arena_alloc(a, sizeof *e + size);
     e->arena = a;
     e->key = arena_str(a, key);
     e->made_us = now_us;
     e->holders = 1;
+    pthread_mutex_lock(&c->lock);
+    e->forgotten = *forgotten_of(c, hash);
+    pthread_mutex_unlock(&c->lock);
     return e->value;
 }
 
@@ -197,5 +213,6 @@ void cache_forget(struct cache *c, struct str key)
     struct entry *e = look_up(c, key, hash);
     if (e)
         drop(c, e);
+    ++*forgotten_of(c, hash);
     pthread_mutex_unlock(&c->lock);
 }

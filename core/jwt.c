@@ -481,7 +481,7 @@ static struct jwt_claims copy_claims(struct arena *a, const struct jwt_claims *f
 
 static void remember(struct cache *to, struct str id, int64_t now_us, const struct jwt_claims *c)
 {
-    struct jwt_claims *kept = cache_make(id, sizeof *kept, now_us);
+    struct jwt_claims *kept = cache_make(to, id, sizeof *kept, now_us);
     *kept = copy_claims(cache_arena(kept), c);
     cache_keep(to, kept);
     cache_release(kept);

@@ -20,7 +20,7 @@ struct cache *frozen_new(void)
 static err_t read_figures(struct cache *f, struct db *db, struct str key, struct str id_scope, struct str region,
                           int64_t fresh_s, const struct figures **ret)
 {
-    struct figures *mine = cache_make(key, sizeof *mine, clock_span_us());
+    struct figures *mine = cache_make(f, key, sizeof *mine, clock_span_us());
     err_t e = db_latency_of_scope(db, cache_arena(mine), id_scope, region, fresh_s, &mine->at, &mine->count);
     if (e)
         cache_release(mine);

@@ -121,7 +121,7 @@ static struct str token_for(struct hub_client *c, const struct hub_call *call)
     const struct str key = {(const char *)of.b, sizeof of.b};
     struct str *token = cache_find(c->tokens, key, now_us);
     if (!token) {
-        token = cache_make(key, sizeof *token, now_us);
+        token = cache_make(c->tokens, key, sizeof *token, now_us);
         *token = make_token(call, cache_arena(token), now_us / 1000000);
         cache_keep(c->tokens, token);
     }

@@ -66,7 +66,7 @@ static bool find(struct cache *verdicts, struct str key, int64_t now_us, size_t 
 
 static void keep(struct cache *verdicts, struct str key, int64_t now_us, struct verdict v)
 {
-    struct verdict *made = cache_make(key, sizeof *made, now_us);
+    struct verdict *made = cache_make(verdicts, key, sizeof *made, now_us);
     *made = v;
     cache_keep(verdicts, made);
     cache_release(made);

@@ -24,7 +24,7 @@ static int drop_cache(void **state)
 /* A value that says what it is; held by the caller. */
 static int *value_of(struct str key, int number, int64_t now_us)
 {
-    int *v = cache_make(key, sizeof *v, now_us);
+    int *v = cache_make(cache, key, sizeof *v, now_us);
     *v = number;
     return v;
 }
@@ -67,6 +67,32 @@ static void the_last_one_kept_is_found(void **state)
     cache_forget(cache, STR("a"));
     cache_forget(cache, STR("a"));
     assert_int_equal(number_at(STR("a"), 0), -1);
+}
+
+static void what_is_forgotten_while_it_is_made_is_not_kept(void **state)
+{
+    (void)state;
+    int *slow = value_of(STR("a"), 1, 0);
+    cache_forget(cache, STR("a"));
+    cache_keep(cache, slow);
+    assert_int_equal(number_at(STR("a"), 0), -1);
+    put(STR("a"), 2, 0);
+    slow = cache_keep_first(cache, slow);
+    assert_int_equal(*slow, 2);
+    cache_release(slow);
+    cache_forget(cache, STR("a"));
+    assert_int_equal(number_at(STR("a"), 0), -1);
+}
+
+static void what_is_forgotten_is_not_made_way_for(void **state)
+{
+    (void)state;
+    int *slow = value_of(STR("a"), 1, 0);
+    cache_forget(cache, STR("a"));
+    put(STR("a"), 2, 0);
+    cache_keep(cache, slow);
+    cache_release(slow);
+    assert_int_equal(number_at(STR("a"), 0), 2);
 }
 
 static void the_first_one_stays_where_that_is_asked_for(void **state)
@@ -114,7 +140,7 @@ static void what_is_held_lives_on(void **state)
 static void what_a_value_points_to_lives_with_it(void **state)
 {
     (void)state;
-    struct str *made = cache_make(STR("a"), sizeof *made, 7);
+    struct str *made = cache_make(cache, STR("a"), sizeof *made, 7);
     *made = arena_copy(cache_arena(made), "text", 4);
     assert_int_equal(cache_made_us(made), 7);
     cache_keep(cache, made);
@@ -178,6 +204,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CACHE(a_value_is_found_while_it_is_fresh),
         CACHE(the_last_one_kept_is_found),
+        CACHE(what_is_forgotten_while_it_is_made_is_not_kept),
+        CACHE(what_is_forgotten_is_not_made_way_for),
         CACHE(the_first_one_stays_where_that_is_asked_for),
         CACHE(what_is_missing_comes_first),
         CACHE(what_is_held_lives_on),

@@ -1,7 +1,7 @@
 /* linked_hub.c: linked hubs as resources of their own (decisions.md 10), with what the workers found out about them:
  * state, reason, latencies. What a body makes of a link is links.c's, as for the array of the instance: the two must
  * never differ. */
-#include "api/op/arm.h"
+#include "api/op/instance.h"
 #include "api/op/links.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
@@ -70,9 +70,8 @@ static const struct codec resource_codec[] = {
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct linked_list {
-    struct arm_target target;
     struct str instance_id;
-    const struct instance_row *instance;
+    struct instance_row instance;
     struct latency_row *latencies;
     size_t latency_count;
     struct linked_elsewhere *elsewhere;
@@ -81,24 +80,17 @@ struct linked_list {
 
 static err_t find_instance(struct call *r, struct linked_list *ret)
 {
-    struct place_found found;
-    struct instance_row *rows;
-    size_t count;
-    bool more;
-    TRY(arm_resource(r, &ret->target));
-    TRY(db_instance_find(r->db, r->arena, &ret->target.find, &found, &rows, &count, &more));
-    TRY(arm_check_place(&ret->target, &found));
-    if (!count)
-        return E(RESOURCE_NOT_FOUND);
-    ret->instance = rows;
-    ret->instance_id = arm_resource_id(r->arena, &rows->is.subscription_id, rows->is.group,
-                                       "Microsoft.Devices/ProvisioningServices", rows->is.name);
-    struct str *hosts = ARENA_NEW_ARRAY(r->arena, rows->link_count, struct str);
-    for (size_t i = 0; i < rows->link_count; i++)
-        hosts[i] = rows->links[i].host;
-    TRY(db_linked_elsewhere(r->db, r->arena, &ret->target.find.at.tenant_id, rows->id_scope,
+    struct arm_target t;
+    const struct instance_row *row = &ret->instance;
+    TRY(instance_named(r, &t, &ret->instance));
+    ret->instance_id = arm_resource_id(r->arena, &row->is.subscription_id, row->is.group,
+                                       "Microsoft.Devices/ProvisioningServices", row->is.name);
+    struct str *hosts = ARENA_NEW_ARRAY(r->arena, row->link_count, struct str);
+    for (size_t i = 0; i < row->link_count; i++)
+        hosts[i] = row->links[i].host;
+    TRY(db_linked_elsewhere(r->db, r->arena, &t.find.at.tenant_id, row->id_scope,
                             id_hub_host(r->arena, STR(""), r->cfg->domain), &ret->elsewhere, &ret->elsewhere_count));
-    return db_linked_latency(r->db, r->arena, hosts, rows->link_count, &ret->latencies, &ret->latency_count);
+    return db_linked_latency(r->db, r->arena, hosts, row->link_count, &ret->latencies, &ret->latency_count);
 }
 
 static struct str milliseconds(struct arena *a, int64_t us)
@@ -180,9 +172,9 @@ err_t op_linked_hub_list(struct call *r)
     struct text out;
     TRY(find_instance(r, &l));
     arm_list_begin(r, &out);
-    for (size_t i = 0; i < l.instance->link_count; i++) {
+    for (size_t i = 0; i < l.instance.link_count; i++) {
         arm_list_item(&out);
-        write_linked(r, &l, &l.instance->links[i], &out);
+        write_linked(r, &l, &l.instance.links[i], &out);
     }
     return arm_list_end(r, &out, (struct str){NULL, 0});
 }
@@ -192,11 +184,11 @@ static err_t reply_link(struct call *r, int status)
     struct linked_list l = {0};
     struct text out;
     TRY(find_instance(r, &l));
-    for (size_t i = 0; i < l.instance->link_count; i++) {
-        if (!str_same_nocase(l.instance->links[i].host, r->segments[SEGMENT_HOST]))
+    for (size_t i = 0; i < l.instance.link_count; i++) {
+        if (!str_same_nocase(l.instance.links[i].host, r->segments[SEGMENT_HOST]))
             continue;
         text_init(&out, r->arena, 1024);
-        write_linked(r, &l, &l.instance->links[i], &out);
+        write_linked(r, &l, &l.instance.links[i], &out);
         return call_reply(r, status, text_str(&out));
     }
     return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no linked hub of this host name.");

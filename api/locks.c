@@ -4,17 +4,9 @@
 
 #include "db/lock.h"
 
-struct str locks_place(struct call *r, struct str path)
+struct str locks_place(struct call *r)
 {
-    struct text t;
-    struct str segment, rest = path;
-    text_init(&t, r->arena, path.n + 1);
-    while (rest.p) {
-        rest = str_split(rest, '/', &segment);
-        if (segment.n)
-            text_printf(&t, "/%.*s", STR_ARG(segment));
-    }
-    return arena_lower(r->arena, text_str(&t));
+    return arena_lower(r->arena, r->actor.resource_id);
 }
 
 err_t locks_check(struct call *r)
@@ -23,7 +15,7 @@ err_t locks_check(struct call *r)
     bool deletes = r->method == METHOD_DELETE;
     if (r->plane != PLANE_MANAGEMENT || r->route->right != ROLE_CONTRIBUTOR)
         return NULL;
-    TRY(db_lock_over(r->db, r->arena, &r->client->tenant_id, locks_place(r, r->path), deletes, &locked));
+    TRY(db_lock_over(r->db, r->arena, &r->client->tenant_id, locks_place(r), deletes, &locked));
     if (!locked.p)
         return NULL;
     return call_fail(r, E(SCOPE_LOCKED),

@@ -4,8 +4,8 @@
 
 #include "api/call.h"
 
-/* The place of a path of the management plane: the resource id in lower case, without empty segments. */
-struct str locks_place(struct call *r, struct str path);
+/* The place that a call of the management plane names, as locks know it: its resource id in lower case. */
+struct str locks_place(struct call *r);
 /* SCOPE_LOCKED when a lock is over what the call would change, or, of a DELETE, over it or on what stands beneath. What
  * needs an owner is not held up: so locks themselves can be taken away. */
 err_t locks_check(struct call *r);

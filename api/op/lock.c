@@ -71,7 +71,7 @@ struct asked {
 /* What of the path stands before the locks. */
 static struct str place_of(struct call *r)
 {
-    struct str place = locks_place(r, r->path), word = arena_lower(r->arena, STR(LOCK_WORD));
+    struct str place = locks_place(r), word = arena_lower(r->arena, STR(LOCK_WORD));
     while (place.n && !str_ends_nocase(place, word))
         place.n--;
     place.n -= word.n;

@@ -140,6 +140,11 @@ err_t call_query_text(struct call *r, const char *name, struct str *ret)
     return NULL;
 }
 
+bool call_makes_new(const struct call *r)
+{
+    return r->method == METHOD_PUT && str_same(str_trim(r->options.if_none_match), STR("*"));
+}
+
 err_t call_reply(struct call *r, int status, struct str json)
 {
     r->status = status;

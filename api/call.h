@@ -211,6 +211,10 @@ struct str call_query(struct call *r, const char *name);
 /* The same of one that must not be overlooked: BAD_REQUEST names it when it is there and cannot be read. */
 err_t call_query_text(struct call *r, const char *name, struct str *ret);
 
+/* Is it a PUT with If-None-Match: *, which makes what is not there yet, and changes nothing that is (RFC 9110 13.1.2)?
+ */
+bool call_makes_new(const struct call *r);
+
 /* Replies. The body is JSON (application/json; charset=utf-8) or empty. */
 err_t call_reply(struct call *r, int status, struct str json);
 err_t call_reply_empty(struct call *r, int status);

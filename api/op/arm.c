@@ -94,11 +94,6 @@ struct str arm_etag(struct arena *a, const struct uuid *etag)
     return enc_base64(a, (struct bytes){etag->b, ETAG_BYTES});
 }
 
-bool arm_if_none(const struct call *r)
-{
-    return str_same(str_trim(r->options.if_none_match), STR("*"));
-}
-
 err_t arm_check_there(struct call *r)
 {
     return arm_bare_match(r).p ? E(PRECONDITION_FAILED) : NULL;
@@ -107,7 +102,7 @@ err_t arm_check_there(struct call *r)
 err_t arm_check_match(struct call *r, const struct uuid *etag)
 {
     struct str wanted = arm_if_match(r);
-    if (etag && r->method == METHOD_PUT && arm_if_none(r))
+    if (etag && call_makes_new(r))
         return call_fail(r, E(PRECONDITION_FAILED), "Precondition failed: If-None-Match is * and the resource exists.");
     if (!wanted.p || (etag && id_etag_matches(wanted, arm_etag(r->arena, etag))))
         return NULL;

@@ -32,12 +32,10 @@ struct str arm_etag(struct arena *a, const struct uuid *etag);
 /* The etag that a statement is to find, bare; absent when any will do. */
 struct str arm_bare_match(const struct call *r);
 /* PRECONDITION_FAILED when If-Match is there and does not hold `etag` (NULL: the resource does not exist); or for a PUT
- * with If-None-Match: *, which makes what is not there yet (RFC 9110 13.1.2), of a resource that does. */
+ * that makes what is not there yet (call_makes_new), of a resource that does. */
 err_t arm_check_match(struct call *r, const struct uuid *etag);
 /* The same of what is there and has no etag, which * alone fits. */
 err_t arm_check_there(struct call *r);
-/* Is If-None-Match "*"? */
-bool arm_if_none(const struct call *r);
 
 /* "West Europe" → "westeurope"; BAD_FIELD naming the member. */
 err_t arm_location(struct call *r, const char *member, struct str in, struct str *ret);

@@ -186,7 +186,7 @@ static err_t put_work(struct call *r, void *context)
     TRY(db_enrollment_put(r->db, r->arena, &w->guard, &row, update, &outcome, &written));
     err_t e = enrollment_refusal(r, w, &outcome);
     if (e)
-        return e == w->kind->exists && w->new_alone ? E(PRECONDITION_FAILED) : e;
+        return e == w->kind->exists && call_makes_new(r) ? E(PRECONDITION_FAILED) : e;
     return reply_enrollment(r, w->kind, &written, false);
 }
 
@@ -209,8 +209,7 @@ err_t enrollment_put(struct call *r, const struct enrollment_kind *kind)
     TRY(take_id(r, kind, &w.body));
     TRY(enrollment_check(r, kind, &w.body));
     w.match = service_match(r->options.if_match, &w.tag);
-    w.new_alone = str_same(str_trim(r->options.if_none_match), STR("*"));
-    if (w.new_alone && w.match != MATCH_ABSENT)
+    if (call_makes_new(r) && w.match != MATCH_ABSENT)
         w.match = MATCH_NEVER; /* nothing is there and is not */
     return stale_retry(r, put_work, &w);
 }

@@ -43,7 +43,6 @@ struct enrollment_write {
     struct enrollment_guard guard; /* the key from the beginning; the rest by enrollment_set_guard */
     enum match match;              /* what it asks of the row that is there, whose etag is */
     struct uuid tag;
-    bool new_alone;     /* If-None-Match: * */
     struct uuid merged; /* etag of the row whose attestation a part was taken from */
     bool retyped;       /* the attestation that is there is of another type: nothing of it is kept */
     struct enrollment body;

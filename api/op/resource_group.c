@@ -100,7 +100,7 @@ err_t op_group_put(struct call *r)
     TRY(arm_location(r, "location", body.location, &row.location));
     TRY(arm_tags(r, "tags", body.tags, &row.tags));
     TRY(arm_check_there(r));
-    const struct group_guard guard = {.may_be_new = !arm_if_match(r).p, .may_be_there = !arm_if_none(r)};
+    const struct group_guard guard = {.may_be_new = !arm_if_match(r).p, .may_be_there = !call_makes_new(r)};
     TRY(db_group_put(r->db, r->arena, &t.find.at, &row, &guard, &found, &done, &created, &written));
     if (!found.subscription)
         return E(SUBSCRIPTION_NOT_FOUND);

@@ -94,15 +94,15 @@ int64_t rates_taken(struct rates *t, enum quota quota, int64_t most, struct str 
     return taken * processes_of(t, quota);
 }
 
-static err_t refuse(struct call *r, err_t e, enum quota quota)
+err_t rates_reached(struct call *r, err_t e, enum quota quota, int64_t most)
 {
-    return call_fail(r, e, "The limit %s is reached: %lld %s.", quota_rows[quota].wire.p,
-                     (long long)r->instance->quotas.most[quota], quota_rows[quota].sentence);
+    return call_fail(r, e, "The limit %s is reached: %lld %s.", quota_rows[quota].wire.p, (long long)most,
+                     quota_rows[quota].sentence);
 }
 
 err_t rates_full(struct call *r, enum quota quota)
 {
-    return refuse(r, E(LIMIT_REACHED), quota);
+    return rates_reached(r, E(LIMIT_REACHED), quota, r->instance->quotas.most[quota]);
 }
 
 err_t rates_check(struct call *r, enum quota quota, struct str device)
@@ -111,5 +111,5 @@ err_t rates_check(struct call *r, enum quota quota, struct str device)
     if (rates_take(r->shared->rates, quota, most, r->instance->id_scope, device, r->now_us, &wait_s))
         return NULL;
     r->retry_after_s = wait_s;
-    return refuse(r, E(THROTTLED), quota);
+    return rates_reached(r, E(THROTTLED), quota, most);
 }

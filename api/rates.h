@@ -23,5 +23,7 @@ int64_t rates_taken(struct rates *t, enum quota quota, int64_t most, struct str 
 err_t rates_check(struct call *r, enum quota quota, struct str device);
 /* LIMIT_REACHED, with words: there are as many as its instance may have. */
 err_t rates_full(struct call *r, enum quota quota);
+/* Gives `e`, in the words of all that refuse at a limit of `most`. */
+err_t rates_reached(struct call *r, err_t e, enum quota quota, int64_t most);
 
 #endif

@@ -10,6 +10,7 @@
 #include "api/op/policy.h"
 #include "api/op/resource.h"
 #include "api/op/tags.h"
+#include "api/rates.h"
 #include "api/shared.h"
 
 enum { SCOPE_TRIES = 8 };
@@ -240,10 +241,7 @@ int64_t instances_most(const struct call *r, const struct tenant_holds *holds)
 static err_t check_subscription(struct call *r, const struct tenant_holds *holds)
 {
     int64_t most = instances_most(r, holds);
-    return most && holds->of_subscription > most ? call_fail(r, E(QUOTA_EXCEEDED), "The limit %s is reached: %lld %s.",
-                                                             quota_rows[QUOTA_OF_INSTANCES].wire.p, (long long)most,
-                                                             quota_rows[QUOTA_OF_INSTANCES].sentence)
-                                                 : NULL;
+    return most && holds->of_subscription > most ? rates_reached(r, E(QUOTA_EXCEEDED), QUOTA_OF_INSTANCES, most) : NULL;
 }
 
 /* Asked behind what is written, as links are counted (links.c). What was there before the bound was lowered stays. */

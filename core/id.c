@@ -172,6 +172,19 @@ struct str id_host_without_port(struct str host)
     return bare_ipv6 ? host : name;
 }
 
+bool id_authority(struct str authority, struct str *ret_host, int *ret_port)
+{
+    struct str host = id_host_without_port(authority);
+    int64_t port = HTTPS_PORT;
+    bool has_port = host.n < authority.n;
+    if (!id_host_valid(host) ||
+        (has_port && !dec_i64((struct str){host.p + host.n + 1, authority.n - host.n - 1}, 1, UINT16_MAX, &port)))
+        return false;
+    *ret_host = host;
+    *ret_port = (int)port;
+    return true;
+}
+
 struct str id_management_host(struct arena *a, struct str domain)
 {
     return arena_printf(a, "management.%.*s", STR_ARG(domain));

@@ -35,6 +35,8 @@ struct str id_version_day(struct str version);
 
 /* Cuts a trailing :port (and the brackets of an IPv6 literal are kept). */
 struct str id_host_without_port(struct str host);
+/* host[:port] of an https URL; 443 unless it says so. False: there is a user in it, no host name or no port. */
+bool id_authority(struct str authority, struct str *ret_host, int *ret_port);
 
 /* The names of this deployment, whose domain is D. Host names are said here and in id_plane_of only. */
 struct str id_management_host(struct arena *a, struct str domain);                   /* management.D */

@@ -193,18 +193,10 @@ static bool is_printable(struct str s)
 bool jwks_url(struct str url, struct str *ret_host, int *ret_port, struct str *ret_path)
 {
     static const struct str scheme = {"https://", 8};
-    int64_t port = 443;
     if (url.n > ISSUER_URL_MOST || !str_starts(url, scheme) || !is_printable(url))
         return false;
     struct str rest = {url.p + scheme.n, url.n - scheme.n}, authority;
     struct str behind = str_split(rest, '/', &authority);
-    struct str host = id_host_without_port(authority);
-    if (!id_host_valid(host) ||
-        (host.n < authority.n &&
-         !dec_i64((struct str){authority.p + host.n + 1, authority.n - host.n - 1}, 1, UINT16_MAX, &port)))
-        return false;
-    *ret_host = host;
-    *ret_port = (int)port;
     *ret_path = behind.p ? (struct str){behind.p - 1, behind.n + 1} : STR("");
-    return true;
+    return id_authority(authority, ret_host, ret_port);
 }

@@ -30,20 +30,12 @@ static struct str authority_of(struct str url)
     return (struct str){rest.p, n};
 }
 
-static bool authority_valid(struct str authority)
-{
-    struct str host = id_host_without_port(authority);
-    int64_t port;
-    if (!id_host_valid(host))
-        return false;
-    return host.n == authority.n ||
-           dec_i64((struct str){authority.p + host.n + 1, authority.n - host.n - 1}, 1, UINT16_MAX, &port);
-}
-
 static bool url_valid(struct str url)
 {
+    struct str host;
+    int port;
     return url.n > scheme.n && str_same_nocase((struct str){url.p, scheme.n}, scheme) && is_printable(url) &&
-           authority_valid(authority_of(url));
+           id_authority(authority_of(url), &host, &port);
 }
 
 err_t webhook_check(struct custom_allocation *in, struct err_detail *d)

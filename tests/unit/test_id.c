@@ -103,6 +103,22 @@ static void ports_are_cut(void **state)
     assert_text(id_host_without_port(STR("")), "");
 }
 
+static void an_authority_is_a_host_and_perhaps_a_port(void **state)
+{
+    struct str host;
+    int port;
+    (void)state;
+    assert_true(id_authority(STR("a.b"), &host, &port));
+    assert_text(host, "a.b");
+    assert_int_equal(port, 443);
+    assert_true(id_authority(STR("a.b:65535"), &host, &port));
+    assert_text(host, "a.b");
+    assert_int_equal(port, 65535);
+    const char *const wrong[] = {"", ":1", "a.b:", "a.b:0", "a.b:65536", "a.b:x", "me@a.b", "me:1@a.b:1", "[::1]:443"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(id_authority(str_of(wrong[i]), &host, &port));
+}
+
 static void planes(void **state)
 {
     static const struct {
@@ -254,6 +270,7 @@ int main(void)
         UNIT(scopes),
         UNIT(locations),
         UNIT(ports_are_cut),
+        UNIT(an_authority_is_a_host_and_perhaps_a_port),
         UNIT(planes),
         UNIT(etags),
         UNIT(connection_strings),

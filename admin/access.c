@@ -54,45 +54,37 @@ static void write_line(struct run *run, enum admitted_kind kind, const struct ad
     text_printf(&run->out, "%s\t", one->disabled_us ? "disabled" : "enabled");
     for (size_t i = 0; i < one->name.n; i++)
         text_add_char(&run->out, (unsigned char)one->name.p[i] < ' ' ? ' ' : one->name.p[i]);
-    text_add_char(&run->out, '\n');
+}
+
+static void write_one(struct run *run, enum admitted_kind kind, const struct admitted *one)
+{
+    if (run_flag(run, "json"))
+        write_json(run, kind, one);
+    else
+        write_line(run, kind, one);
 }
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
-static err_t list_page(struct run *run, enum admitted_kind kind, const struct uuid *tenant, struct uuid *after,
-                       bool *first, size_t *ret_count)
-{
-    struct admitted *page;
-    TRY(db_admin_list(run->db, run->arena, kind, tenant, *first ? NULL : after, PAGE, &page, ret_count));
-    for (size_t i = 0; i < *ret_count; i++) {
-        if (!run_flag(run, "json")) {
-            write_line(run, kind, &page[i]);
-            continue;
-        }
-        text_add(&run->out, *first && i == 0 ? STR("\n  ") : STR(",\n  "));
-        write_json(run, kind, &page[i]);
-    }
-    if (*ret_count) {
-        *first = false;
-        *after = page[*ret_count - 1].id;
-    }
-    return NULL;
-}
-
 static err_t list(struct run *run, enum admitted_kind kind)
 {
-    struct uuid tenant, after;
+    struct uuid tenant;
     struct str of = run_option(run, "tenant");
-    bool first = true;
+    struct admitted *page = NULL;
+    const struct uuid *after = NULL;
     size_t count = PAGE;
     if (of.p)
         TRY(run_uuid(run, of, &tenant));
-    if (run_flag(run, "json"))
-        text_add_char(&run->out, '[');
-    while (count == PAGE)
-        TRY(list_page(run, kind, of.p ? &tenant : NULL, &after, &first, &count));
-    if (run_flag(run, "json"))
-        text_add(&run->out, first ? STR("]\n") : STR("\n]\n"));
+    run_list_begin(run);
+    while (count == PAGE) {
+        TRY(db_admin_list(run->db, run->arena, kind, of.p ? &tenant : NULL, after, PAGE, &page, &count));
+        for (size_t i = 0; i < count; i++) {
+            run_list_item(run);
+            write_one(run, kind, &page[i]);
+        }
+        after = count ? &page[count - 1].id : after;
+    }
+    run_list_end(run);
     return NULL;
 }
 
@@ -121,11 +113,7 @@ static err_t able(struct run *run, enum admitted_kind kind, bool enabled)
     TRY(find_named(run, kind, &one));
     TRY(db_admin_able(run->db, run->arena, kind, &one.id, enabled));
     TRY(find(run, kind, &one.id, &one));
-    if (!run_flag(run, "json")) {
-        write_line(run, kind, &one);
-        return NULL;
-    }
-    write_json(run, kind, &one);
+    write_one(run, kind, &one);
     text_add_char(&run->out, '\n');
     return NULL;
 }

@@ -26,11 +26,11 @@ static const struct codec shown_codec[] = {
 
 /* --- the list ----------------------------------------------------------------------------------------------------- */
 
-static void write_one(struct run *run, const struct db_deleted *one, bool first)
+static void write_one(struct run *run, const struct db_deleted *one)
 {
     struct str subscription = enc_uuid(run->arena, &one->at.at.subscription_id);
     if (!run_flag(run, "json")) {
-        text_printf(&run->out, "%.*s\t%s\t%.*s\t%s\t%.*s\n", STR_ARG(one->id_scope_text), subscription.p,
+        text_printf(&run->out, "%.*s\t%s\t%.*s\t%s\t%.*s", STR_ARG(one->id_scope_text), subscription.p,
                     STR_ARG(one->at.at.group_key), enc_time_iso(run->arena, one->until_us).p, STR_ARG(one->name));
         return;
     }
@@ -42,7 +42,6 @@ static void write_one(struct run *run, const struct db_deleted *one, bool first)
         .deleted_us = one->deleted_us,
         .until_us = one->until_us,
     };
-    text_add(&run->out, first ? STR("\n  ") : STR(",\n  "));
     codec_encode(&run->out, shown_codec, &shown);
 }
 
@@ -52,20 +51,19 @@ err_t run_instance_deleted(struct run *run)
     struct uuid tenant;
     struct db_deleted *page;
     size_t count = PAGE;
-    bool first = true;
     TRY(run_needs(run, "tenant", &of));
     TRY(run_uuid(run, of, &tenant));
     run_act(run, &tenant);
-    if (run_flag(run, "json"))
-        text_add_char(&run->out, '[');
+    run_list_begin(run);
     while (count == PAGE) {
         TRY(db_admin_deleted(run->db, run->arena, &tenant, after, PAGE, &page, &count));
-        for (size_t i = 0; i < count; i++, first = false)
-            write_one(run, &page[i], first);
+        for (size_t i = 0; i < count; i++) {
+            run_list_item(run);
+            write_one(run, &page[i]);
+        }
         after = count ? page[count - 1].id_scope : after;
     }
-    if (run_flag(run, "json"))
-        text_add(&run->out, first ? STR("]\n") : STR("\n]\n"));
+    run_list_end(run);
     return NULL;
 }
 

@@ -56,18 +56,22 @@ static void write_line(struct run *run, const struct shown *s)
 {
     struct str tenant = s->tenant_claim.p ? s->tenant_claim : s->tenant_id;
     struct str since = s->fetched_us ? enc_time_iso(run->arena, s->fetched_us) : STR("-");
-    text_printf(&run->out, "%.*s\t%.*s\t%.*s\t%.*s\t%.*s\t%.*s\n", STR_ARG(s->issuer), STR_ARG(s->state),
+    text_printf(&run->out, "%.*s\t%.*s\t%.*s\t%.*s\t%.*s\t%.*s", STR_ARG(s->issuer), STR_ARG(s->state),
                 STR_ARG(s->audience), STR_ARG(tenant), STR_ARG(s->keys_from), STR_ARG(since));
 }
 
 static void write_one(struct run *run, const struct db_admin_issuer *i)
 {
     const struct shown s = show(run, i);
-    if (!run_flag(run, "json")) {
+    if (run_flag(run, "json"))
+        codec_encode(&run->out, shown_codec, &s);
+    else
         write_line(run, &s);
-        return;
-    }
-    codec_encode(&run->out, shown_codec, &s);
+}
+
+static void print_one(struct run *run, const struct db_admin_issuer *i)
+{
+    write_one(run, i);
     text_add_char(&run->out, '\n');
 }
 
@@ -75,14 +79,13 @@ err_t run_issuer_list(struct run *run)
 {
     struct db_admin_issuer *all = NULL;
     size_t count = 0;
-    bool json = run_flag(run, "json");
     TRY(db_admin_issuers(run->db, run->arena, (struct str){NULL, 0}, &all, &count));
-    text_add(&run->out, json ? STR("[") : STR(""));
+    run_list_begin(run);
     for (size_t i = 0; i < count; i++) {
-        text_add(&run->out, json && i ? STR(",") : STR(""));
+        run_list_item(run);
         write_one(run, &all[i]);
     }
-    text_add(&run->out, json ? STR("]\n") : STR(""));
+    run_list_end(run);
     return NULL;
 }
 
@@ -191,7 +194,7 @@ err_t run_issuer_add(struct run *run)
         return err_say(&run->detail, e, "There is no tenant of this id.");
     TRY(e);
     TRY(find(run, &add.issuer));
-    write_one(run, &add.issuer);
+    print_one(run, &add.issuer);
     return NULL;
 }
 
@@ -202,7 +205,7 @@ static err_t able(struct run *run, bool enabled)
     act(run, &i);
     TRY(db_admin_issuer_able(run->db, run->arena, i.issuer, enabled));
     TRY(find(run, &i));
-    write_one(run, &i);
+    print_one(run, &i);
     return NULL;
 }
 
@@ -299,19 +302,18 @@ err_t run_token_key_list(struct run *run)
 {
     struct db_admin_token_key *keys = NULL;
     size_t count = 0;
-    bool json = run_flag(run, "json");
     TRY(db_admin_token_keys(run->db, run->arena, &keys, &count));
-    text_add(&run->out, json ? STR("[") : STR(""));
+    run_list_begin(run);
     for (size_t i = 0; i < count; i++) {
         const struct shown_key k = {keys[i].kid, i ? STR("checks") : STR("signs"), keys[i].created_us};
-        text_add(&run->out, json && i ? STR(",\n") : STR(""));
-        if (json)
+        run_list_item(run);
+        if (run_flag(run, "json"))
             codec_encode(&run->out, shown_key_codec, &k);
         else
-            text_printf(&run->out, "%.*s\t%.*s\t%s\n", STR_ARG(k.kid), STR_ARG(k.use),
+            text_printf(&run->out, "%.*s\t%.*s\t%s", STR_ARG(k.kid), STR_ARG(k.use),
                         enc_time_iso(run->arena, k.created_us).p);
     }
-    text_add(&run->out, json ? STR("]\n") : STR(""));
+    run_list_end(run);
     return NULL;
 }
 

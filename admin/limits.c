@@ -51,25 +51,24 @@ static struct shown find_shown(enum quota q, const struct limit_row *rows, size_
 static void write_line(struct run *run, const struct shown *s)
 {
     struct str value = s->most.set ? arena_printf(run->arena, "%lld", (long long)s->most.n) : STR("-");
-    text_printf(&run->out, "%.*s\t%.*s\t%.*s\n", STR_ARG(s->name), STR_ARG(value), STR_ARG(s->from));
+    text_printf(&run->out, "%.*s\t%.*s\t%.*s", STR_ARG(s->name), STR_ARG(value), STR_ARG(s->from));
 }
 
 static err_t show(struct run *run, const struct limit_place *at)
 {
     struct limit_row *rows;
     size_t count;
-    bool json = run_flag(run, "json");
     TRY(db_limits(run->db, run->arena, at, &rows, &count));
+    run_list_begin(run);
     for (enum quota q = 0; q < QUOTAS; q++) {
         const struct shown s = find_shown(q, rows, count);
-        if (!json) {
+        run_list_item(run);
+        if (run_flag(run, "json"))
+            codec_encode(&run->out, shown_codec, &s);
+        else
             write_line(run, &s);
-            continue;
-        }
-        text_add(&run->out, q ? STR(",\n  ") : STR("[\n  "));
-        codec_encode(&run->out, shown_codec, &s);
     }
-    text_add(&run->out, json ? STR("\n]\n") : STR(""));
+    run_list_end(run);
     return NULL;
 }
 

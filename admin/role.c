@@ -187,40 +187,26 @@ err_t run_role_delete(struct run *run)
     return db_tx(run->db, delete_in_tx, run);
 }
 
-static err_t list_page(struct run *run, struct assigned_find *f, struct uuid *last, size_t *ret_count)
-{
-    bool json = run_flag(run, "json");
-    struct assigned *page;
-    TRY(db_admin_roles(run->db, run->arena, f, PAGE, &page, ret_count));
-    for (size_t i = 0; i < *ret_count; i++) {
-        if (json)
-            text_add(&run->out, f->after || i ? STR(",\n  ") : STR("\n  "));
-        write_one(run, &page[i]);
-        if (!json)
-            text_add_char(&run->out, '\n');
-    }
-    if (*ret_count) {
-        *last = page[*ret_count - 1].is.assignment_id;
-        f->after = last;
-    }
-    return NULL;
-}
-
 err_t run_role_list(struct run *run)
 {
     struct str of_tenant = run_option(run, "tenant"), of_client = run_option(run, "client");
-    struct uuid tenant = {{0}}, client = {{0}}, last;
+    struct uuid tenant = {{0}}, client = {{0}};
     struct assigned_find f = {.tenant = of_tenant.p ? &tenant : NULL, .client = of_client.p ? &client : NULL};
+    struct assigned *page = NULL;
     size_t count = PAGE;
     if (of_tenant.p)
         TRY(run_uuid(run, of_tenant, &tenant));
     if (of_client.p)
         TRY(run_uuid(run, of_client, &client));
-    if (run_flag(run, "json"))
-        text_add_char(&run->out, '[');
-    while (count == PAGE)
-        TRY(list_page(run, &f, &last, &count));
-    if (run_flag(run, "json"))
-        text_add(&run->out, f.after ? STR("\n]\n") : STR("]\n"));
+    run_list_begin(run);
+    while (count == PAGE) {
+        TRY(db_admin_roles(run->db, run->arena, &f, PAGE, &page, &count));
+        for (size_t i = 0; i < count; i++) {
+            run_list_item(run);
+            write_one(run, &page[i]);
+        }
+        f.after = count ? &page[count - 1].is.assignment_id : f.after;
+    }
+    run_list_end(run);
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* run.c: what commands of idscope-admin share: reading their words, and in whose name they act. It must never print or
- * ask the database. */
+/* run.c: what commands of idscope-admin share: reading their words, in whose name they act, and the form of lists. It
+ * must never print or ask the database. */
 #include "admin/run.h"
 
 #include <unistd.h>
@@ -76,4 +76,32 @@ void run_act(struct run *run, const struct uuid *tenant)
     if (tenant)
         actor.tenant = *tenant;
     db_act(run->db, &actor);
+}
+
+static bool list_is_empty(const struct run *run)
+{
+    return run->out.n == (run_flag(run, "json") ? 1 : 0);
+}
+
+void run_list_begin(struct run *run)
+{
+    if (run_flag(run, "json"))
+        text_add_char(&run->out, '[');
+}
+
+void run_list_item(struct run *run)
+{
+    bool first = list_is_empty(run);
+    if (run_flag(run, "json"))
+        text_add(&run->out, first ? STR("\n  ") : STR(",\n  "));
+    else if (!first)
+        text_add_char(&run->out, '\n');
+}
+
+void run_list_end(struct run *run)
+{
+    if (!list_is_empty(run))
+        text_add_char(&run->out, '\n');
+    if (run_flag(run, "json"))
+        text_add(&run->out, STR("]\n"));
 }

@@ -36,6 +36,12 @@ void run_act(struct run *run, const struct uuid *tenant);
 /* Who that is, as events name it. */
 struct str run_actor(struct run *run);
 
+/* What a command prints that lists: a line for each, or with --json an array. Begin, then one run_list_item before each
+ * item is written, as a line or an object that does not end its line, then end. Nothing else is printed. */
+void run_list_begin(struct run *run);
+void run_list_item(struct run *run);
+void run_list_end(struct run *run);
+
 /* A new client secret, in hex, so that no shell, form or command line trips over it, and the hash of that text. */
 struct str run_new_secret(struct run *run, struct sha256 *ret_hash);
 

@@ -93,7 +93,7 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
 static err_t check_properties(struct call *r, const struct hub_properties *p)
 {
     TRY(later_network(r, &p->common));
-    TRY(later_list(r, "properties.networkRuleSets", p->network_rule_sets));
+    TRY(later_json(r, "properties.networkRuleSets", p->network_rule_sets, STR("{}")));
     TRY(later_flag(r, "properties.disableLocalAuth", p->disable_local_auth));
     TRY(later_flag(r, "properties.disableDeviceSAS", p->disable_device_sas));
     return later_flag(r, "properties.disableModuleSAS", p->disable_module_sas);

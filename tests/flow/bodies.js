@@ -10,7 +10,7 @@ const EACH = '*';
 
 // What is inside a schema: [step, schema, whether it must be there].
 function inside(openapi, schema) {
-  if (schema.items) return [[ELEMENT, openapi.resolve(schema.items), false]];
+  if (schema.items && schema.maxItems !== 0) return [[ELEMENT, openapi.resolve(schema.items), false]];
   const named = Object.entries(schema.properties || {}).map(([name, one]) => [name, openapi.resolve(one), (schema.required || []).includes(name)]);
   return typeof schema.additionalProperties === 'object' ? [...named, [EACH, openapi.resolve(schema.additionalProperties), false]] : named;
 }
@@ -79,6 +79,12 @@ function otherForm({ schema }) {
   return [STRANGE.find((text) => !isOfForm(schema, text))];
 }
 
+// What is no word of the enumeration.
+function outside({ schema: { enum: words, type } }) {
+  if (!words) return [];
+  return type === 'boolean' ? [true, false].filter((one) => !words.includes(one)) : ['another'];
+}
+
 // Each case: what it writes in the member's place (values: each must fare alike), and what is said of it. No values: the schema has no such rule.
 const CASES = {
   'absent': (member) => ({ values: member.steps.length ? [undefined] : [], said: absent(member) }),
@@ -86,7 +92,7 @@ const CASES = {
   'wrong type': (member) => ({ values: OTHERS[member.schema.type] || [], said: REFUSED }),
   'too long': (member, value) => ({ values: [...tooMuch(member), ...tooMany(member, value)], said: REFUSED }),
   'wrong pattern': (member) => ({ values: otherForm(member), said: REFUSED }),
-  'unknown enum': (member) => ({ values: member.schema.enum ? ['another'] : [], said: REFUSED }),
+  'unknown enum': (member) => ({ values: outside(member), said: REFUSED }),
   'stands twice': (member, value) => ({ values: typeof member.steps.at(-1) === 'string' ? [value] : [], said: REFUSED, twice: true }),
 };
 
@@ -98,6 +104,8 @@ function nulled({ steps, schema, required }) {
 
 // --- bodies that have one -------------------------------------------------------------------------------------------------------------
 
+const MARK = '\u0002'; // around what is to stand in the text as it is
+const RAW = (text) => `${MARK}${Buffer.from(text).toString('base64url')}${MARK}`;
 const TWIN = '\u0001'; // behind the name of a second one of the same name, until it is text
 
 // The text of `body` with `value` in place of what stands at those steps: undefined takes it out, `twice` puts it beside.
@@ -110,7 +118,7 @@ function changed(body, steps, { value, twice }) {
   else if (value === undefined && Array.isArray(at)) at.splice(last, 1);
   else if (value === undefined) delete at[last];
   else at[last] = value;
-  return JSON.stringify(copy.body).replaceAll('\\u0001', '');
+  return JSON.stringify(copy.body).replaceAll('\\u0001"', '"').replace(/"\\u0002([\w-]+)\\u0002"/, (_, raw) => Buffer.from(raw, 'base64url').toString());
 }
 
-module.exports = { CASES, REFUSED, ACCEPTED, isOfForm, members, pathOf, stepsIn, changed };
+module.exports = { CASES, RAW, REFUSED, ACCEPTED, isOfForm, members, pathOf, stepsIn, changed };

@@ -37,7 +37,7 @@ function resources({ hubs: [hub, other], otherId, fresh }) {
   const byId = { hubResourceId: otherId, accessPolicy: 'iothubowner', ...steered };
   const EITHER = /connectionString is required, or hubResourceId/;
   const authorizationPolicies = (rights) => [{ keyName: 'walk', ...newKeys(), rights }];
-  const resource = (properties) => ({ location, sku: { name: 'S1', capacity: 1 }, tags, properties: { publicNetworkAccess: 'Enabled', ...properties } });
+  const resource = (properties) => ({ location, sku: { name: 'S1', capacity: 1 }, tags, identity: { type: 'None' }, properties: { publicNetworkAccess: 'Enabled', ipFilterRules: [], privateEndpointConnections: [], ...properties } });
   const instance = (link) => resource({ allocationPolicy: 'Hashed', iotHubs: [{ authenticationType: 'KeyBased', ...link }], idscope: { existingDevice: 'adopt' }, authorizationPolicies: authorizationPolicies('ServiceConfig') });
   const name = fresh('free');
   const tagged = (noun) => [[`${noun}_tags_put`, as(() => ({ body: { properties: { tags } } }))], [`${noun}_tags_patch`, as(() => ({ body: { operation: 'Merge', properties: { tags } } }))], [`${noun}_patch`, as(() => ({ body: { tags } }))]];
@@ -46,7 +46,7 @@ function resources({ hubs: [hub, other], otherId, fresh }) {
     group_put: as(() => ({ body: { location, tags } })),
     hub_name_check: as(() => ({ body: { name } })),
     instance_name_check: as(() => ({ body: { name } })),
-    hub_put: as(() => ({ body: resource({ eventHubEndpoints: { events: { retentionTimeInDays: 1, partitionCount: 4 } }, authorizationPolicies: authorizationPolicies('RegistryRead') }) })),
+    hub_put: as(() => ({ body: resource({ networkRuleSets: {}, disableLocalAuth: false, disableDeviceSAS: false, disableModuleSAS: false, eventHubEndpoints: { events: { retentionTimeInDays: 1, partitionCount: 4 } }, authorizationPolicies: authorizationPolicies('RegistryRead') }) })),
     instance_put: [() => ({ body: instance(byString), needs: { 'properties.iotHubs[0].connectionString': EITHER } }), () => ({ body: instance(byId), needs: { 'properties.iotHubs[0].hubResourceId': EITHER } })],
     linked_hub_put: [() => ({ at: { host: hub.host }, body: { properties: { ...byString, secondaryConnectionString: second } }, needs: { 'properties.connectionString': EITHER } }),
       () => ({ at: { host: other.host }, body: { properties: byId }, needs: { 'properties.hubResourceId': EITHER } })],

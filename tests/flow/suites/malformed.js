@@ -1,6 +1,7 @@
 // malformed.js: each member of each request body, nested ones included, through seven cases: absent, null, of a wrong type, too long, of a wrong
 // pattern, no word of its enumeration, there twice. What api/openapi.yaml does not allow is refused with 400 in the shape of the plane, by the name
-// of the member, and nothing is written; what it allows is taken.
+// of the member, and nothing is written; what it allows is taken. Besides, members as long as they may be, members that nobody lists, and whatever
+// strangers may send in a member's or the body's place.
 // Must never pass an operation over: one with a body and no sample fails, and so does a member that stands in no sample.
 'use strict';
 
@@ -8,7 +9,7 @@ const { describe, test, before, after } = require('node:test');
 const { assert, admin, each, expect, fresh, idscope, refused, refusedArm, refusedHub, sas, sharedScene, until, VERSION } = require('../kit');
 const { make } = require('../../lib/certificates');
 const { SoftTpm } = require('../../lib/tpm');
-const { CASES, REFUSED, ACCEPTED, members, pathOf, stepsIn, changed } = require('../bodies');
+const { CASES, RAW, REFUSED, ACCEPTED, members, pathOf, stepsIn, changed } = require('../bodies');
 const { Openapi, IN_REQUESTS } = require('../openapi');
 const samplesOf = require('../requests/samples');
 const { settled, unchanged } = require('../rows');
@@ -16,6 +17,9 @@ const { settled, unchanged } = require('../rows');
 const FORM = 'application/x-www-form-urlencoded';
 const LINES = 'application/x-ndjson';
 const WIDTH = 12;
+// Texts and numbers that are JSON, or nearly, and bodies that are none: some are taken, none is an internal error.
+const ODD = ["' OR ''='", '\u007f\u0001', '\uffff\u202e\ufeff', 'é😀'.repeat(40), '%00%ff', '${x}', RAW('"\\u0000"'), RAW('"\\ud800"'), RAW('1e999999'), RAW('-0.0e-99999'), RAW('[[[[{"":[]}]]]]'), RAW('{"$a.b ":{"\\u0001":1e400}}')];
+const NO_JSON = ['', ' ', 'null', 'true', '[]', '{}', '"x"', '1e999999', '{', '{"a":1,}', '{"":{}}', '\0', '\ud800', `${'['.repeat(40)}${']'.repeat(40)}`, '[{}]', '{"properties":[]}', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])];
 const WITHOUT_MEMBERS = ['certificate_crl_put']; // bytes
 
 // --- what is said besides -----------------------------------------------------------------------------------------------------------------
@@ -80,7 +84,8 @@ const whole = (operation, body) => (isForm(operation) ? new URLSearchParams(body
 // A form has texts alone.
 const isOf = (operation, name) => !isForm(operation) || (name !== 'null' && name !== 'wrong type');
 
-function textOf({ operation, steps, twice }, sample, value) {
+function textOf({ operation, steps, twice }, sample, sent) {
+  const value = typeof sent === 'function' ? sent(steps.reduce((at, step) => at[step], sample.body)) : sent;
   if (!isForm(operation)) return changed(sample.body, steps, { value, twice });
   const pairs = Object.entries(sample.body).filter(([name]) => twice || name !== steps[0]);
   return new URLSearchParams(value === undefined ? pairs : [...pairs, [steps[0], value]]).toString();
@@ -165,7 +170,7 @@ describe('malformed', () => {
     const { sampled, sample, steps } = sampleOf(operation, member);
     const path = pathOf(steps);
     const value = steps.reduce((at, step) => at?.[step], sample.body) ?? 'x';
-    const one = { operation, sampled, sample, steps, path, name, ...(isOf(operation, name) ? CASES[name](member, value) : { values: [] }) };
+    const one = { operation, sampled, sample, steps, path, name, schema: member.schema, ...(isOf(operation, name) ? CASES[name](member, value) : { values: [] }) };
     if (member.schema.readOnly && !one.twice) one.said = ACCEPTED;
     if (path in (sample.needs || {}) && (name === 'absent' || name === 'null')) Object.assign(one, { said: REFUSED, named: sample.needs[path] });
     return one.values.length > 0 ? Object.assign(one, besides(operation, path, name)) : one;
@@ -176,7 +181,7 @@ describe('malformed', () => {
   const toSend = (operations, said) => operations.flatMap(walk).filter((one) => one.values.length > 0 && one.said === said);
 
   // All that fare otherwise, so that one look tells what is wrong.
-  const tally = { refused: 0, longest: 0, accepted: 0 };
+  const tally = { refused: 0, longest: 0, odd: 0, unlisted: 0, accepted: 0 };
   async function allFare(said, cases, width, check) {
     const wrong = [];
     await each(cases, width, (one) => check(one).catch((error) => wrong.push(`${one.operation.operationId} ${one.path || 'body'}, ${one.name}: ${error.message.slice(0, 300)}`)));
@@ -198,6 +203,16 @@ describe('malformed', () => {
     const answer = await send(one.operation, sample, textOf(one, sample, one.values[0].slice(1)));
     assert.ok(answer.status < 500 && !/at most|longer than/.test(answer.text), answer.text);
     await undo(one.operation, sample);
+  }
+
+  async function isAnswered(one) {
+    for (const value of one.values) {
+      const sample = one.sampled();
+      const answer = await send(one.operation, sample, textOf(one, sample, value));
+      assert.ok(answer.status < 500, `${JSON.stringify(value)}: ${answer.text}`);
+      if (answer.json?.errors) assert.ok(answer.json.errors.every(({ errorCode }) => errorCode < 500000), `${JSON.stringify(value)}: ${answer.text}`);
+      await undo(one.operation, sample);
+    }
   }
 
   async function isAccepted(one) {
@@ -233,6 +248,23 @@ describe('malformed', () => {
       await allFare('longest', cases, width, isNotTooLong);
     });
 
+    test(`${plane}: nothing that is sent in a member's place is an internal error`, async () => {
+      const cases = operations.flatMap(walk).filter(({ name, steps }) => name === 'null' && steps.length > 0).map((one) => ({ ...one, values: ODD, twice: false }));
+      await allFare('odd', cases, width, isAnswered);
+    });
+
+    test(`${plane}: nor is anything that is sent for a body`, () => each(operations.flatMap((operation) => NO_JSON.map((body) => [operation, body])), width, async ([operation, body]) => {
+      const sample = samples[operation.operationId][0]();
+      const answer = await send(operation, sample, body);
+      assert.ok(answer.status < 500, `${operation.operationId}: ${body}: ${answer.text}`);
+      await undo(operation, sample);
+    }));
+
+    test(`${plane}: what an object does not list is ignored`, async () => {
+      const objects = operations.filter((operation) => !isForm(operation)).flatMap(walk).filter(({ name, schema }) => name === 'null' && schema.type === 'object' && schema.additionalProperties === false && !schema.readOnly);
+      await allFare('unlisted', objects.map((one) => ({ ...one, values: [(body) => ({ ...body, unlisted: { deep: [1] } })] })), width, isAccepted);
+    });
+
     test(`${plane}: what it allows is taken`, () => allFare('accepted', toSend(operations, ACCEPTED), width, isAccepted));
   }
 
@@ -244,9 +276,8 @@ describe('malformed', () => {
       const rows = rowsOf(cases);
       const { received, refused: count, errors } = await importOf(operation, rows.map(({ text }) => text));
       assert.deepEqual([received, count], [rows.length, rows.length]);
-      const found = new Map(errors.map((error) => [error.line, error]));
-      rows.forEach((row, i) => { row.one.said = found.get(i + 1); });
-      await allFare('refused', cases, 1, async (one) => rows.filter((row) => row.one === one).forEach(({ value }) => checkSentence(one, value, one.said.message)));
+      const messages = new Map(errors.map(({ line, message }) => [rows[line - 1], message]));
+      await allFare('refused', cases, 1, async (one) => rows.filter((row) => row.one === one).forEach((row) => checkSentence(one, row.value, messages.get(row))));
     });
 
     test(`${operation.operationId}: what the document allows is taken`, async () => {
@@ -258,11 +289,18 @@ describe('malformed', () => {
     });
   }
 
+  const isBounded = ({ enum: words, type, format, maxLength, maximum, minimum, maxItems, 'x-max-bytes': most }) => words || most !== undefined ||
+    { boolean: true, object: true, string: maxLength !== undefined || ['uuid', 'date-time'].includes(format), integer: maximum !== undefined && minimum !== undefined, array: maxItems !== undefined }[type];
+  test('the document says of every text, number and list how much it may be', () => {
+    const open = withBody.flatMap((operation) => membersOf(operation).filter(({ schema }) => !schema.readOnly && !isBounded(schema)).map(({ steps }) => `${operation.operationId} ${pathOf(steps)}`));
+    assert.deepEqual(open, []);
+  });
+
   test('every member went through every case', () => {
     const all = withBody.flatMap(walk);
     const none = all.filter(({ values }) => values.length === 0).length;
     const done = tally.refused + tally.accepted + none;
-    console.log(`malformed: ${withBody.length} bodies, ${all.length / Object.keys(CASES).length} members × ${Object.keys(CASES).length} cases, ${done} of ${all.length}: ${tally.refused} refused by name, ${tally.accepted} taken, ${none} of which there is no rule; without members: ${WITHOUT_MEMBERS}`);
+    console.log(`malformed: ${withBody.length} bodies, ${all.length / Object.keys(CASES).length} members × ${Object.keys(CASES).length} cases, ${done} of ${all.length}: ${tally.refused} refused by name, ${tally.accepted} taken, ${none} of which there is no rule; besides ${tally.longest} as long as they may be, ${tally.unlisted} with what is not listed, ${tally.odd} × ${ODD.length} odd; without members: ${WITHOUT_MEMBERS}`);
     assert.equal(done, all.length);
   });
 });

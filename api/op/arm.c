@@ -129,6 +129,8 @@ err_t arm_tags(struct call *r, const char *member, struct str tags, struct str *
     {
         if (str_of(key).n > TAG_NAME_MAX)
             return call_fail(r, E(BAD_FIELD), "%s: a name must have at most %d bytes.", member, TAG_NAME_MAX);
+        if (resource_member(object, key) != v)
+            return call_fail(r, E(BAD_FIELD), "%s.%.100s stands twice: the names of tags ignore case.", member, key);
         if (!json_is_string(v) || json_string_length(v) > TAG_VALUE_MAX)
             return call_fail(r, E(BAD_FIELD), "%s.%.100s must be a string of at most %d bytes.", member, key,
                              TAG_VALUE_MAX);

@@ -39,7 +39,7 @@ err_t arm_check_there(struct call *r);
 
 /* "West Europe" → "westeurope"; BAD_FIELD naming the member. */
 err_t arm_location(struct call *r, const char *member, struct str in, struct str *ret);
-/* Tags: at most 50 texts; absent becomes {}. BAD_FIELD naming the member. */
+/* Tags: at most 50 texts, of names that differ in more than case; absent becomes {}. BAD_FIELD naming the member. */
 err_t arm_tags(struct call *r, const char *member, struct str tags, struct str *ret);
 
 /* The tags that a PATCH carries, which are all that it changes; absent: none, so it changes nothing. */

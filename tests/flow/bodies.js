@@ -108,13 +108,13 @@ const MARK = '\u0002'; // around what is to stand in the text as it is
 const RAW = (text) => `${MARK}${Buffer.from(text).toString('base64url')}${MARK}`;
 const TWIN = '\u0001'; // behind the name of a second one of the same name, until it is text
 
-// The text of `body` with `value` in place of what stands at those steps: undefined takes it out, `twice` puts it beside.
-function changed(body, steps, { value, twice }) {
+// The text of `body` with `value` in place of what stands at those steps: undefined takes it out, `twice` puts it beside, under that name.
+function changed(body, steps, { value, twice, name = steps.at(-1) }) {
   const copy = JSON.parse(JSON.stringify({ body })); // nothing in it is shared
   const all = ['body', ...steps];
   const last = all.pop();
   const at = all.reduce((inner, step) => inner[step], copy);
-  if (twice) Object.assign(at, { [last]: value, [`${last}${TWIN}`]: value });
+  if (twice) Object.assign(at, { [last]: value, [`${name}${TWIN}`]: value });
   else if (value === undefined && Array.isArray(at)) at.splice(last, 1);
   else if (value === undefined) delete at[last];
   else at[last] = value;

@@ -29,6 +29,7 @@ struct notes {
     uint64_t rings[NOTES_MAX]; /* whose each is, as a hash */
     struct attempt_row at[NOTES_MAX];
     struct str authorizations[NOTES_MAX]; /* that came with them; absent: none */
+    bool by_address[NOTES_MAX];           /* refused for where it came from: nobody looked at its credential */
     bool looked_into[NOTES_MAX];
 };
 
@@ -82,8 +83,8 @@ void attempts_free(struct attempts *t)
 /* Of a scope that is none nobody could read the log. */
 static bool belongs_in_log(const struct call *r)
 {
-    return r->route->credential == CREDENTIAL_DEVICE && r->error == E(UNAUTHORIZED) && r->instance &&
-           r->instance->name.n;
+    bool refused = r->error == E(UNAUTHORIZED) || r->error == E(ADDRESS_REFUSED);
+    return r->route->credential == CREDENTIAL_DEVICE && refused && r->instance && r->instance->name.n;
 }
 
 /* However many scopes are flooded, others have a place. */
@@ -116,7 +117,8 @@ static struct str of_stranger(struct arena *a, struct str said)
 static struct str reason_of(struct arena *a, const struct call *r)
 {
     struct str said = str_of(r->log_detail.text[0] ? r->log_detail.text : r->error->sentence);
-    return r->enrolled || str_starts(said, UNKNOWN) ? said : of_stranger(a, said);
+    bool whole = r->enrolled || r->error == E(ADDRESS_REFUSED) || str_starts(said, UNKNOWN);
+    return whole ? said : of_stranger(a, said);
 }
 
 static void take(struct notes *n, const struct call *r, uint64_t ring)
@@ -124,6 +126,7 @@ static void take(struct notes *n, const struct call *r, uint64_t ring)
     struct arena *a = n->arena;
     n->authorizations[n->count] = arena_str(a, r->presented.authorization);
     n->rings[n->count] = ring;
+    n->by_address[n->count] = r->error == E(ADDRESS_REFUSED);
     n->at[n->count++] = (struct attempt_row){
         .id_scope = arena_str(a, r->instance->id_scope),
         .enrolled = r->enrolled,
@@ -185,7 +188,8 @@ static bool is_due(const struct notes *n, size_t i)
     size_t same = 0;
     for (size_t j = 0; j < n->count; j++)
         same += n->looked_into[j] && n->rings[j] >> 1 == n->rings[i] >> 1;
-    return (n->authorizations[i].n || !n->at[i].enrolled) && same < DIAGNOSED_MAX;
+    bool unclear = !n->by_address[i] && (n->authorizations[i].n || !n->at[i].enrolled);
+    return unclear && same < DIAGNOSED_MAX;
 }
 
 /* Strangers get what the others leave. */

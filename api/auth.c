@@ -200,6 +200,17 @@ static err_t read_bearer(struct call *r, struct str *ret_token)
     return NULL;
 }
 
+/* Asked before any credential is looked at, so who is refused learns nothing of it, not even that rules are there
+ * (wire.md 1.5). */
+static err_t check_address(struct call *r, const struct ip_filter *filter, enum ip_target target)
+{
+    const struct ip_rule *rule;
+    if (ip_filter_admits(filter, r->presented.address, target, &rule))
+        return NULL;
+    return rule ? call_refuse(r, E(ADDRESS_REFUSED), "the IP filter rule %.*s refuses the address", STR_ARG(rule->name))
+                : call_refuse(r, E(ADDRESS_REFUSED), "no address may call while publicNetworkAccess is Disabled");
+}
+
 static err_t check_management(struct call *r)
 {
     struct str token = {NULL, 0};
@@ -226,6 +237,7 @@ static err_t check_instance(struct call *r)
 {
     struct str token;
     TRY(gate_instance_by_name(r->shared->gate, r->db, r->name, r->now_us, &r->instance));
+    TRY(check_address(r, &r->instance->filter, IP_SERVICE));
     if (has_scheme(r, STR("Bearer "), &token))
         return check_instance_bearer(r, token);
     return check_sas(r, &r->instance->policies);
@@ -234,6 +246,7 @@ static err_t check_instance(struct call *r)
 static err_t check_hub(struct call *r)
 {
     TRY(gate_hub_by_name(r->shared->gate, r->db, r->name, r->now_us, &r->hub));
+    TRY(check_address(r, &r->hub->filter, IP_SERVICE));
     return check_sas(r, &r->hub->policies);
 }
 
@@ -250,7 +263,8 @@ static err_t check_device(struct call *r)
 {
     TRY(read_device(r, r->body.n > 0));
     struct str key = arena_lower(r->arena, r->segments[SEGMENT_SCOPE]);
-    return gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance);
+    TRY(gate_instance_by_scope(r->shared->gate, r->db, key, r->now_us, &r->instance));
+    return check_address(r, &r->instance->filter, IP_DEVICE);
 }
 
 err_t auth_read(struct call *r, bool body_follows)

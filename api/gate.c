@@ -88,6 +88,7 @@ static err_t take_instance(struct gate *g, struct entry *e, const struct gate_in
 {
     e->instance = *row;
     take_quotas(g, &e->instance);
+    TRY(ip_filter_read(cache_arena(e), row->network, &e->instance.filter));
     return unseal_policies(g, cache_arena(e), "instance_policy", row->id_scope, service_rights_implied,
                            &e->instance.policies);
 }
@@ -102,6 +103,7 @@ static err_t load_instance(struct gate *g, struct db *db, struct str id_scope, s
 static err_t load_hub(struct gate *g, struct db *db, struct str key, struct entry *e)
 {
     TRY(db_gate_hub(db, cache_arena(e), key, &e->hub));
+    TRY(ip_filter_read(cache_arena(e), e->hub.network, &e->hub.filter));
     return unseal_policies(g, cache_arena(e), "hub_policy", key, hub_rights_implied, &e->hub.policies);
 }
 

@@ -6,7 +6,8 @@
 #include "core/model.h"
 
 #define POLICY_COLS                                                                                                    \
-    COL(policies.key_names), COL(policies.rights), COL(policies.primary_sealed), COL(policies.secondary_sealed)
+    COL(network), COL(policies.key_names), COL(policies.rights), COL(policies.primary_sealed),                         \
+        COL(policies.secondary_sealed)
 #define INSTANCE_COLS                                                                                                  \
     COL(id_scope), COL(id_scope_text), COL(version), COL(inputs_version), COL(tenant_id), COL(name), COL(limit_names), \
         COL(limits), COL(registrations), POLICY_COLS

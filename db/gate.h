@@ -3,6 +3,7 @@
 #ifndef IDSCOPE_DB_GATE_H
 #define IDSCOPE_DB_GATE_H
 
+#include "core/ip_filter.h"
 #include "core/keypair.h"
 #include "core/quota.h"
 #include "db/db.h"
@@ -29,9 +30,11 @@ struct gate_instance {
     struct uuid tenant_id;
     struct str_list limit_names; /* with their values: those that its tenant or it has of its own */
     struct i64_list limits;
-    struct quotas quotas;  /* which hold for it; nothing here */
-    int64_t registrations; /* as they were counted last, where there is a limit of them */
-    struct str role_scope; /* its own, see core/role.h; absent from db_gate_instances */
+    struct quotas quotas;    /* which hold for it; nothing here */
+    int64_t registrations;   /* as they were counted last, where there is a limit of them */
+    struct str role_scope;   /* its own, see core/role.h; absent from db_gate_instances */
+    struct str network;      /* who may call it, as it is stored */
+    struct ip_filter filter; /* the same, read; nothing here */
     struct gate_policies policies;
 };
 
@@ -39,6 +42,8 @@ struct gate_hub {
     int64_t hub_id, version, created_us;
     struct uuid tenant_id;
     struct str name;
+    struct str network;
+    struct ip_filter filter;
     struct gate_policies policies;
 };
 

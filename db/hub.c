@@ -1,13 +1,13 @@
 /* hub.c: built-in hubs as the management plane sees them. It must never touch a device of theirs. */
 #include "db/hub.h"
 
-#define DETAIL_COLS COL_JSON(is.tags), COL(sku_name), COL(sku_capacity), COL_JSON(is.properties)
+#define DETAIL_COLS COL_JSON(is.tags), COL(sku_name), COL(sku_capacity), COL_JSON(is.properties), COL_JSON(is.network)
 
 DB_PARAMS(details, struct hub_row, DETAIL_COLS);
 DB_ROW(hub, struct hub_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(is.location), DETAIL_COLS,
        COL(is.etag));
 DB_ROW(hub_locked, struct hub_locked, COL(hub_id), COL(location), COL_JSON(tags), COL(sku_name), COL(sku_capacity),
-       COL_JSON(properties), COL(etag));
+       COL_JSON(properties), COL_JSON(network), COL(etag));
 
 err_t db_hub_find(struct db *db, struct arena *a, const struct find *f, struct place_found *ret_found,
                   struct hub_row **ret, size_t *ret_count, bool *ret_more)

@@ -31,7 +31,7 @@ err_t db_hub_retag(struct db *db, struct arena *a, const struct find *hub, struc
 
 struct hub_locked {
     int64_t hub_id; /* 0: there is none */
-    struct str location, tags, sku_name, properties;
+    struct str location, tags, sku_name, properties, network;
     int64_t sku_capacity;
     struct uuid etag;
 };

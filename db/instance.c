@@ -4,7 +4,7 @@
 
 #define DETAIL_COLS                                                                                                    \
     COL_JSON(is.tags), COL(sku_capacity), COL_WORD(allocation_policy, policy_words), COL_JSON(is.properties),          \
-        COL_WORD(existing_device, existing_device_words)
+        COL_JSON(is.network), COL_WORD(existing_device, existing_device_words)
 #define LINK_COLS                                                                                                      \
     COL(host_name), COL(location), COL(hub_key), COL(key_name), COL(primary_sealed), COL(secondary_key_name),          \
         COL(secondary_sealed), COL(weight), COL(apply)
@@ -13,7 +13,7 @@ DB_PARAMS(details, struct instance_row, DETAIL_COLS);
 DB_ROW(instance, struct instance_row, COL(is.name), COL(is.group), COL(is.subscription_id), COL(id_scope),
        COL(id_scope_text), COL(is.location), DETAIL_COLS, COL(is.etag));
 DB_ROW(instance_locked, struct instance_locked, COL(id_scope), COL(location), COL_JSON(tags), COL(sku_capacity),
-       COL_JSON(properties), COL(etag), COL_WORD(allocation_policy, policy_words),
+       COL_JSON(properties), COL_JSON(network), COL(etag), COL_WORD(allocation_policy, policy_words),
        COL_WORD(existing_device, existing_device_words));
 DB_VALUE(id_scope, struct str, id_scope);
 DB_ROW(tenant_holds, struct tenant_holds, COL(instances), COL(links), COL(of_subscription), COL(limit_names),

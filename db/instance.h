@@ -79,7 +79,7 @@ err_t db_instance_retag(struct db *db, struct arena *a, const struct find *insta
 
 struct instance_locked {
     struct str id_scope; /* absent: there is none */
-    struct str location, tags, properties;
+    struct str location, tags, properties, network;
     struct uuid etag;
     int64_t sku_capacity;
     int allocation_policy, existing_device;

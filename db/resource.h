@@ -53,6 +53,7 @@ struct resource_row {
     struct str name, group; /* group absent: it stands in the subscription itself */
     struct uuid subscription_id, etag;
     struct str location, tags, properties;
+    struct str network; /* who may call it (core/ip_filter.h); absent where the kind has none */
 };
 
 /* A tag that something has, with that value; absent: any. */

@@ -6,17 +6,13 @@
 #include <sys/socket.h>
 
 #include "core/arena.h"
+#include "core/cidr.h"
 #include "core/err.h"
 
 enum { OUTGOING_RANGES_MAX = 32 };
 
-struct outgoing_range {
-    uint8_t at[16]; /* IPv4 as ::ffff:a.b.c.d */
-    int bits;       /* of the 128 */
-};
-
 struct outgoing {
-    struct outgoing_range allowed[OUTGOING_RANGES_MAX];
+    struct cidr allowed[OUTGOING_RANGES_MAX];
     size_t count;
 };
 

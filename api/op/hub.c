@@ -65,7 +65,7 @@ static void write_row(struct call *r, const struct resource_kind *k, const void 
 {
     const struct hub_row *h = row;
     const struct hub_properties properties = {
-        .common = resource_at_work,
+        .common = resource_common(r, &h->is),
         .host_name = id_hub_host(r->arena, h->is.name, r->cfg->domain),
         .locations = arena_printf(r->arena, "[{\"location\":\"%.*s\",\"role\":\"primary\"}]", STR_ARG(h->is.location)),
     };
@@ -92,7 +92,7 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
 
 static err_t check_properties(struct call *r, const struct hub_properties *p)
 {
-    TRY(later_network(r, &p->common));
+    TRY(later_json(r, "properties.privateEndpointConnections", p->common.private_endpoint_connections, STR("[]")));
     TRY(later_json(r, "properties.networkRuleSets", p->network_rule_sets, STR("{}")));
     TRY(later_flag(r, "properties.disableLocalAuth", p->disable_local_auth));
     TRY(later_flag(r, "properties.disableDeviceSAS", p->disable_device_sas));
@@ -130,6 +130,7 @@ static err_t lock(struct db *db, struct resource_put *p, struct resource_locked 
         .location = old.location,
         .tags = old.tags,
         .properties = old.properties,
+        .network = old.network,
         .differs = old.sku_capacity != row->sku_capacity || !str_same(old.sku_name, row->sku_name),
     };
     return NULL;

@@ -80,7 +80,7 @@ static void write_row(struct call *r, const struct resource_kind *k, const void 
     const struct instance_row *i = row;
     struct instance_ours ours = {i->existing_device};
     const struct instance_properties properties = {
-        .common = resource_at_work,
+        .common = resource_common(r, &i->is),
         .allocation_policy = i->allocation_policy,
         .iot_hubs = write_links(r, i),
         .service_host = id_service_host(r->arena, i->is.name, r->cfg->domain),
@@ -148,7 +148,8 @@ static err_t check(struct resource_put *p)
         .sku_capacity = p->body.sku->capacity.set ? p->body.sku->capacity.n : INSTANCE_CAPACITY_LEAST,
         .allocation_policy = properties->allocation_policy,
     };
-    return later_network(p->r, &properties->common);
+    return later_json(p->r, "properties.privateEndpointConnections", properties->common.private_endpoint_connections,
+                      STR("[]"));
 }
 
 /* Of a member of ours null is the default, and absent what it was. */
@@ -181,6 +182,7 @@ static err_t lock(struct db *db, struct resource_put *p, struct resource_locked 
         .location = old.location,
         .tags = old.tags,
         .properties = old.properties,
+        .network = old.network,
         .differs = put->inputs_changed || put->row.existing_device != old.existing_device ||
                    put->row.sku_capacity != old.sku_capacity,
     };

@@ -16,15 +16,6 @@ err_t later_flag(struct call *r, const char *member, enum tri flag)
     return flag == TRI_TRUE ? comes_later(r, member) : NULL;
 }
 
-err_t later_network(struct call *r, const struct common_properties *p)
-{
-    if (p->public_network_access.p && !str_same_nocase(p->public_network_access, STR("Enabled")))
-        return call_fail(r, E(BAD_FIELD),
-                         "properties.publicNetworkAccess must be Enabled; anything else comes in a later version.");
-    TRY(later_json(r, "properties.ipFilterRules", p->ip_filter_rules, STR("[]")));
-    return later_json(r, "properties.privateEndpointConnections", p->private_endpoint_connections, STR("[]"));
-}
-
 err_t later_identity(struct call *r, const struct managed_identity *identity)
 {
     bool none = !identity || !identity->type.n || str_same_nocase(identity->type, STR("None"));

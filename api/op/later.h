@@ -7,7 +7,6 @@
 #include "api/call.h"
 
 /* Each gives BAD_FIELD naming the member unless the value asks for nothing. */
-err_t later_network(struct call *r, const struct common_properties *p);
 err_t later_identity(struct call *r, const struct managed_identity *identity);
 /* `nothing`: an empty list or object, as JSON. */
 err_t later_json(struct call *r, const char *member, struct str json, struct str nothing);

@@ -4,6 +4,7 @@
  * before the row is durable. */
 #include <stdlib.h>
 
+#include "api/auth.h"
 #include "api/op/admission.h"
 #include "api/op/challenge.h"
 #include "api/op/device.h"
@@ -400,10 +401,8 @@ static void write_rows(struct registers *s)
 
 static err_t read_instance_again(struct call *r, struct db_device *device)
 {
-    struct gate *gate = r->shared->gate;
-    gate_release(r->instance);
-    r->instance = NULL;
-    TRY(gate_instance_by_scope(gate, r->db, device->id_scope, r->now_us, &r->instance));
+    auth_release(r);
+    TRY(auth_check(r));
     device->id_scope = device_of(r).id_scope;
     return NULL;
 }

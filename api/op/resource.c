@@ -9,8 +9,16 @@ enum { RESOURCE_ROOM = 2048 };
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-const struct common_properties resource_at_work = {
-    .state = STR("Active"), .provisioning_state = STR("Succeeded"), .public_network_access = STR("Enabled")};
+/* What cannot be read again lets nobody in (api/gate.c), and is shown so. */
+struct common_properties resource_common(struct call *r, const struct resource_row *row)
+{
+    struct common_properties p = {.state = STR("Active"), .provisioning_state = STR("Succeeded")};
+    if (ip_filter_read(r->arena, row->network, &p.network))
+        p.network.access = NETWORK_DISABLED;
+    if (!p.network.access)
+        p.network.access = NETWORK_ENABLED;
+    return p;
+}
 
 void resource_write(struct call *r, const struct resource_kind *k, const struct resource_row *row, struct sku *sku,
                     const void *properties, struct text *out)
@@ -141,6 +149,34 @@ err_t resource_list_keys_of(struct call *r, const struct resource_kind *k)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
+static struct ip_filter *network_sent(const struct resource_put *p)
+{
+    return p->kind->keys ? &((struct common_properties *)p->body.properties_in)->network : NULL;
+}
+
+static err_t check_network(const struct resource_put *p)
+{
+    struct ip_filter *sent = network_sent(p);
+    return sent ? ip_filter_check(sent, "properties", &p->r->detail) : NULL;
+}
+
+/* Who may call it, for the row that is written: what was not sent stays as it was. */
+static err_t take_network(const struct resource_put *p, struct str old)
+{
+    struct resource_row *row = p->row;
+    struct ip_filter *sent = network_sent(p), was = {.access = 0};
+    if (!sent)
+        return NULL;
+    if (old.p)
+        TRY(ip_filter_read(p->r->arena, old, &was));
+    if (!sent->access)
+        sent->access = was.access;
+    if (!sent->rules.set)
+        sent->rules = was.rules;
+    row->network = ip_filter_text(p->r->arena, sent);
+    return NULL;
+}
+
 static err_t read_body(struct resource_put *p)
 {
     struct call *r = p->r;
@@ -155,6 +191,7 @@ static err_t read_body(struct resource_put *p)
         TRY(arm_location(r, "location", p->body.location, &p->stored.location));
     TRY(arm_tags(r, "tags", p->body.tags, &p->stored.tags));
     TRY(later_identity(r, p->body.identity));
+    TRY(check_network(p));
     return resource_extra(r->arena, p->kind->properties_codec, in, &r->detail, &p->stored.properties);
 }
 
@@ -206,6 +243,7 @@ static err_t create(struct db *db, struct resource_put *p)
     p->created = true;
     TRY(arm_check_match(p->r, NULL));
     TRY(hold_place(db, p));
+    TRY(take_network(p, (struct str){NULL, 0}));
     TRY(p->kind->insert(db, p));
     return p->kind->global_names ? take_name(db, p) : NULL;
 }
@@ -218,8 +256,10 @@ static err_t begin_change(struct resource_put *p, const struct resource_locked *
     if (!str_same(old->location, p->stored.location))
         return call_fail(p->r, E(LOCATION_CONFLICT), "location: the %s is in %.*s; its location cannot change.",
                          p->kind->noun, STR_ARG(old->location));
-    p->changed =
-        old->differs || !str_same(old->tags, p->stored.tags) || !str_same(old->properties, p->stored.properties);
+    TRY(take_network(p, old->network));
+    p->changed = old->differs || !str_same(old->tags, p->stored.tags) ||
+                 !str_same(old->properties, p->stored.properties) ||
+                 !str_same(old->network, ((const struct resource_row *)p->row)->network);
     return NULL;
 }
 

@@ -46,7 +46,8 @@ struct resource_locked {
     struct uuid etag;
     struct str location; /* absent where the kind has none */
     struct str tags, properties;
-    bool differs; /* in the members that only its kind has, from what the PUT makes of it */
+    struct str network; /* absent where the kind has none */
+    bool differs;       /* in the members that only its kind has, from what the PUT makes of it */
 };
 
 /* Shared access policies with their keys. */
@@ -101,8 +102,8 @@ struct resource_kind {
 /* Writes a resource as its row holds it, with the kind's own properties; `sku` may be NULL. */
 void resource_write(struct call *r, const struct resource_kind *k, const struct resource_row *row, struct sku *sku,
                     const void *properties, struct text *out);
-/* What every service says of itself, since one that is there works. */
-extern const struct common_properties resource_at_work;
+/* What every service says of itself: one that is there works, and who may call it. */
+struct common_properties resource_common(struct call *r, const struct resource_row *row);
 
 /* Answers with the resource as it stands in the database now. */
 err_t resource_reply(struct call *r, const struct resource_kind *k, int status, const struct arm_target *t);

@@ -6,6 +6,7 @@
 #define IDSCOPE_RESOURCE_CODEC_H
 
 #include "core/codec.h"
+#include "core/ip_filter.h"
 
 /* A resource; a table takes the rows that its kind has. `properties` is written as it stands. */
 struct resource {
@@ -27,9 +28,9 @@ extern const struct codec identity_codec[];
 
 struct common_properties {
     struct str state, provisioning_state; /* out */
-    struct str public_network_access;
-    struct str ip_filter_rules, private_endpoint_connections; /* JSON; in */
-    struct obj_list policies;                                 /* struct policy; in */
+    struct ip_filter network;
+    struct str private_endpoint_connections; /* JSON; in */
+    struct obj_list policies;                /* struct policy; in */
 };
 
 enum { RESOURCE_TEXT_MAX = 300, RESOURCE_URL_MAX = 1024, RESOURCE_JSON_MAX = 65536 };
@@ -50,8 +51,7 @@ enum { RESOURCE_TEXT_MAX = 300, RESOURCE_URL_MAX = 1024, RESOURCE_JSON_MAX = 655
     CODEC_TEXT(type, common.state, "state", RESOURCE_TEXT_MAX, CODEC_OUT), \
     CODEC_TEXT(type, common.provisioning_state, "provisioningState", RESOURCE_TEXT_MAX, CODEC_OUT)
 #define ACCESS_ROWS(type) \
-    CODEC_TEXT(type, common.public_network_access, "publicNetworkAccess", RESOURCE_TEXT_MAX, 0), \
-    CODEC_JSON(type, common.ip_filter_rules, "ipFilterRules", RESOURCE_JSON_MAX, CODEC_IN), \
+    IP_FILTER_ROWS(type, common.network.access, common.network.rules), \
     CODEC_JSON(type, common.private_endpoint_connections, "privateEndpointConnections", RESOURCE_JSON_MAX, CODEC_IN), \
     CODEC_OBJECTS(type, common.policies, "authorizationPolicies", policy_codec, struct policy, POLICIES_MAX, CODEC_IN)
 /* The whole table of a service: what has a SKU, and properties of a type of its own. */

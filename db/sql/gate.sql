@@ -6,18 +6,18 @@
 -- name: gate_instance -> gate_instance
 SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, role_scope, limit_names, limits,
        CASE WHEN $3 OR 'registrations' = ANY (limit_names) THEN idscope.counted(id_scope, 'registrations') ELSE 0 END AS registrations,
-       key_names, rights, primary_sealed, secondary_sealed
+       network::text, key_names, rights, primary_sealed, secondary_sealed
   FROM idscope.gate_instance($1::text, $2::text);
 
 -- The same for many scopes in one round trip: a batch of devices comes from many.
 -- name: gate_instances -> gate_instances
 SELECT id_scope, id_scope_text, version, inputs_version, tenant_id, name, limit_names, limits,
        CASE WHEN $2 OR 'registrations' = ANY (limit_names) THEN idscope.counted(id_scope, 'registrations') ELSE 0 END AS registrations,
-       key_names, rights, primary_sealed, secondary_sealed, n
+       network::text, key_names, rights, primary_sealed, secondary_sealed, n
   FROM idscope.gate_instances($1::text[]);
 
 -- name: gate_hub -> gate_hub
-SELECT hub_id, version, tenant_id, name, key_names, rights, primary_sealed, secondary_sealed, created_at
+SELECT hub_id, version, tenant_id, name, network::text, key_names, rights, primary_sealed, secondary_sealed, created_at
   FROM idscope.gate_hub($1::text);
 
 -- name: gate_client -> gate_client

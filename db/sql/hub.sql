@@ -3,7 +3,7 @@
 -- name: hub_find -> hub as actor
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 hub (NULL: all), $5 the last one of the page before (NULL: none),
 -- $6 scopes in which it stands (NULL: any), $7 rows wanted
-SELECT h.name, g.name AS "group", h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.etag
+SELECT h.name, g.name AS "group", h.subscription_id, h.location, h.tags, h.sku_name, h.sku_capacity, h.properties, h.network, h.etag
   FROM idscope.hub h
   JOIN idscope.resource_group g
     ON g.tenant_id = h.tenant_id AND g.subscription_id = h.subscription_id AND g.name_key = h.resource_group_key
@@ -34,35 +34,42 @@ SELECT coalesce(sum(c.devices), 0)::bigint AS devices, coalesce(sum(c.enabled), 
 
 -- name: hub_lock -> hub_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub. Two writers of one hub wait for each other.
-SELECT hub_id, location, tags, sku_name, sku_capacity, properties, etag
+SELECT hub_id, location, tags, sku_name, sku_capacity, properties, network, etag
   FROM idscope.hub
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND hub_key = $4
    FOR UPDATE;
 
 -- name: hub_insert as actor
--- $1 tenant, $2 subscription, $3 group, $4 hub, $5 name, $6 location, $7 tags, $8 SKU, $9 capacity, $10 properties
+-- $1 tenant, $2 subscription, $3 group, $4 hub, $5 name, $6 location, $7 tags, $8 SKU, $9 capacity, $10 properties,
+-- $11 who may call it
 WITH issued AS (
     INSERT INTO idscope.hub_registry (hub_key) VALUES ($4) RETURNING hub_id),
      written AS (
     INSERT INTO idscope.hub (hub_key, hub_id, tenant_id, subscription_id, resource_group_key, name, location, tags, sku_name,
-                             sku_capacity, properties, etag)
-    SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, gen_random_uuid()
+                             sku_capacity, properties, network, etag)
+    SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, $11, gen_random_uuid()
       FROM issued
     RETURNING hub_key)
 SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'created')) FROM written;
 
 -- name: hub_update as actor
--- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties, $7 something of it has changed: otherwise it keeps its etag
+-- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties, $7 who may call it, $8 something of it has changed: otherwise it
+-- keeps its etag
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
      written AS (
     UPDATE idscope.hub h
-       SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, etag = CASE WHEN $7 THEN made.etag ELSE h.etag END,
-           updated_at = CASE WHEN $7 THEN made.moment ELSE h.updated_at END
+       SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, network = $7, etag = CASE WHEN $8 THEN made.etag ELSE h.etag END,
+           updated_at = CASE WHEN $8 THEN made.moment ELSE h.updated_at END
       FROM made
      WHERE h.tenant_id = $1 AND h.hub_key = $2
-    RETURNING h.hub_key)
-SELECT idscope.note('hub', hub_key, jsonb_build_object('change', CASE WHEN $7 THEN 'updated' ELSE 'unchanged' END)) FROM written;
+    RETURNING h.hub_key, h.hub_id),
+     stale AS (
+    UPDATE idscope.hub_registry r
+       SET version = r.version + 1
+      FROM written
+     WHERE $8 AND r.hub_id = written.hub_id)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', CASE WHEN $8 THEN 'updated' ELSE 'unchanged' END)) FROM written;
 
 -- name: hub_retag as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 the etag that it must have, as clients see it (NULL: any), $6 tags

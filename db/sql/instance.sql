@@ -4,7 +4,7 @@
 -- $1 tenant, $2 subscription, $3 group (NULL: any), $4 instance (NULL: all), $5 the last one of the page before (NULL: none),
 -- $6 scopes in which it stands (NULL: any), $7 rows wanted
 SELECT i.name, g.name AS "group", i.subscription_id, i.id_scope, i.id_scope_text, i.location, i.tags, i.sku_capacity, i.allocation_policy,
-       i.properties, i.existing_device, i.etag
+       i.properties, i.network, i.existing_device, i.etag
   FROM idscope.instance i
   JOIN idscope.resource_group g
     ON g.tenant_id = i.tenant_id AND g.subscription_id = i.subscription_id AND g.name_key = i.resource_group_key
@@ -27,7 +27,7 @@ SELECT p.key_name, p.rights, p.primary_sealed, p.secondary_sealed
 
 -- name: instance_lock -> instance_locked as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance. Two writers of one instance wait for each other.
-SELECT id_scope, location, tags, sku_capacity, properties, etag, allocation_policy, existing_device
+SELECT id_scope, location, tags, sku_capacity, properties, network, etag, allocation_policy, existing_device
   FROM idscope.instance
  WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
    FOR UPDATE;
@@ -55,13 +55,13 @@ UPDATE idscope.scope
 
 -- name: instance_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location, $9 tags, $10 capacity,
--- $11 allocation policy, $12 properties, $13 what becomes of existing devices. No row: the ID scope was issued before, to whomever.
+-- $11 allocation policy, $12 properties, $13 who may call it, $14 what becomes of existing devices. No row: the ID scope was issued before, to whomever.
 WITH issued AS (
     INSERT INTO idscope.scope (id_scope, issued_to) VALUES ($6, $1) ON CONFLICT (id_scope) DO NOTHING RETURNING id_scope, issued_to),
      written AS (
     INSERT INTO idscope.instance (tenant_id, subscription_id, resource_group_key, name_key, name, id_scope, id_scope_text, location, tags,
-                                  sku_capacity, allocation_policy, properties, existing_device, etag)
-    SELECT issued_to, $2, $3, $4, $5, id_scope, $7, $8, $9, $10, $11, $12, $13, gen_random_uuid()
+                                  sku_capacity, allocation_policy, properties, network, existing_device, etag)
+    SELECT issued_to, $2, $3, $4, $5, id_scope, $7, $8, $9, $10, $11, $12, $13, $14, gen_random_uuid()
       FROM issued
     RETURNING id_scope),
      noted AS (
@@ -70,18 +70,17 @@ SELECT id_scope
   FROM noted;
 
 -- name: instance_update as actor
--- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties, $7 what becomes of existing devices, $8 something of it,
--- or of its policies and links, has changed: otherwise it keeps its etag
+-- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties, $7 who may call it, $8 what becomes of existing devices, $9 something of it, or of its policies and links, has changed: otherwise it keeps its etag
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
      written AS (
     UPDATE idscope.instance i
-       SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, existing_device = $7,
-           etag = CASE WHEN $8 THEN made.etag ELSE i.etag END, updated_at = CASE WHEN $8 THEN made.moment ELSE i.updated_at END
+       SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, network = $7, existing_device = $8,
+           etag = CASE WHEN $9 THEN made.etag ELSE i.etag END, updated_at = CASE WHEN $9 THEN made.moment ELSE i.updated_at END
       FROM made
      WHERE i.tenant_id = $1 AND i.id_scope = $2
     RETURNING i.id_scope)
-SELECT idscope.note('instance', id_scope, jsonb_build_object('change', CASE WHEN $8 THEN 'updated' ELSE 'unchanged' END)) FROM written;
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', CASE WHEN $9 THEN 'updated' ELSE 'unchanged' END)) FROM written;
 
 -- name: instance_retag as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 the etag that it must have, as clients see it (NULL: any), $6 tags

@@ -29,6 +29,7 @@ CREATE TABLE idscope.hub (
     sku_name           text NOT NULL CHECK (sku_name IN ('F1', 'S1', 'S2', 'S3', 'B1', 'B2', 'B3')),
     sku_capacity       bigint NOT NULL CHECK (sku_capacity BETWEEN 1 AND 200),
     properties         json NOT NULL DEFAULT '{}' CHECK (json_typeof(properties) = 'object'),
+    network            json NOT NULL DEFAULT '{}' CHECK (json_typeof(network) = 'object'),
     etag               uuid NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
@@ -37,6 +38,7 @@ CREATE TABLE idscope.hub (
         REFERENCES idscope.resource_group (tenant_id, subscription_id, name_key)
 );
 COMMENT ON TABLE idscope.hub IS 'A built-in IoT hub as the management plane shows it';
+COMMENT ON COLUMN idscope.hub.network IS 'From which addresses it may be called: publicNetworkAccess and ipFilterRules, where they are not the default';
 COMMENT ON COLUMN idscope.hub.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
 CREATE INDEX hub_group ON idscope.hub (tenant_id, subscription_id, resource_group_key);
 
@@ -137,13 +139,13 @@ GRANT SELECT, INSERT, UPDATE (devices, enabled), DELETE ON idscope.hub_device_co
 
 CREATE FUNCTION idscope.gate_hub(wanted text)
     RETURNS TABLE (hub_id bigint, version bigint, tenant_id uuid, name text, created_at timestamptz,
-                   key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+                   network json, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
     BEGIN
         RETURN QUERY
-            SELECT r.hub_id, r.version, h.tenant_id, h.name, h.created_at, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+            SELECT r.hub_id, r.version, h.tenant_id, h.name, h.created_at, h.network, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
               FROM idscope.hub h
               JOIN idscope.hub_registry r ON r.hub_id = h.hub_id AND r.retired_at IS NULL
               CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,

@@ -39,6 +39,7 @@ CREATE TABLE idscope.instance (
     allocation_policy  text NOT NULL CHECK (allocation_policy IN ('hashed', 'geoLatency', 'static')),
     existing_device    text NOT NULL DEFAULT 'adopt' CHECK (existing_device IN ('adopt', 'refuse')),
     properties         json NOT NULL DEFAULT '{}' CHECK (json_typeof(properties) = 'object'),
+    network            json NOT NULL DEFAULT '{}' CHECK (json_typeof(network) = 'object'),
     limits             jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(limits) = 'object'),
     etag               uuid NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
@@ -53,6 +54,7 @@ COMMENT ON COLUMN idscope.instance.deleted_from IS 'The group in which a deleted
 COMMENT ON COLUMN idscope.instance.id_scope_text IS 'The ID scope as it was issued (upper-case digits)';
 COMMENT ON COLUMN idscope.instance.existing_device IS 'What becomes of a device without a registration whose identity stands on a linked hub';
 COMMENT ON COLUMN idscope.instance.limits IS 'Limits that an operator set for it, by name, in place of its tenant''s and the deployment''s';
+COMMENT ON COLUMN idscope.instance.network IS 'From which addresses it may be called: publicNetworkAccess and ipFilterRules, where they are not the default';
 COMMENT ON COLUMN idscope.instance.properties IS 'Members that clients sent and that have no meaning here: stored and echoed';
 CREATE UNIQUE INDEX instance_name ON idscope.instance (name_key) WHERE deleted_from IS NULL;
 CREATE INDEX instance_group ON idscope.instance (tenant_id, subscription_id, resource_group_key);
@@ -264,7 +266,7 @@ GRANT EXECUTE ON FUNCTION idscope.limits_of(uuid, jsonb) TO idscope_api;
 
 CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
     RETURNS TABLE (id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text, role_scope text, limit_names text[], limits bigint[],
-                   key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+                   network json, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     #variable_conflict use_column
@@ -272,7 +274,7 @@ CREATE FUNCTION idscope.gate_instance(wanted_scope text, wanted_name text)
         RETURN QUERY
             SELECT s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name,
                    idscope.role_scope(i.subscription_id, i.resource_group_key, 'provisioningservices', i.name_key), l.limit_names, l.limits,
-                   p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+                   i.network, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
               FROM idscope.instance i
               JOIN idscope.scope s ON s.id_scope = i.id_scope AND s.retired_at IS NULL
              CROSS JOIN LATERAL idscope.limits_of(i.tenant_id, i.limits) l
@@ -292,15 +294,15 @@ GRANT EXECUTE ON FUNCTION idscope.gate_instance(text, text) TO idscope_api;
 -- The same for many ID scopes at once: a batch of devices comes from many, and a call of a function for each would cost more than they do.
 CREATE FUNCTION idscope.gate_instances(wanted_scopes text[])
     RETURNS TABLE (n bigint, id_scope text, id_scope_text text, version bigint, inputs_version bigint, tenant_id uuid, name text, limit_names text[], limits bigint[],
-                   key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
+                   network json, key_names text[], rights int[], primary_sealed bytea[], secondary_sealed bytea[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
         SELECT u.n, s.id_scope, i.id_scope_text, s.version, s.inputs_version, i.tenant_id, i.name, l.limit_names, l.limits,
-               p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
+               i.network, p.key_names, p.rights, p.primary_sealed, p.secondary_sealed
           FROM unnest(wanted_scopes) WITH ORDINALITY AS u (id_scope, n)
           CROSS JOIN LATERAL (SELECT id_scope, version, inputs_version FROM idscope.scope
                                WHERE id_scope = u.id_scope AND retired_at IS NULL LIMIT 1) s
-          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name, limits FROM idscope.instance
+          CROSS JOIN LATERAL (SELECT id_scope_text, tenant_id, name, limits, network FROM idscope.instance
                                WHERE id_scope = s.id_scope LIMIT 1) i
           CROSS JOIN LATERAL idscope.limits_of(i.tenant_id, i.limits) l
           CROSS JOIN LATERAL (SELECT array_agg(key_name ORDER BY position) AS key_names,

@@ -31,6 +31,7 @@ const ORDER = [
   'tenants',
   'operators',
   'limits',
+  'ipfilter',
   'assignments',
   'roles',
   'strangers',

@@ -1,5 +1,5 @@
 # fuzz.mk: libFuzzer drivers for what strangers send: SAS tokens, access tokens, sets of keys, TPM keys, certificates and what CAs revoke, JSON bodies, rows, twins, ids, times, connection
-# strings, queries. Seeds stand in tests/fuzz/corpus/NAME, words that its inputs are made of in tests/fuzz/words/NAME; what a run finds new is
+# strings, queries, rules for addresses. Seeds stand in tests/fuzz/corpus/NAME, words that its inputs are made of in tests/fuzz/words/NAME; what a run finds new is
 # kept below build/fuzz only.
 FUZZ_SECONDS  ?= 20
 # Inputs that a run must have tried at least; fewer, and it says little.
@@ -14,6 +14,7 @@ FUZZ_FILES_codec  := core/codec.c core/json.c
 FUZZ_FILES_crl    := core/attest/x509_crl.c
 FUZZ_FILES_jwks   := core/jwks.c
 FUZZ_FILES_jwt    := core/jwt.c
+FUZZ_FILES_network := core/cidr.c core/ip_filter.c
 FUZZ_FILES_query  := core/query/parse.c core/query/find.c core/query/fits.c
 FUZZ_FILES_rows   := core/rows.c
 FUZZ_FILES_sas    := core/sas.c

@@ -37,18 +37,18 @@ SELECT is(pg_temp.notes('group_put', pg_temp.subscription() || $$'rg-new', 'rg-n
 SELECT is(pg_temp.notes('group_delete', pg_temp.subscription() || $$'rg-new'$$), 1::bigint, 'a group deleted');
 SELECT is(pg_temp.notes('group_delete', pg_temp.subscription() || $$'rg-new'$$), 0::bigint, 'and not twice');
 
-SELECT is(pg_temp.notes('hub_insert', pg_temp.place() || $$'hub-new', 'hub-new', 'west', '{}', 'S1', 1, '{}'$$), 1::bigint, 'a new hub');
-SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-new', '{}', 'S1', 2, '{}', true$$, t.tenant('a'))), 1::bigint, 'a hub changed');
-SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-none', '{}', 'S1', 2, '{}', true$$, t.tenant('a'))), 0::bigint, 'a hub that is not there');
+SELECT is(pg_temp.notes('hub_insert', pg_temp.place() || $$'hub-new', 'hub-new', 'west', '{}', 'S1', 1, '{}', '{}'$$), 1::bigint, 'a new hub');
+SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-new', '{}', 'S1', 2, '{}', '{}', true$$, t.tenant('a'))), 1::bigint, 'a hub changed');
+SELECT is(pg_temp.notes('hub_update', format($$%L, 'hub-none', '{}', 'S1', 2, '{}', '{}', true$$, t.tenant('a'))), 0::bigint, 'a hub that is not there');
 SELECT is(pg_temp.notes('hub_delete', pg_temp.place() || $$'hub-new', 'stale', '.hub.x'$$), 0::bigint, 'a hub with another etag stays');
 SELECT is(pg_temp.notes('hub_delete', pg_temp.place() || $$'hub-new', NULL, '.hub.x'$$), 1::bigint, 'a hub deleted');
 
-SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-new', 'Inst-new', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}', 'adopt'$$),
+SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-new', 'Inst-new', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'$$),
           1::bigint, 'a new instance');
-SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-two', 'Inst-two', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}', 'adopt'$$),
+SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-two', 'Inst-two', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'$$),
           0::bigint, 'no ID scope is issued twice');
-SELECT is(pg_temp.notes('instance_update', format($$%L, '0neaaaaaaaa', '{}', 2, 'static', '{}', 'refuse', true$$, t.tenant('a'))), 1::bigint, 'an instance changed');
-SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 'static', '{}', 'refuse', true$$, t.tenant('a'))), 0::bigint, 'one that is not there');
+SELECT is(pg_temp.notes('instance_update', format($$%L, '0neaaaaaaaa', '{}', 2, 'static', '{}', '{}', 'refuse', true$$, t.tenant('a'))), 1::bigint, 'an instance changed');
+SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 'static', '{}', '{}', 'refuse', true$$, t.tenant('a'))), 0::bigint, 'one that is not there');
 SELECT is(pg_temp.notes('certificate_insert', format($$%L, '0neaaaaaaaa', 'Root', 'PEM', '\x30', false, 0$$, t.tenant('a'))), 0::bigint, 'a certificate that is one too many');
 SELECT is(pg_temp.notes('certificate_insert', format($$%L, '0neaaaaaaaa', 'Root', 'PEM', '\x30', false, 1$$, t.tenant('a'))), 1::bigint, 'a new certificate');
 SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'root', 'code', 'PEM', '\x30', false, 'C0DE', now(), NULL$$, t.tenant('a'))), 1::bigint, 'a certificate changed');

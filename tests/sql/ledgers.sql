@@ -15,11 +15,11 @@ CREATE FUNCTION pg_temp.strays() RETURNS SETOF text LANGUAGE sql AS $$
      WHERE i.tenant_id IS DISTINCT FROM s.issued_to
 $$;
 CREATE FUNCTION pg_temp.make_hub(name text, who text DEFAULT 'a') RETURNS void LANGUAGE sql AS $$
-    SELECT t.run('hub_insert', format('%s, %L, %2$L, ''west'', ''{}'', ''S1'', 1, ''{}''', t.place(who), name), tenant => who),
+    SELECT t.run('hub_insert', format('%s, %L, %2$L, ''west'', ''{}'', ''S1'', 1, ''{}'', ''{}''', t.place(who), name), tenant => who),
            t.run('name_take', format('''hub'', %L', name), tenant => who)
 $$;
 CREATE FUNCTION pg_temp.make_instance(name text, scope text, who text DEFAULT 'a') RETURNS void LANGUAGE sql AS $$
-    SELECT t.run('instance_insert', format('%s, %L, %2$L, %L, %3$L, ''west'', ''{}'', 1, ''hashed'', ''{}'', ''adopt''', t.place(who), name, scope), tenant => who)
+    SELECT t.run('instance_insert', format('%s, %L, %2$L, %L, %3$L, ''west'', ''{}'', 1, ''hashed'', ''{}'', ''{}'', ''adopt''', t.place(who), name, scope), tenant => who)
 $$;
 SELECT is_empty('SELECT pg_temp.strays()', 'nothing stands alone at first');
 

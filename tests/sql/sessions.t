@@ -45,7 +45,7 @@ session two
 for name in one two; do say $name ''; heard $name >"$work/none"; done
 
 # --- a name, wanted by two tenants at once
-hub() { run hub_insert "t.place('$1') || \$\$, 'hub-new', 'hub-new', 'west', '{}', 'S1', 1, '{}'\$\$" "$1"; }
+hub() { run hub_insert "t.place('$1') || \$\$, 'hub-new', 'hub-new', 'west', '{}', 'S1', 1, '{}', '{}'\$\$" "$1"; }
 registered() { ask "SELECT string_agg(r.hub_key || ' ' || (h.hub_id IS NOT NULL), ', ') FROM idscope.hub_registry r LEFT JOIN idscope.hub h USING (hub_id) WHERE r.hub_key = 'hub-new' AND r.retired_at IS NULL"; }
 say one "BEGIN; $(hub a)"; heard one >"$work/none"
 say two "BEGIN; $(hub b)"
@@ -64,7 +64,7 @@ say two 'COMMIT;'
 is "$(heard one)" 'may take it: false' 'and is told that it rests for its tenant'
 is "$(registered)" '' 'and nobody has it'
 
-instance() { run instance_insert "t.place('$1') || \$\$, 'inst-new', 'inst-new', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$" "$1"; }
+instance() { run instance_insert "t.place('$1') || \$\$, 'inst-new', 'inst-new', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'\$\$" "$1"; }
 scopes() { ask "SELECT string_agg(s.id_scope || ' ' || (i.id_scope IS NOT NULL), ', ') FROM idscope.scope s LEFT JOIN idscope.instance i USING (id_scope) WHERE s.id_scope > '0nea'"; }
 say one "BEGIN; $(instance a 0neaaaaaaaa)"; heard one >"$work/none"
 say two "BEGIN; $(instance b 0nebbbbbbbb)"
@@ -73,8 +73,8 @@ say one 'COMMIT;'
 like "$(heard two)" 'instance_name' 'and is refused'
 say two 'ROLLBACK;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true' 'and issues no ID scope'
-say one "BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-one', 'inst-one', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$")"; heard one >"$work/none"
-say two "BEGIN; $(run instance_insert "t.place('b') || \$\$, 'inst-two', 'inst-two', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$" b)"
+say one "BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-one', 'inst-one', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'\$\$")"; heard one >"$work/none"
+say two "BEGIN; $(run instance_insert "t.place('b') || \$\$, 'inst-two', 'inst-two', '0necccccccc', '0necccccccc', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'\$\$" b)"
 waits two 'an ID scope that is just being issued is waited for'
 say one 'COMMIT;'; say two 'COMMIT;'; heard two >"$work/none"
 is "$(scopes)" '0neaaaaaaaa true, 0necccccccc true' 'and issued once'
@@ -169,7 +169,7 @@ ask "DELETE FROM idscope.registration WHERE registration_key IN ('listed', 'unli
 # --- what a tenant holds, counted behind what is written
 counts() { # NAME SCOPE: makes an instance and asks what there is
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name LIKE 'tenant_%' AND name NOT IN (SELECT name FROM pg_prepared_statements) AND file = 'instance.sql' \\gexec
-BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-$1-$2', 'inst-$1-$2', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', 'adopt'\$\$")
+BEGIN; $(run instance_insert "t.place('a') || \$\$, 'inst-$1-$2', 'inst-$1-$2', '$2', '$2', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'\$\$")
 SELECT t.become('idscope_api', 'a'); EXECUTE tenant_lock (t.tenant('a')); EXECUTE tenant_holds (t.tenant('a'), t.subscription('a'));"
 }
 before=$(ask "SELECT count(*) FROM idscope.instance WHERE tenant_id = t.tenant('a')")

@@ -98,7 +98,7 @@ SELECT results_eq($$SELECT detail ->> 'change' FROM idscope.audit_event WHERE ki
 SELECT t.run('instance_delete', t.place('a') || $$, 'inst-a', NULL, 604800$$);
 SELECT t.run('name_take', $$'instance', 'inst-other'$$), t.run('name_take', $$'hub', 'inst-a'$$), t.run('name_take', $$'instance', 'inst-a'$$, tenant => 'b');
 SELECT isnt((SELECT undelete_until FROM idscope.scope WHERE id_scope = t.scope('a')), NULL, 'other names, and other tenants, end no time');
-SELECT t.run('instance_insert', t.place('a') || $$, 'inst-a', 'Inst-A', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}', 'adopt'$$), t.run('name_take', $$'instance', 'inst-a'$$);
+SELECT t.run('instance_insert', t.place('a') || $$, 'inst-a', 'Inst-A', '0neaaaaaaaa', '0neAAAAAAAA', 'west', '{}', 1, 'hashed', '{}', '{}', 'adopt'$$), t.run('name_take', $$'instance', 'inst-a'$$);
 SELECT is((SELECT undelete_until FROM idscope.scope WHERE id_scope = t.scope('a')), NULL, 'the same name anew ends the time of the one before');
 SELECT throws_ok($$SELECT t.run('admin_undelete', format('%L, %L', t.tenant('a'), t.scope('a')), 'idscope_admin')$$, '23505', NULL, 'two of one name never stand');
 SELECT is((SELECT id_scope FROM idscope.gate_instance(NULL, 'inst-a')), '0neaaaaaaaa', 'the name leads to the new one');

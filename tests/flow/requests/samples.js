@@ -37,7 +37,7 @@ function resources({ hubs: [hub, other], otherId, fresh }) {
   const byId = { hubResourceId: otherId, accessPolicy: 'iothubowner', ...steered };
   const EITHER = /connectionString is required, or hubResourceId/;
   const authorizationPolicies = (rights) => [{ keyName: 'walk', ...newKeys(), rights }];
-  const resource = (properties) => ({ location, sku: { name: 'S1', capacity: 1 }, tags, identity: { type: 'None' }, properties: { publicNetworkAccess: 'Enabled', ipFilterRules: [], privateEndpointConnections: [], ...properties } });
+  const resource = (properties) => ({ location, sku: { name: 'S1', capacity: 1 }, tags, identity: { type: 'None' }, properties: { publicNetworkAccess: 'Enabled', ipFilterRules: [{ filterName: 'plant', action: 'Accept', ipMask: '10.0.0.0/8', target: 'all' }], privateEndpointConnections: [], ...properties } });
   const instance = (link) => resource({ allocationPolicy: 'Hashed', iotHubs: [{ authenticationType: 'KeyBased', ...link }], idscope: { existingDevice: 'adopt' }, authorizationPolicies: authorizationPolicies('ServiceConfig') });
   const name = fresh('free');
   const tagged = (noun) => [[`${noun}_tags_put`, as(() => ({ body: { properties: { tags } } }))], [`${noun}_tags_patch`, as(() => ({ body: { operation: 'Merge', properties: { tags } } }))], [`${noun}_patch`, as(() => ({ body: { tags } }))]];

@@ -129,6 +129,7 @@ module.exports = (is) => {
     location: 'westeurope', 'sku.name': 'S1', 'sku.capacity': 1, 'properties.serviceOperationsHostName': `${is.instance}.dps.${is.domain}`, 'properties.deviceProvisioningHostName': `global.dps.${is.domain}`,
     'properties.idScope': /^0ne[0-9A-F]{8}$/, 'properties.enableDataResidency': false, 'properties.publicNetworkAccess': 'Enabled', ...more,
   });
+  const rules = [{ filterName: 'plant', action: 'Accept', ipMask: '10.0.0.0/8', target: 'all' }, { filterName: 'old', action: 'Reject', ipMask: '192.0.2.1', target: 'deviceApi' }];
   const update = (edit) => [
     ['GET', at.instance, dps, { status: 200 }],
     ['PUT', at.instance, dps, { status: 200, body: (last) => { const body = models.instance(last[at.instance]); edit(body); return body; } }],
@@ -141,8 +142,8 @@ module.exports = (is) => {
         sku: { capacity: 1, name: 'S1' }, tags } }],
       poll,
     ],
-    refresh: [['GET', at.instance, dps, { status: 200, reads: instanceReads(is.changed ? { tags: moved, 'properties.allocationPolicy': 'GeoLatency' } : { tags, 'properties.allocationPolicy': 'Hashed' }) }]],
-    change: update((body) => { body.tags = moved; body.properties.allocationPolicy = 'GeoLatency'; }),
+    refresh: [['GET', at.instance, dps, { status: 200, reads: instanceReads(is.changed ? { tags: moved, 'properties.allocationPolicy': 'GeoLatency', 'properties.ipFilterRules': rules } : { tags, 'properties.allocationPolicy': 'Hashed' }) }]],
+    change: update((body) => { body.tags = moved; body.properties.allocationPolicy = 'GeoLatency'; body.properties.ipFilterRules = rules; }),
     destroy: [['DELETE', at.instance, dps, { status: 204 }], ['GET', at.instance, dps, { status: 404 }]],
   };
 

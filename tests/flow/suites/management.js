@@ -608,7 +608,7 @@ describe('management: instances', { concurrency: 4 }, () => {
 
   test('bodies outside the rules are refused, name the member, and what is not enforced is not accepted', async () => {
     const cases = [[{ sku: undefined }, {}, /sku/], [{ location: undefined }, {}, /location/], [{}, { iotHubs: {} }, /iotHubs/], [{}, { iotHubs: [{}] }, /iotHubs.*(connectionString|hubResourceId)|connectionString/],
-      [{}, { publicNetworkAccess: 'Disabled' }, /publicNetworkAccess/], [{}, { ipFilterRules: [{ filterName: 'a', action: 'Reject', ipMask: '10.0.0.0/8' }] }, /ipFilterRules/],
+      [{}, { publicNetworkAccess: 'Off' }, /publicNetworkAccess/], [{}, { privateEndpointConnections: [{}] }, /privateEndpointConnections/],
       [{}, { authorizationPolicies: [{ keyName: 'x', rights: 'Root' }] }, /rights/]];
     for (const [more, properties, words] of cases) refusedArm(await put(fresh('dps'), properties, more), 400, 'InvalidRequestContent', words);
     const sku = await put(fresh('dps'), {}, { sku: { name: 'F1', capacity: 1 } });

@@ -82,13 +82,11 @@ static err_t read_place(struct call *r, struct str token, struct activity_wanted
     return NULL;
 }
 
-static err_t read_asked(struct call *r, struct asked *ret)
+static err_t read_asked(struct call *r, const struct arm_target *in, struct asked *ret)
 {
-    struct arm_target t;
-    TRY(arm_subscription(r, &t));
     *ret = (struct asked){
         .wanted = {.tenant_id = r->client->tenant_id, .to_us = INT64_MAX, .limit = LOOKED_AT_ONCE},
-        .subscription = arm_group_id(r->arena, &t.find.at.subscription_id, (struct str){NULL, 0}),
+        .subscription = arm_group_id(r->arena, &in->find.at.subscription_id, (struct str){NULL, 0}),
     };
     TRY(call_query_text(r, "$select", &ret->select));
     TRY(read_filter(r, ret));
@@ -289,8 +287,8 @@ err_t op_activity_list(struct call *r)
     struct str behind = {NULL, 0};
     size_t count;
     struct text out;
-    TRY(read_asked(r, &q));
     TRY(subscription_named(r, &t, &subscription));
+    TRY(read_asked(r, &t, &q));
     TRY(db_activity_events(r->db, r->arena, &q.wanted, &events, &count));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {

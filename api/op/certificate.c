@@ -3,9 +3,9 @@
  * or proved, nor give back another text than was sent. */
 #include "db/certificate.h"
 
-#include "api/op/arm.h"
+#include "api/op/instance.h"
 #include "api/op/op.h"
-#include "api/op/resource_codec.h"
+#include "api/op/resource.h"
 #include "api/shared.h"
 #include "core/attest/x509_ca.h"
 #include "core/attest/x509_crl.h"
@@ -101,8 +101,7 @@ static struct shown shown_of(struct arena *a, const struct certificate_row *row)
 
 static struct str id_of(struct call *r, const struct arm_target *t, const struct certificate_row *row)
 {
-    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group,
-                                    "Microsoft.Devices/provisioningServices", t->name);
+    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group, INSTANCE_TYPE, t->name);
     return arena_printf(r->arena, "%s/certificates/%.*s", of.p, STR_ARG(row->name));
 }
 
@@ -226,23 +225,12 @@ struct change {
     bool touches; /* whom it vouches for is another thing now */
 };
 
-static err_t missing_place(struct db *db, const struct change *c)
-{
-    struct place_found found;
-    TRY(db_place(db, c->r->arena, &c->target.find.at, &found));
-    TRY(arm_check_place(&c->target, &found));
-    return E(RESOURCE_NOT_FOUND);
-}
-
-/* Writers of one instance go one after the other. */
 static err_t change_work(struct db *db, void *context)
 {
     struct change *c = context;
     struct arena *a = c->r->arena;
     struct instance_locked instance = {0};
-    TRY(db_instance_lock(db, a, &c->target.find, &instance));
-    if (!instance.id_scope.p)
-        return missing_place(db, c);
+    TRY(instance_hold(c->r, db, &c->target, &instance));
     c->at.tenant_id = c->target.find.at.tenant_id;
     c->at.id_scope = instance.id_scope;
     TRY(db_certificate_lock(db, a, &c->at, &c->there, &c->row));

@@ -301,6 +301,17 @@ err_t instance_named(struct call *r, struct arm_target *ret_target, struct insta
     return NULL;
 }
 
+err_t instance_hold(struct call *r, struct db *db, const struct arm_target *t, struct instance_locked *ret)
+{
+    struct place_found found;
+    TRY(db_instance_lock(db, r->arena, &t->find, ret));
+    if (ret->id_scope.p)
+        return NULL;
+    TRY(db_place(db, r->arena, &t->find.at, &found));
+    TRY(arm_check_place(t, &found));
+    return E(RESOURCE_NOT_FOUND);
+}
+
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
 static const struct resource_keys keys = {

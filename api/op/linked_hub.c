@@ -210,14 +210,6 @@ struct change {
     struct link_plan plan;
 };
 
-static err_t missing_place(struct db *db, const struct change *c)
-{
-    struct place_found found;
-    TRY(db_place(db, c->r->arena, &c->target.find.at, &found));
-    TRY(arm_check_place(&c->target, &found));
-    return E(RESOURCE_NOT_FOUND);
-}
-
 static err_t plan(struct db *db, struct change *c, struct str location)
 {
     struct str host = c->r->segments[SEGMENT_HOST];
@@ -249,17 +241,14 @@ static const char *what_was_done(const struct change *c)
     return c->plan.differs ? "updated" : "unchanged";
 }
 
-/* Writers of one instance go one after the other. What shows the link is another one with it: the instance, and what
- * was checked against that. */
+/* What shows the link is another one with it: the instance, and what was checked against that. */
 static err_t change_work(struct db *db, void *context)
 {
     struct change *c = context;
     struct arena *a = c->r->arena;
     struct instance_locked instance = {0};
     const struct uuid *tenant = &c->target.find.at.tenant_id;
-    TRY(db_instance_lock(db, a, &c->target.find, &instance));
-    if (!instance.id_scope.p)
-        return missing_place(db, c);
+    TRY(instance_hold(c->r, db, &c->target, &instance));
     c->id_scope = instance.id_scope;
     TRY(plan(db, c, instance.location));
     TRY(links_write(c->r, db, c->id_scope, &c->plan));

@@ -112,8 +112,7 @@ static err_t find_client(struct call *r, const struct jwt_claims *claims)
     if (e == E(INVALID_CLIENT))
         return call_refuse(r, E(INVALID_TOKEN), "the client of the token is gone or disabled");
     TRY(e);
-    if (!crypt_same((struct bytes){r->client->tenant_id.b, sizeof tenant_id.b},
-                    (struct bytes){tenant_id.b, sizeof tenant_id.b}))
+    if (!uuid_same(&r->client->tenant_id, &tenant_id))
         return call_refuse(r, E(INVALID_TOKEN), "the token is of another tenant than its client");
     return NULL;
 }

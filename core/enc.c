@@ -183,6 +183,11 @@ static bool hyphen_before(size_t byte)
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
+bool uuid_same(const struct uuid *a, const struct uuid *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
 struct str enc_uuid(struct arena *a, const struct uuid *u)
 {
     char *to = arena_alloc(a, 37);

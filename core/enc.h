@@ -13,6 +13,18 @@ struct uuid {
     uint8_t b[16];
 };
 
+/* The same bytes, as the other one has them. */
+static inline struct bytes str_bytes(struct str s)
+{
+    return (struct bytes){(const uint8_t *)s.p, s.n};
+}
+static inline struct str bytes_str(struct bytes b)
+{
+    return (struct str){(const char *)b.p, b.n};
+}
+
+bool uuid_same(const struct uuid *a, const struct uuid *b);
+
 struct str enc_base64(struct arena *a, struct bytes in);            /* RFC 4648 section 4, padded */
 struct str enc_base64url(struct arena *a, struct bytes in);         /* section 5, unpadded */
 bool dec_base64(struct arena *a, struct str in, struct bytes *ret); /* padded, no blanks, no stray bits */

@@ -77,7 +77,7 @@ static err_t read_place(struct call *r, struct str token, struct activity_wanted
     if (!token.p)
         return NULL;
     if (!dec_i64(time, 1, INT64_C(1) << 56, &to->after_us) || !dec_uuid(id, after))
-        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that this list gave.");
+        return arm_bad_token(r);
     to->after = after;
     return NULL;
 }

@@ -7,7 +7,8 @@
 
 enum { TAGS_MAX = 50, TAG_NAME_MAX = 512, TAG_VALUE_MAX = 256, ETAG_BYTES = 9 };
 
-err_t arm_top(struct call *r, int64_t *ret)
+/* 0: it does not say. */
+static err_t read_top(struct call *r, int64_t *ret)
 {
     struct str top = call_query(r, "$top");
     *ret = 0;
@@ -16,12 +17,28 @@ err_t arm_top(struct call *r, int64_t *ret)
     return NULL;
 }
 
+err_t arm_bad_token(struct call *r)
+{
+    return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
+}
+
+err_t arm_page_by_id(struct call *r, const struct uuid **ret_after, int64_t *ret_most)
+{
+    struct str token = call_query(r, "$skiptoken");
+    struct uuid *after = token.n ? ARENA_NEW(r->arena, struct uuid) : NULL;
+    TRY(read_top(r, ret_most));
+    if (after && !dec_uuid(token, after))
+        return arm_bad_token(r);
+    *ret_after = after;
+    return NULL;
+}
+
 err_t arm_page(struct call *r, struct find *f)
 {
     struct str token = arena_lower(r->arena, call_query(r, "$skiptoken"));
-    TRY(arm_top(r, &f->most));
+    TRY(read_top(r, &f->most));
     if (token.n && !id_resource_group_valid(token))
-        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
+        return arm_bad_token(r);
     f->after = token.n ? token : (struct str){NULL, 0};
     return NULL;
 }

@@ -18,10 +18,12 @@ err_t arm_group(struct call *r, struct arm_target *ret);
 err_t arm_resource(struct call *r, struct arm_target *ret);
 /* Which part of the place is missing, if any: SUBSCRIPTION_NOT_FOUND or RESOURCE_GROUP_NOT_FOUND. */
 err_t arm_check_place(const struct arm_target *t, const struct place_found *found);
-/* $top, the rows that a page of a list is to have; 0: it does not say. BAD_REQUEST when it is no such number. */
-err_t arm_top(struct call *r, int64_t *ret);
 /* The page of a list by name that $top and $skiptoken ask for. BAD_REQUEST naming the parameter. */
 err_t arm_page(struct call *r, struct find *f);
+/* The same of a list by id: so many rows (0: it does not say) behind *ret_after (NULL: from the first). */
+err_t arm_page_by_id(struct call *r, const struct uuid **ret_after, int64_t *ret_most);
+/* BAD_REQUEST: no list gave this $skiptoken. */
+err_t arm_bad_token(struct call *r);
 /* Names that new resources may not have: BAD_ID naming the rule. */
 err_t arm_check_new_name(struct call *r, const char *article, const char *noun, struct str name);
 

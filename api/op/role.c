@@ -195,21 +195,16 @@ static err_t role_list(struct call *r)
     struct scope scope;
     struct role_filter filter;
     struct role_row *rows;
-    struct uuid after;
     size_t count;
     bool more;
     struct text out;
-    struct str token = call_query(r, "$skiptoken");
     TRY(read_scope(r, &scope));
     TRY(read_filter(r, &filter));
-    if (token.n && !dec_uuid(token, &after))
-        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
     struct role_find f = {.tenant = r->client->tenant_id,
                           .scope_key = scope.key,
                           .client = filter.of_client ? &filter.client : NULL,
-                          .below = !filter.at_scope,
-                          .after = token.n ? &after : NULL};
-    TRY(arm_top(r, &f.most));
+                          .below = !filter.at_scope};
+    TRY(arm_page_by_id(r, &f.after, &f.most));
     TRY(db_role_find(r->db, r->arena, &f, &rows, &count, &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
@@ -297,8 +292,7 @@ static err_t put_work(struct db *db, void *context)
     w->done = !there;
     if (there) {
         bool same = old.role == w->row.role && str_same(old.scope_key, w->row.scope_key) &&
-                    crypt_same((struct bytes){old.client_id.b, sizeof old.client_id.b},
-                               (struct bytes){w->row.client_id.b, sizeof w->row.client_id.b});
+                    uuid_same(&old.client_id, &w->row.client_id);
         return same ? NULL : E(ASSIGNMENT_FIXED);
     }
     TRY(check_target(db, w));

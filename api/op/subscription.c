@@ -39,17 +39,12 @@ static void write_subscription(struct call *r, const struct subscription_row *ro
 
 err_t op_subscription_list(struct call *r)
 {
-    struct uuid after;
+    struct subscription_page page = {.ids = roles_subscriptions(r)};
     struct subscription_row *rows;
     size_t count;
     bool more;
     struct text out;
-    struct str token = call_query(r, "$skiptoken");
-    int64_t most;
-    TRY(arm_top(r, &most));
-    if (token.n && !dec_uuid(token, &after))
-        return call_fail(r, E(BAD_REQUEST), "$skiptoken is not one that a list gave.");
-    const struct subscription_page page = {token.n ? &after : NULL, most, roles_subscriptions(r)};
+    TRY(arm_page_by_id(r, &page.after, &page.most));
     TRY(db_subscription_find(r->db, r->arena, &r->client->tenant_id, NULL, &page, &rows, &count, &more));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {

@@ -84,12 +84,12 @@ err_t anchors_read(struct run *run, struct anchors **ret)
 bool anchors_fit(struct anchors *x, const struct uuid *tenant, int64_t block, struct bytes hash)
 {
     const struct anchor wanted = {.tenant_id = *tenant, .block = block};
-    x->lone_seen |= x->has_lone && crypt_same((struct bytes){x->lone.b, sizeof x->lone.b}, hash);
+    x->lone_seen |= x->has_lone && crypt_same(sha256_bytes(&x->lone), hash);
     struct anchor *known = x->count ? bsearch(&wanted, x->at, x->count, sizeof *x->at, by_block) : NULL;
     if (!known)
         return true;
     known->seen = true;
-    return crypt_same((struct bytes){known->hash.b, sizeof known->hash.b}, hash);
+    return crypt_same(sha256_bytes(&known->hash), hash);
 }
 
 const struct anchor *anchors_unseen(const struct anchors *x, const struct uuid *tenant, size_t *at)

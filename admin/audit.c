@@ -103,7 +103,7 @@ static err_t find_missing(struct walk *w, int64_t block, int64_t id)
 static bool same_digest(struct arena *a, const struct audit_event *e, struct bytes digest)
 {
     struct sha256 its = audit_digest(a, e);
-    return crypt_same((struct bytes){its.b, sizeof its.b}, digest);
+    return crypt_same(sha256_bytes(&its), digest);
 }
 
 /* The rows between the block before and this one's last event, against those that were sealed. Both are in order. */
@@ -135,9 +135,9 @@ static err_t check_block(struct walk *w, const struct audit_sealed *b)
         w->linked = false;
     }
     struct sha256 hash = audit_block_hash(w->arena, &b->block);
-    if (w->linked && !crypt_same((struct bytes){w->hash.b, sizeof w->hash.b}, b->block.previous))
+    if (w->linked && !crypt_same(sha256_bytes(&w->hash), b->block.previous))
         find(w, block, 0, STR("the block does not follow the one before"));
-    if (!crypt_same((struct bytes){hash.b, sizeof hash.b}, b->hash))
+    if (!crypt_same(sha256_bytes(&hash), b->hash))
         find(w, block, 0, STR("the block or its hash was altered"));
     if (!anchors_fit(w->v->anchors, &w->tenant, block, b->hash))
         find(w, block, 0, STR("the block is not the one of the anchor"));
@@ -187,7 +187,7 @@ static void check_end(struct walk *w, const struct audit_chain *end)
     if (end->blocks < w->block)
         find(w, w->block, 0, STR("the block is behind the end of the chain"));
     else if (end->blocks == w->block && w->block &&
-             (end->last_id != w->last_id || !crypt_same((struct bytes){w->hash.b, sizeof w->hash.b}, end->hash)))
+             (end->last_id != w->last_id || !crypt_same(sha256_bytes(&w->hash), end->hash)))
         find(w, w->block, 0, STR("the end of the chain names another block"));
     for (const struct anchor *one; (one = anchors_unseen(w->v->anchors, &w->tenant, &at));)
         find(w, one->block, 0, STR("the block is missing: the anchor names it"));

@@ -69,7 +69,7 @@ static err_t add_token_key(struct run *run, struct str *ret_kid)
     struct str kid = enc_hex(run->arena, (struct bytes){id.b, 8}, false);
     struct str pem = jwt_key_new_pem(run->arena);
     struct bytes row = seal_row(run->arena, "token_key", kid, STR(""), "private");
-    struct db_token_key key = {kid, seal(run->arena, run->ring, row, (struct bytes){(const uint8_t *)pem.p, pem.n})};
+    struct db_token_key key = {kid, seal(run->arena, run->ring, row, str_bytes(pem))};
     run_act(run, NULL);
     TRY(db_admin_token_key_create(run->db, run->arena, &key));
     *ret_kid = kid;

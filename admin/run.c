@@ -50,7 +50,7 @@ struct str run_new_secret(struct run *run, struct sha256 *ret_hash)
     crypt_random(random, sizeof random);
     struct str secret = enc_hex(run->arena, (struct bytes){random, sizeof random}, false);
     crypt_wipe(random, sizeof random);
-    *ret_hash = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n});
+    *ret_hash = crypt_sha256(str_bytes(secret));
     return secret;
 }
 

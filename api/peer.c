@@ -161,8 +161,7 @@ bool peer_uid_is(int connected_fd, int64_t uid)
 
 bool peer_secret_is(struct str sent, struct str secret)
 {
-    return secret.n && crypt_same((struct bytes){(const uint8_t *)sent.p, sent.n},
-                                  (struct bytes){(const uint8_t *)secret.p, secret.n});
+    return secret.n && crypt_same(str_bytes(sent), str_bytes(secret));
 }
 
 /* DER that the edge sends in base64. What is not is nothing that a device showed. */

@@ -60,7 +60,7 @@ static err_t load_own(struct token_keys *t, struct db *db, struct arena *a, stru
     for (size_t i = 0; i < to->count; i++) {
         TRY(unseal(a, t->ring, seal_row(a, "token_key", rows[i].kid, STR(""), "private"), rows[i].private_sealed,
                    &pem));
-        TRY(jwt_key_load(a, rows[i].kid, (struct str){(const char *)pem.p, pem.n}, &to->at[i]));
+        TRY(jwt_key_load(a, rows[i].kid, bytes_str(pem), &to->at[i]));
     }
     return NULL;
 }

@@ -159,7 +159,7 @@ static uint64_t draw(const struct view *v, const struct alloc_hub *hub)
     text_init(&t, v->arena, v->device.n + hub->host.n);
     text_add(&t, v->device);
     text_add(&t, hub->host);
-    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)t.p, t.n});
+    struct sha256 hash = crypt_sha256(text_bytes(&t));
     uint64_t u = 0;
     for (int i = 0; i < 8; i++)
         u = u << 8 | hash.b[i];

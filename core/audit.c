@@ -4,12 +4,6 @@
 
 #include "json.h"
 
-static struct bytes text_bytes(struct text *t)
-{
-    struct str s = text_str(t);
-    return (struct bytes){(const uint8_t *)s.p, s.n};
-}
-
 void audit_line(struct text *out, const struct audit_event *e)
 {
     text_add_char(out, '{');

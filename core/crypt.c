@@ -71,7 +71,7 @@ struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message)
     }
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     struct sha256 inner = hmac_pass(c, whole_key, 0x36, message);
-    struct sha256 outer = hmac_pass(c, whole_key, 0x5c, (struct bytes){inner.b, sizeof inner.b});
+    struct sha256 outer = hmac_pass(c, whole_key, 0x5c, sha256_bytes(&inner));
     EVP_MD_CTX_free(c);
     OPENSSL_cleanse(whole_key, sizeof whole_key);
     return outer;

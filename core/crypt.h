@@ -10,6 +10,10 @@ enum { SHA256_BYTES = 32, DEVICE_KEY_BYTES = 64, POLICY_KEY_BYTES = 32, AES128_B
 struct sha256 {
     uint8_t b[SHA256_BYTES];
 };
+static inline struct bytes sha256_bytes(const struct sha256 *hash)
+{
+    return (struct bytes){hash->b, sizeof hash->b};
+}
 
 struct sha256 crypt_sha256(struct bytes in);
 struct sha256 crypt_hmac_sha256(struct bytes key, struct bytes message);

@@ -18,6 +18,10 @@ static inline struct bytes str_bytes(struct str s)
 {
     return (struct bytes){(const uint8_t *)s.p, s.n};
 }
+static inline struct bytes text_bytes(struct text *t)
+{
+    return str_bytes(text_str(t));
+}
 static inline struct str bytes_str(struct bytes b)
 {
     return (struct str){(const char *)b.p, b.n};

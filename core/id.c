@@ -284,7 +284,7 @@ struct str id_etag(struct arena *a, const struct uuid *u)
 struct str id_registration_etag(struct arena *a, const struct uuid *operation, int64_t revision)
 {
     struct str text = arena_printf(a, "\"%s-%llx\"", enc_uuid(a, operation).p, (unsigned long long)revision);
-    return enc_base64(a, (struct bytes){(const uint8_t *)text.p, text.n});
+    return enc_base64(a, str_bytes(text));
 }
 
 struct str id_etag_bare(struct str etag)

@@ -71,7 +71,7 @@ static bool write_key(struct arena *a, const char *type, OSSL_PARAM *params, str
         return false;
     struct str copy = arena_copy(a, (const char *)der, (size_t)n);
     OPENSSL_free(der);
-    *ret = (struct bytes){(const uint8_t *)copy.p, copy.n};
+    *ret = str_bytes(copy);
     return true;
 }
 

@@ -99,8 +99,8 @@ static void set_public(struct arena *a, struct jwt_key *k, struct str kid, enum 
     struct text both;
     text_init(&both, a, kid.n + public.n + 16);
     text_printf(&both, "%d\n%.*s\n", (int)algorithm, STR_ARG(kid));
-    text_add(&both, (struct str){(const char *)public.p, public.n});
-    k->fingerprint = crypt_sha256((struct bytes){(const uint8_t *)both.p, both.n});
+    text_add(&both, bytes_str(public));
+    k->fingerprint = crypt_sha256(text_bytes(&both));
 }
 
 static bool fill_key(struct arena *a, struct jwt_key *k, struct str kid, struct str pem)
@@ -112,7 +112,7 @@ static bool fill_key(struct arena *a, struct jwt_key *k, struct str kid, struct 
         return false;
     struct str der = bio_text(a, out);
     k->private_pem = arena_str(a, pem);
-    set_public(a, k, kid, JWT_ES256, (struct bytes){(const uint8_t *)der.p, der.n});
+    set_public(a, k, kid, JWT_ES256, str_bytes(der));
     return true;
 }
 
@@ -231,8 +231,7 @@ static err_t refuse(struct err_detail *d, const char *why)
 static bool read_segment(struct arena *a, struct str segment, const struct codec *table, void *to)
 {
     struct bytes json;
-    return dec_base64url(a, segment, &json) &&
-           !codec_read(a, table, 0, (struct str){(const char *)json.p, json.n}, to, NULL);
+    return dec_base64url(a, segment, &json) && !codec_read(a, table, 0, bytes_str(json), to, NULL);
 }
 
 static const struct jwt_key *key_of(const struct jwt_keys *keys, struct str kid)
@@ -299,7 +298,7 @@ static bool ecdsa_der(struct arena *a, struct bytes raw, struct bytes *ret)
     uint8_t der[SIGNATURE_BYTES + 16], *end = der;
     int n = i2d_ECDSA_SIG(both, &end);
     struct str copy = arena_copy(a, (const char *)der, n > 0 ? (size_t)n : 0);
-    *ret = (struct bytes){(const uint8_t *)copy.p, copy.n};
+    *ret = str_bytes(copy);
     return n > 0;
 }
 
@@ -385,8 +384,8 @@ static err_t read_outside(struct arena *a, const struct jwt_rules *rules, struct
     struct bytes bytes;
     struct outside_claims t = {.iss = {NULL, 0}};
     json_auto_t *all = NULL;
-    if (!dec_base64url(a, payload, &bytes) || json_read((struct str){(const char *)bytes.p, bytes.n}, NULL, &all) ||
-        codec_decode(a, outside_claims_codec, 0, (struct json_in){all, {(const char *)bytes.p, bytes.n}}, &t, NULL))
+    if (!dec_base64url(a, payload, &bytes) || json_read(bytes_str(bytes), NULL, &all) ||
+        codec_decode(a, outside_claims_codec, 0, (struct json_in){all, bytes_str(bytes)}, &t, NULL))
         return refuse(d, "its claims cannot be read");
     if (!str_same(t.iss, rules->issuer))
         return refuse(d, "it is of another issuer");
@@ -463,9 +462,9 @@ static struct sha256 identity(struct arena *a, const struct jwt_keys *keys, stru
         text_printf(&t, "%.*s\n%.*s\n%.*s\n%.*s\n", STR_ARG(r->issuer), STR_ARG(r->audience), STR_ARG(r->subject_claim),
                     STR_ARG(r->tenant_claim));
     for (size_t i = 0; i < keys->count; i++)
-        text_add(&t, (struct str){(const char *)keys->at[i]->fingerprint.b, SHA256_BYTES});
+        text_add(&t, bytes_str(sha256_bytes(&keys->at[i]->fingerprint)));
     text_add(&t, token);
-    return crypt_sha256((struct bytes){(const uint8_t *)t.p, t.n});
+    return crypt_sha256(text_bytes(&t));
 }
 
 static struct jwt_claims copy_claims(struct arena *a, const struct jwt_claims *from)
@@ -493,7 +492,7 @@ err_t jwt_verify(struct arena *a, const struct jwt_keys *keys, struct str token,
     if (!token.n || token.n > JWT_MAX)
         return refuse(d, token.n ? "it is too long" : "it is empty");
     const struct sha256 hash = identity(a, keys, token);
-    const struct str id = {(const char *)hash.b, sizeof hash.b};
+    const struct str id = bytes_str(sha256_bytes(&hash));
     const struct jwt_claims *known = cache_find(keys->verified, id, now_us);
     struct jwt_claims claims = known ? copy_claims(a, known) : (struct jwt_claims){.issued_s = 0};
     cache_release(known);

@@ -67,10 +67,9 @@ static struct block block_of(struct arena *a, const struct operation_key *key, c
     struct bytes names = seal_row(a, "operation", owner->id_scope, owner->registration_key, "");
     struct text whole;
     text_init(&whole, a, names.n + sizeof times);
-    text_add(&whole, (struct str){(const char *)names.p, names.n});
+    text_add(&whole, bytes_str(names));
     text_add(&whole, (struct str){(const char *)times, sizeof times});
-    struct sha256 mac = crypt_hmac_sha256((struct bytes){key->mac.b, sizeof key->mac.b},
-                                          (struct bytes){(const uint8_t *)whole.p, whole.n});
+    struct sha256 mac = crypt_hmac_sha256(sha256_bytes(&key->mac), text_bytes(&whole));
     struct block ret = {.issued_be = times[1]};
     memcpy(ret.mac, mac.b, sizeof ret.mac);
     return ret;
@@ -79,7 +78,7 @@ static struct block block_of(struct arena *a, const struct operation_key *key, c
 /* What ids of the scope begin with. */
 static struct str head_of(struct arena *a, struct str id_scope)
 {
-    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)id_scope.p, id_scope.n});
+    struct sha256 hash = crypt_sha256(str_bytes(id_scope));
     return arena_printf(a, "5.%s.", enc_hex(a, (struct bytes){hash.b, 8}, false).p);
 }
 

@@ -107,7 +107,7 @@ bool sas_signed_with(const struct sas *s, struct bytes key)
     signed_text[s->resource_raw.n] = '\n';
     memcpy(signed_text + s->resource_raw.n + 1, s->expiry_raw.p, s->expiry_raw.n);
     struct sha256 right = crypt_hmac_sha256(key, (struct bytes){(const uint8_t *)signed_text, n});
-    return crypt_same((struct bytes){right.b, sizeof right.b}, (struct bytes){s->signature.b, sizeof s->signature.b});
+    return crypt_same(sha256_bytes(&right), sha256_bytes(&s->signature));
 }
 
 bool sas_alive(const struct sas *s, int64_t now_us)
@@ -140,8 +140,8 @@ struct str sas_make(struct arena *a, struct str resource, struct str key_name, s
 {
     struct str sr = enc_percent(a, resource);
     struct str text = arena_printf(a, "%s\n%" PRId64, sr.p, expiry_s);
-    struct sha256 sig = crypt_hmac_sha256(key, (struct bytes){(const uint8_t *)text.p, text.n});
-    struct str sig_text = enc_percent(a, enc_base64(a, (struct bytes){sig.b, sizeof sig.b}));
+    struct sha256 sig = crypt_hmac_sha256(key, str_bytes(text));
+    struct str sig_text = enc_percent(a, enc_base64(a, sha256_bytes(&sig)));
     struct text t;
     text_init(&t, a, 256);
     text_printf(&t, "SharedAccessSignature sr=%s&sig=%s&se=%" PRId64, sr.p, sig_text.p, expiry_s);

@@ -107,8 +107,7 @@ size_t key_ring_count(const struct key_ring *r)
 struct sha256 key_ring_derive(const struct key_ring *r, size_t i, const char *purpose)
 {
     struct str message = str_of(purpose);
-    return crypt_hmac_sha256((struct bytes){r->keys[i].key, RING_KEY_BYTES},
-                             (struct bytes){(const uint8_t *)message.p, message.n});
+    return crypt_hmac_sha256((struct bytes){r->keys[i].key, RING_KEY_BYTES}, str_bytes(message));
 }
 
 uint32_t key_ring_sealing_id(const struct key_ring *r)
@@ -149,7 +148,7 @@ struct bytes seal_row(struct arena *a, const char *kind, struct str owner, struc
         text_add(&t, (struct str){(const char *)length, sizeof length});
         text_add(&t, parts[i]);
     }
-    return (struct bytes){(const uint8_t *)t.p, t.n};
+    return text_bytes(&t);
 }
 
 /* The context with cipher, key, nonce and the row's bytes in it; sealing or opening as `sealing` says. */

@@ -63,8 +63,7 @@ struct bytes webhook_seal(struct arena *a, const struct webhook_row *row, const 
     struct text t;
     text_init(&t, a, 256);
     codec_encode(&t, custom_allocation_codec, in);
-    struct str text = text_str(&t);
-    return seal(a, row->ring, identity(a, row), (struct bytes){(const uint8_t *)text.p, text.n});
+    return seal(a, row->ring, identity(a, row), text_bytes(&t));
 }
 
 err_t webhook_open(struct arena *a, const struct webhook_row *row, struct bytes sealed, struct custom_allocation *ret)
@@ -72,7 +71,7 @@ err_t webhook_open(struct arena *a, const struct webhook_row *row, struct bytes 
     struct bytes opened;
     struct err_detail unsaid;
     TRY(unseal(a, row->ring, identity(a, row), sealed, &opened));
-    struct str text = {(const char *)opened.p, opened.n};
     *ret = (struct custom_allocation){.webhook_url = {NULL, 0}};
-    return codec_read(a, custom_allocation_codec, CODEC_KEEP_UNKNOWN, text, ret, &unsaid) ? E(SEAL_BROKEN) : NULL;
+    return codec_read(a, custom_allocation_codec, CODEC_KEEP_UNKNOWN, bytes_str(opened), ret, &unsaid) ? E(SEAL_BROKEN)
+                                                                                                       : NULL;
 }

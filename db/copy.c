@@ -24,7 +24,7 @@ static void add_i32(struct text *out, int64_t n)
 static void add_value(struct text *out, struct bytes wire)
 {
     add_i32(out, wire.p ? (int64_t)wire.n : -1);
-    text_add(out, (struct str){(const char *)wire.p, wire.n});
+    text_add(out, bytes_str(wire));
 }
 
 static struct str written(struct arena *a, const struct db_in *in)

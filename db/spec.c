@@ -53,13 +53,13 @@ static void read_text(const struct db_col *col, struct bytes v, struct arena *a,
 static void read_word(const struct db_col *col, struct bytes v, struct arena *a, void *at)
 {
     (void)a;
-    *(int *)at = word_number(col->words, (struct str){(const char *)v.p, v.n});
+    *(int *)at = word_number(col->words, bytes_str(v));
 }
 
 static void read_bytea(const struct db_col *col, struct bytes v, struct arena *a, void *at)
 {
     (void)col;
-    *(struct bytes *)at = (struct bytes){(const uint8_t *)text_copy(a, v).p, v.n};
+    *(struct bytes *)at = str_bytes(text_copy(a, v));
 }
 
 static void read_fixed(struct bytes v, void *at, size_t size)
@@ -203,7 +203,7 @@ static void put_text(const struct db_col *col, const void *at, struct arena *a, 
 {
     (void)col, (void)a;
     const struct str *s = at;
-    ret->value = (struct bytes){(const uint8_t *)s->p, s->n};
+    ret->value = str_bytes(*s);
 }
 
 static void put_word(const struct db_col *col, const void *at, struct arena *a, struct wire *ret)

@@ -103,9 +103,9 @@ static struct sha256 token_identity(struct arena *a, const struct hub_call *call
     struct text t;
     text_init(&t, a, 256);
     text_printf(&t, "%.*s\n%.*s\n", STR_ARG(call->host), STR_ARG(k->key_name));
-    text_add(&t, (struct str){(const char *)k->key.p, k->key.n});
+    text_add(&t, bytes_str(k->key));
     struct str s = text_str(&t);
-    return crypt_sha256((struct bytes){(const uint8_t *)s.p, s.n});
+    return crypt_sha256(str_bytes(s));
 }
 
 static struct str make_token(const struct hub_call *call, struct arena *a, int64_t now_s)
@@ -118,7 +118,7 @@ static struct str token_for(struct hub_client *c, const struct hub_call *call)
 {
     int64_t now_us = clock_wall_us();
     const struct sha256 of = token_identity(call->arena, call);
-    const struct str key = {(const char *)of.b, sizeof of.b};
+    const struct str key = bytes_str(sha256_bytes(&of));
     struct str *token = cache_find(c->tokens, key, now_us);
     if (!token) {
         token = cache_make(c->tokens, key, sizeof *token, now_us);

@@ -207,7 +207,7 @@ static void say_no_group(struct admission *m)
 {
     struct call *r = m->call;
     struct sha256 hash = crypt_sha256(r->presented.leaf);
-    struct str thumbprint = enc_hex(r->arena, (struct bytes){hash.b, sizeof hash.b}, true);
+    struct str thumbprint = enc_hex(r->arena, sha256_bytes(&hash), true);
     if (!has_own(m))
         err_say(&r->log_detail, NULL,
                 "the device showed the certificate with the SHA-256 thumbprint %s, and no enrollment group trusts "

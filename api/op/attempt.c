@@ -86,7 +86,7 @@ static err_t read_time(struct call *r, const char *name, int64_t *ret_us)
 static struct str token_of(struct arena *a, const struct attempt_row *last)
 {
     struct str text = arena_printf(a, "%s\n%lld", enc_uuid(a, &last->tracking).p, (long long)last->at_us);
-    return enc_base64url(a, (struct bytes){(const uint8_t *)text.p, text.n});
+    return enc_base64url(a, str_bytes(text));
 }
 
 static err_t read_token(struct call *r, struct attempt_wanted *to)
@@ -97,7 +97,7 @@ static err_t read_token(struct call *r, struct attempt_wanted *to)
     if (!sent.n)
         return NULL;
     if (dec_base64url(r->arena, sent, &raw)) {
-        struct str at = str_split((struct str){(const char *)raw.p, raw.n}, '\n', &id);
+        struct str at = str_split(bytes_str(raw), '\n', &id);
         to->after = after;
         if (dec_uuid(id, after) && dec_i64(at, 1, INT64_C(1) << 56, &to->after_us))
             return NULL;

@@ -87,7 +87,7 @@ err_t hub_device_row(struct call *r, const struct hub_device *d, bool update, st
 struct str hub_device_etag(struct arena *a, int64_t generation, int64_t revision)
 {
     struct str text = arena_printf(a, "%lld-%lld", (long long)generation, (long long)revision);
-    return enc_base64(a, (struct bytes){(const uint8_t *)text.p, text.n});
+    return enc_base64(a, str_bytes(text));
 }
 
 static struct str etag_of(struct arena *a, const struct hub_device_row *row)
@@ -105,7 +105,7 @@ void hub_device_match(struct arena *a, struct str etag, struct hub_device_row *r
     row->generation = -1; /* no row has it */
     if (!dec_base64(a, s, &raw))
         return;
-    struct str tail = str_split((struct str){(const char *)raw.p, raw.n}, '-', &head);
+    struct str tail = str_split(bytes_str(raw), '-', &head);
     if (!dec_i64(head, 1, INT64_MAX, &row->generation) || !dec_i64(tail, 1, INT64_MAX, &row->revision))
         row->generation = -1;
 }
@@ -210,10 +210,9 @@ static err_t page_start(struct call *r, struct str *ret_after)
     *ret_after = STR("");
     if (!r->options.continuation.n)
         return NULL;
-    if (!dec_base64url(r->arena, r->options.continuation, &raw) ||
-        !id_device_valid((struct str){(const char *)raw.p, raw.n}))
+    if (!dec_base64url(r->arena, r->options.continuation, &raw) || !id_device_valid(bytes_str(raw)))
         return call_fail(r, E(BAD_REQUEST), "x-ms-continuation is not one that a list gave.");
-    *ret_after = (struct str){(const char *)raw.p, raw.n};
+    *ret_after = bytes_str(raw);
     return NULL;
 }
 
@@ -238,7 +237,7 @@ err_t op_hub_device_list(struct call *r)
     text_add_char(&out, ']');
     if (more) {
         struct str last = rows[count - 1].device_id;
-        call_header(r, "x-ms-continuation", enc_base64url(r->arena, (struct bytes){(const uint8_t *)last.p, last.n}));
+        call_header(r, "x-ms-continuation", enc_base64url(r->arena, str_bytes(last)));
     }
     return call_reply(r, 200, text_str(&out));
 }

@@ -64,7 +64,7 @@ static struct str bound_to(const struct page *p, struct str text)
     struct arena *a = p->r->arena;
     struct str all = arena_printf(a, "%.*s\n%s\n%zu%d\n%.*s", STR_ARG(p->r->host), p->kind->item_type, p->plan.index,
                                   p->plan.down, STR_ARG(text));
-    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)all.p, all.n});
+    struct sha256 hash = crypt_sha256(str_bytes(all));
     return arena_copy(a, (const char *)hash.b, TOKEN_HASH);
 }
 
@@ -79,7 +79,7 @@ static struct str token_of(const struct page *p)
         text_add(&t, p->place.value.text);
     text_add_char(&t, '\n');
     text_add(&t, p->place.key);
-    return enc_base64url(p->r->arena, (struct bytes){(const uint8_t *)t.p, t.n});
+    return enc_base64url(p->r->arena, text_bytes(&t));
 }
 
 /* As ids and words are: what is none would not pass for a text at the database. */
@@ -93,7 +93,7 @@ static bool is_plain(struct str s)
 
 static bool read_place(struct page *p, struct bytes raw)
 {
-    struct str value, text = {(const char *)raw.p, raw.n};
+    struct str value, text = bytes_str(raw);
     bool by_time = query_index_row(p->r->arena, p->kind->query, p->plan.index)->kind == CODEC_KIND_TIME;
     if (text.n < TOKEN_HASH || !str_same(p->bound, (struct str){text.p, TOKEN_HASH}))
         return false;

@@ -244,7 +244,7 @@ static err_t read_basic(struct call *r, struct token_request *to)
                                                                            r->presented.authorization.n - basic.n}),
                                                      &raw))
         return call_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
-    struct str id, secret = str_split((struct str){(const char *)raw.p, raw.n}, ':', &id);
+    struct str id, secret = str_split(bytes_str(raw), ':', &id);
     if (!secret.p || !dec_percent(r->arena, id, true, &id) || !dec_percent(r->arena, secret, true, &to->client_secret))
         return call_refuse(r, E(INVALID_CLIENT), "the Authorization header is no Basic credential");
     if (to->client_id.p && !str_same_nocase(to->client_id, id))
@@ -277,7 +277,7 @@ static err_t check_secret(struct call *r, const struct token_request *t)
     if (e && e != E(INVALID_CLIENT))
         return e;
     const struct sha256 *wanted = e ? &nobody : &r->client->secret;
-    struct sha256 given = crypt_sha256((struct bytes){(const uint8_t *)secret.p, secret.n});
+    struct sha256 given = crypt_sha256(str_bytes(secret));
     const struct bytes hash = {given.b, sizeof given.b};
     bool same = crypt_same(hash, (struct bytes){wanted->b, sizeof wanted->b});
     same = (!e && crypt_same(hash, r->client->secret_before)) || same;

@@ -49,9 +49,9 @@ struct bytes attest_pack(struct arena *a, const struct bytes *parts, size_t coun
     for (size_t i = 0; i < count; i++) {
         for (int shift = 8 * (LENGTH_BYTES - 1); shift >= 0; shift -= 8)
             text_add_char(&t, (char)(parts[i].n >> shift & 0xff));
-        text_add(&t, (struct str){(const char *)parts[i].p, parts[i].n});
+        text_add(&t, bytes_str(parts[i]));
     }
-    return (struct bytes){(const uint8_t *)t.p, t.n};
+    return text_bytes(&t);
 }
 
 /* Takes a part off the front of `rest`. */
@@ -282,7 +282,7 @@ err_t attest_nonce_open(struct arena *a, const struct attest_row *row, const str
     struct sha256 device;
     *ret = (struct bytes){NULL, 0};
     TRY(types[row->stored.type]->device(a, row, d, &device));
-    if (!crypt_same((struct bytes){device.b, sizeof device.b}, (struct bytes){nonce->device.b, sizeof nonce->device.b}))
+    if (!crypt_same(sha256_bytes(&device), sha256_bytes(&nonce->device)))
         return NULL;
     if (unseal(a, row->ring, nonce_identity(a, row, &device), nonce->sealed, ret))
         return err_say(d, E(SEAL_BROKEN), "the stored nonce cannot be opened");

@@ -18,11 +18,6 @@ struct str misuse_quoted(struct arena *a, struct str s)
     return text_str(&t);
 }
 
-static struct bytes bytes_of(struct str s)
-{
-    return (struct bytes){(const uint8_t *)s.p, s.n};
-}
-
 static struct str changed_case(struct arena *a, struct str s, int (*change)(int c))
 {
     struct text t;
@@ -38,8 +33,8 @@ static bool signed_with_derived(const struct suspicion *s, struct bytes key, str
 {
     if (!key.n)
         return false;
-    struct sha256 derived = crypt_hmac_sha256(key, bytes_of(text));
-    return sas_signed_with(s->token, (struct bytes){derived.b, sizeof derived.b});
+    struct sha256 derived = crypt_hmac_sha256(key, str_bytes(text));
+    return sas_signed_with(s->token, sha256_bytes(&derived));
 }
 
 /* With a key that was taken for the right one, and used as that is. */
@@ -85,8 +80,8 @@ static bool signed_with_text(const struct suspicion *s, const struct right_key *
     struct str bare = text;
     while (bare.n && bare.p[bare.n - 1] == '=')
         bare.n--;
-    return signed_with(s, right, bytes_of(text)) || signed_with(s, right, bytes_of(bare)) ||
-           signed_with(s, right, bytes_of(arena_printf(s->a, "%s\n", text.p)));
+    return signed_with(s, right, str_bytes(text)) || signed_with(s, right, str_bytes(bare)) ||
+           signed_with(s, right, str_bytes(arena_printf(s->a, "%s\n", text.p)));
 }
 
 /* The bytes of a key as base64 that was written in letters of another case. */
@@ -171,7 +166,7 @@ static struct str derived_for_another(const struct suspicion *s, const struct ri
 
 struct str misuse_of_derived(const struct suspicion *s, const struct right_key *of, struct str_list ids)
 {
-    struct sha256 hash = crypt_hmac_sha256(of->key, bytes_of(s->claim->registration_id));
+    struct sha256 hash = crypt_hmac_sha256(of->key, str_bytes(s->claim->registration_id));
     const struct right_key derived = {.name = arena_printf(s->a, "the key that derives from %s", of->name).p,
                                       .key = {hash.b, sizeof hash.b}};
     if (!of->key.n)

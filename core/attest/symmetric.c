@@ -14,8 +14,8 @@ static struct bytes derive(struct arena *a, struct bytes key, struct str id)
 {
     if (!key.n)
         return key;
-    struct sha256 hash = crypt_hmac_sha256(key, (struct bytes){(const uint8_t *)id.p, id.n});
-    return (struct bytes){(const uint8_t *)arena_copy(a, (const char *)hash.b, sizeof hash.b).p, sizeof hash.b};
+    struct sha256 hash = crypt_hmac_sha256(key, str_bytes(id));
+    return str_bytes(arena_str(a, bytes_str(sha256_bytes(&hash))));
 }
 
 /* Those of the row, or of the group's device that the row is looked at for. */

@@ -96,8 +96,8 @@ static struct bytes public_bytes(struct arena *a, struct bytes area)
     text_init(&t, a, 2 + area.n);
     text_add_char(&t, (char)(area.n >> 8));
     text_add_char(&t, (char)(area.n & 0xff));
-    text_add(&t, (struct str){(const char *)area.p, area.n});
-    return (struct bytes){(const uint8_t *)t.p, t.n};
+    text_add(&t, bytes_str(area));
+    return text_bytes(&t);
 }
 
 static struct str public_text(struct arena *a, struct bytes area)

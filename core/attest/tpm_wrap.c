@@ -6,11 +6,6 @@
 
 enum { SEED_BYTES = 32, BLOB_ROOM = 1024 };
 
-static struct bytes bytes_of(const struct text *t)
-{
-    return (struct bytes){(const uint8_t *)t->p, t->n};
-}
-
 static void add_number(struct text *t, uint32_t n, int bytes)
 {
     for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
@@ -19,7 +14,7 @@ static void add_number(struct text *t, uint32_t n, int bytes)
 
 static void add_bytes(struct text *t, struct bytes b)
 {
-    text_add(t, (struct str){(const char *)b.p, b.n});
+    text_add(t, bytes_str(b));
 }
 
 /* A TPM2B_…: behind its length. */
@@ -49,7 +44,7 @@ static struct bytes name_of(struct arena *a, struct bytes area)
     text_init(&t, a, 2 + SHA256_BYTES);
     add_number(&t, TPM_ALG_SHA256, 2);
     add_bytes(&t, digest_of(&hash));
-    return bytes_of(&t);
+    return text_bytes(&t);
 }
 
 /* KDFa with SHA-256, of which one block is enough for everybody here. */
@@ -62,7 +57,7 @@ static struct sha256 kdfa(struct arena *a, struct bytes seed, struct str label, 
     text_add_char(&t, '\0');
     add_bytes(&t, context);
     add_number(&t, bits, 4);
-    return crypt_hmac_sha256(seed, bytes_of(&t));
+    return crypt_hmac_sha256(seed, text_bytes(&t));
 }
 
 /* What only who knows the seed can read, and for the object of that name alone: an HMAC, then what was encrypted. */
@@ -75,13 +70,13 @@ static struct bytes protect(struct arena *a, struct bytes seed, struct bytes nam
     text_init(&covered, a, encrypted.n + name.n);
     add_bytes(&covered, encrypted);
     add_bytes(&covered, name);
-    struct sha256 mac = crypt_hmac_sha256(digest_of(&integrity), bytes_of(&covered));
+    struct sha256 mac = crypt_hmac_sha256(digest_of(&integrity), text_bytes(&covered));
     text_init(&out, a, 2 + SHA256_BYTES + encrypted.n);
     add_sized(&out, digest_of(&mac));
     add_bytes(&out, encrypted);
     crypt_wipe(&key, sizeof key);
     crypt_wipe(&integrity, sizeof integrity);
-    return bytes_of(&out);
+    return text_bytes(&out);
 }
 
 /* The same behind its length, and then the seed for who holds the private key; the label ends in a NUL that counts. */
@@ -103,7 +98,7 @@ static struct bytes key_public(struct arena *a, struct bytes obfuscation, struct
     text_init(&both, a, obfuscation.n + key.n);
     add_bytes(&both, obfuscation);
     add_bytes(&both, key);
-    struct sha256 unique = crypt_sha256(bytes_of(&both));
+    struct sha256 unique = crypt_sha256(text_bytes(&both));
     text_init(&out, a, 64);
     add_number(&out, TPM_ALG_KEYEDHASH, 2);
     add_number(&out, TPM_ALG_SHA256, 2);
@@ -112,7 +107,7 @@ static struct bytes key_public(struct arena *a, struct bytes obfuscation, struct
     add_number(&out, TPM_ALG_HMAC, 2);
     add_number(&out, TPM_ALG_SHA256, 2);
     add_sized(&out, digest_of(&unique));
-    return bytes_of(&out);
+    return text_bytes(&out);
 }
 
 /* TPM2B_SENSITIVE of the key. */
@@ -125,8 +120,8 @@ static struct bytes key_sensitive(struct arena *a, struct bytes obfuscation, str
     add_sized(&t, obfuscation);
     add_sized(&t, key);
     text_init(&out, a, 2 + t.n);
-    add_sized(&out, bytes_of(&t));
-    return bytes_of(&out);
+    add_sized(&out, text_bytes(&t));
+    return text_bytes(&out);
 }
 
 /* The inner wrap of a duplicate: under the key that the credential gives. */
@@ -136,11 +131,11 @@ static struct bytes inner_wrap(struct arena *a, struct bytes inner_key, struct b
     text_init(&covered, a, sensitive.n + name.n);
     add_bytes(&covered, sensitive);
     add_bytes(&covered, name);
-    struct sha256 integrity = crypt_sha256(bytes_of(&covered));
+    struct sha256 integrity = crypt_sha256(text_bytes(&covered));
     text_init(&in, a, 2 + SHA256_BYTES + sensitive.n);
     add_sized(&in, digest_of(&integrity));
     add_bytes(&in, sensitive);
-    return crypt_aes128_cfb(a, inner_key.p, bytes_of(&in));
+    return crypt_aes128_cfb(a, inner_key.p, text_bytes(&in));
 }
 
 bool tpm_wrap(struct arena *a, const struct tpm_public *endorsement, const struct tpm_public *root, struct bytes key,
@@ -155,11 +150,11 @@ bool tpm_wrap(struct arena *a, const struct tpm_public *endorsement, const struc
     add_sized(&credential, inner_key);
     text_init(&out, a, BLOB_ROOM);
     if (!add_protected(a, &out, endorsement, (struct bytes){identity, sizeof identity}, name_of(a, root->area),
-                       bytes_of(&credential)) ||
+                       text_bytes(&credential)) ||
         !add_protected(a, &out, root, (struct bytes){duplicate, sizeof duplicate}, name, inner))
         return false;
     add_sized(&out, area);
     add_sized(&out, (struct bytes){NULL, 0}); /* a text that comes along encrypted: there is none */
-    *ret = bytes_of(&out);
+    *ret = text_bytes(&out);
     return true;
 }

@@ -10,12 +10,12 @@ struct verdict {
 static void add(struct text *t, struct bytes part)
 {
     struct sha256 hash = crypt_sha256(part);
-    text_add(t, (struct str){(const char *)hash.b, sizeof hash.b});
+    text_add(t, bytes_str(sha256_bytes(&hash)));
 }
 
 static void add_text(struct text *t, struct str part)
 {
-    add(t, (struct bytes){(const uint8_t *)part.p, part.n});
+    add(t, str_bytes(part));
 }
 
 /* Sealed bytes are others each time that something is sealed. */
@@ -51,7 +51,7 @@ static struct sha256 key_of(struct arena *a, const struct attest_row *rows, size
     add(&t, claim->presented->chain);
     add_rows(&t, rows, count);
     add_cas(&t, claim->cas);
-    return crypt_sha256((struct bytes){(const uint8_t *)t.p, t.n});
+    return crypt_sha256(text_bytes(&t));
 }
 
 static bool find(struct cache *verdicts, struct str key, int64_t now_us, size_t *ret)
@@ -77,7 +77,7 @@ err_t verdict_nearest(struct cache *verdicts, struct arena *a, const struct atte
                       size_t *ret)
 {
     const struct sha256 hash = key_of(a, rows, count, claim);
-    const struct str key = {(const char *)hash.b, sizeof hash.b};
+    const struct str key = bytes_str(sha256_bytes(&hash));
     struct verdict v = {.nearest = count};
     if (find(verdicts, key, claim->now_us, ret))
         return NULL;

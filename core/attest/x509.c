@@ -88,7 +88,7 @@ static enum attest_kept kept(const struct attestation *in)
 static struct str thumbprint(struct arena *a, struct bytes der)
 {
     struct sha256 hash = crypt_sha256(der);
-    return der.n ? enc_hex(a, (struct bytes){hash.b, sizeof hash.b}, true) : STR("none");
+    return der.n ? enc_hex(a, sha256_bytes(&hash), true) : STR("none");
 }
 
 /* The stored certificate that an entry without a text stands for: the one that its info names, else the one of its
@@ -167,11 +167,6 @@ static err_t pack_certificates(struct arena *a, const struct attestation *in, co
     return NULL;
 }
 
-static struct bytes bytes_of(struct str s)
-{
-    return (struct bytes){(const uint8_t *)s.p, s.n};
-}
-
 static err_t pack(struct arena *a, const struct attestation *in, const struct attest_row *old, struct err_detail *d,
                   struct bytes *ret)
 {
@@ -183,8 +178,8 @@ static err_t pack(struct arena *a, const struct attestation *in, const struct at
         TRY(open_parts(a, old, d, before));
     TRY(pack_certificates(a, in, before, d, parts));
     if (has_names(in->x509->ca)) {
-        parts[NAMES + PRIMARY] = bytes_of(in->x509->ca->primary);
-        parts[NAMES + SECONDARY] = bytes_of(in->x509->ca->secondary);
+        parts[NAMES + PRIMARY] = str_bytes(in->x509->ca->primary);
+        parts[NAMES + SECONDARY] = str_bytes(in->x509->ca->secondary);
     }
     *ret = attest_pack(a, parts, PARTS);
     return NULL;

@@ -57,7 +57,7 @@ static const char *take_text(struct arena *a, struct str text, struct bytes *ret
         return take_pem(a, text, ret);
     if (!from_base64(a, text, &raw))
         return "must be PEM, or base64 of DER or of PEM";
-    struct str inner = {(const char *)raw.p, raw.n};
+    struct str inner = bytes_str(raw);
     if (cut_at(inner, PEM_ANY, NULL).p)
         return take_pem(a, inner, ret);
     *ret = raw;

@@ -48,7 +48,7 @@ static bool to_der(struct arena *a, X509_CRL *crl, struct bytes *ret)
     ERR_clear_error();
     if (n <= 0)
         return false;
-    *ret = (struct bytes){(const uint8_t *)arena_copy(a, (const char *)der, (size_t)n).p, (size_t)n};
+    *ret = str_bytes(arena_copy(a, (const char *)der, (size_t)n));
     OPENSSL_free(der);
     return true;
 }
@@ -98,7 +98,7 @@ static err_t check(X509_CRL *crl, struct bytes ca, struct bytes stored, struct e
 err_t x509_crl_read(struct arena *a, struct str body, struct bytes ca, struct bytes stored, struct err_detail *d,
                     struct bytes *ret_der)
 {
-    const struct bytes raw = {(const uint8_t *)body.p, body.n};
+    const struct bytes raw = str_bytes(body);
     bool is_pem = body.n && memmem(body.p, body.n, "-----BEGIN ", 11);
     X509_CRL *crl X509_CRL_CLEANUP = is_pem ? from_pem(body) : x509_crl_open(raw);
     if (!crl || !to_der(a, crl, ret_der))

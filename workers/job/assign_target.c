@@ -212,7 +212,7 @@ static err_t build_input(struct assign_batch *b, const struct db_assign_found *f
 static const struct sha256 *keep_input(struct assign_batch *b, const struct alloc_input *in)
 {
     struct str text = alloc_input_write(b->c->arena, in);
-    struct sha256 hash = crypt_sha256((struct bytes){(const uint8_t *)text.p, text.n});
+    struct sha256 hash = crypt_sha256(str_bytes(text));
     for (size_t i = 0; i < b->rows->input_count; i++)
         if (memcmp(b->rows->inputs[i].hash.b, hash.b, sizeof hash.b) == 0)
             return &b->rows->inputs[i].hash;

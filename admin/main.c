@@ -205,8 +205,7 @@ static const struct command {
      "add a subscription of a tenant"},
     {"create-service-principal", " TENANT_ID NAME ROLE [--scope=SCOPE]", 3, NEEDS_DATABASE, create_service_principal,
      "add a client with a new secret; ROLE and SCOPE are as with role-assignment create, for all of the tenant where "
-     "no "
-     "SCOPE is given"},
+     "no SCOPE is given"},
     {"tenant list", " [--json]", 0, NEEDS_DATABASE, run_tenant_list, "print the tenants: id, state, name"},
     {"tenant disable", " ID [--json]", 1, NEEDS_DATABASE, run_tenant_disable,
      "refuse the clients of a tenant (service principals); its policies' keys and its devices go on"},
@@ -263,10 +262,8 @@ static const struct command {
     {"pull", " --from-file=FILE --into-file=FILE [--from=STRING] [--into=STRING] [--dry-run=yes]", 0, NEEDS_NOTHING,
      run_pull,
      "bring the groups, enrollments and registrations of a service into an instance; each side's connection string "
-     "stands in a file "
-     "or in IDSCOPE_PULL_FROM and IDSCOPE_PULL_INTO, with HostName=HOST:PORT where that is not 443; a dry run tells "
-     "what "
-     "the instance would refuse; begun again, it goes on where it ended"},
+     "stands in a file or in IDSCOPE_PULL_FROM and IDSCOPE_PULL_INTO, with HostName=HOST:PORT where that is not 443; "
+     "a dry run tells what the instance would refuse; begun again, it goes on where it ended"},
     {"audit verify", " [--tenant=ID] [--anchor=HASH] [--anchor-file=FILE] [--json]", 0, NEEDS_DATABASE,
      run_audit_verify,
      "compute anew what was sealed of the audit events: names each block and row that does not fit, and what is not "

@@ -6,26 +6,20 @@
 
 const http = require('node:http');
 const https = require('node:https');
+const { Listener } = require('./listener');
 
-class Front {
+class Front extends Listener {
   // pem: certificate and key. ca, target, targetPort: of the service behind. `instead(request, n)` is asked for each request, the n-th from 0: undefined passes it
   // on, {status, headers, body} is answered, 'cut' breaks off before the service is asked, 'lost' after it has answered.
   constructor(address, pem, ca, target, instead = () => undefined, { port = 443, targetPort = 443 } = {}) {
-    Object.assign(this, { address, port, target, targetPort, instead, requests: [] });
+    super(address, pem, port);
+    Object.assign(this, { target, targetPort, instead, requests: [] });
     this.agent = new https.Agent({ keepAlive: true, ca });
-    this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
-    this.sockets = new Set();
-    this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
-  }
-
-  start() {
-    return new Promise((resolve, reject) => this.server.once('error', reject).listen(this.port, this.address, resolve));
   }
 
   stop() {
     this.agent.destroy();
-    for (const socket of this.sockets) socket.destroy();
-    return new Promise((resolve) => this.server.close(resolve));
+    return super.stop();
   }
 
   take(request, response) {

@@ -6,7 +6,7 @@
 'use strict';
 
 const crypto = require('node:crypto');
-const https = require('node:https');
+const { Listener } = require('./listener');
 
 const DISCOVERY = '/.well-known/openid-configuration';
 const text = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -81,23 +81,11 @@ class Issuer {
   }
 }
 
-class Provider {
+class Provider extends Listener {
   // pem: certificate and key, good for the hosts.
   constructor(address, pem) {
-    this.address = address;
+    super(address, pem);
     this.issuers = new Map();
-    this.sockets = new Set();
-    this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
-    this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
-  }
-
-  start() {
-    return new Promise((resolve, reject) => this.server.once('error', reject).listen(443, this.address, resolve));
-  }
-
-  stop() {
-    for (const socket of this.sockets) socket.destroy();
-    return new Promise((resolve) => this.server.close(resolve));
   }
 
   issuer(host, ...algorithms) {

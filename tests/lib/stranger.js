@@ -7,7 +7,7 @@
 // Must never know what the service does with such an answer.
 'use strict';
 
-const https = require('node:https');
+const { Listener } = require('./listener');
 
 const json = (response, status, body) => response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 
@@ -79,22 +79,11 @@ function hubAnswer(request, body, response, { identities, twins }) {
   return items.length > BULK_MAX ? json(response, 400, tooMany) : bulkAnswer(items, response, identities, twins);
 }
 
-class Stranger {
+class Stranger extends Listener {
   // pem: certificate and key. page: what the "page-…" hosts answer, {status, type, body}.
   constructor(address, pem, { delayMs = 7000, page = { status: 200, type: 'text/html', body: '<html>It works!</html>' } } = {}) {
-    Object.assign(this, { address, delayMs, page, calls: new Map(), open: new Map(), most: new Map(), manners: new Map(), registries: new Map() });
-    this.server = https.createServer({ cert: pem, key: pem }, (request, response) => this.take(request, response));
-    this.sockets = new Set();
-    this.server.on('connection', (socket) => this.sockets.add(socket.on('close', () => this.sockets.delete(socket))));
-  }
-
-  start() {
-    return new Promise((resolve, reject) => this.server.once('error', reject).listen(443, this.address, resolve));
-  }
-
-  stop() {
-    for (const socket of this.sockets) socket.destroy();
-    return new Promise((resolve) => this.server.close(resolve));
+    super(address, pem);
+    Object.assign(this, { delayMs, page, calls: new Map(), open: new Map(), most: new Map(), manners: new Map(), registries: new Map() });
   }
 
   take(request, response) {

@@ -96,7 +96,7 @@ const struct anchor *anchors_unseen(const struct anchors *x, const struct uuid *
 {
     while (*at < x->count) {
         const struct anchor *one = &x->at[(*at)++];
-        if (!one->seen && memcmp(&one->tenant_id, tenant, sizeof *tenant) == 0)
+        if (!one->seen && uuid_same(&one->tenant_id, tenant))
             return one;
     }
     return NULL;

@@ -429,7 +429,6 @@ err_t links_plan_one(struct call *r, struct db *db, const struct link_body *body
         .r = r, .db = db, .at = "properties", .in = &body->entry, .default_location = body->default_location};
     TRY(load(r, db, body->id_scope, &s));
     const struct linked_row *stored = find_stored(&s, body->host);
-    ret->there = stored != NULL;
     TRY(arm_check_match(r, stored ? &stored->etag : NULL));
     TRY(plan_body(&p, &s, body->host, body->secondary));
     if (!stored && s.n >= LINKS_MOST)
@@ -466,8 +465,7 @@ static err_t check_count(struct call *r, struct db *db)
     TRY(db_tenant_holds(db, r->arena, &all, &holds));
     if (holds.links <= r->cfg->links_max)
         return NULL;
-    return call_fail(r, E(QUOTA_EXCEEDED),
-                     "properties.iotHubs: the instances of a tenant link at most %lld hubs together.",
+    return call_fail(r, E(QUOTA_EXCEEDED), "A tenant's instances link at most %lld hubs together.",
                      (long long)r->cfg->links_max);
 }
 

@@ -93,9 +93,12 @@ static void percent_refuses_bad_escapes_and_nul(void **state)
 
 static void uuids(void **state)
 {
-    struct uuid u;
+    struct uuid u, other;
     assert_true(dec_uuid(STR("7E7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20"), &u));
     assert_text(enc_uuid(*state, &u), "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a20");
+    assert_true(dec_uuid(STR("7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a21"), &other));
+    assert_true(uuid_same(&u, &u));
+    assert_false(uuid_same(&u, &other));
     static const char *const bad[] = {"",
                                       "7e7b5b0e1d594f0e9d360d2f4d1c8a20",
                                       "7e7b5b0e-1d59-4f0e-9d36-0d2f4d1c8a2",

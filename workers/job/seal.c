@@ -3,8 +3,6 @@
  * but no old line of a log that is kept elsewhere. It must never seal past an event that may still come. */
 #include "workers/job/seal.h"
 
-#include <string.h>
-
 #include "core/killpoint.h"
 #include "core/log.h"
 #include "db/audit.h"
@@ -23,7 +21,7 @@ static const uint8_t no_block[SHA256_BYTES];
 static size_t same_tenant(const struct audit_unsealed *first, size_t count)
 {
     size_t n = 1;
-    while (n < count && memcmp(&first[n].event.tenant_id, &first->event.tenant_id, sizeof(struct uuid)) == 0)
+    while (n < count && uuid_same(&first[n].event.tenant_id, &first->event.tenant_id))
         n++;
     return n;
 }

@@ -59,8 +59,15 @@ function tooMuch({ schema }) {
   if (schema.maxLength !== undefined) return [(schema.format === 'byte' ? 'A' : 'a').repeat(schema.maxLength + 1)];
   if (schema.maximum !== undefined) return [schema.maximum + 1];
   if (schema.maxProperties !== undefined) return [Object.fromEntries(Array.from({ length: schema.maxProperties + 1 }, (_, i) => [`t${i}`, '']))];
-  if (schema['x-max-bytes'] !== undefined) return [{ big: 'x'.repeat(schema['x-max-bytes']) }];
+  if (schema['x-max-bytes'] !== undefined) return [{ big: 'x'.repeat(schema['x-max-bytes'] + 1 - '{"big":""}'.length) }];
   return [];
+}
+
+// What is one less than too much; undefined: nothing can be said of it.
+function justEnough(value) {
+  if (typeof value === 'string') return value.slice(1);
+  if (typeof value === 'number') return value - 1;
+  return value?.big && { big: value.big.slice(1) };
 }
 
 // More elements of the kind that is there.
@@ -121,4 +128,4 @@ function changed(body, steps, { value, twice, name = steps.at(-1) }) {
   return JSON.stringify(copy.body).replaceAll('\\u0001"', '"').replace(/"\\u0002([\w-]+)\\u0002"/, (_, raw) => Buffer.from(raw, 'base64url').toString());
 }
 
-module.exports = { CASES, RAW, REFUSED, ACCEPTED, isOfForm, members, pathOf, stepsIn, changed };
+module.exports = { CASES, justEnough, RAW, REFUSED, ACCEPTED, isOfForm, members, pathOf, stepsIn, changed };

@@ -9,7 +9,7 @@ const { describe, test, before, after } = require('node:test');
 const { assert, admin, each, expect, fresh, idscope, refused, refusedArm, refusedHub, sas, sharedScene, until, VERSION } = require('../kit');
 const { make } = require('../../lib/certificates');
 const { SoftTpm } = require('../../lib/tpm');
-const { CASES, RAW, REFUSED, ACCEPTED, members, pathOf, stepsIn, changed } = require('../bodies');
+const { CASES, justEnough, RAW, REFUSED, ACCEPTED, members, pathOf, stepsIn, changed } = require('../bodies');
 const { Openapi, IN_REQUESTS } = require('../openapi');
 const samplesOf = require('../requests/samples');
 const { settled, unchanged } = require('../rows');
@@ -21,6 +21,7 @@ const WIDTH = 12;
 const ODD = ["' OR ''='", '\u007f\u0001', '\uffff\u202e\ufeff', 'é😀'.repeat(40), '%00%ff', '${x}', RAW('"\\u0000"'), RAW('"\\ud800"'), RAW('1e999999'), RAW('-0.0e-99999'), RAW('[[[[{"":[]}]]]]'), RAW('{"$a.b ":{"\\u0001":1e400}}')];
 const NO_JSON = ['', ' ', 'null', 'true', '[]', '{}', '"x"', '1e999999', '{', '{"a":1,}', '{"":{}}', '\0', '\ud800', `${'['.repeat(40)}${']'.repeat(40)}`, '[{}]', '{"properties":[]}', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])];
 const IN_ONE_CASE = /^properties\.idscope$/; // in another it is the ID scope that clients send back
+const MERGED = /^hub_twin_patch$/; // with what is there it is longer
 const WITHOUT_MEMBERS = ['certificate_crl_put']; // bytes
 
 // --- what is said besides -----------------------------------------------------------------------------------------------------------------
@@ -206,8 +207,8 @@ describe('malformed', () => {
   // It may be refused for another reason, as its form.
   async function isNotTooLong(one) {
     const sample = one.sampled();
-    const answer = await send(one.operation, sample, textOf(one, sample, one.values[0].slice(1)));
-    assert.ok(answer.status < 500 && !/at most|longer than/.test(answer.text), answer.text);
+    const answer = await send(one.operation, sample, textOf(one, sample, justEnough(one.values[0])));
+    assert.ok(answer.status < 500 && !/at most|longer than|larger than \d+ bytes|whole number/.test(answer.text), answer.text);
     await undo(one.operation, sample);
   }
 
@@ -250,7 +251,7 @@ describe('malformed', () => {
     });
 
     test(`${plane}: what is as long as the document allows is not too long`, async () => {
-      const cases = toSend(operations, REFUSED).filter(({ name, values: [value], status }) => name === 'too long' && typeof value === 'string' && !status);
+      const cases = toSend(operations, REFUSED).filter(({ operation, name, values: [value], status }) => name === 'too long' && justEnough(value) !== undefined && !status && !MERGED.test(operation.operationId));
       await allFare('longest', cases, width, isNotTooLong);
     });
 

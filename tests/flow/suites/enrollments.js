@@ -236,10 +236,8 @@ describe('enrollments: what is refused', { concurrency: 4 }, () => {
   });
 
   test('ids outside the rules are 400', async () => {
-    for (const id of ['x'.repeat(129), 'a b', 'ä', 'ends.', '%2e%2e', 'a/b', 'a\u0000b']) {
-      const answer = await put(id, base(id));
-      refused(answer, 400, /registrationId|id/i);
-    }
+    for (const id of ['x'.repeat(129), 'a b', 'ä', 'ends.', '%2e%2e', 'a/b']) refused(await put(id, base(id)), 400, /^registrationId must have/);
+    refused(await put('a\u0000b', base('a')), 400, /^The path is no percent-encoded UTF-8 text/);
   });
 
   test('a body over 96 KiB is 413, also when it only says so', async () => {

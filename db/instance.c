@@ -24,6 +24,9 @@ DB_ROW(linked, struct linked_row, COL(id_scope), COL(host), LINK_COLS, COL(etag)
        COL(reason), COL_TIME(state_since_us, "state_since"), COL_TIME(last_good_us, "last_good_at"),
        COL(hub_subscription), COL(hub_group), COL(hub_name));
 DB_ROW(linked_elsewhere, struct linked_elsewhere, COL(host), COL(instances), COL(by_others));
+DB_ROW(linked_named, struct linked_named, COL(key), COL(of_group), COL(registration_id), COL(enabled));
+DB_PARAMS(linked_named_page, struct linked_named_page, COL(tenant_id), COL(id_scope), COL(host), COL(after));
+DB_VALUE(linked_named_count, int64_t, enrollments);
 DB_ROW(linked_target, struct linked_target, COL(hub_name), COL(location), COL(key_name), COL(rights));
 DB_ROW(latency, struct latency_row, COL(host), COL(region), COL(p50_us), COL(p95_us), COL(count),
        COL_TIME(measured_us, "measured_at"));
@@ -109,6 +112,24 @@ err_t db_linked_latency(struct db *db, struct arena *a, const struct str *hosts,
 {
     return db_all(db, a, DB_CALL(SQL_LINKED_LATENCY_FIND, db_texts(hosts, host_count)), DB_REPEATABLE, ret,
                   sizeof **ret, ret_count);
+}
+
+err_t db_linked_named(struct db *db, struct arena *a, const struct linked_named_page *page, struct linked_named **ret,
+                      size_t *ret_count, bool *ret_more)
+{
+    TRY(db_all(db, a,
+               DB_CALL(SQL_LINKED_NAMED, DB_MEMBERS(linked_named_page, page), db_i64(db_page_rows(page->most) + 1)),
+               DB_REPEATABLE, ret, sizeof **ret, ret_count));
+    *ret_more = db_page(page->most, ret_count);
+    return NULL;
+}
+
+err_t db_linked_named_count(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                            const struct str *hosts, size_t count, int64_t *ret)
+{
+    *ret = 0;
+    return db_first(db, a, DB_CALL(SQL_LINKED_NAMED_COUNT, db_uuid(tenant), db_text(id_scope), db_texts(hosts, count)),
+                    DB_REPEATABLE, NULL, ret, sizeof *ret);
 }
 
 /* --- inside of a transaction -------------------------------------------------------------------------------------- */

@@ -61,6 +61,25 @@ struct linked_elsewhere {
 /* Of each link of the instance. `suffix`: what ends the host names of built-in hubs. */
 err_t db_linked_elsewhere(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
                           struct str suffix, struct linked_elsewhere **ret, size_t *ret_count);
+/* An enrollment or an enrollment group that names a hub. */
+struct linked_named {
+    struct str key; /* by which they are ordered */
+    bool of_group, enabled;
+    struct str registration_id; /* or the group's id */
+};
+/* A page of those of the instance that name the host, be it linked or not; groups first. `after`: the last one's key of
+ * the page before; absent: from the first. */
+struct linked_named_page {
+    struct uuid tenant_id;
+    struct str id_scope, host; /* both in lower case */
+    struct str after;
+    int64_t most; /* rows; 0, or more than DB_PAGE: DB_PAGE */
+};
+err_t db_linked_named(struct db *db, struct arena *a, const struct linked_named_page *page, struct linked_named **ret,
+                      size_t *ret_count, bool *ret_more);
+/* How many name one of the hosts; 0 as well when the instance is gone. */
+err_t db_linked_named_count(struct db *db, struct arena *a, const struct uuid *tenant, struct str id_scope,
+                            const struct str *hosts, size_t count, int64_t *ret);
 /* How far away a host is from a region: median and 95th percentile of the time to connect, of so many measurements. */
 struct latency_row {
     struct str host, region;

@@ -33,6 +33,15 @@ err_t arm_page_by_id(struct call *r, const struct uuid **ret_after, int64_t *ret
     return NULL;
 }
 
+err_t arm_page_by_key(struct call *r, size_t key_most, struct str *ret_after, int64_t *ret_most)
+{
+    struct str token = {NULL, 0};
+    TRY(read_top(r, ret_most));
+    TRY(call_query_text(r, "$skiptoken", &token));
+    *ret_after = token.n ? token : (struct str){NULL, 0};
+    return token.n > key_most ? arm_bad_token(r) : NULL;
+}
+
 err_t arm_page(struct call *r, struct find *f)
 {
     struct str token = arena_lower(r->arena, call_query(r, "$skiptoken"));

@@ -22,6 +22,8 @@ err_t arm_check_place(const struct arm_target *t, const struct place_found *foun
 err_t arm_page(struct call *r, struct find *f);
 /* The same of a list by id: so many rows (0: it does not say) behind *ret_after (NULL: from the first). */
 err_t arm_page_by_id(struct call *r, const struct uuid **ret_after, int64_t *ret_most);
+/* The same of a list by a key that the list made, of at most so many bytes; *ret_after is absent from the first. */
+err_t arm_page_by_key(struct call *r, size_t key_most, struct str *ret_after, int64_t *ret_most);
 /* BAD_REQUEST: no list gave this $skiptoken. */
 err_t arm_bad_token(struct call *r);
 /* Names that new resources may not have: BAD_ID naming the rule. */

@@ -115,6 +115,7 @@ static err_t find_policies(struct call *r, const struct find *f, struct str key_
 struct instance_put {
     struct instance_row row;
     bool inputs_changed; /* something that allocation depends on */
+    struct link_plan links;
 };
 
 static const struct instance_properties *properties_of(const struct resource_put *p)
@@ -225,11 +226,11 @@ static err_t put_links(struct db *db, struct resource_put *p)
 {
     struct instance_put *put = p->row;
     struct str id_scope = put->row.id_scope;
-    struct link_plan plan;
-    TRY(links_plan(p->r, db, id_scope, &properties_of(p)->iot_hubs, &plan));
-    p->changed |= plan.differs;
-    put->inputs_changed |= plan.inputs_changed;
-    return links_write(p->r, db, id_scope, &plan);
+    struct link_plan *plan = &put->links;
+    TRY(links_plan(p->r, db, id_scope, &properties_of(p)->iot_hubs, plan));
+    p->changed |= plan->differs;
+    put->inputs_changed |= plan->inputs_changed;
+    return links_write(p->r, db, id_scope, plan);
 }
 
 int64_t instances_most(const struct call *r, const struct tenant_holds *holds)
@@ -269,6 +270,12 @@ static void forget(const struct resource_put *p)
 {
     const struct instance_put *put = p->row;
     gate_forget_instance(p->r->shared->gate, put->row.id_scope, p->target.find.name_key);
+}
+
+static err_t tell(const struct resource_put *p)
+{
+    const struct instance_put *put = p->row;
+    return links_tell_named(p->r, put->row.id_scope, &put->links);
 }
 
 static err_t erase(struct call *r, const struct find *f, struct str etag, struct place_found *ret_found, bool *ret_gone)
@@ -342,6 +349,7 @@ static const struct resource_kind instance_kind = {
     .write_skus = write_skus,
     .children = children,
     .forget = forget,
+    .tell = tell,
     .erase = erase,
 };
 

@@ -7,6 +7,7 @@
 #include "api/op/resource_codec.h"
 #include "api/shared.h"
 #include "core/limits.h"
+#include "core/word.h"
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
@@ -179,6 +180,11 @@ err_t op_linked_hub_list(struct call *r)
     return arm_list_end(r, &out, (struct str){NULL, 0});
 }
 
+static err_t no_such_link(struct call *r)
+{
+    return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no linked hub of this host name.");
+}
+
 static err_t reply_link(struct call *r, int status)
 {
     struct linked_list l = {0};
@@ -191,7 +197,7 @@ static err_t reply_link(struct call *r, int status)
         write_linked(r, &l, &l.instance.links[i], &out);
         return call_reply(r, status, text_str(&out));
     }
-    return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no linked hub of this host name.");
+    return no_such_link(r);
 }
 
 err_t op_linked_hub_get(struct call *r)
@@ -283,5 +289,61 @@ err_t op_linked_hub_delete(struct call *r)
 {
     struct change c = {.r = r};
     TRY(change(&c));
+    TRY(links_tell_named(r, c.id_scope, &c.plan));
     return call_reply_empty(r, 204);
+}
+
+/* --- who names it ------------------------------------------------------------------------------------------------- */
+
+enum { NAMED_KEY_MAX = 160 }; /* a word and an id */
+
+struct named {
+    struct str registration_id, group_id; /* either */
+    struct str status;
+};
+static const struct codec named_codec[] = {
+    CODEC_TEXT(struct named, registration_id, "registrationId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(struct named, group_id, "enrollmentGroupId", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_TEXT(struct named, status, "provisioningStatus", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_END,
+};
+
+static void write_named(const struct linked_named *row, struct text *out)
+{
+    struct named n = {.status = word_text(provisioning_status_words, row->enabled ? 1 : 2)};
+    if (row->of_group)
+        n.group_id = row->registration_id;
+    else
+        n.registration_id = row->registration_id;
+    arm_list_item(out);
+    codec_encode(out, named_codec, &n);
+}
+
+static err_t read_page(struct call *r, struct linked_named_page *ret)
+{
+    struct arm_target t;
+    struct instance_row row;
+    TRY(instance_named(r, &t, &row));
+    ret->tenant_id = t.find.at.tenant_id;
+    ret->id_scope = row.id_scope;
+    if (!id_host_valid(r->segments[SEGMENT_HOST]))
+        return no_such_link(r);
+    ret->host = arena_lower(r->arena, r->segments[SEGMENT_HOST]);
+    return arm_page_by_key(r, NAMED_KEY_MAX, &ret->after, &ret->most);
+}
+
+/* Of a host that is not linked, too: what still names it has no hub to go to. */
+err_t op_linked_hub_enrollments(struct call *r)
+{
+    struct linked_named_page page = {.most = 0};
+    struct linked_named *rows;
+    size_t count;
+    bool more;
+    struct text out;
+    TRY(read_page(r, &page));
+    TRY(db_linked_named(r->db, r->arena, &page, &rows, &count, &more));
+    arm_list_begin(r, &out);
+    for (size_t i = 0; i < count; i++)
+        write_named(&rows[i], &out);
+    return arm_list_end(r, &out, more ? rows[count - 1].key : (struct str){NULL, 0});
 }

@@ -366,10 +366,26 @@ static err_t add_entry(struct planned *p, const struct stored_links *s, struct l
     return NULL;
 }
 
-static struct link_plan new_plan(struct arena *a, size_t most)
+static struct link_plan new_plan(struct arena *a, const struct stored_links *s, size_t most)
 {
     return (struct link_plan){.rows = ARENA_NEW_ARRAY(a, most, struct linked_row),
-                              .changed = ARENA_NEW_ARRAY(a, most, struct str)};
+                              .changed = ARENA_NEW_ARRAY(a, most, struct str),
+                              .gone = ARENA_NEW_ARRAY(a, s->n, struct str)};
+}
+
+static bool is_planned(const struct link_plan *plan, struct str host)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (str_same(plan->rows[i].host, host))
+            return true;
+    return false;
+}
+
+static void note_gone(const struct stored_links *s, struct link_plan *plan)
+{
+    for (size_t i = 0; s->at && i < s->n; i++)
+        if (!is_planned(plan, s->at[i].host))
+            plan->gone[plan->gone_count++] = s->at[i].host;
 }
 
 static err_t load(struct call *r, struct db *db, struct str id_scope, struct stored_links *ret)
@@ -383,7 +399,7 @@ err_t links_plan(struct call *r, struct db *db, struct str id_scope, const struc
 {
     struct stored_links s;
     TRY(load(r, db, id_scope, &s));
-    *ret = new_plan(r->arena, entries->n);
+    *ret = new_plan(r->arena, &s, entries->n);
     ret->differs = ret->inputs_changed = entries->n != s.n;
     for (size_t i = 0; i < entries->n; i++) {
         struct planned p = {.r = r,
@@ -392,6 +408,7 @@ err_t links_plan(struct call *r, struct db *db, struct str id_scope, const struc
                             .in = (const struct link_entry *)entries->at + i};
         TRY(add_entry(&p, &s, ret));
     }
+    note_gone(&s, ret);
     return NULL;
 }
 
@@ -433,7 +450,7 @@ err_t links_plan_one(struct call *r, struct db *db, const struct link_body *body
     TRY(plan_body(&p, &s, body->host, body->secondary));
     if (!stored && s.n >= LINKS_MOST)
         return call_fail(r, E(QUOTA_EXCEEDED), "The instance links %d hubs, as many as it may.", LINKS_MOST);
-    *ret = new_plan(r->arena, s.n + 1);
+    *ret = new_plan(r->arena, &s, s.n + 1);
     ret->there = stored != NULL;
     replace(&s, &p, ret);
     return NULL;
@@ -444,13 +461,14 @@ err_t links_plan_without(struct call *r, struct db *db, struct str id_scope, str
     struct stored_links s;
     TRY(load(r, db, id_scope, &s));
     const struct linked_row *stored = find_stored(&s, host);
-    *ret = new_plan(r->arena, s.n);
+    *ret = new_plan(r->arena, &s, s.n);
     ret->differs = ret->inputs_changed = ret->there = stored != NULL;
     if (stored || arm_if_match(r).p)
         TRY(arm_check_match(r, stored ? &stored->etag : NULL));
     for (size_t i = 0; i < s.n; i++)
         if (stored != &s.at[i])
             ret->rows[ret->count++] = s.at[i];
+    note_gone(&s, ret);
     return NULL;
 }
 
@@ -478,6 +496,18 @@ err_t links_write(struct call *r, struct db *db, struct str id_scope, const stru
         return NULL;
     TRY(db_linked_jobs(db, r->arena, id_scope, AHEAD_first_probe_MS, plan->changed, plan->changed_count));
     return check_count(r, db);
+}
+
+/* Counted when the links are gone, since none that names them is written from then on. */
+err_t links_tell_named(struct call *r, struct str id_scope, const struct link_plan *plan)
+{
+    int64_t enrollments;
+    if (!plan->gone_count)
+        return NULL;
+    TRY(db_linked_named_count(r->db, r->arena, &r->client->tenant_id, id_scope, plan->gone, plan->gone_count,
+                              &enrollments));
+    call_header(r, "x-idscope-enrollments", arena_printf(r->arena, "%lld", (long long)enrollments));
+    return NULL;
 }
 
 /* --- shown -------------------------------------------------------------------------------------------------------- */

@@ -24,12 +24,14 @@ struct link_plan {
     size_t count;
     struct str *changed; /* hosts with a new credential */
     size_t changed_count;
+    struct str *gone; /* hosts that are linked no more */
+    size_t gone_count;
     bool differs;        /* anything of it, their order included */
     bool inputs_changed; /* the set, a weight or a drain flag */
     bool there;          /* of one link: it was linked before */
 };
 
-/* All of this runs inside of the transaction that locked the instance. */
+/* All of this, up to links_write, runs inside of the transaction that locked the instance. */
 
 /* Reads the entries against the stored links: masked keys are restored, links by resource looked up, new keys sealed;
  * second credentials stay. BAD_FIELD and BAD_CONNECTION_STRING name the entry and its member. */
@@ -51,6 +53,9 @@ err_t links_plan_without(struct call *r, struct db *db, struct str id_scope, str
 /* Writes what was planned, if it differs; what has a new credential is probed at once. QUOTA_EXCEEDED when the tenant
  * would have more links than it may. */
 err_t links_write(struct call *r, struct db *db, struct str id_scope, const struct link_plan *plan);
+
+/* Behind a write that unlinked hosts: says in a header of the answer how many enrollments still name one of them. */
+err_t links_tell_named(struct call *r, struct str id_scope, const struct link_plan *plan);
 
 /* A link as an entry of iotHubs. */
 struct link_entry links_entry(struct call *r, const struct linked_row *l);

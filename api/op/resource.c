@@ -307,6 +307,8 @@ err_t resource_put(struct call *r, const struct resource_kind *k)
     if (r->status)
         return NULL;
     TRY(write_resource(&p));
+    if (k->tell)
+        TRY(k->tell(&p));
     return resource_reply(r, k, p.created ? 201 : 200, &p.target);
 }
 

@@ -161,6 +161,32 @@ SELECT l.host, i.names AS instances, idscope.hub_linked_by_others(l.host, $3::te
                       WHERE o.host = l.host AND o.tenant_id = l.tenant_id AND o.id_scope <> l.id_scope) i ON true
  WHERE l.tenant_id = $1 AND l.id_scope = $2;
 
+-- name: linked_named -> linked_named as actor
+-- $1 tenant, $2 ID scope, $3 host in lower case, $4 the last one of the page before (NULL: none), $5 rows wanted: enrollments and groups that name
+-- the host, be it linked or not, groups first
+SELECT n.key, n.of_group, n.registration_id, n.enabled
+  FROM idscope.instance i
+ CROSS JOIN LATERAL (SELECT CASE WHEN e.of_group THEN 'group/' ELSE 'individual/' END || e.registration_key COLLATE "C" AS key,
+                            e.of_group, e.registration_id, e.enabled
+                       FROM idscope.enrollment e
+                      WHERE (e.iot_hubs IS NOT NULL OR e.iot_hub_host_name IS NOT NULL)
+                        AND idscope.hubs_named(e.id_scope, e.iot_hubs, e.iot_hub_host_name) && ARRAY[i.id_scope || '/' || $3]) n
+ WHERE i.tenant_id = $1 AND i.id_scope = $2
+   AND ($4::text IS NULL OR n.key > $4)
+ ORDER BY n.key
+ LIMIT $5;
+
+-- name: linked_named_count -> linked_named_count as actor
+-- $1 tenant, $2 ID scope, $3 hosts in lower case: how many enrollments and groups name one of them
+SELECT count(n.named) AS enrollments
+  FROM idscope.instance i
+  LEFT JOIN LATERAL (SELECT true AS named
+                       FROM idscope.enrollment e
+                      WHERE (e.iot_hubs IS NOT NULL OR e.iot_hub_host_name IS NOT NULL)
+                        AND idscope.hubs_named(e.id_scope, e.iot_hubs, e.iot_hub_host_name) && idscope.hubs_named(i.id_scope, $3, NULL)) n ON true
+ WHERE i.tenant_id = $1 AND i.id_scope = $2
+ GROUP BY i.id_scope;
+
 -- name: linked_latency_find -> latency
 -- $1 hosts
 SELECT host, region, tcp_p50_us AS p50_us, tcp_p95_us AS p95_us, count, measured_at

@@ -57,6 +57,19 @@ CREATE INDEX enrollment_by_name ON idscope.enrollment (id_scope, (lower(device_i
 CREATE INDEX enrollment_by_ca_primary ON idscope.enrollment (id_scope, ca_primary) WHERE ca_primary IS NOT NULL;
 CREATE INDEX enrollment_by_ca_secondary ON idscope.enrollment (id_scope, ca_secondary) WHERE ca_secondary IS NOT NULL;
 
+-- For a hub that is unlinked: who names it? What names no hub is not in the index. An ID scope has no slash, so what it and a host make is of that
+-- scope alone.
+CREATE FUNCTION idscope.hubs_named(scope text, names text[], name text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+    SELECT array_agg(scope || '/' || lower(n COLLATE "C")) FROM unnest(array_append(names, name)) AS n WHERE n IS NOT NULL;
+    END;
+COMMENT ON FUNCTION idscope.hubs_named(text, text[], text) IS 'The hubs that an enrollment names, each behind its ID scope, in lower case';
+REVOKE ALL ON FUNCTION idscope.hubs_named(text, text[], text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.hubs_named(text, text[], text) TO idscope_api, idscope_worker;
+CREATE INDEX enrollment_by_hub ON idscope.enrollment USING gin (idscope.hubs_named(id_scope, iot_hubs, iot_hub_host_name))
+ WHERE iot_hubs IS NOT NULL OR iot_hub_host_name IS NOT NULL;
+
 CREATE TABLE idscope.enrollment_detail (
     id_scope             text COLLATE "C" NOT NULL,
     of_group             boolean NOT NULL DEFAULT false,

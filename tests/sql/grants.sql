@@ -111,7 +111,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others',
+SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others', 'hubs_named',
                                       'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write', 'in_scopes', 'principal_there', 'role_scope']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
@@ -146,6 +146,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.note_adopted(''x'', ''x'', ''{}'')', 'idscope_worker'),
         ('SELECT idscope.notes(''hub'', NULL, ''{}'')', 'nobody'),
         ('SELECT idscope.hub_unlinked(''x'', NULL)', 'idscope_api'),
+        ('SELECT idscope.hubs_named(''x'', NULL, NULL)', 'idscope_(api|worker)'),
         ('SELECT idscope.counted(''x'', ''registrations'')', 'idscope_api'),
         ('SELECT idscope.limits_of(NULL, ''{}'')', 'idscope_api'),
         ('SELECT idscope.certificate_unproved(''x'', NULL)', 'idscope_api'),

@@ -19,7 +19,7 @@ SELECT is_empty($$SELECT indexdef FROM pg_indexes WHERE schemaname = 'idscope' A
                      AND indexdef ~ '\m(status|substatus|operation_id|revision|assigned_hub|device_id|target_hub|target_device_id|region|operation_at|updated_at|checked_at|scope_inputs)\M'$$,
                 'what registering changes stands in no index of registrations, nor in the condition of one: its updates stay heap-only');
 SELECT indexes_are('idscope', 'enrollment', ARRAY['enrollment_pkey', 'enrollment_by_device', 'enrollment_by_created', 'enrollment_by_updated', 'enrollment_by_status',
-                                                  'enrollment_by_policy', 'enrollment_by_attestation', 'enrollment_by_name', 'enrollment_by_ca_primary', 'enrollment_by_ca_secondary'],
+                                                  'enrollment_by_policy', 'enrollment_by_attestation', 'enrollment_by_name', 'enrollment_by_ca_primary', 'enrollment_by_ca_secondary', 'enrollment_by_hub'],
                    'an enrollment is written by operators alone: lists have their orders, and names are looked up');
 SELECT indexes_are('idscope', 'hub_device', ARRAY['hub_device_pkey']);
 SELECT indexes_are('idscope', 'job', ARRAY['job_pkey', 'job_due']);

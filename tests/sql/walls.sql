@@ -8,6 +8,7 @@ SELECT no_plan();
 SELECT t.world();
 -- A group with nothing in it, to be deleted, and a location that only a has.
 SELECT t.put('resource_group');
+UPDATE idscope.enrollment SET iot_hub_host_name = 'named.hub.x' WHERE id_scope = t.scope('a');
 UPDATE idscope.hub SET location = 'northeurope' WHERE hub_key = 'hub-a';
 
 -- The calls: {tenant} is the argument, all else is a's.
@@ -47,6 +48,8 @@ SELECT name, replace(replace(replace(replace(params, '{client}', quote_literal(t
     ('instance_delete', $$ {group}, 'inst-a', NULL, 1000 $$),
     ('linked_find', $$ {tenant}, '{0ne0000000a}', NULL $$),
     ('linked_elsewhere', $$ {scope}, '.hub.x' $$),
+    ('linked_named', $$ {scope}, 'named.hub.x', NULL, 10 $$),
+    ('linked_named_count', $$ {scope}, '{named.hub.x}' $$),
     ('linked_target', $$ {group}, 'hub-a', 'policy-a' $$),
     ('linked_put', $$ {scope}, '{y.hub.example}', '{westeurope}', '{NULL}', '{k}', '{"\\x01"}', '{NULL}', '{NULL}', '{1}', '{true}' $$),
     ('linked_note', $$ {scope}, 'y.hub.example', 'updated', true $$),

@@ -238,3 +238,72 @@ describe('links: each a resource beside the array', { concurrency: 4 }, () => {
     expect('one of them', await link.put('n7.example.test', { connectionString: connection('n7.example.test'), allocationWeight: 2 }), 200);
   });
 });
+
+describe('links: who still names a hub', () => {
+  const told = (answer) => answer.headers['x-idscope-enrollments'];
+  const names = (list) => list.value.map(({ registrationId, enrollmentGroupId, provisioningStatus }) => [enrollmentGroupId ? 'group' : 'individual', enrollmentGroupId ?? registrationId, provisioningStatus]);
+
+  test('unlinking tells how many enrollments name the hub, the list tells which, of groups and single ones; clients see no more than a header', async (t) => {
+    const made = await scene(t, { hubs: 3 });
+    const link = of(made);
+    const [one, two, free] = made.hubs;
+    const attestation = { type: 'symmetricKey', symmetricKey: { primaryKey: sas.newKey(), secondaryKey: sas.newKey() } };
+    const group = (id, more) => idscope.service(made.instance, 'PUT', `/enrollmentGroups/${id}`, { body: { enrollmentGroupId: id, attestation, ...more } }).then((answer) => expect('group', answer, 200));
+    const ids = Array.from({ length: 5 }, (_, i) => `Naming:${i}.${fresh('n')}`);
+    await group('Plant', { iotHubs: [one.host, two.host] });
+    await made.enroll({ iotHubs: [one.host.toUpperCase()] }, ids[0]);
+    await made.enroll({ iotHubHostName: one.host, provisioningStatus: 'disabled' }, ids[1]);
+    await made.enroll({ iotHubs: [two.host, one.host] }, ids[2]);
+    await made.enroll({ iotHubs: [two.host] }, ids[3]);
+    await made.enroll({}, ids[4]);
+    const list = async (host, query = '') => expect('list', await idscope.arm('GET', `${link.at(host)}/enrollments${query}`), 200);
+    const ofOne = [['group', 'Plant', 'enabled'], ...[ids[0], ids[1], ids[2]].map((id) => ['individual', id, id === ids[1] ? 'disabled' : 'enabled'])];
+    assert.deepEqual(names(await list(one.host.toUpperCase())), ofOne, 'before');
+    assert.deepEqual(names(await list(free.host)), []);
+    const unnamed = await link.erase(free.host);
+    assert.deepEqual([unnamed.status, unnamed.text, told(unnamed)], [204, '', '0']);
+    const gone = await link.erase(one.host);
+    assert.deepEqual([gone.status, gone.text, told(gone)], [204, '', '4']);
+    assert.deepEqual(names(await list(one.host)), ofOne, 'and behind it');
+    assert.equal(told(await link.erase(one.host)), undefined, 'it was not linked');
+
+    const paged = [];
+    let query = '?$top=1';
+    for (let page = 1; query; page++) {
+      assert.ok(page <= 4, 'the list ends');
+      const { value, nextLink } = await list(one.host, query);
+      paged.push({ value: names({ value }), whole: value });
+      query = nextLink && new URL(nextLink).search.replace(/api-version=[^&]*&/, '');
+    }
+    assert.deepEqual(paged.flatMap(({ value }) => value), ofOne);
+
+    const cleared = await link.array([]);
+    assert.deepEqual([cleared.status, told(cleared)], [200, '3']);
+    assert.equal(told(await link.array([])), undefined);
+    assert.deepEqual(names(await list('nobody.example')), []);
+    refusedArm(await idscope.arm('GET', `${link.at(one.host)}/enrollments?$skiptoken=${'x'.repeat(161)}`), 400, 'InvalidRequestContent', /skiptoken/);
+  });
+
+  test('an enrollment goes out of the list when it names the hub no more, and is not in another instance\'s', async (t) => {
+    const [made, other] = [await scene(t, { hubs: 1 }), await scene(t, { hubs: 0 })];
+    const [{ host }] = made.hubs;
+    await other.put({ ...other.properties, iotHubs: [Idscope.link(made.hubs[0])] });
+    const count = async (of_) => (expect('list', await idscope.arm('GET', `${of(of_).at(host)}/enrollments`), 200)).value.length;
+    const device = await made.enroll({ iotHubs: [host] });
+    await other.enroll({ iotHubs: [host] }, device.id);
+    assert.deepEqual([await count(made), await count(other)], [1, 1]);
+    await made.change(device, {});
+    assert.deepEqual([await count(made), await count(other)], [0, 1]);
+    assert.equal(told(await of(other).erase(host)), '1');
+  });
+
+  test('of an import whose rows name the hub each is counted', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [{ host }] = made.hubs;
+    const lines = Array.from({ length: 500 }, (_, i) => JSON.stringify(Idscope.enrollment(`row-${i}`, i % 2 ? { iotHubs: [host] } : {})));
+    const started = await idscope.service(made.instance, 'POST', '/enrollments/import', { body: lines.join('\n'), headers: { 'Content-Type': 'application/x-ndjson' } });
+    const { pathname } = new URL(expect('import', started, 202) && started.headers['operation-location']);
+    await until('the import to end', async () => (await idscope.service(made.instance, 'GET', pathname)).json.status === 'succeeded');
+    assert.equal(told(await of(made).erase(host)), '250');
+  });
+});

@@ -2,11 +2,9 @@
 // The deployment runs with quick_return_s = 5: a device that is back sooner than that says that its hub refused it.
 'use strict';
 
-const fs = require('node:fs');
-const path = require('node:path');
-const { describe, test, before, after } = require('node:test');
-const { Stranger } = require('../../lib/stranger');
-const { assert, stack, second, idscope, Idscope, expect, fresh, names, sas, scene, until } = require('../kit');
+const { describe, test } = require('node:test');
+const { assert, stack, idscope, Idscope, expect, sas, scene, until } = require('../kit');
+const { Beside } = require('../strangers');
 
 const QUICK_MS = 5000;
 const links = (hubs, weights = []) => hubs.map((hub, i) => Idscope.link(hub, { allocationWeight: weights[i] }));
@@ -228,20 +226,13 @@ describe('again: something changed', { concurrency: 6 }, () => {
 });
 
 describe('again: a hub that has no room for a check', { concurrency: 2 }, () => {
-  const ADDRESS = '127.0.0.105';
-  let stranger;
-  before(async () => {
-    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
-    await stranger.start();
-  });
-  after(() => stranger.stop());
+  const stranger = new Beside('127.0.0.105');
 
   async function foreign(made) {
-    const host = `${fresh('quick')}.second.test`;
-    names(ADDRESS, host);
-    await made.relink([Idscope.link({ location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${sas.newKey()}` })]);
-    await made.linkState(host, 'valid');
-    return host;
+    const hub = stranger.hub();
+    await made.relink([Idscope.link(hub)]);
+    await made.linkState(hub.host, 'valid');
+    return hub.host;
   }
 
   // The hub's refusal is seen at the hub: the device's own identity was asked for, in vain.

@@ -2,15 +2,12 @@
 // the instance says so (`properties.idscope.existingDevice`); how hubs are listed for that; and that member of the management plane.
 'use strict';
 
-const fs = require('node:fs');
-const path = require('node:path');
-const { describe, test, before, after } = require('node:test');
+const { describe, test } = require('node:test');
 const { make } = require('../../lib/certificates');
-const { Stranger } = require('../../lib/stranger');
 const { registered } = require('../certified');
-const { assert, stack, second, idscope, Idscope, expect, fresh, names, refusedArm, sas, scene, until } = require('../kit');
+const { assert, stack, idscope, Idscope, expect, fresh, refusedArm, sas, scene, until } = require('../kit');
+const { Beside } = require('../strangers');
 
-const ADDRESS = '127.0.0.104';
 const EXTENDED = { 'x-idscope-extensions': '1' };
 const pathOf = (made) => idscope.instancePath(made.group, made.instance.name);
 const put = (made, properties, headers = EXTENDED) => idscope.arm('PUT', pathOf(made), { body: { location: 'westeurope', sku: { name: 'S1' }, properties }, headers });
@@ -53,12 +50,7 @@ describe('existing: the member of the instance', { concurrency: 4 }, () => {
 });
 
 describe('existing: devices', { concurrency: 4 }, () => {
-  let stranger;
-  before(async () => {
-    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
-    await stranger.start();
-  });
-  after(() => stranger.stop());
+  const stranger = new Beside('127.0.0.104');
 
   const TWIN = { tags: { hall: 'B' }, properties: { desired: { rate: 0.1 } } };
   const initialTwin = { tags: { hall: 'A' }, properties: { desired: {} } };
@@ -81,11 +73,8 @@ describe('existing: devices', { concurrency: 4 }, () => {
       };
     },
     'a foreign hub': async (made) => {
-      const host = `${fresh('quick')}.second.test`;
-      names(ADDRESS, host);
-      const hub = { host, location: 'westeurope', key: sas.newKey() };
-      hub.connectionString = `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${hub.key}`;
-      const { identities, twins } = stranger.registryOf(host);
+      const hub = stranger.hub();
+      const { identities, twins } = stranger.registryOf(hub.host);
       return {
         hub,
         place: async (id, symmetricKey = keys()) => {

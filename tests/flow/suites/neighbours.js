@@ -2,15 +2,11 @@
 // meanwhile the new instance and the new device of somebody else.
 'use strict';
 
-const crypto = require('node:crypto');
-const fs = require('node:fs');
-const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { Mute } = require('../../lib/mute');
-const { Stranger } = require('../../lib/stranger');
-const { assert, idscope, stack, second, Idscope, each, fresh, names, scene, sleep, until, admin, expect, refusedArm } = require('../kit');
+const { assert, idscope, stack, Idscope, each, fresh, scene, sleep, until, admin, expect, refusedArm } = require('../kit');
+const { Beside, foreignHub } = require('../strangers');
 
-const ADDRESS = '127.0.0.101';
 const DRAIN_MS = 5000;
 const AIM_MS = 2000; // on a machine that is not busy otherwise
 const LIMIT_MS = 15000;
@@ -20,19 +16,6 @@ async function newTenant() {
   const { IDSCOPE_SUBSCRIPTION_ID } = await admin('create-subscription', tenant.IDSCOPE_TENANT_ID, 'neighbour');
   const client = await admin('create-service-principal', tenant.IDSCOPE_TENANT_ID, 'neighbour', 'owner');
   return new Idscope({ ...idscope.env, ...tenant, IDSCOPE_SUBSCRIPTION_ID, ...client });
-}
-
-// A host as a tenant would link it: anybody may name any host.
-function linkable(host) {
-  const key = crypto.randomBytes(32).toString('base64');
-  return { host, location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${key}` };
-}
-
-// A host of the stranger's; "*.second.test" is what the certificate is for.
-function stray(manner) {
-  const host = `${fresh(manner)}.second.test`;
-  names(ADDRESS, host);
-  return linkable(host);
 }
 
 // An instance of `of` for each list of hubs, in a group of its own.
@@ -59,14 +42,9 @@ async function longestStart(t, rounds) {
 
 describe('neighbours', () => {
   let other;
-  let stranger;
-
-  before(async () => {
-    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
-    await stranger.start();
-    other = await newTenant();
-  });
-  after(() => stranger.stop());
+  const stranger = new Beside('127.0.0.101');
+  const stray = (manner) => stranger.hub(manner);
+  before(async () => { other = await newTenant(); });
 
   // How long the sweep has been due that has been so for longest: they are to have their turns, whatever others do.
   const sweepsLate = async () => Number(await stack.sql('SELECT coalesce(max(extract(epoch FROM now() - due_at)), 0) * 1000 FROM idscope.tenant_job WHERE due_at <= now()'));
@@ -258,7 +236,7 @@ describe('neighbours', () => {
     before(() => server.start());
     after(() => server.stop());
 
-    const mute = () => linkable(`${fresh('mute')}.example.test`);
+    const mute = () => foreignHub(`${fresh('mute')}.example.test`);
     const asked = (hub) => until('the name to be asked for', () => server.wasAsked(hub.host.split('.')[0]));
 
     test('thirty names that nobody answers for keep no other tenant waiting, and the links say why they are unreachable', async (t) => {
@@ -357,9 +335,9 @@ describe('neighbours', () => {
     const put = (name, hubs) => tenant.arm('PUT', tenant.instancePath(group, name), { body: { location: 'westeurope', sku: { name: 'S1', capacity: 1 },
       properties: hubs ? { iotHubs: hubs.map((hub) => Idscope.link(hub)) } : {} } });
     refusedArm(await put(fresh('dps')), 409, 'QuotaExceeded', /at most 40 instances/);
-    const hosts = Array.from({ length: LINKS / 2 }, () => linkable(`${fresh('mute')}.example.test`));
+    const hosts = Array.from({ length: LINKS / 2 }, () => foreignHub(`${fresh('mute')}.example.test`));
     for (const { name } of made.slice(0, 2)) expect('link', await put(name, hosts), 200);
-    const one = linkable(`${fresh('mute')}.example.test`);
+    const one = foreignHub(`${fresh('mute')}.example.test`);
     refusedArm(await put(made[2].name, [one]), 409, 'QuotaExceeded', /at most 100 hubs/);
     assert.deepEqual(await tenant.linkedHubs(group, made[2].name), [], 'nothing of it was written');
     expect('change', await put(made[0].name, hosts.slice(1)), 200);

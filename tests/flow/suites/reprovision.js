@@ -2,14 +2,11 @@
 // on a foreign hub that takes a PUT whole; what moves along, and what is told while the old hub is away.
 'use strict';
 
-const fs = require('node:fs');
-const path = require('node:path');
-const { describe, test, before, after } = require('node:test');
-const { Stranger } = require('../../lib/stranger');
+const { describe, test } = require('node:test');
 const { DEVICES } = require('../../lib/attested');
-const { assert, idscope, stack, second, Idscope, expect, fresh, names, sas, scene, until } = require('../kit');
+const { assert, idscope, stack, Idscope, expect, fresh, sas, scene, until } = require('../kit');
+const { Beside } = require('../strangers');
 
-const ADDRESS = '127.0.0.102';
 const MOVES = { reprovisionPolicy: { updateHubAssignment: true, migrateDeviceData: true } };
 const goneFrom = (made, hub, id) => until(`${id} to be removed from ${hub.host}`, async () => (await made.identity(hub, id)) === undefined);
 const newKeys = () => ({ primaryKey: sas.newKey(), secondaryKey: sas.newKey() });
@@ -116,23 +113,13 @@ describe('reprovision: one identity, one owner', { concurrency: 4 }, () => {
 });
 
 describe('reprovision: a foreign hub', { concurrency: 4 }, () => {
-  let stranger;
-  before(async () => {
-    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
-    await stranger.start();
-  });
-  after(() => stranger.stop());
+  const stranger = new Beside('127.0.0.102');
 
-  function foreign() {
-    const host = `${fresh('quick')}.second.test`;
-    names(ADDRESS, host);
-    return { host, location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${sas.newKey()}` };
-  }
   const OPERATORS = { ...STOLEN, deviceScope: 'ms-azure-iot-edge://floor-638000000000000000', tags: { hall: 'B' }, capabilities: { iotEdge: false }, parentScopes: ['x'], oddity: { a: 0.1, b: 12345678901234567890123 } };
 
   async function onForeign(t, more = {}) {
     const made = await scene(t, { hubs: 1 });
-    const hub = foreign();
+    const hub = stranger.hub();
     await made.relink([Idscope.link(hub), Idscope.link(made.hubs[0])]);
     await made.linkState(hub.host, 'valid');
     const device = await made.registered({ iotHubs: [hub.host], ...MOVES, ...more });
@@ -199,12 +186,7 @@ describe('reprovision: a foreign hub', { concurrency: 4 }, () => {
 
 // updateHubAssignment × migrateDeviceData × what becomes of the hub, as wire.md 7.3 says it.
 describe('reprovision: the table', { concurrency: 6 }, () => {
-  let stranger;
-  before(async () => {
-    stranger = new Stranger('127.0.0.103', fs.readFileSync(path.join(second.stack.folder, 'tls/server.pem.ecdsa')));
-    await stranger.start();
-  });
-  after(() => stranger.stop());
+  const stranger = new Beside('127.0.0.103');
 
   const INITIAL = { tags: { from: 'enrollment', n: 0.1 }, desired: { rate: 1 } };
   const OPERATORS = { tags: { from: 'operator', n: 21.3 }, desired: { rate: 2, place: { row: 1 } } };
@@ -246,11 +228,11 @@ describe('reprovision: the table', { concurrency: 6 }, () => {
     },
   });
   const foreign = () => {
-    const host = `${fresh('quick')}.second.test`;
-    names('127.0.0.103', host);
+    const hub = stranger.hub();
+    const { host } = hub;
     const { identities, twins } = stranger.registryOf(host);
     return {
-      hub: { host, location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${sas.newKey()}` },
+      hub,
       down: () => stranger.manners.set(host, 'page'),
       up: () => stranger.manners.delete(host),
       manner: (name) => stranger.manners.set(host, name),

@@ -8,11 +8,11 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { loadClient } = require('../../lib/load');
-const { LINK_CHECK, Stranger } = require('../../lib/stranger');
-const { assert, second, Idscope, fresh, names, sas, sleep, until, work } = require('../kit');
+const { LINK_CHECK } = require('../../lib/stranger');
+const { assert, second, Idscope, fresh, sleep, until, work } = require('../kit');
+const { Beside } = require('../strangers');
 
 const { idscope, stack } = second;
-const ADDRESS = '127.0.0.122';
 const LONG = Boolean(process.env.RETURNING_DEVICES);
 const DEVICES = Number(process.env.RETURNING_DEVICES || 600);
 const QUICK_RETURN_S = 600; // quick_return_s, as it is when nobody sets it
@@ -20,7 +20,7 @@ const STANDING = "select count(*), sum(hashtext(registration_key || assigned_hub
 const WITHIN_S = LONG ? 600 : 3;
 
 describe('returning: devices whose registration still holds', () => {
-  let stranger;
+  const stranger = new Beside('127.0.0.122');
   let scopes;
   const group = fresh('group');
   const key = crypto.randomBytes(32).toString('base64');
@@ -32,23 +32,16 @@ describe('returning: devices whose registration still holds', () => {
   const everyoneAnswered = (done) => assert.deepEqual([done.sent, done.broken, done.status], [DEVICES, 0, { 202: DEVICES }]);
 
   before(async () => {
-    stranger = new Stranger(ADDRESS, fs.readFileSync(path.join(stack.folder, 'tls/server.pem.ecdsa')));
-    await stranger.start();
-    const hubs = [0, 1].map(() => `${fresh('strict')}.second.test`);
-    names(ADDRESS, ...hubs);
+    const hubs = [0, 1].map(() => stranger.hub('strict'));
     await idscope.createGroup(group);
-    const links = hubs.map((host) => ({ location: 'westeurope', connectionString: `HostName=${host};SharedAccessKeyName=iothubowner;SharedAccessKey=${sas.newKey()}` }));
-    const made = await idscope.createInstance(group, fresh('dps'), { allocationPolicy: 'Hashed', iotHubs: links.map((link) => Idscope.link({ ...link })) });
+    const made = await idscope.createInstance(group, fresh('dps'), { allocationPolicy: 'Hashed', iotHubs: hubs.map((hub) => Idscope.link(hub)) });
     const body = { enrollmentGroupId: 'fleet', attestation: { type: 'symmetricKey', symmetricKey: { primaryKey: key, secondaryKey: key } } };
     assert.equal((await idscope.service(made, 'PUT', '/enrollmentGroups/fleet', { body })).status, 200);
     scopes = path.join(work, 'returning.scopes');
     fs.writeFileSync(scopes, `${made.idScope}\n`);
     await until('both links to be valid', async () => (await idscope.linkedHubs(group, made.name)).every(({ properties }) => properties.state === 'valid'), { timeoutMs: 60000 });
   });
-  after(async () => {
-    await idscope.deleteGroup(group);
-    await stranger.stop();
-  });
+  after(() => idscope.deleteGroup(group));
 
   test(`${DEVICES} devices come back within ${WITHIN_S} seconds: every one is answered its hub, and no hub is asked`, async (t) => {
     everyoneAnswered(await register({ connections: 64 }));

@@ -253,13 +253,18 @@ static const struct codec statistics_codec[] = {
     CODEC_END,
 };
 
+err_t hub_device_reply_counts(struct call *r, const struct hub_device_counts *n)
+{
+    struct statistics s = {
+        .total = {true, n->devices}, .enabled = {true, n->enabled}, .disabled = {true, n->devices - n->enabled}};
+    return call_reply_codec(r, 200, statistics_codec, &s);
+}
+
 err_t op_hub_statistics_devices(struct call *r)
 {
     struct hub_device_counts n;
     TRY(db_hub_device_count(r->db, r->arena, r->hub->hub_id, &n));
-    struct statistics s = {
-        .total = {true, n.devices}, .enabled = {true, n.enabled}, .disabled = {true, n.devices - n.enabled}};
-    return call_reply_codec(r, 200, statistics_codec, &s);
+    return hub_device_reply_counts(r, &n);
 }
 
 err_t op_hub_statistics_service(struct call *r)

@@ -19,5 +19,7 @@ struct str hub_device_etag(struct arena *a, int64_t generation, int64_t revision
 int64_t hub_device_generation(const struct call *r);
 /* The hub as the request's credential was checked against it. */
 struct hub_guard hub_device_guard(const struct call *r);
+/* How many devices a hub has, as both planes tell it. */
+err_t hub_device_reply_counts(struct call *r, const struct hub_device_counts *n);
 
 #endif

@@ -2,13 +2,13 @@
  * (wire.md 2, 7.6). A hub passes no messages, so there is nothing to count of them. It must never count rows of lists:
  * each write keeps the number of a hub's devices, and workers count the lists of instances.
  */
+#include "api/op/hub_device.h"
 #include "api/op/instance.h"
 #include "api/op/op.h"
 #include "api/op/resource.h"
 #include "api/op/subscription.h"
 #include "api/rates.h"
 #include "api/shared.h"
-#include "db/hub_device.h"
 #include "db/list_count.h"
 
 static err_t find_counts(struct call *r, struct arm_target *ret_target, struct hub_device_counts *ret)
@@ -21,24 +21,12 @@ static err_t find_counts(struct call *r, struct arm_target *ret_target, struct h
     return there ? NULL : E(RESOURCE_NOT_FOUND);
 }
 
-struct statistics {
-    struct opt_i64 total, enabled, disabled;
-};
-static const struct codec statistics_codec[] = {
-    CODEC_I64(struct statistics, total, "totalDeviceCount", 0, 0, CODEC_OUT),
-    CODEC_I64(struct statistics, enabled, "enabledDeviceCount", 0, 0, CODEC_OUT),
-    CODEC_I64(struct statistics, disabled, "disabledDeviceCount", 0, 0, CODEC_OUT),
-    CODEC_END,
-};
-
 err_t op_hub_statistics(struct call *r)
 {
     struct arm_target t;
     struct hub_device_counts n;
     TRY(find_counts(r, &t, &n));
-    const struct statistics s = {
-        .total = {true, n.devices}, .enabled = {true, n.enabled}, .disabled = {true, n.devices - n.enabled}};
-    return call_reply_codec(r, 200, statistics_codec, &s);
+    return hub_device_reply_counts(r, &n);
 }
 
 struct quota_metric {

@@ -337,13 +337,19 @@ describe('existing: devices', { concurrency: 4 }, () => {
     assert.equal(lists(place.hub).length, 1);
   });
 
-  test('a list that does not end is taken up to a bound, and what it showed by then is all that is kept of it', async (t) => {
+  // An instance that links a foreign hub with so many devices, of which the first page is listed.
+  async function halfListed(t, count) {
     const made = await scene(t, { hubs: 0 });
     const place = await kinds['a foreign hub'](made);
     const { identities } = stranger.registryOf(place.hub.host);
-    for (let i = 0; i < 2500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
+    for (let i = 0; i < count; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
     await made.relink([Idscope.link(place.hub)]);
     await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    return { made, place };
+  }
+
+  test('a list that does not end is taken up to a bound, and what it showed by then is all that is kept of it', async (t) => {
+    const { made, place } = await halfListed(t, 2500);
     await stack.sql(`update idscope.job set payload = payload || '{"pages": 4999}', due_at = now() where kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}`);
     await listed(made, place.hub.host);
     assert.equal(await found(made, place.hub.host), 2000);
@@ -351,12 +357,7 @@ describe('existing: devices', { concurrency: 4 }, () => {
   });
 
   test('a round that was not whole in a day is begun anew', async (t) => {
-    const made = await scene(t, { hubs: 0 });
-    const place = await kinds['a foreign hub'](made);
-    const { identities } = stranger.registryOf(place.hub.host);
-    for (let i = 0; i < 1500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
-    await made.relink([Idscope.link(place.hub)]);
-    await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    const { made, place } = await halfListed(t, 1500);
     await stack.sql(`update idscope.job set payload = payload || jsonb_build_object('began', now() - interval '25 hours') where kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}`);
     await listed(made, place.hub.host);
     assert.equal(await found(made, place.hub.host), 1500);
@@ -364,12 +365,7 @@ describe('existing: devices', { concurrency: 4 }, () => {
   });
 
   test('a hub that does not know a continuation any more is listed anew', async (t) => {
-    const made = await scene(t, { hubs: 0 });
-    const place = await kinds['a foreign hub'](made);
-    const { identities } = stranger.registryOf(place.hub.host);
-    for (let i = 0; i < 1500; i++) identities.set(`other-${i}`, { deviceId: `other-${i}`, etag: 'x' });
-    await made.relink([Idscope.link(place.hub)]);
-    await until('the first page', async () => await found(made, place.hub.host) === 1000);
+    const { made, place } = await halfListed(t, 1500);
     const job = `kind = 'inventory' and ${ofHub(made, place.hub.host).replace('and host', 'and hub')}`;
     await stack.sql(`update idscope.job set payload = payload || '{"next": "9999"}', due_at = now() where ${job}`);
     await until('the round to be given up', async () => await stack.sql(`select count(*) from idscope.job where ${job} and payload->'began' is null and due_at > now() + interval '1 min'`) === '1');

@@ -6,8 +6,8 @@
 DB_ROW(import_begun, struct import_begun, COL(live), COL(begun));
 DB_VALUE(import_alive, bool, alive);
 DB_VALUE(import_step, int64_t, next_ms);
-DB_ROW(import_bite, struct import_bite, COL(looked), COL(refused), COL_AS(to.key, "to_key"),
-       COL_AS(to.line, "to_line"));
+DB_ROW(import_bite, struct import_bite, COL(looked), COL(refused), COL_AS(to.key, "to_key"), COL_AS(to.line, "to_line"),
+       COL_AS(to.digest, "to_digest"));
 DB_ROW(import, struct import, COL(import_id), COL_WORD(kind, import_kind_words), COL(whole), COL(dry),
        COL_WORD(state, import_state_words), COL(received), COL(looked), COL(written), COL(refused), COL(message),
        COL_TIME(created_us, "created_at"), COL_TIME(updated_us, "updated_at"));
@@ -24,8 +24,9 @@ DB_PARAMS(staged_registration, struct import_row, STAGED_COLS, COL(key), COL(sta
 DB_PARAMS(wish, struct import_wish, COL(at.id_scope), COL(scope_version), COL(at.import_id),
           COL_WORD(kind, import_kind_words), COL(whole), COL(dry), COL(most));
 
+DB_PARAMS(import_place, struct import_place, COL(key), COL(line), COL(digest));
 DB_PARAMS(move, struct import_move, COL(id_scope), COL(subject), COL(fence), COL_WORD(state, import_state_words),
-          COL(written), COL(next_ms));
+          COL(written), COL(digest), COL(next_ms));
 
 err_t db_import_begin(struct db *db, struct arena *a, const struct import_wish *wish, struct import_begun *ret)
 {
@@ -113,8 +114,8 @@ err_t db_import_write(struct db *db, struct arena *a, const struct import_step *
                       struct import_bite *ret)
 {
     return db_one(db, a,
-                  DB_CALL(SQL_IMPORT_WRITE, db_text(step->id_scope), db_text(step->subject), db_text(behind->key),
-                          db_i64(behind->line), db_i32(step->at_most), db_i64(GROUPS_MOST)),
+                  DB_CALL(SQL_IMPORT_WRITE, db_text(step->id_scope), db_text(step->subject),
+                          DB_MEMBERS(import_place, behind), db_i32(step->at_most), db_i64(GROUPS_MOST)),
                   DB_ONCE, ret, sizeof *ret);
 }
 

@@ -98,6 +98,7 @@ err_t db_import_step(struct db *db, struct arena *a, const struct import_step *s
 struct import_place {
     struct str key; /* the last of them, and its line; at first "" and 0 */
     int64_t line;
+    struct bytes digest; /* over all up to it; at first empty */
 };
 struct import_bite {
     int64_t looked, refused;
@@ -107,12 +108,15 @@ err_t db_import_write(struct db *db, struct arena *a, const struct import_step *
                       struct import_bite *ret);
 
 /* Of one that is written as a whole: its job, whose lease is next_ms from now on; what its state is or becomes, and how
- * many rows are written. *ret_held false: it, its instance or the lease is gone, and nothing is changed. */
+ * many rows are written, with the digest over them. *ret_held false: it, its instance or the lease is gone, and nothing
+ * is changed. */
 struct import_move {
     struct str id_scope, subject;
     int64_t fence;
     int state; /* enum import_state */
-    int64_t written, next_ms;
+    int64_t written;
+    struct bytes digest;
+    int64_t next_ms;
 };
 err_t db_import_move(struct db *db, struct arena *a, const struct import_move *move, bool *ret_held);
 

@@ -6,15 +6,16 @@
 -- imports an instance may have, $9 milliseconds after which one whose body does not go on is over. The job is due by then, or when the body is whole.
 WITH live AS (
     SELECT id_scope, now() + $9::bigint * interval '1 millisecond' AS due_at, current_setting('idscope.actor_kind') AS actor_kind,
-           current_setting('idscope.actor_id') AS actor_id, current_setting('idscope.operation') AS operation
+           current_setting('idscope.actor_id') AS actor_id, current_setting('idscope.operation') AS operation,
+           nullif(current_setting('idscope.client_address', true), '') AS client_address
       FROM idscope.scope
      WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      room AS (
     SELECT (SELECT count(*) FROM idscope.import WHERE id_scope = $1) < $8::bigint AS is_left,
            CASE WHEN $7::bigint > 0 THEN greatest(0, $7 - idscope.counted($1, CASE $4::text WHEN 'registration' THEN 'registrations' ELSE 'enrollments' END)) END AS entries),
      begun AS (
-    INSERT INTO idscope.import (id_scope, import_id, kind, whole, dry, room, actor_kind, actor_id, operation)
-    SELECT id_scope, $3, $4, $5, $6, entries, actor_kind, actor_id, operation
+    INSERT INTO idscope.import (id_scope, import_id, kind, whole, dry, room, actor_kind, actor_id, operation, client_address)
+    SELECT id_scope, $3, $4, $5, $6, entries, actor_kind, actor_id, operation, client_address
       FROM live, room
      WHERE room.is_left
     RETURNING id_scope, import_id),
@@ -71,7 +72,7 @@ SELECT import_id, kind, whole, dry, state, received, looked, written, refused, m
 SELECT line, id, code, message FROM idscope.import_error WHERE id_scope = $1 AND import_id = $2 ORDER BY line LIMIT $3;
 
 -- name: import_cancel -> import_alive as actor
--- What was written stays.
+-- What was written stays, and is told by this event.
 WITH clock AS (
     SELECT now() AS moment),
      cancelled AS (
@@ -79,12 +80,12 @@ WITH clock AS (
        SET state = 'cancelled', updated_at = clock.moment
       FROM clock
      WHERE i.id_scope = $1 AND i.import_id = $2 AND i.state IN ('receiving', 'running')
-    RETURNING i.id_scope, i.import_id),
+    RETURNING i.id_scope, i.import_id, i),
      told AS (
     UPDATE idscope.job j
        SET due_at = clock.moment, fence = j.fence + 1
       FROM clock, cancelled c
      WHERE j.id_scope = c.id_scope AND j.kind = 'import' AND j.subject = $2::uuid::text),
      noted AS (
-    SELECT idscope.note('import', id_scope || '/' || import_id::text, jsonb_build_object('change', 'cancelled')) FROM cancelled)
+    SELECT idscope.note('import', id_scope || '/' || import_id::text, idscope.import_told(i, 'cancelled')) FROM cancelled)
 SELECT count(*) = 1 AS alive FROM noted;

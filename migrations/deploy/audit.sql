@@ -158,22 +158,4 @@ COMMENT ON FUNCTION idscope.note_adopted(text, text, jsonb) IS 'Writes down for 
 REVOKE ALL ON FUNCTION idscope.note_adopted(text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.note_adopted(text, text, jsonb) TO idscope_worker;
 
--- The same of many things at once, for what is written by the thousand: a call each would cost as much as the writing.
-CREATE FUNCTION idscope.notes(of_kind text, of_keys text[], what jsonb) RETURNS bigint
-    LANGUAGE sql VOLATILE
-    AS $$
-        WITH actor AS MATERIALIZED (
-            SELECT nullif(current_setting('idscope.tenant', true), '')::uuid, nullif(current_setting('idscope.actor_kind', true), ''),
-                   nullif(current_setting('idscope.actor_id', true), ''), nullif(current_setting('idscope.tracking_id', true), ''),
-                   nullif(current_setting('idscope.operation', true), '')),
-             noted AS (
-            INSERT INTO idscope.audit_event (tenant_id, actor_kind, actor_id, tracking_id, operation, kind, key, detail)
-            SELECT actor.*, of_kind, key, what
-              FROM actor, unnest(of_keys) AS u (key)
-            RETURNING 1)
-        SELECT count(*) FROM noted
-    $$;
-COMMENT ON FUNCTION idscope.notes(text, text[], jsonb) IS 'Writes down that the actor of this transaction did the same to many things: their kind and keys, what was done; answers how many';
-REVOKE ALL ON FUNCTION idscope.notes(text, text[], jsonb) FROM PUBLIC;
-
 COMMIT;

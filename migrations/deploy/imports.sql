@@ -23,6 +23,8 @@ CREATE TABLE idscope.import (
     actor_kind  text NOT NULL,
     actor_id    text NOT NULL,
     operation   text NOT NULL,
+    client_address text,
+    digest      bytea NOT NULL DEFAULT '',
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id_scope, import_id)
@@ -37,6 +39,7 @@ COMMENT ON COLUMN idscope.import.looked IS 'Staged rows that were looked at, in 
 COMMENT ON COLUMN idscope.import.written IS 'Rows that were written; while it is writing, those that will be there when its transaction ends';
 COMMENT ON COLUMN idscope.import.room IS 'So many rows may be written until a limit of the list is reached, counted when the import began; NULL: there is no limit';
 COMMENT ON COLUMN idscope.import.actor_id IS 'Who sent it, with actor_kind and operation: on whose behalf its rows are written (idscope.note)';
+COMMENT ON COLUMN idscope.import.digest IS 'SHA-256 over the rows that were written, each with the digest of those before it, in the order of their keys; empty: none was';
 -- Is a list of the instance just being written as a whole? Asked by single writes and by devices that register for the first time.
 CREATE INDEX import_writing ON idscope.import (id_scope) WHERE state = 'writing';
 
@@ -152,15 +155,58 @@ CREATE FUNCTION idscope.import_room(i idscope.import) RETURNS bigint
 COMMENT ON FUNCTION idscope.import_room(idscope.import) IS 'So many more rows of an import may be written until a limit of its list is reached; NULL: there is none';
 REVOKE ALL ON FUNCTION idscope.import_room(idscope.import) FROM PUBLIC;
 
+-- What was written of an import is told by one event at its end, however many steps and workers it took: how many rows, and a digest over them that
+-- whoever has the list can compute. Each step takes the digest on in its own transaction.
+CREATE FUNCTION idscope.import_shown(staged jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (staged - '{id_scope,import_id,line,attestation_sealed,webhook_sealed}'::text[])::text;
+COMMENT ON FUNCTION idscope.import_shown(jsonb) IS 'A row of an import as its digest takes it: without secrets, and without whose it was';
+CREATE FUNCTION idscope.import_digest(before bytea, rows text[]) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+    DECLARE
+        one text;
+        digest bytea := before;
+    BEGIN
+        FOREACH one IN ARRAY coalesce(rows, '{}') LOOP
+            digest := sha256(digest || convert_to(one, 'UTF8'));
+        END LOOP;
+        RETURN digest;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.import_digest(bytea, text[]) IS 'The digest over some more rows: of each the SHA-256 of the digest before it and of its text';
+CREATE FUNCTION idscope.import_told(i idscope.import, change text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+    SELECT jsonb_build_object('change', change, 'kind', (i).kind, 'state', (i).state, 'dry', (i).dry, 'received', (i).received, 'count', (i).written,
+                              'refused', (i).refused, 'sha256', encode((i).digest, 'hex'));
+    END;
+COMMENT ON FUNCTION idscope.import_told(idscope.import, text) IS 'What the event of an import says: how it ended, how many rows were written, the digest over them';
+CREATE FUNCTION idscope.import_note(i idscope.import) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+    BEGIN
+        PERFORM set_config('idscope.tenant', s.issued_to::text, true), set_config('idscope.actor_kind', i.actor_kind, true),
+                set_config('idscope.actor_id', i.actor_id, true), set_config('idscope.tracking_id', i.import_id::text, true),
+                set_config('idscope.operation', i.operation, true), set_config('idscope.client_address', coalesce(i.client_address, ''), true)
+           FROM idscope.scope s WHERE s.id_scope = i.id_scope;
+        RETURN idscope.note('import', i.id_scope || '/' || i.import_id::text, idscope.import_told(i, 'imported'));
+    END
+    $$;
+COMMENT ON FUNCTION idscope.import_note(idscope.import) IS 'Notes that an import has ended, on behalf of who sent the list';
+REVOKE ALL ON FUNCTION idscope.import_shown(jsonb), idscope.import_digest(bytea, text[]), idscope.import_told(idscope.import, text), idscope.import_note(idscope.import) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_told(idscope.import, text) TO idscope_api;
+
 -- The rules of enrollment_insert, for many rows, each found by one look in an index (LIMIT 1: never by a hash of all that there is). Whose a device
 -- id is the functions say; most ids are nobody's, which costs no call. Behind the lock that single writes share, so that none of them passes by.
 CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes boolean, groups_most bigint)
-    RETURNS TABLE (registration_key text, line bigint, registration_id text, code int, message text)
+    RETURNS TABLE (registration_key text, line bigint, registration_id text, code int, message text, shown text)
     LANGUAGE sql VOLATILE
     AS $$
     WITH bite AS MATERIALIZED (
-        SELECT *, lag(line, 1, i.at_line) OVER rows AS line_before, lag(registration_key, 1, i.at_key) OVER rows = registration_key AS is_again
-          FROM idscope.import_enrollment
+        SELECT *, lag(line, 1, i.at_line) OVER rows AS line_before, lag(registration_key, 1, i.at_key) OVER rows = registration_key AS is_again,
+               idscope.import_shown(to_jsonb(staged)) AS shown
+          FROM idscope.import_enrollment staged
          WHERE id_scope = i.id_scope AND import_id = i.import_id AND (registration_key, line) > (i.at_key, i.at_line)
         WINDOW rows AS (ORDER BY registration_key, line)
          ORDER BY registration_key, line
@@ -219,7 +265,7 @@ CREATE FUNCTION idscope.import_enrollments(i idscope.import, at_most int, writes
         SELECT id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed
           FROM judged
          WHERE writes AND message IS NULL AND num_nonnulls(initial_twin, optional_device_information, webhook_sealed) > 0)
-    SELECT registration_key, line, registration_id, code, message FROM judged
+    SELECT registration_key, line, registration_id, code, message, shown FROM judged
     $$;
 COMMENT ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint) IS 'Looks at the next rows of an import, and writes those that are good: the ones without a message';
 REVOKE ALL ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, bigint) FROM PUBLIC;
@@ -227,12 +273,13 @@ REVOKE ALL ON FUNCTION idscope.import_enrollments(idscope.import, int, boolean, 
 -- A device that is told of here has its hub: it registers as one that was assigned by the present inputs, whose hub is to be asked (no version of
 -- its credentials is known there), from a region that nobody knows yet.
 CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writes boolean)
-    RETURNS TABLE (registration_key text, line bigint, registration_id text, code int, message text)
+    RETURNS TABLE (registration_key text, line bigint, registration_id text, code int, message text, shown text)
     LANGUAGE sql VOLATILE
     AS $$
     WITH bite AS MATERIALIZED (
-        SELECT *, lag(line, 1, i.at_line) OVER rows AS line_before, lag(registration_key, 1, i.at_key) OVER rows = registration_key AS is_again
-          FROM idscope.import_registration
+        SELECT *, lag(line, 1, i.at_line) OVER rows AS line_before, lag(registration_key, 1, i.at_key) OVER rows = registration_key AS is_again,
+               idscope.import_shown(to_jsonb(staged)) AS shown
+          FROM idscope.import_registration staged
          WHERE id_scope = i.id_scope AND import_id = i.import_id AND (registration_key, line) > (i.at_key, i.at_line)
         WINDOW rows AS (ORDER BY registration_key, line)
          ORDER BY registration_key, line
@@ -269,21 +316,17 @@ CREATE FUNCTION idscope.import_registrations(i idscope.import, at_most int, writ
           FROM judged
          WHERE writes AND message IS NULL
          ORDER BY registration_key)
-    SELECT registration_key, line, registration_id, code, message FROM judged
+    SELECT registration_key, line, registration_id, code, message, shown FROM judged
     $$;
 COMMENT ON FUNCTION idscope.import_registrations(idscope.import, int, boolean) IS 'The same of registrations: of devices that have a hub';
 REVOKE ALL ON FUNCTION idscope.import_registrations(idscope.import, int, boolean) FROM PUBLIC;
 
--- The next bite, of whatever kind: its rows are judged, written if they are to be, noted on behalf of who sent the list, and summed up.
+-- The next bite, of whatever kind: its rows are judged, written if they are to be, and summed up.
 CREATE FUNCTION idscope.import_bite(i idscope.import, at_most int, writes boolean, groups_most bigint, errors_most bigint)
-    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint)
+    RETURNS TABLE (looked bigint, written bigint, refused bigint, to_key text, to_line bigint, digest bytea)
     LANGUAGE plpgsql VOLATILE
     AS $$
     BEGIN
-        PERFORM set_config('idscope.tenant', s.issued_to::text, true), set_config('idscope.actor_kind', i.actor_kind, true),
-                set_config('idscope.actor_id', i.actor_id, true), set_config('idscope.tracking_id', i.import_id::text, true),
-                set_config('idscope.operation', i.operation, true)
-           FROM idscope.scope s WHERE s.id_scope = i.id_scope;
         IF i.kind <> 'registration' THEN
             PERFORM pg_advisory_xact_lock(hashtextextended(i.id_scope || '/', 0));
         END IF;
@@ -292,19 +335,15 @@ CREATE FUNCTION idscope.import_bite(i idscope.import, at_most int, writes boolea
             SELECT * FROM idscope.import_registrations(i, at_most, writes) WHERE i.kind = 'registration'
              UNION ALL
             SELECT * FROM idscope.import_enrollments(i, at_most, writes, groups_most) WHERE i.kind <> 'registration'),
-             noted AS (
-            SELECT idscope.notes(CASE i.kind WHEN 'enrollmentGroup' THEN 'enrollment_group' ELSE i.kind END, array_agg(i.id_scope || '/' || registration_key),
-                                 jsonb_build_object('change', 'imported')) AS count
-              FROM judged
-             WHERE writes AND message IS NULL),
              told AS (
             INSERT INTO idscope.import_error (id_scope, import_id, line, id, code, message)
             SELECT i.id_scope, i.import_id, line, registration_id, code, left(message, 400)
               FROM judged
              WHERE message IS NOT NULL
              LIMIT greatest(0, errors_most - i.refused))
-        SELECT count(*), (SELECT count FROM noted), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
-               (array_agg(line ORDER BY registration_key DESC, line DESC))[1]
+        SELECT count(*), count(*) FILTER (WHERE writes AND message IS NULL), count(message), (array_agg(registration_key ORDER BY registration_key DESC, line DESC))[1],
+               (array_agg(line ORDER BY registration_key DESC, line DESC))[1],
+               idscope.import_digest(i.digest, array_agg(shown ORDER BY registration_key, line) FILTER (WHERE writes AND message IS NULL))
           FROM judged;
     END
     $$;
@@ -358,7 +397,8 @@ CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, groups
             IF i.updated_at > moment - body_ms * interval '1 millisecond' THEN
                 RETURN body_ms;
             END IF;
-            UPDATE idscope.import SET state = 'failed', message = 'The body did not arrive whole.', updated_at = moment WHERE id_scope = scope AND import_id = wanted;
+            UPDATE idscope.import SET state = 'failed', message = 'The body did not arrive whole.', updated_at = moment WHERE id_scope = scope AND import_id = wanted RETURNING * INTO i;
+            PERFORM idscope.import_note(i);
             RETURN 0;
         END IF;
         IF i.state = 'writing' THEN
@@ -371,10 +411,14 @@ CREATE FUNCTION idscope.import_step(scope text, wanted uuid, at_most int, groups
         next_state := CASE WHEN b.looked > 0 THEN 'running' WHEN NOT i.whole THEN 'succeeded' WHEN i.refused > 0 THEN 'failed' WHEN i.dry THEN 'succeeded' ELSE 'writing' END;
         PERFORM set_config('synchronous_commit', CASE next_state WHEN 'running' THEN 'off' ELSE current_setting('synchronous_commit') END, true);
         UPDATE idscope.import
-           SET looked = i.looked + b.looked, written = i.written + b.written, refused = i.refused + b.refused,
+           SET looked = i.looked + b.looked, written = i.written + b.written, refused = i.refused + b.refused, digest = b.digest,
                at_key = coalesce(b.to_key, i.at_key), at_line = coalesce(b.to_line, i.at_line), updated_at = moment, state = next_state,
                message = CASE next_state WHEN 'failed' THEN 'Rows were refused, so none was written.' END
-         WHERE id_scope = scope AND import_id = wanted;
+         WHERE id_scope = scope AND import_id = wanted
+        RETURNING * INTO i;
+        IF i.state IN ('succeeded', 'failed') THEN
+            PERFORM idscope.import_note(i);
+        END IF;
         RETURN CASE next_state WHEN 'writing' THEN settle_ms ELSE 0 END;
     END
     $$;
@@ -385,8 +429,8 @@ GRANT EXECUTE ON FUNCTION idscope.import_step(text, uuid, int, bigint, bigint, b
 -- The next rows of an import that is written as a whole, from behind a place on. The one transaction in which all are written asks for them bite by
 -- bite, so that no statement takes long; that of the worker's connection, which ends when the worker does. Judged once more, since single writes passed
 -- meanwhile: a bite in which a row is refused ends it.
-CREATE FUNCTION idscope.import_write(scope text, wanted uuid, behind_key text, behind_line bigint, at_most int, groups_most bigint)
-    RETURNS TABLE (looked bigint, refused bigint, to_key text, to_line bigint)
+CREATE FUNCTION idscope.import_write(scope text, wanted uuid, behind_key text, behind_line bigint, behind_digest bytea, at_most int, groups_most bigint)
+    RETURNS TABLE (looked bigint, refused bigint, to_key text, to_line bigint, digest bytea)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     DECLARE
@@ -395,16 +439,17 @@ CREATE FUNCTION idscope.import_write(scope text, wanted uuid, behind_key text, b
         SELECT * INTO i FROM idscope.import WHERE id_scope = scope AND import_id = wanted AND state = 'writing';
         i.at_key := behind_key;
         i.at_line := behind_line;
-        RETURN QUERY SELECT b.looked, b.refused, b.to_key, b.to_line FROM idscope.import_bite(i, at_most, true, groups_most, 0) b;
+        i.digest := behind_digest;
+        RETURN QUERY SELECT b.looked, b.refused, b.to_key, b.to_line, b.digest FROM idscope.import_bite(i, at_most, true, groups_most, 0) b;
     END
     $$;
-COMMENT ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) IS 'Writes the next rows of an import whose state is writing, and answers how many they are, how many of them may not be written, and which is the last';
-REVOKE ALL ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.import_write(text, uuid, text, bigint, int, bigint) TO idscope_worker;
+COMMENT ON FUNCTION idscope.import_write(text, uuid, text, bigint, bytea, int, bigint) IS 'Writes the next rows of an import whose state is writing, and answers how many they are, how many of them may not be written, and which is the last';
+REVOKE ALL ON FUNCTION idscope.import_write(text, uuid, text, bigint, bytea, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_write(text, uuid, text, bigint, bytea, int, bigint) TO idscope_worker;
 
 -- How far it is, told beside that transaction while it lasts, or at its end within it; and whose it is, for so long from now on. An import that is to be
 -- looked at again begins anew.
-CREATE FUNCTION idscope.import_move(scope text, wanted uuid, of_fence bigint, next_state text, rows bigint, next_ms bigint)
+CREATE FUNCTION idscope.import_move(scope text, wanted uuid, of_fence bigint, next_state text, rows bigint, of_rows bytea, next_ms bigint)
     RETURNS boolean
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -419,15 +464,17 @@ CREATE FUNCTION idscope.import_move(scope text, wanted uuid, of_fence bigint, ne
         RETURNING j.id_scope),
          moved AS (
         UPDATE idscope.import i
-           SET state = next_state, written = rows, updated_at = clock.moment, at_key = '', at_line = 0, looked = CASE next_state WHEN 'running' THEN 0 ELSE looked END
+           SET state = next_state, written = rows, digest = of_rows, updated_at = clock.moment, at_key = '', at_line = 0, looked = CASE next_state WHEN 'running' THEN 0 ELSE looked END
           FROM clock, held h
          WHERE i.id_scope = h.id_scope AND i.import_id = wanted AND i.state = 'writing'
-        RETURNING 1)
-    SELECT count(*) = 1 FROM moved
+        RETURNING i),
+         noted AS MATERIALIZED (
+        SELECT idscope.import_note(i) FROM moved WHERE next_state = 'succeeded')
+    SELECT count(*) = 1 AND (SELECT count(*) FROM noted) <= 1 FROM moved
     $$;
-COMMENT ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bigint) IS 'Tells of an import whose state is writing how many rows are written, which state comes next and when its job is due; false: it, its instance or its lease is gone';
-REVOKE ALL ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bigint) TO idscope_worker;
+COMMENT ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bytea, bigint) IS 'Tells of an import whose state is writing how many rows are written, which state comes next and when its job is due; false: it, its instance or its lease is gone';
+REVOKE ALL ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bytea, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.import_move(text, uuid, bigint, text, bigint, bytea, bigint) TO idscope_worker;
 
 GRANT SELECT, INSERT, UPDATE ON idscope.import TO idscope_api;
 GRANT SELECT, INSERT ON idscope.import_error TO idscope_api;

@@ -3,7 +3,6 @@
 
 BEGIN;
 
-DROP FUNCTION idscope.notes(text, text[], jsonb);
 DROP FUNCTION idscope.note_adopted(text, text, jsonb);
 DROP FUNCTION idscope.note(text, text, jsonb);
 DROP FUNCTION idscope.audit_resource(text);

@@ -22,8 +22,8 @@ DECLARE
     wrong text;
 BEGIN
     SELECT string_agg(f, ', ') INTO wrong
-      FROM unnest(ARRAY['import_step(text, uuid, int, bigint, bigint, bigint, bigint, bigint)', 'import_write(text, uuid, text, bigint, int, bigint)',
-                        'import_move(text, uuid, bigint, text, bigint, bigint)']) AS f
+      FROM unnest(ARRAY['import_step(text, uuid, int, bigint, bigint, bigint, bigint, bigint)', 'import_write(text, uuid, text, bigint, bytea, int, bigint)',
+                        'import_move(text, uuid, bigint, text, bigint, bytea, bigint)']) AS f
      WHERE NOT has_function_privilege('idscope_worker', 'idscope.' || f, 'EXECUTE');
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'idscope_worker cannot take an import further by %', wrong;

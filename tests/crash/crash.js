@@ -19,7 +19,7 @@ const { judge, insistClean, insistNothingLeft, settled } = require('./verdict');
 const GROUP = 'crash';
 // Those of the first storm, and those that other parts of the test hit.
 const STORM = { batch_prepared: 'api', register_before_commit: 'api', register_after_commit: 'api', batch_written: 'api', assign_chosen: 'worker', assign_hub_done: 'worker', assign_finished: 'worker' };
-const POINTS = { ...STORM, remove_done: 'worker', sweep_bitten: 'worker', import_bite: 'worker', inventory_page: 'worker' };
+const POINTS = { ...STORM, remove_done: 'worker', sweep_bitten: 'worker', import_bite: 'worker', inventory_page: 'worker', audit_sealing: 'worker' };
 const WORKER_ARGS = '--lease-ms=3000 --hub-timeout-ms=2000 --link-check-s=5';
 const began = Date.now();
 const say = (text) => console.log(`crash ${((Date.now() - began) / 1000).toFixed(0).padStart(4)} s  ${text}`);

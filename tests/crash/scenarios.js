@@ -1,14 +1,16 @@
 // scenarios.js: single crashes, each with its defined outcome.
 //
 // Responsible for: the moments that a storm only hits by luck: the hubs down, a worker dead between the hub's answer and its own finish, a
-// worker that outlives its lease, an api dead just before and just after its commit, a worker dead in a sweep and in an inventory.
+// worker that outlives its lease, an api dead just before and just after its commit, a worker dead in a sweep, while it seals events, and in an inventory.
 // Must leave the stack whole and the devices assigned, for the verdict over all of them.
 'use strict';
 
 const fs = require('node:fs');
+const path = require('node:path');
 const assert = require('node:assert/strict');
 const { Idscope, expect } = require('../lib/idscope');
 const { each, until } = require('../lib/https');
+const { run } = require('../lib/stack');
 
 const state = (pid) => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0];
 
@@ -26,6 +28,7 @@ class Scenarios {
       ['a worker that outlives its lease changes nothing any more', () => this.staleFinish()],
       ['a worker that dies while it writes a list as a whole leaves nothing of it; the next one writes all', () => this.workerInImport()],
       ['a worker that dies in a sweep costs its lease: the sweep goes on', () => this.workerInSweep()],
+      ['a worker that dies while it seals events costs a delay: the next one seals each once, and the chain is whole', () => this.workerInSealing()],
       ['a worker that dies between a page of an inventory and its job: the page is taken again, and each device is found once', () => this.workerInInventory()],
     ];
   }
@@ -170,6 +173,8 @@ class Scenarios {
     });
     assert.deepEqual([done.written, done.refused, await there()], [COUNT, 0, COUNT]);
     assert.ok([...seen].every((count) => count === 0 || count === COUNT), `parts were seen: ${[...seen]}`);
+    assert.deepEqual(await this.stack.sql(`select detail->>'change', detail->>'count', length(detail->>'sha256') from idscope.audit_event where tracking_id = '${operationId}' order by id`),
+      [['begun', '', ''], ['imported', String(COUNT), '64']], 'whoever wrote it, one event tells what was written');
     await this.stack.sql("delete from idscope.job where kind = 'import'; delete from idscope.enrollment where registration_key like 'listed-%'");
   }
 
@@ -185,6 +190,28 @@ class Scenarios {
     await this.stack.startPart('worker');
     const goneOn = lost.map(([kind, fence]) => `kind = '${kind}' and fence > ${fence} and attempt = 0`).join(' or ');
     await until('the sweeps to go on', async () => await this.stack.number(`select count(*) from idscope.tenant_job where ${goneOn}`) === lost.length);
+  }
+
+  // The blocks were computed and stand nowhere yet.
+  async workerInSealing() {
+    const { service, stack } = this;
+    const verify = async () => JSON.parse(await run(path.join(__dirname, '../../build', stack.settings.FLAVOR, 'idscope-admin'), ['audit', 'verify', '--json', `--database-url=${stack.databaseUrl('idscope_admin')}`,
+      `--key-ring-file=${path.join(stack.dir, 'keys/ring')}`]));
+    const unsealed = async () => (await verify()).tenants.reduce((sum, { notSealed }) => sum + notSealed, 0);
+    const blocks = () => stack.sql('select tenant_id, block, hash from idscope.audit_block order by 1, 2');
+    await until('all to be sealed', async () => await unsealed() === 0);
+    await stack.stopPart('worker');
+    const sealed = await blocks();
+    for (const name of ['crash-sealed-1', 'crash-sealed-2']) await service.createGroup(name);
+    const before = await this.killer.arm('audit_sealing');
+    await this.killer.fell('audit_sealing', before, () => this.fleet.inFlight());
+    assert.deepEqual(await blocks(), sealed, 'nothing of a block stands before all of it');
+    assert.equal(await unsealed(), 2);
+    await stack.startPart('worker');
+    await until('the events to be sealed', async () => await unsealed() === 0);
+    assert.deepEqual((await verify()).findings, []);
+    assert.deepEqual((await blocks()).filter((one) => sealed.some((old) => String(old) === String(one))), sealed, 'what was sealed stays as it was');
+    assert.deepEqual(await stack.sql('select id from (select unnest(ids) id from idscope.audit_block) b group by id having count(*) > 1'), [], 'each stands in one block');
   }
 
   // On a hub of its own, which the verdict does not look at: nothing of the fleet stands there.

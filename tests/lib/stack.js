@@ -83,6 +83,11 @@ class Stack {
     return path.join(this.dir, 'log', `${name}.log`);
   }
 
+  // Of a role that programs have.
+  databaseUrl(role) {
+    return `postgresql://${role}@/idscope?host=${fs.readFileSync(path.join(this.dir, 'run/sockets'), 'utf8').trim()}/pg`;
+  }
+
   // One number that a part shows of itself.
   async metric(part, name) {
     const health = fs.readFileSync(path.join(this.dir, 'run', `${part}.health`), 'utf8');

@@ -155,7 +155,7 @@ INSERT INTO silent VALUES
     ('scope_touch',           '{instance_update}',                 'what was checked against the instance before its PUT is stale'),
     ('admin_token_key_prune', '{admin_token_key_insert}',          'a new key for tokens takes the place of an old one'),
     ('admin_issuer_key_insert', '{admin_issuer_insert}',           'the keys of a file come with their issuer'),
-    ('import_receive',        '{import_begin,import_cancel}',      'what was received is no change yet: the worker notes each row that it writes'),
+    ('import_receive',        '{import_begin,import_cancel}',      'what was received is no change yet: its end is noted, with what was written'),
     ('import_refuse',         '{import_begin}',                    'nor is what was refused'),
     ('register_write',        '{}',                                'devices are not audited one by one'),
     ('challenge_open',        '{}',                                'a challenge is part of a device''s register'),

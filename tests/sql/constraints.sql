@@ -430,7 +430,7 @@ SELECT set_eq($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_att
           'challenge.open_sealed', 'challenge.open_until', 'challenge.met_sealed', 'challenge.met_root', 'challenge.met_until',
           'job.payload', 'job.last_error', 'job.waits_for',
           'tenant_job.payload', 'tenant_job.last_error', 'tenant_job.waits_for', 'alloc_input.named_at', 'audit_event.tracking_id', 'audit_event.client_address', 'audit_event.resource_id',
-          'count_round.counted_at', 'inventory.taken_at', 'inventory.devices', 'import.message', 'import.room', 'import_error.id',
+          'count_round.counted_at', 'inventory.taken_at', 'inventory.devices', 'import.message', 'import.room', 'import.client_address', 'import_error.id',
           'import_enrollment.device_id', 'import_enrollment.allocation_policy', 'import_enrollment.iot_hubs', 'import_enrollment.iot_hub_host_name',
           'import_enrollment.ca_primary', 'import_enrollment.ca_secondary', 'import_enrollment.initial_twin', 'import_enrollment.optional_device_information', 'import_enrollment.webhook_sealed',
           'import_registration.enrollment_group', 'import_registration.created_at', 'import_registration.updated_at'],

@@ -111,8 +111,8 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
                 'no program touches a sequence by hand');
 
 -- Functions.
-SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others', 'hubs_named',
-                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'notes', 'owned_by_another', 'purge_retired_hubs',
+SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_digest', 'import_note', 'import_shown', 'import_told', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others', 'hubs_named',
+                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write', 'in_scopes', 'principal_there', 'role_scope']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -141,10 +141,9 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.identity_taken(''x'', ''x'', ''x'')', 'idscope_worker'),
         ('SELECT idscope.keys_joined(''[]'', ''[]'')', 'idscope_(api|worker)'),
         ('SELECT idscope.import_step(''x'', gen_random_uuid(), 1, 1, 1, 1, 1, 1)', 'idscope_worker'),
-        ('SELECT * FROM idscope.import_write(''x'', gen_random_uuid(), '''', 0, 1, 1)', 'idscope_worker'),
-        ('SELECT idscope.import_move(''x'', gen_random_uuid(), 1, ''running'', 0, 0)', 'idscope_worker'),
+        ('SELECT * FROM idscope.import_write(''x'', gen_random_uuid(), '''', 0, '''', 1, 1)', 'idscope_worker'),
+        ('SELECT idscope.import_move(''x'', gen_random_uuid(), 1, ''running'', 0, '''', 0)', 'idscope_worker'),
         ('SELECT idscope.note_adopted(''x'', ''x'', ''{}'')', 'idscope_worker'),
-        ('SELECT idscope.notes(''hub'', NULL, ''{}'')', 'nobody'),
         ('SELECT idscope.hub_unlinked(''x'', NULL)', 'idscope_api'),
         ('SELECT idscope.hubs_named(''x'', NULL, NULL)', 'idscope_(api|worker)'),
         ('SELECT idscope.counted(''x'', ''registrations'')', 'idscope_api'),
@@ -155,6 +154,10 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT * FROM idscope.import_enrollments(NULL, 1, true, 1)', 'nobody'),
         ('SELECT * FROM idscope.import_registrations(NULL, 1, true)', 'nobody'),
         ('SELECT idscope.import_clear(NULL, 1, 1)', 'nobody'),
+        ('SELECT idscope.import_told(NULL, ''x'')', 'idscope_api'),
+        ('SELECT idscope.import_note(NULL)', 'nobody'),
+        ('SELECT idscope.import_shown(''{}'')', 'nobody'),
+        ('SELECT idscope.import_digest('''', NULL)', 'nobody'),
         ('SELECT idscope.owned_by_another(''x'', ''y'')', 'idscope_api'),
         ('SELECT idscope.key_columns(''x'')', 'nobody'),
         ('SELECT * FROM idscope.sealed_page(''token_key'', ''private_sealed'', '''', NULL, 1, 1)', 'idscope_admin'),

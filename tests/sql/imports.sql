@@ -40,17 +40,20 @@ DECLARE
     b record;
     key text := '';
     line bigint := 0;
+    digest bytea := '';
     done bigint := 0;
 BEGIN
     SET LOCAL ROLE idscope_worker;
     LOOP
-        SELECT * INTO b FROM idscope.import_write(t.scope('a'), pg_temp.id(name), key, line, at_most, 3);
+        SELECT * INTO b FROM idscope.import_write(t.scope('a'), pg_temp.id(name), key, line, digest, at_most, 3);
         EXIT WHEN coalesce(b.looked, 0) = 0 OR b.refused > 0;
         done := done + b.looked;
         key := b.to_key;
         line := b.to_line;
+        digest := b.digest;
     END LOOP;
     RESET ROLE;
+    PERFORM set_config('t.digest', digest::text, true);
     RETURN done;
 END
 $$;
@@ -59,7 +62,7 @@ DECLARE
     held boolean;
 BEGIN
     SET LOCAL ROLE idscope_worker;
-    held := idscope.import_move(t.scope('a'), pg_temp.id(name), fence, state, rows, 1000);
+    held := idscope.import_move(t.scope('a'), pg_temp.id(name), fence, state, rows, coalesce(current_setting('t.digest', true), '')::bytea, 1000);
     RESET ROLE;
     RETURN held;
 END
@@ -94,8 +97,26 @@ SELECT is(pg_temp.errors('rows'), ARRAY['2 400004 registrationId: line 1 has it 
 SELECT is((SELECT array_agg(format('%s %s %s %s', registration_id, device_id, enabled, inputs_version = version) ORDER BY registration_key) FROM idscope.enrollment WHERE registration_key ~ '^new'),
           ARRAY['New-1 Pump t t', 'new-8 pump f t'], 'what was written is what was staged');
 SELECT is((SELECT initial_twin::text FROM idscope.enrollment_detail WHERE registration_key = 'new-1'), '{"tags": {"a": 0.10}}', 'with its details');
-SELECT is((SELECT array_agg(format('%s %s %s %s %s', actor_kind, actor_id, operation, key, tracking_id = pg_temp.id('rows')::text) ORDER BY key) FROM idscope.audit_event WHERE detail ->> 'change' = 'imported'),
-          ARRAY['client x enrollment_import 0ne0000000a/new-1 t', 'client x enrollment_import 0ne0000000a/new-8 t'], 'each is noted, on behalf of who sent the list');
+-- The digest as whoever has the list computes it, of these of its lines.
+CREATE FUNCTION pg_temp.digest(name text, keys text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    digest bytea := '';
+    one jsonb;
+BEGIN
+    FOR one IN SELECT to_jsonb(e) - '{id_scope,import_id,line,attestation_sealed,webhook_sealed}'::text[] FROM idscope.import_enrollment e
+                WHERE import_id = pg_temp.id(name) AND registration_key = ANY (keys) AND line = (SELECT min(line) FROM idscope.import_enrollment o WHERE o.import_id = e.import_id AND o.registration_key = e.registration_key)
+                ORDER BY registration_key, e.line LOOP
+        digest := sha256(digest || convert_to(one::text, 'UTF8'));
+    END LOOP;
+    RETURN encode(digest, 'hex');
+END
+$$;
+-- What is noted of an import that has ended, and by whom.
+CREATE FUNCTION pg_temp.noted(name text) RETURNS text[] LANGUAGE sql AS $$
+    SELECT array(SELECT format('%s %s %s %s: %s %s %s of %s, %s refused, %s', actor_kind, actor_id, operation, kind, detail ->> 'change', detail ->> 'state', detail ->> 'count', detail ->> 'received', detail ->> 'refused', detail ->> 'sha256')
+                   FROM idscope.audit_event WHERE key = t.scope('a') || '/' || pg_temp.id(name)::text ORDER BY id) $$;
+SELECT is(pg_temp.noted('rows'), ARRAY['client x enrollment_import import: imported succeeded 2 of 0, 6 refused, ' || pg_temp.digest('rows', '{new-1,new-8}')], 'one event says how many were written, with their digest, on behalf of who sent the list');
+SELECT is((SELECT count(*) FROM idscope.audit_event WHERE kind = 'enrollment'), 0::bigint, 'and no row has one of its own');
 
 -- All or nothing: all is looked at, step by step, before the first row is written.
 SELECT pg_temp.begin('whole', 'enrollment', '{"whole": true}');
@@ -130,7 +151,9 @@ SELECT is(pg_temp.there('^whole'), 20::bigint, 'all are written');
 SELECT is(pg_temp.move('good', 'succeeded', 20), true);
 SELECT is(pg_temp.says('good'), 'succeeded 20/20/0');
 SELECT is(pg_temp.move('good', 'succeeded', 20), false, 'once');
-SELECT is((SELECT count(*) FROM idscope.audit_event WHERE tracking_id = pg_temp.id('good')::text AND detail ->> 'change' = 'imported'), 20::bigint, 'each is noted');
+SELECT is(pg_temp.noted('good'), ARRAY['client x enrollment_import import: imported succeeded 20 of 0, 0 refused, ' || pg_temp.digest('good', array(SELECT 'whole-' || n FROM generate_series(1, 20) n))],
+          'one event, whatever the bites were');
+SELECT is(pg_temp.noted('whole'), ARRAY['client x enrollment_import import: imported failed 0 of 0, 1 refused, '], 'one of which nothing was written has its event too');
 -- What was good and is not any more.
 SELECT pg_temp.begin('late', 'enrollment', '{"whole": true}');
 SELECT pg_temp.stage('late', n, 'late-' || n) FROM generate_series(1, 9) n;
@@ -226,12 +249,15 @@ SELECT pg_temp.stage('halt', 1, 'halt-1'), pg_temp.stage('halt', 2, 'halt-2');
 SELECT pg_temp.step('halt', 1);
 SELECT t.put('job', jsonb_build_object('kind', 'import', 'subject', pg_temp.id('halt')::text, 'due_at', 'infinity'));
 SELECT t.run('import_cancel', format('%L, %L', t.scope('a'), pg_temp.id('halt')));
+SELECT matches(array_to_string(pg_temp.noted('halt'), ' and '), '^[^:]* import: cancelled cancelled 1 of 0, 0 refused, ' || pg_temp.digest('halt', '{halt-1}') || '$', 'who cancels it ends it: their event says what was written');
 SELECT is((SELECT due_at <= now() AND fence > 0 FROM idscope.job WHERE subject = pg_temp.id('halt')::text), true, '… and its job due, whoever has it');
 SELECT pg_temp.step('halt', 1);
 SELECT is(pg_temp.says('halt') || pg_temp.there('^halt'), 'cancelled 1/1/01', 'what was written stays, and nothing more is');
 SELECT pg_temp.begin('gone', 'enrollment', jsonb_build_object('state', 'receiving', 'updated_at', now() - interval '2 minutes'));
 SELECT is(pg_temp.step('gone'), 0::bigint);
 SELECT is((SELECT state || ': ' || message FROM idscope.import WHERE import_id = pg_temp.id('gone')), 'failed: The body did not arrive whole.', 'a body that does not go on ends it');
+SELECT is(pg_temp.noted('gone'), ARRAY['client x enrollment_import import: imported failed 0 of 0, 0 refused, '], '… which is told as well');
+SELECT is((SELECT count(*) FROM idscope.import i WHERE state IN ('succeeded', 'failed') AND (SELECT count(*) FROM idscope.audit_event WHERE key = id_scope || '/' || import_id::text) <> 1), 0::bigint, 'each that has ended by itself has one event');
 SELECT pg_temp.begin('slow', 'enrollment', '{"state": "receiving"}');
 SELECT is(pg_temp.step('slow'), 60000::bigint, '… one that does is waited for');
 SELECT is(pg_temp.step('good'), 0::bigint, 'what an import that has ended left behind goes');

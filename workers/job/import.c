@@ -36,6 +36,7 @@ struct whole {
     const struct import_step *step;
     struct arena *arena; /* of one bite */
     char key[REGISTRATION_ID_MOST + 1];
+    uint8_t digest[SHA256_BYTES];
     struct import_place at;
     int64_t written, told_ms;
     bool refused; /* a row that was good when it was looked at is not any more */
@@ -48,6 +49,7 @@ static err_t move(struct whole *w, struct db *db, int state, int64_t next_ms)
                                   .fence = w->job->fence,
                                   .state = state,
                                   .written = w->written,
+                                  .digest = w->at.digest,
                                   .next_ms = next_ms};
     bool held;
     TRY(db_import_move(db, w->arena, &m, &held));
@@ -68,15 +70,21 @@ static err_t tell(struct whole *w)
 static void set_place(struct whole *w, const struct import_place *to)
 {
     memcpy(w->key, to->key.p, to->key.n);
-    w->at = (struct import_place){{w->key, to->key.n}, to->line};
+    memcpy(w->digest, to->digest.p, to->digest.n);
+    w->at = (struct import_place){{w->key, to->key.n}, to->line, {w->digest, to->digest.n}};
+}
+
+static void set_beginning(struct whole *w)
+{
+    w->at = (struct import_place){STR(""), 0, {w->digest, 0}};
+    w->written = 0;
 }
 
 /* From the beginning, whoever began before: of that nothing is left. */
 static err_t write_rows(struct db *db, void *context)
 {
     struct whole *w = context;
-    w->at = (struct import_place){STR(""), 0};
-    w->written = 0;
+    set_beginning(w);
     for (struct import_bite bite;; w->written += bite.looked) {
         arena_reset(w->arena);
         TRY(db_import_write(db, w->arena, w->step, &w->at, &bite));
@@ -94,7 +102,7 @@ static err_t write_rows(struct db *db, void *context)
 /* What was refused is found, and told by its line, by looking at all of it again. */
 static err_t end_whole(struct whole *w, err_t e)
 {
-    w->written = 0;
+    set_beginning(w);
     if (w->refused)
         e = move(w, w->c->db, IMPORT_RUNNING, 0);
     else if (e == E(OVERLOADED))

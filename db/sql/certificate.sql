@@ -40,7 +40,7 @@ WITH made AS MATERIALIZED (
      WHERE (SELECT count(*) FROM idscope.certificate WHERE tenant_id = $1 AND id_scope = $2) < $7::bigint
     RETURNING id_scope, name_key, name, certificate, der, is_verified, code, code_until, crl, etag, created_at, updated_at),
      noted AS (
-    SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', 'created')) FROM written)
+    SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', 'created'), NULL, to_jsonb(written)) FROM written)
 SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl, w.etag, w.created_at, w.updated_at
   FROM written w, noted;
 
@@ -49,16 +49,18 @@ SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl,
 -- $10 CRL
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
+     old AS (
+    SELECT c AS was FROM idscope.certificate c WHERE tenant_id = $1 AND id_scope = $2 AND name_key = $3 FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.certificate c
        SET certificate = $5, der = $6, is_verified = $7, code = $8, code_until = $9, crl = $10,
            etag = CASE WHEN $4 = 'unchanged' THEN c.etag ELSE made.etag END,
            updated_at = CASE WHEN $4 = 'unchanged' THEN c.updated_at ELSE made.moment END
-      FROM made
+      FROM made, old
      WHERE c.tenant_id = $1 AND c.id_scope = $2 AND c.name_key = $3
     RETURNING c.id_scope, c.name_key, c.name, c.certificate, c.der, c.is_verified, c.code, c.code_until, c.crl, c.etag, c.created_at, c.updated_at),
      noted AS (
-    SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', $4::text)) FROM written)
+    SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', $4::text), to_jsonb(was), to_jsonb(written)) FROM written, old)
 SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl, w.etag, w.created_at, w.updated_at
   FROM written w, noted;
 
@@ -67,5 +69,5 @@ SELECT w.name, w.certificate, w.der, w.is_verified, w.code, w.code_until, w.crl,
 WITH written AS (
     DELETE FROM idscope.certificate
      WHERE tenant_id = $1 AND id_scope = $2 AND name_key = $3
-    RETURNING id_scope, name_key)
-SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', 'deleted')) FROM written;
+    RETURNING *)
+SELECT idscope.note('certificate', id_scope || '/' || name_key, jsonb_build_object('change', 'deleted'), to_jsonb(written), NULL) FROM written;

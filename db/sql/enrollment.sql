@@ -47,14 +47,15 @@ WITH live AS (
       FROM live, room
      WHERE room.is_left AND NOT EXISTS (SELECT 1 FROM unlinked) AND (SELECT taken_by FROM taken) IS NULL AND NOT EXISTS (SELECT 1 FROM unproved)
         ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
-    RETURNING id_scope, of_group, registration_key),
+    RETURNING *),
      detailed AS (
     INSERT INTO idscope.enrollment_detail (id_scope, of_group, registration_key, initial_twin, optional_device_information, webhook_sealed)
     SELECT id_scope, of_group, registration_key, $15::json, $16::json, $17::bytea
       FROM written
      WHERE num_nonnulls($15::json, $16::json, $17::bytea) > 0),
      noted AS (
-    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'created'))
+    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'created'), NULL,
+                        to_jsonb(written) || jsonb_build_object('initial_twin', $15::json, 'optional_device_information', $16::json, 'webhook_sealed', $17::bytea))
       FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, (SELECT name FROM unproved) AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM idscope.enrollment WHERE id_scope = $1 AND of_group = $18 AND registration_key = $3) AS found, true AS matches, false AS retyped,
@@ -70,10 +71,11 @@ WITH live AS (
      taken AS MATERIALIZED (SELECT CASE WHEN NOT $18::boolean THEN idscope.device_id_taken($1, $3, $5) END AS taken_by),
      unproved AS (SELECT name FROM idscope.certificate_unproved($1, ARRAY[$20::text, $21::text]) AS u (name)),
      before AS (
-    SELECT $19::uuid IS NULL OR etag = $19 AS matches, $7::bytea IS NULL AND attestation_type <> $6 AS retyped, gen_random_uuid() AS new_etag, now() AS moment
-      FROM idscope.enrollment
+    SELECT $19::uuid IS NULL OR etag = $19 AS matches, $7::bytea IS NULL AND attestation_type <> $6 AS retyped, gen_random_uuid() AS new_etag, now() AS moment, e AS was
+      FROM idscope.enrollment e
      WHERE id_scope = $1 AND of_group = $18::boolean AND registration_key = $3
        FOR UPDATE),
+     details AS MATERIALIZED (SELECT idscope.enrollment_details($1, $18, $3) AS were FROM before),
      written AS (
     UPDATE idscope.enrollment e
        SET registration_id = $4, device_id = $5, attestation_type = $6,
@@ -85,10 +87,10 @@ WITH live AS (
                                    THEN 1 ELSE 0 END,
            updated_at = before.moment,
            ca_primary = CASE WHEN $7::bytea IS NULL THEN e.ca_primary ELSE $20 END, ca_secondary = CASE WHEN $7::bytea IS NULL THEN e.ca_secondary ELSE $21 END
-      FROM live, before
+      FROM live, before, details
      WHERE e.id_scope = $1 AND e.of_group = $18 AND e.registration_key = $3 AND before.matches AND NOT before.retyped AND NOT EXISTS (SELECT 1 FROM unlinked)
        AND (SELECT taken_by FROM taken) IS NULL AND NOT EXISTS (SELECT 1 FROM unproved)
-    RETURNING e.id_scope, e.of_group, e.registration_key),
+    RETURNING e.*),
      bare AS (
     DELETE FROM idscope.enrollment_detail d
      USING written w
@@ -102,8 +104,10 @@ WITH live AS (
        SET initial_twin = excluded.initial_twin, optional_device_information = excluded.optional_device_information,
            webhook_sealed = excluded.webhook_sealed),
      noted AS (
-    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'updated'))
-      FROM written)
+    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'updated'),
+                        to_jsonb(before.was) || details.were,
+                        to_jsonb(written) || jsonb_build_object('initial_twin', $15::json, 'optional_device_information', $16::json, 'webhook_sealed', $17::bytea))
+      FROM written, before, details)
 SELECT EXISTS (SELECT 1 FROM live) AS live, (SELECT host FROM unlinked) AS unlinked, (SELECT taken_by FROM taken) AS taken_by, (SELECT name FROM unproved) AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches,
        coalesce((SELECT retyped FROM before), false) AS retyped, false AS crowded;
@@ -118,13 +122,14 @@ WITH live AS (
       FROM idscope.enrollment
      WHERE id_scope = $1 AND of_group = $5::boolean AND registration_key = $3
        FOR UPDATE),
+     details AS MATERIALIZED (SELECT idscope.enrollment_details($1, $5, $3) AS were FROM before),
      written AS (
     DELETE FROM idscope.enrollment e
-     USING live, before
+     USING live, before, details
      WHERE e.id_scope = $1 AND e.of_group = $5 AND e.registration_key = $3 AND before.matches
-    RETURNING e.id_scope, e.of_group, e.registration_key),
+    RETURNING e.*, details.were),
      noted AS (
-    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted'))
+    SELECT idscope.note(CASE WHEN of_group THEN 'enrollment_group' ELSE 'enrollment' END, id_scope || '/' || registration_key, jsonb_build_object('change', 'deleted'), to_jsonb(written) - 'were' || were)
       FROM written)
 SELECT EXISTS (SELECT 1 FROM live) AS live, NULL::text AS unlinked, NULL::text AS taken_by, NULL::text AS unproved, EXISTS (SELECT 1 FROM noted) AS written,
        EXISTS (SELECT 1 FROM before) AS found, coalesce((SELECT matches FROM before), false) AS matches, false AS retyped, false AS crowded;

@@ -49,40 +49,47 @@ WITH issued AS (
                              sku_capacity, properties, network, etag)
     SELECT $4, hub_id, $1, $2, $3, $5, $6, $7, $8, $9, $10, $11, gen_random_uuid()
       FROM issued
-    RETURNING hub_key)
-SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'created')) FROM written;
+    RETURNING *)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'created'), NULL, to_jsonb(written)) FROM written;
 
 -- name: hub_update as actor
 -- $1 tenant, $2 hub, $3 tags, $4 SKU, $5 capacity, $6 properties, $7 who may call it, $8 something of it has changed: otherwise it
 -- keeps its etag
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
+     old AS (
+    SELECT h AS was FROM idscope.hub h WHERE tenant_id = $1 AND hub_key = $2),
      written AS (
     UPDATE idscope.hub h
        SET tags = $3, sku_name = $4, sku_capacity = $5, properties = $6, network = $7, etag = CASE WHEN $8 THEN made.etag ELSE h.etag END,
            updated_at = CASE WHEN $8 THEN made.moment ELSE h.updated_at END
       FROM made
      WHERE h.tenant_id = $1 AND h.hub_key = $2
-    RETURNING h.hub_key, h.hub_id),
+    RETURNING h.*),
      stale AS (
     UPDATE idscope.hub_registry r
        SET version = r.version + 1
       FROM written
      WHERE $8 AND r.hub_id = written.hub_id)
-SELECT idscope.note('hub', hub_key, jsonb_build_object('change', CASE WHEN $8 THEN 'updated' ELSE 'unchanged' END)) FROM written;
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', CASE WHEN $8 THEN 'updated' ELSE 'unchanged' END), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: hub_retag as actor
 -- $1 tenant, $2 subscription, $3 group, $4 hub, $5 the etag that it must have, as clients see it (NULL: any), $6 tags
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
+     old AS (
+    SELECT t AS was
+      FROM idscope.hub t
+     WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND hub_key = $4
+       FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.hub t
        SET tags = $6, etag = made.etag, updated_at = made.moment
-      FROM made
+      FROM made, old
      WHERE t.tenant_id = $1 AND t.subscription_id = $2 AND t.resource_group_key = $3 AND t.hub_key = $4
        AND ($5::text IS NULL OR encode(substr(uuid_send(t.etag), 1, 9), 'base64') = $5)
-    RETURNING t.hub_key)
-SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'updated')) FROM written;
+    RETURNING t.*)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'updated'), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: hub_policy_put as actor
 -- $1 tenant, $2 hub, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
@@ -97,13 +104,17 @@ WITH wanted AS (
     UPDATE idscope.hub_registry r
        SET version = r.version + 1
       FROM idscope.hub h
-     WHERE h.tenant_id = $1 AND h.hub_key = $2 AND r.hub_id = h.hub_id)
-INSERT INTO idscope.hub_policy (tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
+     WHERE h.tenant_id = $1 AND h.hub_key = $2 AND r.hub_id = h.hub_id),
+     put AS (
+    INSERT INTO idscope.hub_policy (tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
 SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM wanted
     ON CONFLICT (hub_key, key_name_key) DO UPDATE
    SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
-       secondary_sealed = excluded.secondary_sealed, position = excluded.position;
+       secondary_sealed = excluded.secondary_sealed, position = excluded.position)
+SELECT idscope.note_part('policies',
+                         (SELECT coalesce(jsonb_agg(idscope.audit_policy(key_name, rights, primary_sealed, secondary_sealed) ORDER BY position), '[]') FROM idscope.hub_policy WHERE tenant_id = $1 AND hub_key = $2),
+                         (SELECT coalesce(jsonb_agg(idscope.audit_policy(key_name, rights, primary_sealed, secondary_sealed) ORDER BY position), '[]') FROM wanted));
 
 -- name: hub_links_recheck as actor
 -- $1 tenant, $2 hub. Links by resource read the policy's keys live; they are probed again at once.
@@ -131,7 +142,7 @@ WITH clock AS MATERIALIZED (
     DELETE FROM idscope.hub
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR hub_key = $4)
        AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
-    RETURNING hub_id, hub_key),
+    RETURNING *),
      retired AS (
     UPDATE idscope.hub_registry r
        SET retired_at = clock.moment, version = r.version + 1
@@ -143,5 +154,5 @@ WITH clock AS MATERIALIZED (
      WHERE a.tenant_id = $1 AND a.scope_key = idscope.role_scope($2, $3, 'iothubs', gone.hub_key)),
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'hub', hub_key, $1 FROM gone)
-SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'deleted')), idscope.hub_deleted(hub_key, hub_key || $6::text)
+SELECT idscope.note('hub', hub_key, jsonb_build_object('change', 'deleted'), to_jsonb(gone), NULL), idscope.hub_deleted(hub_key, hub_key || $6::text)
   FROM gone;

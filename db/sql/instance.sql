@@ -63,9 +63,9 @@ WITH issued AS (
                                   sku_capacity, allocation_policy, properties, network, existing_device, etag)
     SELECT issued_to, $2, $3, $4, $5, id_scope, $7, $8, $9, $10, $11, $12, $13, $14, gen_random_uuid()
       FROM issued
-    RETURNING id_scope),
+    RETURNING *),
      noted AS (
-    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'created')) FROM written)
+    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'created'), NULL, to_jsonb(written)) FROM written)
 SELECT id_scope
   FROM noted;
 
@@ -73,27 +73,34 @@ SELECT id_scope
 -- $1 tenant, $2 ID scope, $3 tags, $4 capacity, $5 allocation policy, $6 properties, $7 who may call it, $8 what becomes of existing devices, $9 something of it, or of its policies and links, has changed: otherwise it keeps its etag
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
+     old AS (
+    SELECT i AS was FROM idscope.instance i WHERE tenant_id = $1 AND id_scope = $2),
      written AS (
     UPDATE idscope.instance i
        SET tags = $3, sku_capacity = $4, allocation_policy = $5, properties = $6, network = $7, existing_device = $8,
            etag = CASE WHEN $9 THEN made.etag ELSE i.etag END, updated_at = CASE WHEN $9 THEN made.moment ELSE i.updated_at END
       FROM made
      WHERE i.tenant_id = $1 AND i.id_scope = $2
-    RETURNING i.id_scope)
-SELECT idscope.note('instance', id_scope, jsonb_build_object('change', CASE WHEN $9 THEN 'updated' ELSE 'unchanged' END)) FROM written;
+    RETURNING i.*)
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', CASE WHEN $9 THEN 'updated' ELSE 'unchanged' END), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: instance_retag as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 the etag that it must have, as clients see it (NULL: any), $6 tags
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS etag, now() AS moment),
+     old AS (
+    SELECT t AS was
+      FROM idscope.instance t
+     WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND name_key = $4
+       FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.instance t
        SET tags = $6, etag = made.etag, updated_at = made.moment
-      FROM made
+      FROM made, old
      WHERE t.tenant_id = $1 AND t.subscription_id = $2 AND t.resource_group_key = $3 AND t.name_key = $4
        AND ($5::text IS NULL OR encode(substr(uuid_send(t.etag), 1, 9), 'base64') = $5)
-    RETURNING t.id_scope)
-SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'updated')) FROM written;
+    RETURNING t.*)
+SELECT idscope.note('instance', id_scope, jsonb_build_object('change', 'updated'), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: instance_policy_put as actor
 -- $1 tenant, $2 ID scope, $3 names, $4 rights, $5 primary keys, $6 secondary keys: the whole set
@@ -103,13 +110,17 @@ WITH wanted AS (
            WITH ORDINALITY AS w (key_name, rights, primary_sealed, secondary_sealed, position)),
      gone AS (
     DELETE FROM idscope.instance_policy
-     WHERE tenant_id = $1 AND id_scope = $2 AND key_name_key NOT IN (SELECT key_name_key FROM wanted))
-INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
+     WHERE tenant_id = $1 AND id_scope = $2 AND key_name_key NOT IN (SELECT key_name_key FROM wanted)),
+     put AS (
+    INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
 SELECT $1, $2, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM wanted
     ON CONFLICT (id_scope, key_name_key) DO UPDATE
    SET key_name = excluded.key_name, rights = excluded.rights, primary_sealed = excluded.primary_sealed,
-       secondary_sealed = excluded.secondary_sealed, position = excluded.position;
+       secondary_sealed = excluded.secondary_sealed, position = excluded.position)
+SELECT idscope.note_part('policies',
+                         (SELECT coalesce(jsonb_agg(idscope.audit_policy(key_name, rights, primary_sealed, secondary_sealed) ORDER BY position), '[]') FROM idscope.instance_policy WHERE tenant_id = $1 AND id_scope = $2),
+                         (SELECT coalesce(jsonb_agg(idscope.audit_policy(key_name, rights, primary_sealed, secondary_sealed) ORDER BY position), '[]') FROM wanted));
 
 -- name: instance_delete -> id_scope as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance (NULL: all in the group), $5 the etag that it must have, as clients see it (NULL: any),
@@ -121,7 +132,7 @@ WITH clock AS MATERIALIZED (
        SET deleted_from = resource_group_key, resource_group_key = NULL
      WHERE tenant_id = $1 AND subscription_id = $2 AND resource_group_key = $3 AND ($4::text IS NULL OR name_key = $4)
        AND ($5::text IS NULL OR encode(substr(uuid_send(etag), 1, 9), 'base64') = $5)
-    RETURNING id_scope, name_key),
+    RETURNING *),
      retired AS (
     UPDATE idscope.scope s
        SET retired_at = clock.moment, undelete_until = clock.undelete_until, version = s.version + 1, inputs_version = s.inputs_version + 1
@@ -134,7 +145,7 @@ WITH clock AS MATERIALIZED (
      rests AS (
     INSERT INTO idscope.name_rest (kind, name_key, tenant_id) SELECT 'instance', name_key, $1 FROM gone),
      noted AS (
-    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'deleted')) FROM gone)
+    SELECT id_scope, idscope.note('instance', id_scope, jsonb_build_object('change', 'deleted'), to_jsonb(gone), NULL) FROM gone)
 SELECT id_scope
   FROM noted;
 
@@ -212,8 +223,9 @@ WITH wanted AS (
            WITH ORDINALITY AS w (host_name, location, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, weight, apply, position)),
      gone AS (
     DELETE FROM idscope.linked_hub
-     WHERE tenant_id = $1 AND id_scope = $2 AND host NOT IN (SELECT host FROM wanted))
-INSERT INTO idscope.linked_hub AS l (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
+     WHERE tenant_id = $1 AND id_scope = $2 AND host NOT IN (SELECT host FROM wanted)),
+     put AS (
+    INSERT INTO idscope.linked_hub AS l (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, primary_sealed,
                                      secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy, state)
 SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, weight, apply,
        (SELECT next FROM idscope.link_move WHERE state = 'absent' AND event = 'LINKED')
@@ -231,7 +243,11 @@ SELECT $1, $2, host, host_name, location, position, hub_key, key_name, primary_s
                  CASE WHEN same THEN l.state_since ELSE excluded.state_since END, l.credential_version + CASE WHEN same THEN 0 ELSE 1 END,
                  CASE WHEN same THEN l.slow_until END, CASE WHEN same THEN l.next_check_at ELSE excluded.next_check_at END
             FROM (SELECT (l.hub_key, l.key_name, l.primary_sealed, l.secondary_key_name, l.secondary_sealed)
-                         IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed, excluded.secondary_key_name, excluded.secondary_sealed)) AS c (same));
+                         IS NOT DISTINCT FROM (excluded.hub_key, excluded.key_name, excluded.primary_sealed, excluded.secondary_key_name, excluded.secondary_sealed)) AS c (same)))
+SELECT idscope.note_part('links',
+                         (SELECT coalesce(jsonb_agg(idscope.audit_link(host_name, location, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, allocation_weight, apply_allocation_policy) ORDER BY position), '[]')
+                            FROM idscope.linked_hub WHERE tenant_id = $1 AND id_scope = $2),
+                         (SELECT coalesce(jsonb_agg(idscope.audit_link(host_name, location, hub_key, key_name, primary_sealed, secondary_key_name, secondary_sealed, weight, apply) ORDER BY position), '[]') FROM wanted));
 
 -- name: linked_note as actor
 -- $1 tenant, $2 ID scope, $3 host in lower case, $4 what was done to it. Its instance, which shows it, is another one with it: $5; false: the write

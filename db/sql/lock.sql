@@ -38,20 +38,23 @@ SELECT l.name, l.path, l.level, l.notes, md5(l.place || '/' || l.name_key) AS ke
 
 -- name: lock_put -> lock_created as actor
 -- $1 tenant, $2 subscription, $3 path, $4 group, $5 hub, $6 ID scope (NULL: it is not on such a one), $7 name, $8 level, $9 notes
-WITH written AS (
+WITH old AS (
+    SELECT l AS was FROM idscope.resource_lock l WHERE tenant_id = $1 AND place = lower($3::text COLLATE "C") AND name_key = lower($7::text COLLATE "C") FOR NO KEY UPDATE),
+     written AS (
     INSERT INTO idscope.resource_lock AS l (tenant_id, subscription_id, place, path, resource_group_key, hub_key, id_scope, name_key, name, level, notes)
-    VALUES ($1, $2, lower($3::text COLLATE "C"), $3, $4, $5, $6, lower($7::text COLLATE "C"), $7, $8, $9)
+    SELECT $1, $2, lower($3::text COLLATE "C"), $3, $4, $5, $6, lower($7::text COLLATE "C"), $7, $8, $9 FROM (SELECT count(*) FROM old) looked
         ON CONFLICT (tenant_id, place, name_key) DO UPDATE
        SET level = excluded.level, notes = excluded.notes, id_scope = excluded.id_scope
-    RETURNING place, name_key, level, l.xmax = 0 AS created)
-SELECT created, idscope.note('lock', place || '/' || name_key, jsonb_build_object('change', CASE WHEN created THEN 'created' ELSE 'updated' END, 'level', level)) AS noted
+    RETURNING l.*, l.xmax = 0 AS created)
+SELECT created, idscope.note('lock', place || '/' || name_key, jsonb_build_object('change', CASE WHEN created THEN 'created' ELSE 'updated' END, 'level', level),
+                             (SELECT to_jsonb(was) FROM old), to_jsonb(written) - 'created') AS noted
   FROM written;
 
 -- name: lock_delete as actor
 -- $1 tenant, $2 place, $3 lock in lower case
 WITH written AS (
-    DELETE FROM idscope.resource_lock WHERE tenant_id = $1 AND place = $2 AND name_key = $3 RETURNING place, name_key)
-SELECT idscope.note('lock', place || '/' || name_key, jsonb_build_object('change', 'deleted')) FROM written;
+    DELETE FROM idscope.resource_lock WHERE tenant_id = $1 AND place = $2 AND name_key = $3 RETURNING *)
+SELECT idscope.note('lock', place || '/' || name_key, jsonb_build_object('change', 'deleted'), to_jsonb(written), NULL) FROM written;
 
 -- name: lock_over -> lock_path as actor
 -- $1 tenant, $2 place that is to be changed, $3 or deleted, with what is beneath it: what is locked so that it cannot be; one says enough

@@ -106,8 +106,8 @@ WITH live AS (
       FROM idscope.scope
      WHERE id_scope = $1 AND version = $2 AND retired_at IS NULL),
      before AS (
-    SELECT by_block AND NOT $4::boolean AS goes, now() AS moment
-      FROM idscope.enrollment
+    SELECT by_block AND NOT $4::boolean AS goes, now() AS moment, e AS was
+      FROM idscope.enrollment e
      WHERE id_scope = $1 AND NOT of_group AND registration_key = $3
        FOR UPDATE),
      written AS (
@@ -115,25 +115,25 @@ WITH live AS (
        SET enabled = NOT $4::boolean, etag = live.etag, version = e.version + 1, updated_at = before.moment
       FROM live, before
      WHERE e.id_scope = $1 AND NOT e.of_group AND e.registration_key = $3 AND NOT before.goes
-    RETURNING e.id_scope, e.registration_key),
+    RETURNING e.id_scope, e.registration_key, e AS becomes),
      removed AS (
     DELETE FROM idscope.enrollment e
      USING live, before
      WHERE e.id_scope = $1 AND NOT e.of_group AND e.registration_key = $3 AND before.goes
     RETURNING e.id_scope, e.registration_key),
      added AS (
-    INSERT INTO idscope.enrollment (id_scope, registration_key, registration_id, attestation_type, attestation_sealed, enabled, by_block, etag, version, inputs_version)
+    INSERT INTO idscope.enrollment AS e (id_scope, registration_key, registration_id, attestation_type, attestation_sealed, enabled, by_block, etag, version, inputs_version)
     SELECT id_scope, $3, $5, 'symmetricKey', $6, false, true, etag, version, version
       FROM live
      WHERE $6::bytea IS NOT NULL AND NOT EXISTS (SELECT 1 FROM before)
         ON CONFLICT (id_scope, of_group, registration_key) DO NOTHING
-    RETURNING id_scope, registration_key),
+    RETURNING e.id_scope, e.registration_key, e AS becomes),
      changed AS (
-    SELECT id_scope, registration_key FROM written
+    SELECT id_scope, registration_key, to_jsonb(was) AS was, to_jsonb(becomes) AS becomes FROM written, before
      UNION ALL
-    SELECT id_scope, registration_key FROM removed
+    SELECT id_scope, registration_key, to_jsonb(was), NULL FROM removed, before
      UNION ALL
-    SELECT id_scope, registration_key FROM added),
+    SELECT id_scope, registration_key, NULL, to_jsonb(becomes) FROM added),
      halted AS (
     UPDATE idscope.registration r
        SET revision = r.revision + 1
@@ -158,7 +158,7 @@ WITH live AS (
         ON CONFLICT (id_scope, kind, subject, hub) DO UPDATE
        SET due_at = excluded.due_at, fence = job.fence + 1, attempt = 0, last_error = NULL, payload = excluded.payload),
      noted AS (
-    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', CASE WHEN $4 THEN 'blocked' ELSE 'unblocked' END))
+    SELECT idscope.note('enrollment', id_scope || '/' || registration_key, jsonb_build_object('change', CASE WHEN $4 THEN 'blocked' ELSE 'unblocked' END), was, becomes)
       FROM changed)
 SELECT EXISTS (SELECT 1 FROM live) AS live, EXISTS (SELECT 1 FROM before) AS found, (SELECT count(*) FROM noted) > 0 AS written;
 

@@ -63,29 +63,34 @@ SELECT name, location, tags
 -- $1 tenant, $2 subscription, $3 key, $4 name, $5 location, $6 tags, $7 it may be new, $8 it may be there. No row: the subscription is missing,
 -- the group is or is not there, or stands elsewhere.
 WITH old AS (
-    SELECT tags::text AS tags FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3),
+    SELECT tags::text AS tags, g AS was FROM idscope.resource_group g WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 FOR NO KEY UPDATE),
      written AS (
     INSERT INTO idscope.resource_group AS g (tenant_id, subscription_id, name_key, name, location, tags)
 SELECT s.tenant_id, s.subscription_id, $3, $4, $5, $6
-  FROM idscope.subscription s
- WHERE s.tenant_id = $1 AND s.subscription_id = $2 AND ($7 OR EXISTS (SELECT 1 FROM old))
+  FROM idscope.subscription s LEFT JOIN old ON true
+ WHERE s.tenant_id = $1 AND s.subscription_id = $2 AND ($7 OR old.tags IS NOT NULL)
     ON CONFLICT (tenant_id, subscription_id, name_key) DO UPDATE SET tags = excluded.tags
  WHERE g.location = excluded.location AND $8
 RETURNING name, location, tags, g.xmax = 0 AS created),
      noted AS (
     SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || $3,
-                        jsonb_build_object('change', CASE WHEN w.created THEN 'created' WHEN w.tags::text = old.tags THEN 'unchanged' ELSE 'updated' END))
+                        jsonb_build_object('change', CASE WHEN w.created THEN 'created' WHEN w.tags::text = old.tags THEN 'unchanged' ELSE 'updated' END),
+                        to_jsonb(old.was), to_jsonb(w) - 'created')
       FROM written w LEFT JOIN old ON true)
 SELECT name, location, tags, created FROM written, noted;
 
 -- name: group_retag -> resource_group as actor
 -- $1 tenant, $2 subscription, $3 group, $4 tags, $5 those that it must have (NULL: any)
-WITH written AS (
-    UPDATE idscope.resource_group SET tags = $4
-     WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 AND ($5::text IS NULL OR tags::text = $5)
-    RETURNING name_key, name, location, tags),
+WITH old AS (
+    SELECT g AS was FROM idscope.resource_group g WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 FOR NO KEY UPDATE),
+     written AS (
+    UPDATE idscope.resource_group g
+       SET tags = $4
+      FROM old
+     WHERE g.tenant_id = $1 AND g.subscription_id = $2 AND g.name_key = $3 AND ($5::text IS NULL OR g.tags::text = $5)
+    RETURNING g.*),
      noted AS (
-    SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'updated')) FROM written)
+    SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'updated'), to_jsonb(was), to_jsonb(written)) FROM written, old)
 SELECT name, location, tags FROM written, noted;
 
 -- name: group_hold as actor
@@ -105,9 +110,9 @@ SELECT name
 -- name: group_delete as actor
 -- $1 tenant, $2 subscription, $3 group; what stood in it is gone by now
 WITH gone AS (
-    DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 RETURNING name_key),
+    DELETE FROM idscope.resource_group WHERE tenant_id = $1 AND subscription_id = $2 AND name_key = $3 RETURNING *),
      unassigned AS (
     DELETE FROM idscope.role_assignment a
      USING gone
      WHERE a.tenant_id = $1 AND a.scope_key = idscope.role_scope($2, gone.name_key))
-SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'deleted')) FROM gone;
+SELECT idscope.note('resourceGroup', $2::uuid::text || '/' || name_key, jsonb_build_object('change', 'deleted'), to_jsonb(gone), NULL) FROM gone;

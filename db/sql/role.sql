@@ -34,17 +34,17 @@ SELECT idscope.principal_there($2) AS principal,
 WITH written AS (
     INSERT INTO idscope.role_assignment (tenant_id, assignment_id, client_id, role, scope_key, scope, description, created_by)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    RETURNING assignment_id, client_id, role, scope_key)
+    RETURNING *)
 SELECT idscope.note('roleAssignment', assignment_id::text,
-                    jsonb_build_object('change', 'created', 'client', client_id, 'role', role, 'scope', scope_key))
+                    jsonb_build_object('change', 'created', 'client', client_id, 'role', role, 'scope', scope_key), NULL, to_jsonb(written))
   FROM written;
 
 -- name: role_delete as actor
 -- $1 tenant, $2 assignment
 WITH gone AS (
-    DELETE FROM idscope.role_assignment WHERE tenant_id = $1 AND assignment_id = $2 RETURNING assignment_id, client_id, role, scope_key)
+    DELETE FROM idscope.role_assignment WHERE tenant_id = $1 AND assignment_id = $2 RETURNING *)
 SELECT idscope.note('roleAssignment', assignment_id::text,
-                    jsonb_build_object('change', 'deleted', 'client', client_id, 'role', role, 'scope', scope_key))
+                    jsonb_build_object('change', 'deleted', 'client', client_id, 'role', role, 'scope', scope_key), to_jsonb(gone), NULL)
   FROM gone;
 
 -- name: role_unowned -> role_unowned as actor

@@ -130,19 +130,130 @@ CREATE FUNCTION idscope.audit_resource(of_key text) RETURNS text
 COMMENT ON FUNCTION idscope.audit_resource(text) IS 'The management resource that what is noted under this key belongs to: an instance by its ID scope, a hub by its name; NULL: none';
 REVOKE ALL ON FUNCTION idscope.audit_resource(text) FROM PUBLIC;
 
-CREATE FUNCTION idscope.note(of_kind text, of_key text, what jsonb) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- What an event tells of a change: the members of the thing that changed, as they were before and as they are after. A statement gives the rows whole, as
+-- it found and left them; what is no news to clients, what is the same on both sides and every secret is struck out here. A secret that was written
+-- anew is "***" on both sides. What is long is told by its length and digest, so that an event stays small.
+CREATE FUNCTION idscope.audit_shown(name text, value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
     AS $$
+    DECLARE
+        shown text := value::text;
+    BEGIN
+        IF jsonb_typeof(value) IN ('null', 'boolean', 'number') THEN
+            RETURN value;
+        ELSIF name ~ '_(sealed|sha256)$' OR name = 'code' THEN
+            RETURN '"***"';
+        ELSIF name IN ('der', 'crl') THEN
+            RETURN jsonb_build_object('sha256', encode(sha256((value #>> '{}')::bytea), 'hex'));
+        END IF;
+        -- Of members of any depth: by their names, then texts that hold a secret whatever their name is.
+        shown := regexp_replace(shown, '("[^"]*(?:connectionstring|accesskey|primarykey|secondarykey|symmetrickey|secret|password|token)[^"]*": )"(?:[^"\\]|\\.)*"', '\1"***"', 'gi');
+        shown := regexp_replace(shown, '"(?:[^"\\]|\\.)*(?:SharedAccess|Bearer |-----BEGIN|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==)(?:[^"\\]|\\.)*"(?!:)', '"***"', 'g');
+        IF octet_length(shown) > 4096 THEN
+            RETURN jsonb_build_object('bytes', octet_length(shown), 'sha256', encode(sha256(convert_to(shown, 'UTF8')), 'hex'));
+        END IF;
+        RETURN shown::jsonb;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.audit_shown(text, jsonb) IS 'A member of a row as an event may show it: no secret, and bounded';
+
+CREATE FUNCTION idscope.audit_word(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN lower(left(name, 1)) || substr(replace(initcap(replace(regexp_replace(name, '_(sealed|sha256)$', ''), '_', ' ')), ' ', ''), 2);
+COMMENT ON FUNCTION idscope.audit_word(text) IS 'A column as JSON names it: attestation_type is attestationType';
+
+CREATE FUNCTION idscope.audit_side(mine jsonb, other jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS $$
+        SELECT coalesce(jsonb_object_agg(idscope.audit_word(key), idscope.audit_shown(key, value)), '{}')
+          FROM jsonb_each(mine)
+         WHERE value IS DISTINCT FROM coalesce(other -> key, 'null')
+           AND key <> ALL ('{tenant_id,subscription_id,resource_group_key,deleted_from,id_scope,hub_id,hub_key,name_key,registration_key,of_group,place,certificate,etag,version,inputs_version,created_at,updated_at}')
+    $$;
+COMMENT ON FUNCTION idscope.audit_side(jsonb, jsonb) IS 'The members of a row in which it differs from another one (NULL: all that it has), as an event shows them';
+
+CREATE FUNCTION idscope.audit_change(was jsonb, becomes jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS $$
+        SELECT CASE WHEN was IS NULL THEN '{}' ELSE jsonb_build_object('before', idscope.audit_side(was, becomes)) END
+               || CASE WHEN becomes IS NULL THEN '{}' ELSE jsonb_build_object('after', idscope.audit_side(becomes, was)) END
+    $$;
+COMMENT ON FUNCTION idscope.audit_change(jsonb, jsonb) IS 'What changed from one row to another: before and after; of what is new or gone only one of them';
+REVOKE ALL ON FUNCTION idscope.audit_shown(text, jsonb), idscope.audit_word(text), idscope.audit_side(jsonb, jsonb), idscope.audit_change(jsonb, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION idscope.note(of_kind text, of_key text, what jsonb, was jsonb DEFAULT NULL, becomes jsonb DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        parts CONSTANT jsonb := nullif(current_setting('idscope.parts', true), '');
+        noted bigint;
+    BEGIN
         INSERT INTO idscope.audit_event (tenant_id, actor_kind, actor_id, tracking_id, operation, client_address, resource_id, kind, key, detail)
         VALUES (nullif(current_setting('idscope.tenant', true), '')::uuid, nullif(current_setting('idscope.actor_kind', true), ''),
                 nullif(current_setting('idscope.actor_id', true), ''), nullif(current_setting('idscope.tracking_id', true), ''),
                 nullif(current_setting('idscope.operation', true), ''), nullif(current_setting('idscope.client_address', true), ''),
-                coalesce(nullif(current_setting('idscope.resource_id', true), ''), idscope.audit_resource(of_key)), of_kind, of_key, what)
-        RETURNING id
+                coalesce(nullif(current_setting('idscope.resource_id', true), ''), idscope.audit_resource(of_key)), of_kind, of_key,
+                what || CASE WHEN parts IS NULL THEN idscope.audit_change(was, becomes)
+                             ELSE idscope.audit_change(coalesce(was, '{}') || (parts -> 'was'), coalesce(becomes, '{}') || (parts -> 'becomes')) END)
+        RETURNING id INTO noted;
+        PERFORM set_config('idscope.parts', '', true), set_config('idscope.noted', noted::text, true);
+        RETURN noted;
+    END
     $$;
-COMMENT ON FUNCTION idscope.note(text, text, jsonb) IS 'Writes down that the actor of this transaction changed a thing: its kind, its key, what was done';
-REVOKE ALL ON FUNCTION idscope.note(text, text, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION idscope.note(text, text, jsonb) TO idscope_api, idscope_admin;
+COMMENT ON FUNCTION idscope.note(text, text, jsonb, jsonb, jsonb) IS 'Writes down that the actor of this transaction changed a thing: its kind, its key, what was done; its row before and after (NULL: there was none, or is none any more)';
+REVOKE ALL ON FUNCTION idscope.note(text, text, jsonb, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.note(text, text, jsonb, jsonb, jsonb) TO idscope_api, idscope_admin;
+
+-- Policies and links of a thing stand in rows of their own, written by statements of their own in the transaction of its event, before that is noted
+-- or after. They are told in it: of the set those that differ. An event of another transaction is out of reach.
+CREATE FUNCTION idscope.note_part(part text, was jsonb, becomes jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        gone CONSTANT jsonb := (SELECT coalesce(jsonb_agg(o.one ORDER BY o.n), '[]') FROM jsonb_array_elements(was) WITH ORDINALITY AS o (one, n) WHERE o.one NOT IN (SELECT jsonb_array_elements(becomes)));
+        come CONSTANT jsonb := (SELECT coalesce(jsonb_agg(o.one ORDER BY o.n), '[]') FROM jsonb_array_elements(becomes) WITH ORDINALITY AS o (one, n) WHERE o.one NOT IN (SELECT jsonb_array_elements(was)));
+        noted CONSTANT bigint := nullif(current_setting('idscope.noted', true), '');
+        parts CONSTANT jsonb := coalesce(nullif(current_setting('idscope.parts', true), ''), '{"was": {}, "becomes": {}}');
+    BEGIN
+        IF gone = come THEN
+            RETURN;
+        ELSIF noted IS NULL THEN
+            PERFORM set_config('idscope.parts', jsonb_build_object('was', (parts -> 'was') || jsonb_build_object(part, gone), 'becomes', (parts -> 'becomes') || jsonb_build_object(part, come))::text, true);
+        ELSE
+            UPDATE idscope.audit_event e
+               SET detail = told.detail
+              FROM (SELECT o.detail || jsonb_build_object('before', coalesce(o.detail -> 'before', '{}') || jsonb_build_object(part, idscope.audit_shown(part, gone)),
+                                                          'after', coalesce(o.detail -> 'after', '{}') || jsonb_build_object(part, idscope.audit_shown(part, come))) AS detail
+                      FROM idscope.audit_event o WHERE o.tenant_id = nullif(current_setting('idscope.tenant', true), '')::uuid AND o.id = noted) told
+             WHERE e.tenant_id = nullif(current_setting('idscope.tenant', true), '')::uuid AND e.id = noted AND e.xmin = pg_current_xact_id()::xid;
+        END IF;
+    END
+    $$;
+COMMENT ON FUNCTION idscope.note_part(text, jsonb, jsonb) IS 'Adds to the event of this transaction what changed in a set of parts of the thing, which are given whole, as they were and are';
+CREATE FUNCTION idscope.audit_policy(key_name text, rights int, primary_sealed bytea, secondary_sealed bytea) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('keyName', key_name, 'rights', rights, 'primaryKey', primary_sealed, 'secondaryKey', secondary_sealed);
+COMMENT ON FUNCTION idscope.audit_policy(text, int, bytea, bytea) IS 'A shared access policy as note_part takes it';
+CREATE FUNCTION idscope.audit_link(host_name text, location text, hub_key text, key_name text, primary_sealed bytea, secondary_key_name text, secondary_sealed bytea, weight int, apply boolean) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('hostName', host_name, 'location', location, 'hub', hub_key, 'keyName', key_name, 'primaryKey', primary_sealed, 'secondaryKeyName', secondary_key_name,
+                              'secondaryKey', secondary_sealed, 'allocationWeight', weight, 'applyAllocationPolicy', apply);
+COMMENT ON FUNCTION idscope.audit_link(text, text, text, text, bytea, text, bytea, int, boolean) IS 'A linked hub as note_part takes it';
+REVOKE ALL ON FUNCTION idscope.note_part(text, jsonb, jsonb), idscope.audit_policy(text, int, bytea, bytea), idscope.audit_link(text, text, text, text, bytea, text, bytea, int, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.note_part(text, jsonb, jsonb), idscope.audit_policy(text, int, bytea, bytea), idscope.audit_link(text, text, text, text, bytea, text, bytea, int, boolean) TO idscope_api;
+
+-- Volatile, so that it sees what others committed before the enrollment was locked.
+CREATE FUNCTION idscope.enrollment_details(scope text, is_group boolean, of_key text) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+    BEGIN
+        RETURN coalesce((SELECT jsonb_build_object('initial_twin', initial_twin, 'optional_device_information', optional_device_information, 'webhook_sealed', webhook_sealed)
+                           FROM idscope.enrollment_detail WHERE id_scope = scope AND of_group = is_group AND registration_key = of_key), '{}');
+    END
+    $$;
+COMMENT ON FUNCTION idscope.enrollment_details(text, boolean, text) IS 'What is seldom in an enrollment, as members of its row';
+REVOKE ALL ON FUNCTION idscope.enrollment_details(text, boolean, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.enrollment_details(text, boolean, text) TO idscope_api;
 
 -- What the service does of itself to what it did not make: a device is assigned whose identity stood on its hub.
 CREATE FUNCTION idscope.note_adopted(of_scope text, device text, what jsonb) RETURNS bigint

@@ -26,7 +26,7 @@ BEGIN
     END IF;
     SELECT string_agg(who, ', ') INTO wrong
       FROM unnest(ARRAY['idscope_api', 'idscope_admin']) AS who
-     WHERE NOT has_function_privilege(who, 'idscope.note(text, text, jsonb)', 'EXECUTE');
+     WHERE NOT has_function_privilege(who, 'idscope.note(text, text, jsonb, jsonb, jsonb)', 'EXECUTE');
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'roles that cannot write audit events: %', wrong;
     END IF;

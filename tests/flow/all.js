@@ -37,6 +37,7 @@ const ORDER = [
   'strangers',
   'issuers',
   'audit',
+  'changes',
   'locks',
   'az',
   'sdks',

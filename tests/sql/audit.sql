@@ -142,6 +142,36 @@ SELECT results_eq($$SELECT actor_kind, actor_id, tracking_id, operation, kind, k
                   $$VALUES ('client', 'somebody', 'track', 'admin_token_key_insert', 'tokenKey', 'k1', '{"change": "created"}'::jsonb)$$, 'an event tells who, what and how');
 SELECT throws_ok($$SELECT set_config('idscope.actor_kind', '', true), idscope.note('hub', 'x', '{}')$$, '23502', NULL, 'nobody acts: no event, and so no change');
 
+-- What an event shows: the members that changed, in the words of clients, no secret, and not too much.
+SELECT is((SELECT detail FROM idscope.audit_event WHERE kind = 'enrollment' AND key = t.scope('a') || '/new' AND detail ->> 'change' = 'created'),
+          '{"change": "created", "after": {"registrationId": "new", "attestationType": "symmetricKey", "attestation": "***", "enabled": true, "updateHubAssignment": true, "migrateDeviceData": true, "iotEdge": false, "byBlock": false}}'::jsonb,
+          'what is new is told whole');
+CREATE FUNCTION pg_temp.told(was jsonb, becomes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    noted bigint := idscope.note('hub', 'told', '{"change": "x"}', was, becomes);
+BEGIN
+    RETURN (SELECT detail - 'change' FROM idscope.audit_event WHERE id = noted);
+END
+$$;
+SELECT is(pg_temp.told('{"sku_name": "S1", "tags": {"a": 1}, "reason": "x", "etag": 1}', '{"sku_name": "S2", "tags": {"a": 1}, "reason": null, "etag": 2}'), '{"before": {"skuName": "S1", "reason": "x"}, "after": {"skuName": "S2", "reason": null}}', 'what changed is told, before and after');
+SELECT is(pg_temp.told('{"private_sealed": "\\x0102", "secret_sha256": "\\x03"}', '{"private_sealed": "\\x0104", "secret_sha256": "\\x03"}'), '{"before": {"private": "***"}, "after": {"private": "***"}}', 'of a secret, that it changed');
+SELECT is(pg_temp.told(NULL, '{"properties": {"a": [{"ConnectionString": "x\"y", "sharedAccessKey": "z", "name": "n", "n": 1}], "text": "HostName=h;SharedAccessKey=k", "\"secret": "q"}}') -> 'after',
+          '{"properties": {"a": [{"ConnectionString": "***", "sharedAccessKey": "***", "name": "n", "n": 1}], "text": "***", "\"secret": "***"}}', 'nor one of any depth, by its name or by what it looks like');
+SELECT is(pg_temp.told(NULL, jsonb_build_object('notes', repeat('x', 5000), 'der', '\x30')) -> 'after',
+          jsonb_build_object('notes', jsonb_build_object('bytes', 5002, 'sha256', encode(sha256(convert_to(to_jsonb(repeat('x', 5000))::text, 'UTF8')), 'hex')), 'der', jsonb_build_object('sha256', encode(sha256('\x30'), 'hex'))), 'what is long by its length and digest');
+SELECT is(pg_temp.told(NULL, NULL), '{}', 'nothing of what has no row');
+-- Parts come into the event of their transaction, before it and behind it, and into no other one.
+SELECT set_config('idscope.noted', '', true), idscope.note_part('policies', '[{"keyName": "a", "primaryKey": "1"}, {"keyName": "b"}]', '[{"keyName": "b"}, {"keyName": "a", "primaryKey": "2"}]');
+SELECT is(pg_temp.told('{"tags": 1}', '{"tags": 2}'), '{"before": {"tags": 1, "policies": [{"keyName": "a", "primaryKey": "***"}]}, "after": {"tags": 2, "policies": [{"keyName": "a", "primaryKey": "***"}]}}', 'parts that changed before the event');
+SELECT is(pg_temp.told('{"tags": 1}', '{"tags": 2}'), '{"before": {"tags": 1}, "after": {"tags": 2}}', '… come into one');
+SELECT idscope.note_part('links', '[]', '[{"hostName": "h"}]');
+SELECT is((SELECT detail FROM idscope.audit_event WHERE id = current_setting('idscope.noted')::bigint), '{"change": "x", "before": {"tags": 1, "links": []}, "after": {"tags": 2, "links": [{"hostName": "h"}]}}', 'and behind it');
+-- What a transaction within this one has written is of another id, as is what one before it wrote.
+SAVEPOINT other;
+SELECT pg_temp.told('{"tags": 3}', '{"tags": 4}'), idscope.note_part('links', '[]', '[{"hostName": "late"}]');
+SELECT is((SELECT detail - 'change' FROM idscope.audit_event WHERE id = current_setting('idscope.noted')::bigint), '{"before": {"tags": 3}, "after": {"tags": 4}}', 'an event of another transaction stays as it is');
+RELEASE other;
+
 -- Each statement that writes notes; or is one of several that make one change of one thing, in one transaction with the one that notes it; or is
 -- the work of devices and workers, which is not audited one by one. That a request leaves one event, whatever it changes, tells the flow suite
 -- `management`.

@@ -112,7 +112,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_digest', 'import_note', 'import_shown', 'import_told', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others', 'hubs_named',
-                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'owned_by_another', 'purge_retired_hubs',
+                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'note_part', 'audit_change', 'audit_link', 'audit_policy', 'audit_shown', 'audit_side', 'audit_word', 'enrollment_details', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write', 'in_scopes', 'principal_there', 'role_scope']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -135,6 +135,14 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.audit_settled(NULL)', 'idscope_worker'),
         ('SELECT idscope.audit_resource(''x'')', 'nobody'),
         ('SELECT idscope.note(''hub'', ''x'', ''{}'') WHERE false', 'idscope_(api|admin)'),
+        ('SELECT idscope.note_part(''policies'', ''[]'', ''[]'')', 'idscope_api'),
+        ('SELECT idscope.audit_policy(''x'', 1, '''', '''')', 'idscope_api'),
+        ('SELECT idscope.audit_link(''x'', ''x'', NULL, ''x'', '''', NULL, NULL, 1, true)', 'idscope_api'),
+        ('SELECT idscope.enrollment_details(''x'', false, ''x'')', 'idscope_api'),
+        ('SELECT idscope.audit_shown(''x'', ''1'')', 'nobody'),
+        ('SELECT idscope.audit_word(''x'')', 'nobody'),
+        ('SELECT idscope.audit_side(''{}'', ''{}'')', 'nobody'),
+        ('SELECT idscope.audit_change(''{}'', ''{}'')', 'nobody'),
         ('SELECT idscope.in_time(9000000000000000)', 'idscope_(api|worker|admin)'),
         ('SELECT * FROM idscope.enrolled(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),
         ('SELECT idscope.device_id_taken(''x'', ''x'', ''x'')', 'idscope_(api|worker)'),

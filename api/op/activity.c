@@ -1,6 +1,8 @@
 /* activity.c: who changed what, as the tenant reads it: the management events of a subscription in their standard form
  * (EventData of Microsoft.Insights), newest first; and all of a tenant's events as they were sealed, in lines of JSON
  * whose hashes anybody can compute anew (core/audit.h). It must never show another tenant's. */
+#include <string.h>
+
 #include "api/op/subscription.h"
 #include "api/op/filter.h"
 #include "api/op/op.h"
@@ -19,9 +21,11 @@ struct asked {
     struct str select; /* names, with commas; absent: all */
 };
 
-/* A time without a zone is one of UTC. */
+/* A time without a zone is one of UTC, which Python writes as an offset. */
 static bool read_time(struct call *r, struct str text, int64_t *ret_us)
 {
+    if (str_ends_nocase(text, STR("+00:00")))
+        text.n -= strlen("+00:00");
     return dec_time_iso(text, ret_us) || dec_time_iso(arena_printf(r->arena, "%.*sZ", STR_ARG(text)), ret_us);
 }
 

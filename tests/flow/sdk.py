@@ -4,6 +4,7 @@ Responsible for: one step after the other, each named on standard output when it
 It is run by tests/flow/suites/sdks.js, with /usr/bin/python3 and these variables: BASE, SUBSCRIPTION, CLIENT_ID, CLIENT_SECRET,
 GROUP, HUB, DPS, FOLDER (of its own), REQUESTS_CA_BUNDLE. Must never reach below a package's public surface.
 """
+import json
 import os
 import subprocess
 from datetime import datetime, timezone
@@ -13,6 +14,7 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.iothub import IotHubClient
 from azure.mgmt.iothubprovisioningservices import IotDpsClient
 from azure.mgmt.iothubprovisioningservices import models as dps_models
+from azure.mgmt.monitor import MonitorManagementClient
 from azure.mgmt.resource import ResourceManagementClient
 from azure.mgmt.resource.locks import ManagementLockClient
 
@@ -23,8 +25,10 @@ credential = ClientSecretCredential("adfs", E["CLIENT_ID"], E["CLIENT_SECRET"], 
 where = {"base_url": BASE, "credential_scopes": [BASE + "/.default"]}
 resources = ResourceManagementClient(credential, E["SUBSCRIPTION"], **where)
 hubs = IotHubClient(credential, E["SUBSCRIPTION"], **where)
+activities = MonitorManagementClient(credential, E["SUBSCRIPTION"], **where).activity_logs
 services = IotDpsClient(credential, E["SUBSCRIPTION"], **where)
 SKU = {"name": "S1", "capacity": 1}
+BEGUN = datetime.now(timezone.utc)
 
 
 def fails(kind, call, *args, **kwargs):
@@ -150,6 +154,18 @@ def certificates():
     fails(ResourceNotFoundError, at.get, "c1", GROUP, DPS)
 
 
+def events():
+    since = f"eventTimestamp ge '{BEGUN.isoformat()}' and resourceGroupName eq '{GROUP}'"
+    found = list(activities.list(filter=since))
+    assert all(one.resource_group_name == GROUP and one.caller == E["CLIENT_ID"] and one.event_timestamp >= BEGUN for one in found)
+    named = [one.operation_name.value for one in found]
+    assert named[-1] == "Microsoft.Resources/subscriptions/resourceGroups/write" and "Microsoft.Devices/IotHubs/write" in named, named
+    assert json.loads(found[-1].properties["detail"])["after"]["location"] == "westus"
+    bare = list(activities.list(filter=since, select="caller,eventDataId"))
+    assert len(bare) == len(found) and all(one.caller and one.event_data_id and one.operation_name is None for one in bare)
+    fails(HttpResponseError, lambda: list(activities.list(filter=f"resourceGroupName eq '{GROUP}'")))
+
+
 def deleted():
     services.iot_dps_resource.begin_delete(DPS, GROUP).result()
     fails(ResourceNotFoundError, services.iot_dps_resource.get, DPS, GROUP)
@@ -159,6 +175,6 @@ def deleted():
     assert not resources.resource_groups.check_existence(GROUP)
 
 
-for step in (groups, hub, instance, around, keys, locks, certificates, deleted):
+for step in (groups, hub, instance, around, keys, locks, certificates, events, deleted):
     step()
     print(step.__name__, flush=True)

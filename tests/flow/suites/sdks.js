@@ -11,6 +11,7 @@ const { describe, test, before, after } = require('node:test');
 const { IotDpsClient } = require('@azure/arm-deviceprovisioningservices');
 const { IotDpsClient: IotDpsClient6 } = require('@azure/arm-deviceprovisioningservices-6');
 const { IotHubClient } = require('@azure/arm-iothub');
+const { MonitorClient } = require('@azure/arm-monitor');
 const { assert, idscope, expect, fresh, work } = require('../kit');
 const { make } = require('../../lib/certificates');
 
@@ -140,15 +141,37 @@ describe('sdks: npm', { concurrency: 3 }, () => {
   });
 });
 
+describe('sdks: activity log', () => {
+  test('@azure/arm-monitor lists all events of a group, page by page, and of each what is selected', async () => {
+    const client = new MonitorClient(credential, idscope.subscription, { endpoint: BASE });
+    const group = fresh('monitored');
+    const since = `eventTimestamp ge '${new Date(Date.now() - 1000).toISOString()}' and resourceGroupName eq '${group}'`;
+    await idscope.createGroup(group);
+    for (let i = 0; i < 210; i++) expect('tags', await idscope.arm('PATCH', idscope.groupPath(group), { body: { tags: { i: String(i) } } }), 200);
+    let pages = 0;
+    const found = [];
+    for await (const page of client.activityLogs.list(since).byPage()) {
+      pages += 1;
+      found.push(...page);
+    }
+    assert.ok(pages > 1);
+    assert.deepEqual([found.length, new Set(found.map(({ eventDataId }) => eventDataId)).size], [211, 211]);
+    assert.ok(found.every(({ caller, eventTimestamp, operationName }) => caller === idscope.env.IDSCOPE_CLIENT_ID && eventTimestamp instanceof Date && operationName.value === 'Microsoft.Resources/subscriptions/resourceGroups/write'));
+    assert.deepEqual(JSON.parse(found[0].properties.detail), { change: 'updated', before: { tags: { i: '208' } }, after: { tags: { i: '209' } } });
+    assert.deepEqual((await all(client.activityLogs.list(since, { select: 'caller' }))).map((one) => one.operationName), found.map(() => undefined));
+    await assert.rejects(all(client.activityLogs.list("caller eq 'x'")), { statusCode: 400 });
+  });
+});
+
 describe('sdks: Python', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'idscope-sdk.'));
   after(() => fs.rmSync(folder, { recursive: true }));
 
-  test('azure-mgmt-resource, azure-mgmt-iothub and azure-mgmt-iothubprovisioningservices of Debian', async () => {
+  test('azure-mgmt-resource, azure-mgmt-iothub, azure-mgmt-iothubprovisioningservices and azure-mgmt-monitor of Debian', async () => {
     const { IDSCOPE_CLIENT_ID: CLIENT_ID, IDSCOPE_CLIENT_SECRET: CLIENT_SECRET } = idscope.env;
     const env = { PATH: process.env.PATH, HOME: folder, FOLDER: folder, BASE, SUBSCRIPTION: idscope.subscription, CLIENT_ID, CLIENT_SECRET, GROUP: fresh('python'), HUB: fresh('hub'), DPS: fresh('dps'), REQUESTS_CA_BUNDLE: path.join(work, 'ca.pem') };
     const said = await new Promise((resolve) => { execFile('/usr/bin/python3', [path.join(__dirname, '../sdk.py')], { env }, (error, out, err) => resolve({ code: error ? error.code : 0, out, err })); });
     assert.equal(said.code, 0, `${said.out}${said.err}`);
-    assert.deepEqual(said.out.trim().split('\n'), ['groups', 'hub', 'instance', 'around', 'keys', 'locks', 'certificates', 'deleted']);
+    assert.deepEqual(said.out.trim().split('\n'), ['groups', 'hub', 'instance', 'around', 'keys', 'locks', 'certificates', 'events', 'deleted']);
   });
 });

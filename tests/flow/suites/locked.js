@@ -1,5 +1,5 @@
 // locked.js: what a DBA does to a database that is in use: a migration that changes the type of a column, a lock that outlasts every statement. The
-// server is well all the while, so nobody may take it for lost, and nothing may fail that can be done again.
+// server is well all the while, so nobody may take it for lost, and nothing may fail that can be done again: nor what loses to changes of its instance.
 'use strict';
 
 const { describe, test } = require('node:test');
@@ -30,6 +30,36 @@ describe('locked: a migration beside the running service', () => {
       await several(() => made.put({ allocationPolicy: policy }));
       assert.equal(expect('read', await read(), 200).properties.allocationPolicy, policy);
     }
+  });
+});
+
+describe('locked: an instance that changes while a device registers', () => {
+  const waiting = (mode, who) => `(SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.relation = 'idscope.registration'::regclass AND NOT l.granted AND l.mode = '${mode}' AND a.application_name LIKE '${who}%') > 0`;
+  const write = waiting('RowExclusiveLock', 'idscope-api');
+  const nextChange = waiting('ShareRowExclusiveLock', 'psql');
+  const seen = (what, condition) => until(what, async () => (await stack.sql(`SELECT ${condition}`)) === 't');
+
+  // A change that is committed once it stands between a look-up and its write, and the next change behind both.
+  const change = (made, isLast) => stack.sql(`BEGIN; LOCK TABLE idscope.registration IN SHARE ROW EXCLUSIVE MODE;
+    UPDATE idscope.scope SET version = version + 1 WHERE id_scope = '${made.idScope.toLowerCase()}';
+    DO $$ BEGIN WHILE NOT (${isLast ? write : `${write} AND ${nextChange}`}) LOOP PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END $$; COMMIT`);
+
+  test('a register that loses three times in a row is written by its fourth try, not sent away', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const device = await made.enroll();
+    const changes = [change(made, false)];
+    await seen('the first change to hold the table', "EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'idscope.registration'::regclass AND mode = 'ShareRowExclusiveLock' AND granted)");
+    const authorization = sas.forDevice(made.idScope, device.id, device.key);
+    const answer = idscope.device('PUT', made.idScope, `${device.id}/register`, { body: {}, authorization });
+    for (const isLast of [false, true]) {
+      await seen('the write to be held up', write);
+      changes.push(change(made, isLast));
+      await changes.at(-2);
+    }
+    await changes.at(-1);
+    assert.equal((await answer).status, 202);
+    assert.equal((await made.register(device)).status, 'assigned');
   });
 });
 

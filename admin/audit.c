@@ -24,6 +24,7 @@ struct walk {
     struct verification *v;
     struct arena *arena; /* of one page */
     struct uuid tenant;
+    int64_t cut;                    /* the last block that is gone: what is verified begins behind it */
     int64_t block, last_id, sealed; /* the last block, its last event; events in all blocks */
     struct sha256 hash;             /* of the last block */
     bool linked;                    /* the next block must follow that one */
@@ -67,16 +68,20 @@ static void tell_tenant(const struct walk *w)
     struct str tenant = enc_uuid(w->v->run->arena, &w->tenant);
     if (!w->v->json) {
         text_printf(out, "%.*s\tsealed %" PRId64 " in %" PRId64 " blocks\tnot sealed %" PRId64, STR_ARG(tenant),
-                    w->sealed, w->block, w->unsealed);
+                    w->sealed, w->block - w->cut, w->unsealed);
         if (w->unsealed)
             text_printf(out, " (events %" PRId64 " to %" PRId64 ")", w->first_unsealed, w->last_unsealed);
+        if (w->cut)
+            text_printf(out, "\tverified from block %" PRId64, w->cut + 1);
         text_add_char(out, '\n');
         return;
     }
     next_item(out);
     text_add_char(out, '{');
     json_member_text(out, "tenantId", tenant);
-    json_member_i64(out, "blocks", w->block);
+    if (w->cut)
+        json_member_i64(out, "fromBlock", w->cut + 1);
+    json_member_i64(out, "blocks", w->block - w->cut);
     json_member_i64(out, "sealed", w->sealed);
     json_member_i64(out, "notSealed", w->unsealed);
     if (w->unsealed) {
@@ -163,6 +168,23 @@ static err_t walk_blocks(struct walk *w)
     return NULL;
 }
 
+/* Blocks that were kept long enough are gone: the next one follows the hash that the chain remembers of the last of
+ * them. */
+static err_t begin(struct walk *w)
+{
+    struct audit_chain *chain;
+    size_t count;
+    TRY(db_audit_chains(w->v->run->db, w->v->run->arena, &w->tenant, NULL, 1, &chain, &count));
+    if (!count || !chain->cut_hash.p)
+        return NULL;
+    w->cut = w->block = chain->cut_blocks;
+    w->last_id = chain->cut_id;
+    memcpy(w->hash.b, chain->cut_hash.p, sizeof w->hash.b);
+    if (!anchors_fit(w->v->anchors, &w->tenant, w->cut, chain->cut_hash))
+        find(w, w->cut, 0, STR("the block that is gone is not the one of the anchor"));
+    return NULL;
+}
+
 /* The end of the chain is read behind the blocks, since the worker may seal meanwhile; then they are gone through on.
  */
 static err_t walk_to_end(struct walk *w, struct audit_chain *ret)
@@ -190,7 +212,8 @@ static void check_end(struct walk *w, const struct audit_chain *end)
              (end->last_id != w->last_id || !crypt_same(sha256_bytes(&w->hash), end->hash)))
         find(w, w->block, 0, STR("the end of the chain names another block"));
     for (const struct anchor *one; (one = anchors_unseen(w->v->anchors, &w->tenant, &at));)
-        find(w, one->block, 0, STR("the block is missing: the anchor names it"));
+        if (one->block > w->cut)
+            find(w, one->block, 0, STR("the block is missing: the anchor names it"));
 }
 
 /* What stands behind the last block: not sealed yet, or put where all was sealed. */
@@ -220,6 +243,7 @@ static err_t verify_tenant(struct verification *v, struct uuid tenant)
     struct arena *a ARENA_CLEANUP = arena_new();
     struct walk w = {.v = v, .arena = a, .tenant = tenant, .linked = true};
     struct audit_chain end = {0};
+    TRY(begin(&w));
     TRY(walk_to_end(&w, &end));
     check_end(&w, &end);
     TRY(count_unsealed(&w, &end));
@@ -264,6 +288,7 @@ err_t run_audit_verify(struct run *run)
     run_act(run, NULL);
     text_init(&v.findings, run->arena, 1024);
     text_init(&v.tenants, run->arena, 1024);
+    TRY(db_audit_hold(run->db, run->arena));
     TRY(verify_all(&v, of.p ? &tenant : NULL));
     if (anchors_lone_unseen(v.anchors)) {
         struct walk all = {.v = &v, .tenant = of.p ? tenant : (struct uuid){{0}}};

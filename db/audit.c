@@ -15,7 +15,9 @@ DB_ROW(audit_event, struct audit_event, EVENT_COLS());
 DB_ROW(audit_unsealed, struct audit_unsealed, EVENT_COLS(event.), COL(blocks), COL(previous));
 DB_ROW(audit_block, struct audit_sealed, COL(block.tenant_id), COL(block.block), COL(ids), COL(block.digests),
        COL(block.previous), COL(hash));
-DB_ROW(audit_chain, struct audit_chain, COL(tenant_id), COL(blocks), COL(last_id), COL(hash), COL(sealed_to));
+DB_ROW(audit_chain, struct audit_chain, COL(tenant_id), COL(blocks), COL(last_id), COL(hash), COL(sealed_to),
+       COL(cut_blocks), COL(cut_id), COL(cut_hash));
+DB_ROW(audit_cut, struct audit_cut, COL(tenant_id), COL(block), COL(count), COL(hash));
 DB_PARAMS(activity_wanted, struct activity_wanted, COL(tenant_id), COL_TIME(from_us, "from"), COL_TIME(to_us, "to"),
           COL_TIME(after_us, "after"), COL_AS(after, "after_id"), COL(limit));
 DB_PARAMS(audit_seal_block, struct audit_sealed, COL(block.tenant_id), COL(block.block));
@@ -48,6 +50,18 @@ err_t db_audit_chains(struct db *db, struct arena *a, const struct uuid *tenant,
 {
     return db_all(db, a, DB_CALL(SQL_AUDIT_CHAINS, db_uuid(tenant), db_uuid(after), db_i64(at_most)), DB_REPEATABLE,
                   ret, sizeof **ret, ret_count);
+}
+
+err_t db_audit_hold(struct db *db, struct arena *a)
+{
+    return db_do(db, a, DB_CALL(SQL_AUDIT_HOLD), DB_ONCE);
+}
+
+err_t db_audit_cut(struct db *db, struct arena *a, int64_t keep_s, int64_t at_most, struct audit_cut **ret,
+                   size_t *ret_count)
+{
+    return db_all(db, a, DB_CALL(SQL_AUDIT_CUT, db_i64(keep_s), db_i64(at_most)), DB_ONCE, ret, sizeof **ret,
+                  ret_count);
 }
 
 err_t db_audit_blocks(struct db *db, struct arena *a, const struct uuid *tenant, int64_t after, int at_most,

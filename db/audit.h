@@ -37,7 +37,9 @@ struct audit_chain {
     struct uuid tenant_id;
     int64_t blocks, last_id; /* 0: nothing is sealed */
     struct bytes hash;
-    int64_t sealed_to; /* of all tenants together */
+    int64_t sealed_to;          /* of all tenants together */
+    int64_t cut_blocks, cut_id; /* the last block that is gone, since it was kept long enough, and its last event */
+    struct bytes cut_hash;      /* which the next block follows; absent: all are there */
 };
 /* Of each that has events or blocks, behind `after` (NULL: from the first); `tenant` NULL: of all. */
 err_t db_audit_chains(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *after, int at_most,
@@ -46,6 +48,17 @@ err_t db_audit_blocks(struct db *db, struct arena *a, const struct uuid *tenant,
                       struct audit_sealed **ret, size_t *ret_count);
 err_t db_audit_events(struct db *db, struct arena *a, const struct uuid *tenant, int64_t after, int64_t up_to,
                       int at_most, struct audit_event **ret, size_t *ret_count);
+/* No block is cut away from here to the end of the session. */
+err_t db_audit_hold(struct db *db, struct arena *a);
+/* A block that is gone, with so many events. */
+struct audit_cut {
+    struct uuid tenant_id;
+    int64_t block, count;
+    struct bytes hash;
+};
+/* The first block of as many as `at_most` tenants goes, where it was sealed more than `keep_s` seconds ago. */
+err_t db_audit_cut(struct db *db, struct arena *a, int64_t keep_s, int64_t at_most, struct audit_cut **ret,
+                   size_t *ret_count);
 /* What a page of a tenant's events looks at, newest first. */
 struct activity_wanted {
     struct uuid tenant_id;

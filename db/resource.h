@@ -6,7 +6,7 @@
 
 #include "db/tenancy.h"
 
-enum { DAY_S = 86400 }; /* of the setting undelete_days */
+enum { DAY_S = 86400 }; /* of the settings undelete_days and audit_retention_days */
 
 /* Where a resource stands. */
 struct place {

@@ -15,12 +15,16 @@ WITH RECURSIVE tenants AS (
     SELECT tenant_id FROM idscope.audit_chain WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id > $2)
      UNION
     (SELECT tenant_id FROM idscope.audit_block WHERE block = 1 AND ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id > $2)))
-SELECT n.tenant_id, coalesce(c.blocks, 0) AS blocks, coalesce(c.last_id, 0) AS last_id, c.hash,
+SELECT n.tenant_id, coalesce(c.blocks, 0) AS blocks, coalesce(c.last_id, 0) AS last_id, c.hash, coalesce(c.cut_blocks, 0) AS cut_blocks, coalesce(c.cut_id, 0) AS cut_id, c.cut_hash,
        (SELECT coalesce(max(last_id), 0) FROM idscope.audit_chain) AS sealed_to
   FROM named n
   LEFT JOIN idscope.audit_chain c USING (tenant_id)
  ORDER BY n.tenant_id
  LIMIT $3::bigint;
+
+-- To the end of the session no block is cut away.
+-- name: audit_hold
+SELECT pg_advisory_lock_shared(hashtextextended('idscope.audit_cut', 0));
 
 -- Blocks of tenant $1 behind number $2, $3 at most.
 -- name: audit_blocks -> audit_block as actor

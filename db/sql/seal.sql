@@ -29,3 +29,7 @@ WITH sealed AS (
 INSERT INTO idscope.audit_chain AS c (tenant_id, blocks, last_id, hash)
 SELECT tenant_id, block, ids[cardinality(ids)], hash FROM sealed
     ON CONFLICT (tenant_id) DO UPDATE SET blocks = excluded.blocks, last_id = excluded.last_id, hash = excluded.hash;
+
+-- The first block of as many as $2 tenants goes, where it was sealed more than $1 seconds ago; never the last one.
+-- name: audit_cut -> audit_cut
+SELECT tenant_id, block, count, hash FROM idscope.audit_cut($1, $2);

@@ -71,12 +71,18 @@ CREATE TABLE idscope.audit_chain (
     tenant_id    uuid PRIMARY KEY,
     blocks       bigint NOT NULL CHECK (blocks > 0),
     last_id      bigint NOT NULL,
-    hash         bytea NOT NULL CHECK (length(hash) = 32)
+    hash         bytea NOT NULL CHECK (length(hash) = 32),
+    cut_blocks   bigint NOT NULL DEFAULT 0,
+    cut_id       bigint NOT NULL DEFAULT 0,
+    cut_hash     bytea CHECK (length(cut_hash) = 32),
+    CONSTRAINT audit_chain_cut_check CHECK (cut_blocks < blocks AND (cut_hash IS NULL) = (cut_blocks = 0))
 );
 CREATE INDEX audit_chain_last ON idscope.audit_chain (last_id);
 COMMENT ON TABLE idscope.audit_chain IS 'The end of each tenant''s chain of sealed blocks. Every event up to the largest last_id of all is sealed';
 COMMENT ON COLUMN idscope.audit_chain.last_id IS 'The last event of the last block';
 COMMENT ON COLUMN idscope.audit_chain.hash IS 'Of the last block';
+COMMENT ON COLUMN idscope.audit_chain.cut_blocks IS 'The last block that was kept long enough and is gone, with all before it: the next one follows its hash, cut_hash';
+COMMENT ON COLUMN idscope.audit_chain.cut_id IS 'The last event of that block';
 
 ALTER TABLE idscope.audit_chain ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_chain_worker ON idscope.audit_chain TO idscope_worker USING (true);
@@ -113,6 +119,33 @@ $$;
 COMMENT ON FUNCTION idscope.audit_settled(jsonb) IS 'Up to which id all events are there or never to come, as far as a mark that was taken earlier can tell; and the next mark';
 REVOKE ALL ON FUNCTION idscope.audit_settled(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION idscope.audit_settled(jsonb) TO idscope_worker;
+
+-- What was kept long enough goes from the beginning of a chain, block by block, never the last one. The chain remembers the hash that the next block
+-- follows, so that what is left can be verified as before. Nothing younger than a day goes, whoever asks; and nothing while somebody verifies.
+CREATE FUNCTION idscope.audit_cut(keep_s bigint, at_most bigint)
+    RETURNS TABLE (tenant_id uuid, block bigint, count bigint, hash bytea)
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH old AS MATERIALIZED (
+        SELECT c.tenant_id, b.block, b.ids, b.hash, b.ids[cardinality(b.ids)] AS last_id, cardinality(b.ids)::bigint AS count
+          FROM idscope.audit_chain c
+          JOIN idscope.audit_block b ON b.tenant_id = c.tenant_id AND b.block = c.cut_blocks + 1
+         WHERE c.cut_blocks + 1 < c.blocks AND keep_s >= 86400 AND b.sealed_at < now() - keep_s * interval '1 second' AND pg_try_advisory_xact_lock(hashtextextended('idscope.audit_cut', 0))
+         LIMIT at_most
+           FOR UPDATE OF c),
+         events AS (
+        DELETE FROM idscope.audit_event e USING old WHERE e.tenant_id = old.tenant_id AND e.id = ANY (old.ids)),
+         blocks AS (
+        DELETE FROM idscope.audit_block b USING old WHERE b.tenant_id = old.tenant_id AND b.block = old.block)
+    UPDATE idscope.audit_chain c
+       SET cut_blocks = old.block, cut_id = old.last_id, cut_hash = old.hash
+      FROM old
+     WHERE c.tenant_id = old.tenant_id
+    RETURNING c.tenant_id, c.cut_blocks, old.count, c.cut_hash
+    $$;
+COMMENT ON FUNCTION idscope.audit_cut(bigint, bigint) IS 'Deletes the first block, with its events, of so many tenants where it was sealed more than so many seconds ago; answers which';
+REVOKE ALL ON FUNCTION idscope.audit_cut(bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION idscope.audit_cut(bigint, bigint) TO idscope_worker;
 
 -- Every statement of the management, service and hub planes that writes a thing calls it behind what it has written, so that a change without
 -- its event cannot be committed. Policies and links are parts of their hub or instance and change with it, in one event. What the transaction was told of its actor (statement `act`) is read here and nowhere else; where it was told nothing,

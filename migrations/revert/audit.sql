@@ -14,6 +14,7 @@ DROP FUNCTION idscope.audit_side(jsonb, jsonb);
 DROP FUNCTION idscope.audit_word(text);
 DROP FUNCTION idscope.audit_shown(text, jsonb);
 DROP FUNCTION idscope.audit_resource(text);
+DROP FUNCTION idscope.audit_cut(bigint, bigint);
 DROP FUNCTION idscope.audit_settled(jsonb);
 DROP TABLE idscope.audit_chain;
 DROP TABLE idscope.audit_block;

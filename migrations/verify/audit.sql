@@ -6,7 +6,7 @@ SET LOCAL ROLE idscope_owner;
 
 SELECT tenant_id, id, event_id, at, actor_kind, actor_id, client_address, tracking_id, operation, kind, key, resource_id, detail FROM idscope.audit_event WHERE false;
 SELECT tenant_id, block, ids, digests, previous, hash, sealed_at FROM idscope.audit_block WHERE false;
-SELECT tenant_id, blocks, last_id, hash FROM idscope.audit_chain WHERE false;
+SELECT tenant_id, blocks, last_id, hash, cut_blocks, cut_id, cut_hash FROM idscope.audit_chain WHERE false;
 
 DO $$
 DECLARE

@@ -75,7 +75,7 @@ make_stacks() {
     common="--ca-file=$work/ca.pem --outgoing-allow=127.0.0.0/8"
     stack_tool first FLAVOR="$flavor" EDGE_VIA=.tap EDGE_PORT=443 EDGE_ADDRESS= PLAIN_PORT=8080 DOMAIN=idscope.localhost START_TIMEOUT_S=180 \
         API_ARGS="--quick-return-s=5 --instances-max=40 --links-max=100 --limits=pollsPerTenSeconds=0" \
-        WORKER_ARGS="$common --link-check-s=3 --latency-check-s=2 --invalid-grace-s=6 --hub-timeout-ms=4000 --job-connections=2"
+        WORKER_ARGS="$common --link-check-s=3 --latency-check-s=2 --invalid-grace-s=6 --hub-timeout-ms=4000 --job-connections=2 --audit-retention-days=3650"
     stack_tool second FLAVOR=release UNDELETE_DAYS=7 EDGE_VIA=.tap EDGE_PORT=443 EDGE_ADDRESS=127.0.0.2 PLAIN_PORT=8081 DOMAIN=second.test EXTRA_NAMES=127.0.0.2 \
         API_ARGS="--body-timeout-ms=6000 --limits=pollsPerTenSeconds=300 --token-lifetime-s=7200" \
         WORKER_ARGS="$common --edge-address=127.0.0.2:443"

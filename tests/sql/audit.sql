@@ -172,6 +172,31 @@ SELECT pg_temp.told('{"tags": 3}', '{"tags": 4}'), idscope.note_part('links', '[
 SELECT is((SELECT detail - 'change' FROM idscope.audit_event WHERE id = current_setting('idscope.noted')::bigint), '{"before": {"tags": 3}, "after": {"tags": 4}}', 'an event of another transaction stays as it is');
 RELEASE other;
 
+-- What was kept long enough goes from the beginning of a chain, never its end, and nothing of today.
+INSERT INTO idscope.audit_event (tenant_id, actor_kind, actor_id, operation, kind, key, detail) SELECT t.tenant('b'), 'operator', 'x', 'x', 'x', 'of block ' || n, '{}' FROM generate_series(1, 3) n;
+INSERT INTO idscope.audit_block (tenant_id, block, ids, digests, previous, hash, sealed_at)
+SELECT tenant_id, n, ARRAY[id], sha256('d'), sha256('p'), sha256(('h' || n)::bytea), now() - n * interval '2 hours'
+  FROM idscope.audit_event e CROSS JOIN LATERAL (SELECT right(key, 1)::int AS n) o WHERE tenant_id = t.tenant('b') AND key ~ '^of block';
+DELETE FROM idscope.audit_chain;
+INSERT INTO idscope.audit_chain (tenant_id, blocks, last_id, hash) SELECT t.tenant('b'), 3, ids[1], hash FROM idscope.audit_block WHERE tenant_id = t.tenant('b') AND block = 3;
+CREATE FUNCTION pg_temp.cut(keep_days bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    told text;
+BEGIN
+    SET LOCAL ROLE idscope_worker;
+    told := (SELECT string_agg(format('%s of block %s, %s', count, block, hash = sha256(('h' || block)::bytea)), ' and ') FROM idscope.audit_cut(keep_days * 86400, 10));
+    RESET ROLE;
+    RETURN told || format(': %s blocks, %s events', (SELECT count(*) FROM idscope.audit_block WHERE tenant_id = t.tenant('b') AND block <= 3), (SELECT count(*) FROM idscope.audit_event WHERE tenant_id = t.tenant('b') AND key ~ '^of block'));
+END
+$$;
+SELECT is(pg_temp.cut(0), NULL, 'nothing goes that is younger than a day, whoever asks');
+UPDATE idscope.audit_block SET sealed_at = now() - interval '9 days' WHERE tenant_id = t.tenant('b');
+SELECT is(pg_temp.cut(10), NULL, 'nor what was not kept long enough');
+SELECT is(pg_temp.cut(8), '1 of block 1, t: 2 blocks, 2 events', 'the first block goes with its events');
+SELECT is(pg_temp.cut(8), '1 of block 2, t: 1 blocks, 1 events', 'then the next one');
+SELECT is(pg_temp.cut(8), NULL, 'the last one stays');
+SELECT is((SELECT format('%s %s %s', blocks, cut_blocks, cut_hash = sha256('h2')) FROM idscope.audit_chain WHERE tenant_id = t.tenant('b')), '3 2 t', 'and the chain remembers what it follows');
+
 -- Each statement that writes notes; or is one of several that make one change of one thing, in one transaction with the one that notes it; or is
 -- the work of devices and workers, which is not audited one by one. That a request leaves one event, whatever it changes, tells the flow suite
 -- `management`.

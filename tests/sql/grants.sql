@@ -112,7 +112,7 @@ SELECT is_empty($$SELECT who FROM unnest(ARRAY['idscope_api', 'idscope_worker', 
 
 -- Functions.
 SELECT functions_are('idscope', ARRAY['audit_resource', 'audit_settled', 'certificate_unproved', 'certificates_of', 'counted', 'current_tenant', 'device_id_taken', 'enrolled', 'gate_client', 'gate_federated', 'gate_issuers', 'issuer_wanted', 'gate_hub', 'gate_instance', 'gate_instances', 'hub_deleted', 'hub_unlinked', 'identity_taken', 'import_bite', 'import_clear', 'import_digest', 'import_note', 'import_shown', 'import_told', 'import_device_id_taken', 'import_room', 'limits_of', 'hub_linked_by_others', 'hubs_named',
-                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'note_part', 'audit_change', 'audit_link', 'audit_policy', 'audit_shown', 'audit_side', 'audit_word', 'enrollment_details', 'owned_by_another', 'purge_retired_hubs',
+                                      'import_enrollments', 'import_move', 'import_registrations', 'import_step', 'import_write', 'in_time', 'keys_joined', 'name_free', 'name_take', 'note', 'note_adopted', 'note_part', 'audit_change', 'audit_cut', 'audit_link', 'audit_policy', 'audit_shown', 'audit_side', 'audit_word', 'enrollment_details', 'owned_by_another', 'purge_retired_hubs',
                                       'purge_retired_scopes', 'key_columns', 'sealed_page', 'sealed_write', 'in_scopes', 'principal_there', 'role_scope']);
 SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHEN who ~ allowed THEN 'may' ELSE 'may not' END, call))
   FROM (VALUES
@@ -133,6 +133,7 @@ SELECT is(t.may(who, call), who ~ allowed, format('%s %s call %s', who, CASE WHE
         ('SELECT idscope.name_free(''hub'', ''x'')', 'idscope_api'),
         ('SELECT idscope.name_take(''hub'', ''x'')', 'idscope_(api|admin)'),
         ('SELECT idscope.audit_settled(NULL)', 'idscope_worker'),
+        ('SELECT * FROM idscope.audit_cut(1, 1)', 'idscope_worker'),
         ('SELECT idscope.audit_resource(''x'')', 'nobody'),
         ('SELECT idscope.note(''hub'', ''x'', ''{}'') WHERE false', 'idscope_(api|admin)'),
         ('SELECT idscope.note_part(''policies'', ''[]'', ''[]'')', 'idscope_api'),

@@ -65,6 +65,19 @@ static void say(struct arena *a, const struct audit_sealed *b)
               L_NUM("block", b->block.block), L_NUM("count", b->ids.n), L_TEXT("hash", enc_hex(a, b->hash, false)));
 }
 
+err_t seal_cut(struct db *db, struct arena *a, int64_t keep_s, int64_t at_most, int64_t *ret_blocks)
+{
+    struct audit_cut *gone;
+    size_t count;
+    TRY(db_audit_cut(db, a, keep_s, at_most, &gone, &count));
+    for (size_t i = 0; i < count; i++)
+        log_event(LOG_INFO, "auditCut", L_TEXT("tenant", enc_uuid(a, &gone[i].tenant_id)),
+                  L_NUM("block", gone[i].block), L_NUM("count", gone[i].count),
+                  L_TEXT("hash", enc_hex(a, gone[i].hash, false)));
+    *ret_blocks = (int64_t)count;
+    return NULL;
+}
+
 err_t seal_events(struct db *db, struct arena *a, int64_t up_to, int at_most, int64_t *ret_events)
 {
     struct sealing s = {.arena = a, .up_to = up_to, .at_most = at_most};

@@ -8,11 +8,19 @@
 #include "core/killpoint.h"
 #include "db/audit.h"
 #include "db/inventory.h"
+#include "db/resource.h"
 #include "db/sweep.h"
 #include "workers/job/seal.h"
 #include "workers/loop.h"
 
-enum { LINKS_AT_ONCE = 200, EVENTS_AT_ONCE = 500, COUNTED_AT_ONCE = 20000, BITE = 2000, SCOPES_PER_BITE = 200 };
+enum {
+    LINKS_AT_ONCE = 200,
+    EVENTS_AT_ONCE = 500,
+    CUT_AT_ONCE = 20,
+    COUNTED_AT_ONCE = 20000,
+    BITE = 2000,
+    SCOPES_PER_BITE = 200
+};
 
 struct bite {
     struct db *db;
@@ -129,6 +137,12 @@ static err_t sweep_seal_audit(struct bite *b)
     TRY(db_audit_settled(b->db, b->arena, b->at, &now));
     b->at = now.mark;
     return now.settled ? after_bite(b, seal_events(b->db, b->arena, now.settled, EVENTS_AT_ONCE, &b->done)) : NULL;
+}
+
+static err_t sweep_cut_audit(struct bite *b)
+{
+    int64_t keep_s = b->cfg->audit_retention_days * DAY_S;
+    return keep_s ? after_bite(b, seal_cut(b->db, b->arena, keep_s, CUT_AT_ONCE, &b->done)) : NULL;
 }
 
 /* --- stored inputs ------------------------------------------------------------------------------------------------ */

@@ -203,6 +203,30 @@ describe('audit', () => {
     }
   });
 
+  test('what was kept long enough is deleted by the worker, and what is left is verified as before', async () => {
+    const [old, next] = told.blocks;
+    const chain = (change) => stack.sql(`UPDATE idscope.audit_chain SET ${change} WHERE tenant_id = '${told.tenant}'`);
+    for (const table of ['event', 'block']) await stack.sql(`CREATE TABLE public.cut_${table} AS SELECT * FROM idscope.audit_${table} WHERE tenant_id = '${told.tenant}'`);
+    await stack.sql(`UPDATE idscope.audit_block SET sealed_at = sealed_at - interval '3651 days' WHERE tenant_id = '${told.tenant}' AND block = 1;
+      UPDATE idscope.tenant_job SET due_at = now() WHERE kind = 'cut_audit'`);
+    const { block, count, hash } = await until('the first block to go', () => stack.events('worker').find(({ event: name, tenant }) => name === 'auditCut' && tenant === told.tenant), { timeoutMs: 20000 });
+    assert.deepEqual([block, count, hash], [1, old.ids.length, old.hash]);
+    assert.deepEqual((await blocksOf(told.tenant)).map((one) => one.block)[0], next.block);
+    assert.deepEqual((await eventsOf(told.tenant)).filter(({ id }) => old.ids.includes(id)), []);
+    const anchors = path.join(work, 'anchors-of-all');
+    fs.writeFileSync(anchors, stack.logs('worker').join(''), 'latin1');
+    const left = await verify(`--tenant=${told.tenant}`, `--anchor-file=${anchors}`);
+    assert.deepEqual([left.code, left.findings, left.tenants[0].fromBlock], [0, [], 2]);
+    assert.match((await run('audit', 'verify', `--tenant=${told.tenant}`)).out, /verified from block 2/);
+    await chain("cut_hash = sha256(cut_hash)");
+    const { code, findings } = await verify(`--tenant=${told.tenant}`, `--anchor-file=${anchors}`);
+    assert.deepEqual([code, findings.map((one) => [one.block, one.what])], [1, [[1, 'the block that is gone is not the one of the anchor'], [2, 'the block does not follow the one before']]]);
+    // "accounted" counts all that was ever noted.
+    await chain('cut_blocks = 0, cut_id = 0, cut_hash = NULL');
+    for (const table of ['event', 'block']) await stack.sql(`INSERT INTO idscope.audit_${table} OVERRIDING SYSTEM VALUE SELECT * FROM public.cut_${table} ON CONFLICT DO NOTHING; DROP TABLE public.cut_${table}`);
+    assert.deepEqual((await verify(`--tenant=${told.tenant}`)).findings, []);
+  });
+
   test('anchors, ids and words that are none are refused by name', async () => {
     const nothing = path.join(work, 'no-anchors');
     fs.writeFileSync(nothing, 'a line\n{"event":"request"}\n');

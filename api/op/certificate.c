@@ -1,6 +1,6 @@
-/* certificate.c: CA certificates of an instance as resources of the management plane (wire.md 1.8; decisions.md 9):
- * put, listed, deleted, and proved by whoever has the key. It must never take one for verified that nobody vouched for
- * or proved, nor give back another text than was sent. */
+/* certificate.c: CA certificates of an instance or a hub as resources of the management plane (wire.md 1.8, 2;
+ * decisions.md 9): put, listed, deleted, and proved by whoever has the key. It must never take one for verified that
+ * nobody vouched for or proved, nor give back another text than was sent. */
 #include "db/certificate.h"
 
 #include "api/op/instance.h"
@@ -10,10 +10,54 @@
 #include "core/attest/x509_ca.h"
 #include "core/attest/x509_crl.h"
 #include "core/limits.h"
+#include "db/hub.h"
 
 enum { CODE_BYTES = 24 };
 /* A root's key may lie in a safe. */
 #define CODE_IS_GOOD_US (INT64_C(7) * 24 * 3600 * 1000000)
+
+/* --- whose they are ----------------------------------------------------------------------------------------------- */
+
+struct owner {
+    enum certificate_of of;
+    const char *noun, *type, *certificate_type;
+    /* Holds it to the end of the transaction; *ret_key is the certificates' owner. */
+    err_t (*hold)(struct call *r, struct db *db, const struct arm_target *t, struct str *ret_key);
+    /* What was checked against its certificates is stale; NULL: nothing is. */
+    err_t (*touch)(struct call *r, struct db *db, struct str key);
+};
+
+static err_t hold_instance(struct call *r, struct db *db, const struct arm_target *t, struct str *ret_key)
+{
+    struct instance_locked instance = {0};
+    TRY(instance_hold(r, db, t, &instance));
+    *ret_key = instance.id_scope;
+    return NULL;
+}
+
+static err_t touch_instance(struct call *r, struct db *db, struct str key)
+{
+    return db_scope_touch(db, r->arena, key, false);
+}
+
+static err_t hold_hub(struct call *r, struct db *db, const struct arm_target *t, struct str *ret_key)
+{
+    struct hub_locked hub = {0};
+    struct place_found found;
+    TRY(db_hub_lock(db, r->arena, &t->find, &hub));
+    *ret_key = t->find.name_key;
+    if (hub.hub_id)
+        return NULL;
+    TRY(db_place(db, r->arena, &t->find.at, &found));
+    TRY(arm_check_place(t, &found));
+    return E(RESOURCE_NOT_FOUND);
+}
+
+static const struct owner of_instance = {CERTIFICATE_OF_INSTANCE, "instance",
+                                         INSTANCE_TYPE,           "Microsoft.Devices/ProvisioningServices/Certificates",
+                                         hold_instance,           touch_instance};
+static const struct owner of_hub = {CERTIFICATE_OF_HUB, "hub", HUB_TYPE, "Microsoft.Devices/IotHubs/Certificates",
+                                    hold_hub,           NULL};
 
 /* --- on the wire -------------------------------------------------------------------------------------------------- */
 
@@ -99,84 +143,89 @@ static struct shown shown_of(struct arena *a, const struct certificate_row *row)
     return ret;
 }
 
-static struct str id_of(struct call *r, const struct arm_target *t, const struct certificate_row *row)
+/* One that is shown, or all. */
+struct seen {
+    const struct owner *owner;
+    struct arm_target target;
+};
+
+static struct str id_of(struct call *r, const struct seen *s, const struct certificate_row *row)
 {
-    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group, INSTANCE_TYPE, t->name);
+    const struct arm_target *t = &s->target;
+    struct str of = arm_resource_id(r->arena, &t->find.at.subscription_id, t->group, s->owner->type, t->name);
     return arena_printf(r->arena, "%s/certificates/%.*s", of.p, STR_ARG(row->name));
 }
 
 /* The code is shown in the answer to who asked for it. */
-static void write_certificate(struct call *r, const struct arm_target *t, const struct certificate_row *row,
-                              struct str code, struct text *out)
+static void write_certificate(struct call *r, const struct seen *s, const struct certificate_row *row, struct str code,
+                              struct text *out)
 {
     struct shown shown = shown_of(r->arena, row);
     shown.code = code;
     const struct resource res = {
-        .id = id_of(r, t, row),
+        .id = id_of(r, s, row),
         .name = row->name,
-        .type = STR("Microsoft.Devices/ProvisioningServices/Certificates"),
+        .type = str_of(s->owner->certificate_type),
         .etag = arm_etag(r->arena, &row->etag),
         .properties = resource_join(r->arena, properties_codec, &shown, STR("{}")),
     };
     codec_encode(out, resource_codec, &res);
 }
 
-static err_t reply_certificate(struct call *r, const struct arm_target *t, const struct certificate_row *row,
-                               struct str code)
+static err_t reply_certificate(struct call *r, const struct seen *s, const struct certificate_row *row, struct str code)
 {
     struct text out;
     text_init(&out, r->arena, 4096);
-    write_certificate(r, t, row, code, &out);
+    write_certificate(r, s, row, code, &out);
     return call_reply(r, 200, text_str(&out));
 }
 
-static err_t no_such(struct call *r)
+static err_t no_such(struct call *r, const struct owner *owner)
 {
-    return call_fail(r, E(RESOURCE_NOT_FOUND), "The instance has no certificate of this name.");
+    return call_fail(r, E(RESOURCE_NOT_FOUND), "The %s has no certificate of this name.", owner->noun);
 }
 
-static err_t find(struct call *r, struct str name_key, struct arm_target *ret_target, struct certificate_row **ret,
-                  size_t *ret_count)
+static err_t find(struct call *r, struct str name_key, struct seen *s, struct certificate_row **ret, size_t *ret_count)
 {
     struct place_found found;
     bool there;
-    TRY(arm_resource(r, ret_target));
-    TRY(db_certificate_find(r->db, r->arena, &ret_target->find, name_key, &found, &there, ret, ret_count));
-    TRY(arm_check_place(ret_target, &found));
+    TRY(arm_resource(r, &s->target));
+    TRY(db_certificate_find(r->db, r->arena, s->owner->of, &s->target.find, name_key, &found, &there, ret, ret_count));
+    TRY(arm_check_place(&s->target, &found));
     return there ? NULL : E(RESOURCE_NOT_FOUND);
 }
 
-err_t op_certificate_list(struct call *r)
+static err_t list(struct call *r, const struct owner *owner)
 {
-    struct arm_target t;
+    struct seen s = {.owner = owner};
     struct certificate_row *rows;
     size_t count;
     struct text out;
-    TRY(find(r, (struct str){NULL, 0}, &t, &rows, &count));
+    TRY(find(r, (struct str){NULL, 0}, &s, &rows, &count));
     arm_list_begin(r, &out);
     for (size_t i = 0; i < count; i++) {
         arm_list_item(&out);
-        write_certificate(r, &t, &rows[i], (struct str){NULL, 0}, &out);
+        write_certificate(r, &s, &rows[i], (struct str){NULL, 0}, &out);
     }
     return arm_list_end(r, &out, (struct str){NULL, 0});
 }
 
-static err_t find_one(struct call *r, struct arm_target *ret_target, struct certificate_row **ret)
+static err_t find_one(struct call *r, struct seen *s, struct certificate_row **ret)
 {
     size_t count;
-    TRY(find(r, arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]), ret_target, ret, &count));
-    return count ? arm_check_match(r, &(*ret)->etag) : no_such(r);
+    TRY(find(r, arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]), s, ret, &count));
+    return count ? arm_check_match(r, &(*ret)->etag) : no_such(r, s->owner);
 }
 
-err_t op_certificate_get(struct call *r)
+static err_t get(struct call *r, const struct owner *owner)
 {
-    struct arm_target t;
+    struct seen s = {.owner = owner};
     struct certificate_row *row;
-    TRY(find_one(r, &t, &row));
-    return reply_certificate(r, &t, row, (struct str){NULL, 0});
+    TRY(find_one(r, &s, &row));
+    return reply_certificate(r, &s, row, (struct str){NULL, 0});
 }
 
-static err_t reply_crl(struct call *r, const struct arm_target *t, const struct certificate_row *row)
+static err_t reply_crl(struct call *r, const struct seen *s, const struct certificate_row *row)
 {
     struct x509_crl_info info;
     struct text out;
@@ -190,7 +239,7 @@ static err_t reply_crl(struct call *r, const struct arm_target *t, const struct 
         .revoked = {true, info.revoked},
     };
     const struct resource res = {
-        .id = arena_printf(r->arena, "%s/crl", id_of(r, t, row).p),
+        .id = arena_printf(r->arena, "%s/crl", id_of(r, s, row).p),
         .name = STR("crl"),
         .type = STR("Microsoft.Devices/ProvisioningServices/Certificates/crl"),
         .etag = arm_etag(r->arena, &row->etag),
@@ -203,10 +252,10 @@ static err_t reply_crl(struct call *r, const struct arm_target *t, const struct 
 
 err_t op_certificate_crl_get(struct call *r)
 {
-    struct arm_target t;
+    struct seen s = {.owner = &of_instance};
     struct certificate_row *row;
-    TRY(find_one(r, &t, &row));
-    return reply_crl(r, &t, row);
+    TRY(find_one(r, &s, &row));
+    return reply_crl(r, &s, row);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -214,7 +263,7 @@ err_t op_certificate_crl_get(struct call *r)
 /* A change of one certificate, in one transaction with what it is made of. */
 struct change {
     struct call *r;
-    struct arm_target target;
+    struct seen of;
     struct certificate_key at;
     struct sent sent;
     struct bytes der;           /* of what was sent */
@@ -228,23 +277,23 @@ struct change {
 static err_t change_work(struct db *db, void *context)
 {
     struct change *c = context;
-    struct arena *a = c->r->arena;
-    struct instance_locked instance = {0};
-    TRY(instance_hold(c->r, db, &c->target, &instance));
-    c->at.tenant_id = c->target.find.at.tenant_id;
-    c->at.id_scope = instance.id_scope;
-    TRY(db_certificate_lock(db, a, &c->at, &c->there, &c->row));
+    const struct owner *owner = c->of.owner;
+    TRY(owner->hold(c->r, db, &c->of.target, &c->at.owner));
+    c->at.of = owner->of;
+    c->at.tenant_id = c->of.target.find.at.tenant_id;
+    TRY(db_certificate_lock(db, c->r->arena, &c->at, &c->there, &c->row));
     TRY(c->work(db, c));
-    return c->touches ? db_scope_touch(db, a, c->at.id_scope, false) : NULL;
+    return c->touches && owner->touch ? owner->touch(c->r, db, c->at.owner) : NULL;
 }
 
 static err_t change(struct change *c)
 {
     struct call *r = c->r;
     c->at.name_key = arena_lower(r->arena, r->segments[SEGMENT_CERTIFICATE]);
-    TRY(arm_resource(r, &c->target));
+    TRY(arm_resource(r, &c->of.target));
     TRY(db_tx(r->db, change_work, c));
-    gate_forget_instance(r->shared->gate, c->at.id_scope, c->target.find.name_key);
+    if (c->of.owner->touch)
+        gate_forget_instance(r->shared->gate, c->at.owner, c->of.target.find.name_key);
     return NULL;
 }
 
@@ -257,7 +306,7 @@ static err_t require_match(struct call *r)
 
 static err_t check_there(struct change *c)
 {
-    return c->there ? arm_check_match(c->r, &c->row.etag) : no_such(c->r);
+    return c->there ? arm_check_match(c->r, &c->row.etag) : no_such(c->r, c->of.owner);
 }
 
 /* The certificate of a body, in either shape. */
@@ -280,7 +329,7 @@ static err_t create(struct db *db, struct change *c)
                                       .is_verified = c->sent.is_verified == TRI_TRUE};
     TRY(db_certificate_insert(db, r->arena, &c->at, &c->row, &written));
     if (!written)
-        return call_fail(r, E(QUOTA_EXCEEDED), "The instance has %d certificates, as many as it may have.",
+        return call_fail(r, E(QUOTA_EXCEEDED), "The %s has %d certificates, as many as it may have.", c->of.owner->noun,
                          CERTIFICATES_MOST);
     return NULL;
 }
@@ -314,9 +363,9 @@ static err_t put_work(struct db *db, struct change *c)
     return db_certificate_update(db, c->r->arena, &c->at, c->touches ? "updated" : CERTIFICATE_UNCHANGED, row);
 }
 
-err_t op_certificate_put(struct call *r)
+static err_t put(struct call *r, const struct owner *owner)
 {
-    struct change c = {.r = r, .work = put_work, .touches = true};
+    struct change c = {.r = r, .of.owner = owner, .work = put_work, .touches = true};
     if (!id_certificate_name_valid(r->segments[SEGMENT_CERTIFICATE]))
         return call_fail(
             r, E(BAD_ID),
@@ -325,7 +374,7 @@ err_t op_certificate_put(struct call *r)
     TRY(read_body(&c));
     TRY(x509_ca_read(r->arena, c.sent.certificate, c.member, &r->detail, &c.der));
     TRY(change(&c));
-    return reply_certificate(r, &c.target, &c.row, (struct str){NULL, 0});
+    return reply_certificate(r, &c.of, &c.row, (struct str){NULL, 0});
 }
 
 /* Its devices would be strangers. */
@@ -345,13 +394,14 @@ static err_t delete_work(struct db *db, struct change *c)
     if (!c->there)
         return arm_bare_match(c->r).p ? E(PRECONDITION_FAILED) : NULL;
     TRY(arm_check_match(c->r, &c->row.etag));
-    TRY(check_unnamed(db, c));
+    if (c->of.owner->of == CERTIFICATE_OF_INSTANCE)
+        TRY(check_unnamed(db, c));
     return db_certificate_delete(db, c->r->arena, &c->at);
 }
 
-err_t op_certificate_delete(struct call *r)
+static err_t erase(struct call *r, const struct owner *owner)
 {
-    struct change c = {.r = r, .work = delete_work};
+    struct change c = {.r = r, .of.owner = owner, .work = delete_work};
     TRY(require_match(r));
     TRY(change(&c));
     return call_reply_empty(r, 204);
@@ -367,12 +417,12 @@ static err_t code_work(struct db *db, struct change *c)
     return db_certificate_update(db, c->r->arena, &c->at, "code", &c->row);
 }
 
-err_t op_certificate_code(struct call *r)
+static err_t make_code(struct call *r, const struct owner *owner)
 {
-    struct change c = {.r = r, .work = code_work};
+    struct change c = {.r = r, .of.owner = owner, .work = code_work};
     TRY(require_match(r));
     TRY(change(&c));
-    return reply_certificate(r, &c.target, &c.row, c.row.code);
+    return reply_certificate(r, &c.of, &c.row, c.row.code);
 }
 
 static err_t verify_work(struct db *db, struct change *c)
@@ -391,13 +441,13 @@ static err_t verify_work(struct db *db, struct change *c)
     return db_certificate_update(db, r->arena, &c->at, "verified", row);
 }
 
-err_t op_certificate_verify(struct call *r)
+static err_t verify(struct call *r, const struct owner *owner)
 {
-    struct change c = {.r = r, .work = verify_work, .touches = true};
+    struct change c = {.r = r, .of.owner = owner, .work = verify_work, .touches = true};
     TRY(require_match(r));
     TRY(read_body(&c));
     TRY(change(&c));
-    return reply_certificate(r, &c.target, &c.row, (struct str){NULL, 0});
+    return reply_certificate(r, &c.of, &c.row, (struct str){NULL, 0});
 }
 
 static err_t crl_work(struct db *db, struct change *c)
@@ -410,7 +460,25 @@ static err_t crl_work(struct db *db, struct change *c)
 
 err_t op_certificate_crl_put(struct call *r)
 {
-    struct change c = {.r = r, .work = crl_work, .touches = true};
+    struct change c = {.r = r, .of.owner = &of_instance, .work = crl_work, .touches = true};
     TRY(change(&c));
-    return reply_crl(r, &c.target, &c.row);
+    return reply_crl(r, &c.of, &c.row);
 }
+
+/* --- the operations ----------------------------------------------------------------------------------------------- */
+
+#define CERTIFICATE_OP(noun, owner, word, run)                                                                         \
+    err_t op_##noun##_##word(struct call *r)                                                                           \
+    {                                                                                                                  \
+        return run(r, &(owner));                                                                                       \
+    }
+#define CERTIFICATE_OPS(noun, owner)                                                                                   \
+    CERTIFICATE_OP(noun, owner, list, list)                                                                            \
+    CERTIFICATE_OP(noun, owner, get, get)                                                                              \
+    CERTIFICATE_OP(noun, owner, put, put)                                                                              \
+    CERTIFICATE_OP(noun, owner, delete, erase)                                                                         \
+    CERTIFICATE_OP(noun, owner, code, make_code)                                                                       \
+    CERTIFICATE_OP(noun, owner, verify, verify)
+
+CERTIFICATE_OPS(certificate, of_instance)
+CERTIFICATE_OPS(hub_certificate, of_hub)

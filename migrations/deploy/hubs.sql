@@ -61,6 +61,26 @@ COMMENT ON COLUMN idscope.hub.hub_id IS 'The hub''s identity: never used again, 
 COMMENT ON COLUMN idscope.hub_policy.position IS 'Order in which clients set the policies and read them back';
 COMMENT ON COLUMN idscope.hub_policy.rights IS 'Bits: 1 RegistryRead, 2 RegistryWrite, 4 ServiceConnect, 8 DeviceConnect';
 
+CREATE TABLE idscope.hub_certificate (
+    tenant_id    uuid NOT NULL,
+    hub_key      text COLLATE "C" NOT NULL,
+    name_key     text COLLATE "C" NOT NULL,
+    name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 256)
+                 CONSTRAINT hub_certificate_key_of_name CHECK (lower(name COLLATE "C") = name_key),
+    certificate  text NOT NULL CHECK (length(certificate) BETWEEN 1 AND 32768),
+    der          bytea NOT NULL,
+    is_verified  boolean NOT NULL DEFAULT false,
+    code         text,
+    code_until   timestamptz,
+    etag         uuid NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (hub_key, name_key),
+    FOREIGN KEY (tenant_id, hub_key) REFERENCES idscope.hub (tenant_id, hub_key) ON DELETE CASCADE,
+    CONSTRAINT hub_certificate_code_ends CHECK ((code IS NULL) = (code_until IS NULL))
+);
+COMMENT ON TABLE idscope.hub_certificate IS 'CA certificates of a hub, kept and proved as those of an instance are (instances.sql). No device shows one here: the hub is a registry';
+
 CREATE TABLE idscope.hub_device (
     hub_id            bigint NOT NULL,
     device_id         text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
@@ -126,10 +146,12 @@ CREATE INDEX hub_device_count_unfolded ON idscope.hub_device_count (hub_id) WHER
 
 ALTER TABLE idscope.hub        ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idscope.hub_policy ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idscope.hub_certificate ENABLE ROW LEVEL SECURITY;
 CREATE POLICY hub_api        ON idscope.hub        TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY hub_policy_api ON idscope.hub_policy TO idscope_api USING (tenant_id = idscope.current_tenant());
+CREATE POLICY hub_certificate_api ON idscope.hub_certificate TO idscope_api USING (tenant_id = idscope.current_tenant());
 CREATE POLICY hub_policy_worker ON idscope.hub_policy TO idscope_worker USING (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_device, idscope.hub_twin TO idscope_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.hub, idscope.hub_policy, idscope.hub_certificate, idscope.hub_device, idscope.hub_twin TO idscope_api;
 GRANT SELECT ON idscope.hub_twin_shown TO idscope_api;
 GRANT SELECT, INSERT ON idscope.hub_device_count TO idscope_api;
 -- No DELETE: a tombstone goes only by purge_retired_hubs, after its devices.

@@ -130,27 +130,32 @@ def locks():
     assert list(at.list_at_resource_level(*scope)) == []
 
 
-def certificates():
-    """The proof of possession, by OpenSSL: a leaf with the code as its CN, signed by the CA's key."""
-    at = services.dps_certificate
+def proved(at, of, describe, proof):
+    """The proof of possession, by OpenSSL: a leaf with the code as its CN, signed by the CA's key. The two packages order arguments in two ways."""
     for name in ("ca.key", "leaf.key"):
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name)
     openssl("req", "-x509", "-key", "ca.key", "-subj", "/CN=Plant Root", "-days", "30", "-out", "ca.pem")
     with open(os.path.join(FOLDER, "ca.pem"), "rb") as file:
         pem = file.read()
-    made = at.create_or_update(GROUP, DPS, "c1", dps_models.CertificateResponse(properties=dps_models.CertificateProperties(certificate=pem)))
-    assert made.properties.certificate == pem and not made.properties.is_verified and made.properties.subject == "CN=Plant Root"
+    made = at.create_or_update(GROUP, of, "c1", describe(pem))
+    assert made.properties.certificate in (pem, pem.decode()) and not made.properties.is_verified and made.properties.subject == "CN=Plant Root"
     assert made.properties.expiry > datetime.now(timezone.utc) >= made.properties.created
-    assert [one.name for one in at.list(GROUP, DPS).value] == ["c1"]
-    code = at.generate_verification_code("c1", made.etag, GROUP, DPS)
+    code = proof("generate_verification_code", "c1", made.etag)
     openssl("req", "-new", "-key", "leaf.key", "-subj", "/CN=" + code.properties.verification_code, "-out", "leaf.csr")
-    leaf = openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1")
-    stale = fails(HttpResponseError, at.verify_certificate, "c1", made.etag, GROUP, DPS, {"certificate": leaf.decode()})
-    assert stale.status_code == 412
-    assert at.verify_certificate("c1", code.etag, GROUP, DPS, {"certificate": leaf.decode()}).properties.is_verified
-    proved = at.get("c1", GROUP, DPS)
-    assert proved.properties.is_verified
-    at.delete(GROUP, proved.etag, DPS, "c1")
+    leaf = openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1").decode()
+    assert fails(HttpResponseError, proof, "verify", "c1", made.etag, {"certificate": leaf}).status_code == 412
+    assert proof("verify", "c1", code.etag, {"certificate": leaf}).properties.is_verified
+
+
+def certificates():
+    at = services.dps_certificate
+    names = {"verify": at.verify_certificate, "generate_verification_code": at.generate_verification_code}
+    proved(at, DPS, lambda pem: dps_models.CertificateResponse(properties=dps_models.CertificateProperties(certificate=pem)),
+           lambda what, name, etag, *body: names[what](name, etag, GROUP, DPS, *body))
+    assert [one.name for one in at.list(GROUP, DPS).value] == ["c1"]
+    kept = at.get("c1", GROUP, DPS)
+    assert kept.properties.is_verified
+    at.delete(GROUP, kept.etag, DPS, "c1")
     fails(ResourceNotFoundError, at.get, "c1", GROUP, DPS)
 
 
@@ -166,6 +171,16 @@ def events():
     fails(HttpResponseError, lambda: list(activities.list(filter=f"resourceGroupName eq '{GROUP}'")))
 
 
+def hub_certificates():
+    at = hubs.certificates
+    proved(at, HUB, lambda pem: {"properties": {"certificate": pem.decode()}}, lambda what, name, etag, *body: getattr(at, what)(GROUP, HUB, name, etag, *body))
+    assert [one.name for one in at.list_by_iot_hub(GROUP, HUB).value] == ["c1"]
+    kept = at.get(GROUP, HUB, "c1")
+    assert kept.properties.is_verified
+    at.delete(GROUP, HUB, "c1", kept.etag)
+    fails(ResourceNotFoundError, at.get, GROUP, HUB, "c1")
+
+
 def deleted():
     services.iot_dps_resource.begin_delete(DPS, GROUP).result()
     fails(ResourceNotFoundError, services.iot_dps_resource.get, DPS, GROUP)
@@ -175,6 +190,6 @@ def deleted():
     assert not resources.resource_groups.check_existence(GROUP)
 
 
-for step in (groups, hub, instance, around, keys, locks, certificates, events, deleted):
+for step in (groups, hub, instance, around, keys, locks, certificates, hub_certificates, events, deleted):
     step()
     print(step.__name__, flush=True)

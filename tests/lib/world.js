@@ -16,7 +16,7 @@ const opened = routes().filter(({ fields }) => /CREDENTIAL_(BEARER|INSTANCE)/.te
 const ofLocks = ({ name }) => /_lock_(list|get|put|delete)$/.test(name); // called while there is one everywhere (hold), which is in the way of others
 const ofService = (route) => route.fields.includes('CREDENTIAL_INSTANCE');
 // What takes things away comes last, the smaller before the greater.
-const LATE = ['certificate_verify', 'linked_hub_put', 'linked_hub_delete', 'enrollment_import_cancel', 'enrollment_group_import_cancel', 'registration_import_cancel', 'registration_delete', 'enrollment_delete', 'enrollment_group_delete', 'certificate_delete', 'role_delete_resource', 'role_delete_group',
+const LATE = ['certificate_verify', 'hub_certificate_verify', 'linked_hub_put', 'linked_hub_delete', 'enrollment_import_cancel', 'enrollment_group_import_cancel', 'registration_import_cancel', 'registration_delete', 'enrollment_delete', 'enrollment_group_delete', 'certificate_delete', 'hub_certificate_delete', 'role_delete_resource', 'role_delete_group',
   'hub_delete', 'instance_delete', 'group_delete'];
 const inOrder = [...opened.filter(({ name }) => !LATE.includes(name)), ...LATE.map((name) => opened.find((route) => route.name === name))];
 
@@ -35,9 +35,12 @@ class World {
     this.host = linked.host;
     this.link = Idscope.link(linked);
     this.root = make('Root', { ca: true });
+    this.proofs = {};
     const at = of.instancePath(group, this.instance);
-    expect('certificate', await of.arm('PUT', `${at}/certificates/root`, { body: { certificate: this.root.cert } }), 200);
-    this.prove(expect('code', await of.arm('POST', `${at}/certificates/root/generateVerificationCode`, { headers: ANY }), 200));
+    for (const [route, owner] of [['certificate_code', at], ['hub_certificate_code', of.hubPath(group, hub)]]) {
+      expect('certificate', await of.arm('PUT', `${owner}/certificates/root`, { body: { certificate: this.root.cert } }), 200);
+      this.prove(route, expect('code', await of.arm('POST', `${owner}/certificates/root/generateVerificationCode`, { headers: ANY }), 200));
+    }
     this.crl = revoke(this.root, [], 1).pem;
     expect('crl', await of.arm('PUT', `${at}/certificates/root/crl`, { body: this.crl }), 200, 201);
     await of.enroll(this.made, 'one');
@@ -58,8 +61,9 @@ class World {
     return this;
   }
 
-  prove({ properties }) {
-    this.proof = make(properties.verificationCode, { by: this.root }).cert;
+  // Of an instance or a hub, by the name of the route that gave the code.
+  prove(route, { properties }) {
+    this.proofs[route.replace(/_code$/, '_verify')] = make(properties.verificationCode, { by: this.root }).cert;
   }
 
   // The principal's role there; another world may have given it.
@@ -129,7 +133,6 @@ class World {
       group_put: { body: { location: 'westeurope' } }, group_patch: tags, group_delete: {}, hub_put: { body: service }, hub_patch: tags, hub_delete: {}, instance_patch: tags, instance_delete: {},
       instance_put: { body: service }, hub_list_keys: {}, hub_list_keys_of: {}, instance_list_keys: {}, instance_list_keys_of: {}, provider_register: {},
       hub_name_check: { body: { name: 'some-name' } }, instance_name_check: { body: { name: 'some-name' } },
-      certificate_put: { body: { certificate: this.root.cert } }, certificate_delete: { headers: ANY }, certificate_code: { headers: ANY }, certificate_verify: { body: { certificate: this.proof }, headers: ANY },
       certificate_crl_put: { body: this.crl },
       enrollment_put: { body: Idscope.enrollment('one'), headers: ANY }, enrollment_group_put: { body: { enrollmentGroupId: 'members', ...symmetric }, headers: ANY },
       enrollment_bulk: bulk('enrollments', { registrationId: 'more', ...symmetric }), enrollment_group_bulk: bulk('enrollmentGroups', { enrollmentGroupId: 'more', ...symmetric }),
@@ -137,6 +140,9 @@ class World {
       enrollment_import: lines, enrollment_group_import: lines, registration_import: lines, enrollment_import_cancel: {}, enrollment_group_import_cancel: {}, registration_import_cancel: {},
       enrollment_attestation: {}, enrollment_group_attestation: {}, enrollment_delete: {}, enrollment_group_delete: {}, registration_delete: {}, registration_block: {}, registration_unblock: {},
     };
+    if (/certificate_put$/.test(name)) return { body: { certificate: this.root.cert } };
+    if (/certificate_(delete|code)$/.test(name)) return { headers: ANY };
+    if (/certificate_verify$/.test(name)) return { body: { certificate: this.proofs[name] }, headers: ANY };
     if (/^role_put_/.test(name)) return { body: this.role };
     if (name === 'linked_hub_put') return { body: { properties: { connectionString: this.link.connectionString } } };
     if (/_tags_(put|patch)$/.test(name)) return { body: { operation: 'Merge', properties: { tags: { a: 'b' } } } };
@@ -153,7 +159,7 @@ class World {
     const version = ofLocks(route) ? LOCKS : route.name === 'activity_list' ? ACTIVITY : route.path.includes('{rg}') && !route.path.includes('/providers/') ? VERSION.group : VERSION.arm;
     const answer = await (ofService(route) ? this.of.service(elsewhere.host ? { ...this.made, host: elsewhere.host } : this.made, route.method, path, { ...sent, authorization: `Bearer ${data}` })
       : this.of.arm(route.method, path, { ...sent, version, bearer: `Bearer ${arm}` }));
-    if (route.name === 'certificate_code' && answer.status === 200) this.prove(answer.json);
+    if (/certificate_code$/.test(route.name) && answer.status === 200) this.prove(route.name, answer.json);
     return answer;
   }
 }

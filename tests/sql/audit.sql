@@ -49,6 +49,11 @@ SELECT is(pg_temp.notes('instance_insert', pg_temp.place() || $$'inst-two', 'Ins
           0::bigint, 'no ID scope is issued twice');
 SELECT is(pg_temp.notes('instance_update', format($$%L, '0neaaaaaaaa', '{}', 2, 'static', '{}', '{}', 'refuse', true$$, t.tenant('a'))), 1::bigint, 'an instance changed');
 SELECT is(pg_temp.notes('instance_update', format($$%L, '0ne00000000', '{}', 2, 'static', '{}', '{}', 'refuse', true$$, t.tenant('a'))), 0::bigint, 'one that is not there');
+SELECT is(pg_temp.notes('hub_certificate_insert', format($$%L, 'hub-a', 'Root', 'PEM', '\x30', false, 1$$, t.tenant('a'))), 0::bigint, 'a certificate of a hub that is one too many');
+SELECT is(pg_temp.notes('hub_certificate_insert', format($$%L, 'hub-a', 'Root', 'PEM', '\x30', false, 2$$, t.tenant('a'))), 1::bigint, 'a new certificate of a hub');
+SELECT is(pg_temp.notes('hub_certificate_update', format($$%L, 'hub-a', 'root', 'code', 'PEM', '\x30', false, 'C0DE', now(), NULL$$, t.tenant('a'))), 1::bigint, 'a certificate of a hub changed');
+SELECT is(pg_temp.notes('hub_certificate_update', format($$%L, 'hub-a', 'none', 'code', 'PEM', '\x30', false, 'C0DE', now(), NULL$$, t.tenant('a'))), 0::bigint, 'one that is not there');
+SELECT is(pg_temp.notes('hub_certificate_delete', format($$%L, 'hub-a', 'root'$$, t.tenant('a'))), 1::bigint, 'a certificate of a hub deleted');
 SELECT is(pg_temp.notes('certificate_insert', format($$%L, '0neaaaaaaaa', 'Root', 'PEM', '\x30', false, 0$$, t.tenant('a'))), 0::bigint, 'a certificate that is one too many');
 SELECT is(pg_temp.notes('certificate_insert', format($$%L, '0neaaaaaaaa', 'Root', 'PEM', '\x30', false, 1$$, t.tenant('a'))), 1::bigint, 'a new certificate');
 SELECT is(pg_temp.notes('certificate_update', format($$%L, '0neaaaaaaaa', 'root', 'code', 'PEM', '\x30', false, 'C0DE', now(), NULL$$, t.tenant('a'))), 1::bigint, 'a certificate changed');

@@ -22,6 +22,7 @@ INSERT INTO expected VALUES
     ('hub_registry',      'SI',   '',     ''),
     ('hub',               'SIUD', '',     ''),
     ('hub_policy',        'SIUD', 'S',    ''),
+    ('hub_certificate',   'SIUD', '',     ''),
     ('hub_device',        'SIUD', '',     ''),
     ('hub_twin',          'SIUD', '',     ''),
     ('hub_device_count',  'SI',   'SID',  ''),

@@ -13,7 +13,7 @@ CREATE TEMP TABLE guarded (tab text, reads boolean, writes boolean);
 INSERT INTO guarded VALUES
     ('tenant', true, false), ('subscription', true, false), ('service_principal', false, false), ('role_assignment', true, false), ('resource_group', true, true), ('name_rest', true, false),
     ('trusted_issuer', false, false), ('federated_subject', false, false),
-    ('hub', true, true), ('hub_policy', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true), ('resource_lock', true, true),
+    ('hub', true, true), ('hub_policy', true, true), ('hub_certificate', true, true), ('instance', true, true), ('instance_policy', true, true), ('certificate', true, true), ('linked_hub', true, true), ('resource_lock', true, true),
     ('tenant_job', false, false), ('audit_event', true, false),
     ('audit_block', true, false), ('audit_chain', false, false);
 
@@ -92,6 +92,8 @@ SELECT throws_ok(format('SELECT t.act(''idscope_api'', t.tenant(''a''), %L)', st
         ('INSERT INTO idscope.instance_policy (tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position)
           VALUES (t.tenant(''a''), t.scope(''b''), ''p'', ''p'', 63, ''1'', ''2'', 9)', 'no policy of one''s own on another''s instance'),
         ('UPDATE idscope.instance_policy SET id_scope = t.scope(''b'')', 'no policy is moved to another''s instance'),
+        ('INSERT INTO idscope.hub_certificate (tenant_id, hub_key, name_key, name, certificate, der, etag)
+          VALUES (t.tenant(''a''), ''hub-b'', ''c'', ''c'', ''c'', ''c'', gen_random_uuid())', 'no certificate of one''s own in another''s hub'),
         ('INSERT INTO idscope.certificate (tenant_id, id_scope, name_key, name, certificate, der, etag)
           VALUES (t.tenant(''a''), t.scope(''b''), ''c'', ''c'', ''c'', ''c'', gen_random_uuid())', 'no certificate of one''s own in another''s instance'),
         ('INSERT INTO idscope.linked_hub (tenant_id, id_scope, host, host_name, location, position, hub_key, key_name, state)
@@ -115,7 +117,7 @@ SELECT results_eq($$SELECT count(*) FROM idscope.resource_group WHERE tenant_id 
                   'VALUES (1::bigint), (1), (1), (1), (1)', 'tenant b has what it had');
 -- Deleting one's own works, in the order that foreign keys ask for; instances are marked as deleted, and go by the purge.
 SELECT is(t.act('idscope_api', t.tenant('a'), format('DELETE FROM idscope.%I', tab)), 2::bigint, format('%s: a tenant deletes its own rows, no others', tab))
-  FROM unnest(ARRAY['linked_hub', 'certificate', 'instance_policy', 'hub_policy', 'hub']) WITH ORDINALITY AS own (tab, n) ORDER BY n;
+  FROM unnest(ARRAY['linked_hub', 'certificate', 'instance_policy', 'hub_certificate', 'hub_policy', 'hub']) WITH ORDINALITY AS own (tab, n) ORDER BY n;
 SELECT is(t.act('idscope_api', t.tenant('a'), 'UPDATE idscope.instance SET deleted_from = resource_group_key, resource_group_key = NULL'), 2::bigint, 'instance: a tenant marks its own as deleted, no others');
 SELECT is(t.act('idscope_api', t.tenant('a'), 'DELETE FROM idscope.resource_group'), 2::bigint, 'resource_group: a tenant deletes its own rows, no others');
 -- Roles are given and taken, and never changed.

@@ -12,7 +12,7 @@ SELECT set_eq('SELECT tab || ''.'' || col FROM idscope.sealed_column',
               'every column with sealed values is sealed anew, and nothing else is');
 SELECT set_eq($$SELECT relname || '.' || attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
                  WHERE relnamespace = 'idscope'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped AND atttypid = 'bytea'::regtype AND attname !~ '_sealed$'$$,
-              $$VALUES ('service_principal.secret_sha256'), ('service_principal.secret_before_sha256'), ('challenge.device'), ('challenge.met_root'), ('certificate.der'), ('certificate.crl'), ('issuer_key.public_key'), ('audit_block.digests'), ('audit_block.hash'), ('audit_block.previous'), ('audit_chain.hash'), ('audit_chain.cut_hash'), ('import.digest'), ('alloc_input.hash')$$,
+              $$VALUES ('service_principal.secret_sha256'), ('service_principal.secret_before_sha256'), ('challenge.device'), ('challenge.met_root'), ('certificate.der'), ('hub_certificate.der'), ('certificate.crl'), ('issuer_key.public_key'), ('audit_block.digests'), ('audit_block.hash'), ('audit_block.previous'), ('audit_chain.hash'), ('audit_chain.cut_hash'), ('import.digest'), ('alloc_input.hash')$$,
               'no bytes but these stand in a column whose name does not say that they are sealed');
 
 -- One value under key 1 in each column, of tenant a's rows and b's.

@@ -53,13 +53,15 @@ function resources({ hubs: [hub, other], otherId, fresh }) {
   };
 }
 
-function certificates({ ca, proving, code }) {
+function certificates({ ca, proving, code, hubCode }) {
   const MISSING = /certificate is required/;
   const needs = { 'certificate': MISSING, 'properties': MISSING, 'properties.certificate': MISSING };
   const sent = () => ({ certificate: ca.cert, isVerified: true });
-  const prepare = async ({ body }) => { (body.properties || body).certificate = make(await code(), { by: ca }).cert; };
+  const proof = (ask) => async ({ body }) => { (body.properties || body).certificate = make(await ask(), { by: ca }).cert; };
   const both = (more) => [() => ({ body: sent(), needs, ...more }), () => ({ body: { properties: sent() }, needs, ...more })];
-  return { certificate_put: both({ at: { certificateName: 'walked' } }), certificate_verify: both({ at: { certificateName: proving }, headers: ANY, prepare }) };
+  const walked = { at: { certificateName: 'walked' } };
+  const proved = (ask) => both({ at: { certificateName: proving }, headers: ANY, prepare: proof(ask) });
+  return { certificate_put: both(walked), certificate_verify: proved(code), hub_certificate_put: both(walked), hub_certificate_verify: proved(hubCode) };
 }
 
 function rolesAndLocks({ principal, hubName }) {
@@ -144,6 +146,6 @@ function registry({ deviceId, fresh }) {
 }
 
 // world: what is there: env, hubs (two, of which the second has the resource id otherId), ca, tpm, principal (a client's id), hubName, trusted and proving (names of
-// verified certificates), code (gives a verification code of the latter), groupId (an enrollment group), idScope, device, proven (a device with that TPM, and its token),
+// verified certificates), code and hubCode (give a verification code of the latter, of the instance and of the hub), groupId (an enrollment group), idScope, device, proven (a device with that TPM, and its token),
 // deviceId (of the first hub), erase (DELETE on the service plane), fresh (names).
 module.exports = (world) => ({ ...tokens(world), ...resources(world), ...certificates(world), ...rolesAndLocks(world), ...lists(world), ...devices(world), ...registry(world) });

@@ -188,28 +188,29 @@ describe('az: the stock command line', () => {
       assert.deepEqual(await az('iot dps policy list', I), first);
     });
 
-    test('a certificate is proved: made, listed, shown, a code, a leaf that OpenSSL signs for it, verified, changed, deleted', async () => {
-      const I = ['--dps-name', second, ...G];
+    for (const [of, word, I] of [['an instance', 'dps', ['--dps-name', second, ...G]], ['a hub', 'hub', ['--hub-name', hub, ...G]]]) test(`a certificate of ${of} is proved: made, listed, shown, a code, a leaf that OpenSSL signs for it, verified, changed, deleted`, async () => {
+      const certificate = (words, ...rest) => az(`iot ${word} certificate ${words}`, ...rest);
+      const refused = (words, ...rest) => user.fails(1, `iot ${word} certificate ${words}`, ...rest);
       const root = make('Plant Root', { ca: true });
-      const pem = user.file('root.pem', root.cert);
-      const created = await az('iot dps certificate create -n c1 -p', pem, I);
+      const pem = user.file(`${word}-root.pem`, root.cert);
+      const created = await certificate('create -n c1 -p', pem, I);
       assert.deepEqual([created.name, created.properties.subject, created.properties.isVerified], ['c1', 'CN=Plant Root', false]);
-      assert.equal(created.properties.certificate, root.cert, 'it comes back as it was sent');
-      const { value } = await az('iot dps certificate list', I);
+      assert.ok([root.cert, Buffer.from(root.cert).toString('base64')].includes(created.properties.certificate), 'it comes back as it was sent: az encodes the file for hubs');
+      const { value } = await certificate('list', I);
       assert.deepEqual(value, [created]);
-      const asked = await az('iot dps certificate generate-verification-code -n c1 -e', created.etag, I);
-      const proof = user.file('proof.pem', make(asked.properties.verificationCode, { by: root }).cert);
-      const wrong = user.file('wrong.pem', make('another', { by: root }).cert);
-      assert.match(await user.fails(1, 'iot dps certificate verify -n c1 -p', proof, '-e', created.etag, I), /If-Match/);
-      assert.match(await user.fails(1, 'iot dps certificate verify -n c1 -p', wrong, '-e', asked.etag, I), /CN/);
-      assert.equal((await az('iot dps certificate show -n c1', I)).properties.isVerified, false);
-      const proved = await az('iot dps certificate verify -n c1 -p', proof, '-e', asked.etag, I);
+      const asked = await certificate('generate-verification-code -n c1 -e', created.etag, I);
+      const proof = user.file(`${word}-proof.pem`, make(asked.properties.verificationCode, { by: root }).cert);
+      const wrong = user.file(`${word}-wrong.pem`, make('another', { by: root }).cert);
+      assert.match(await refused('verify -n c1 -p', proof, '-e', created.etag, I), /If-Match/);
+      assert.match(await refused('verify -n c1 -p', wrong, '-e', asked.etag, I), /CN/);
+      assert.equal((await certificate('show -n c1', I)).properties.isVerified, false);
+      const proved = await certificate('verify -n c1 -p', proof, '-e', asked.etag, I);
       assert.equal(proved.properties.isVerified, true);
-      const der = user.file('root.cer', make('Another Root', { ca: true }).der);
-      const changed = await az('iot dps certificate update -n c1 --verified true -p', der, '-e', proved.etag, I);
+      const der = user.file(`${word}-root.cer`, make('Another Root', { ca: true }).der);
+      const changed = await certificate('update -n c1 --verified true -p', der, '-e', proved.etag, I);
       assert.deepEqual([changed.properties.subject, changed.properties.isVerified], ['CN=Another Root', true]);
-      await az('iot dps certificate delete -n c1 -e', changed.etag, I);
-      assert.deepEqual((await az('iot dps certificate list', I)).value, []);
+      await certificate('delete -n c1 -e', changed.etag, I);
+      assert.deepEqual((await certificate('list', I)).value, []);
     });
 
     test('policies of a hub: listed, made, their keys renewed, deleted; a hub is changed and keeps its keys', async () => {

@@ -109,7 +109,8 @@ describe('malformed', () => {
 
   const service = (method, path, body) => idscope.service(made.instance, method, path, { body });
   const certificateAt = (name, rest = '') => `${idscope.instancePath(made.group, made.instance.name)}/certificates/${name}${rest}`;
-  const code = async () => expect('code', await idscope.arm('POST', certificateAt('proved', '/generateVerificationCode'), { headers: { 'If-Match': '*' } }), 200).properties.verificationCode;
+  const hubCertificateAt = (name, rest = '') => `${idscope.hubPath(made.group, walked.hub)}/certificates/${name}${rest}`;
+  const codeOf = (at) => async () => expect('code', await idscope.arm('POST', at('proved', '/generateVerificationCode'), { headers: { 'If-Match': '*' } }), 200).properties.verificationCode;
 
   // The token of a device that its TPM proved.
   async function proven() {
@@ -124,10 +125,11 @@ describe('malformed', () => {
     const [principal] = await Promise.all([admin('create-service-principal', idscope.env.IDSCOPE_TENANT_ID, fresh('walk'), 'reader'), idscope.createHub(made.group, walked.hub),
       idscope.putInstance(made.group, walked.instance), idscope.putInstance(made.group, walked.linking)]);
     for (const name of ['trusted', 'proved']) expect('certificate', await idscope.arm('PUT', certificateAt(name), { body: { certificate: ca.cert, isVerified: true } }), 200);
+    expect('hub certificate', await idscope.arm('PUT', hubCertificateAt('proved'), { body: { certificate: ca.cert, isVerified: true } }), 200);
     expect('group', await service('PUT', `/enrollmentGroups/${walked.group}`, { enrollmentGroupId: walked.group, attestation: { type: 'symmetricKey' } }), 200);
     expect('device', await idscope.hub(made.hubs[0], 'PUT', `/devices/${walked.device}`, { body: { deviceId: walked.device } }), 200);
     samples = samplesOf({ env: idscope.env, hubs: made.hubs, otherId: idscope.hubPath(made.group, made.hubs[1].name), ca, tpm, principal: principal.IDSCOPE_CLIENT_ID, hubName: walked.hub, trusted: 'trusted', proving: 'proved',
-      code, groupId: walked.group, idScope: made.idScope, device: await made.registered(), proven: { id: walked.tpm, authorization: await proven() }, deviceId: walked.device, erase: (path) => service('DELETE', path), fresh });
+      code: codeOf(certificateAt), hubCode: codeOf(hubCertificateAt), groupId: walked.group, idScope: made.idScope, device: await made.registered(), proven: { id: walked.tpm, authorization: await proven() }, deviceId: walked.device, erase: (path) => service('DELETE', path), fresh });
   });
 
   // --- how it is sent ---------------------------------------------------------------------------------------------------------------------

@@ -122,6 +122,25 @@ describe('sdks: npm', { concurrency: 3 }, () => {
     });
   }
 
+  test('certificates with @azure/arm-iothub: proof of possession', async () => {
+    const at = new IotHubClient(credential, idscope.subscription, { endpoint: BASE }).certificates;
+    const { name } = await idscope.createHub(group, fresh('hub'));
+    const root = make('Plant Root', { ca: true });
+    const made = await at.createOrUpdate(group, name, 'c1', { properties: { certificate: root.cert } });
+    assert.deepEqual([made.name, made.properties.subject, made.properties.isVerified, made.properties.certificate], ['c1', 'CN=Plant Root', false, root.cert]);
+    assert.ok(made.properties.expiry instanceof Date && made.properties.expiry > new Date());
+    await assert.rejects(at.createOrUpdate(group, name, 'c1', { properties: { certificate: root.cert } }, { ifMatch: 'stale' }), { statusCode: 412 });
+    assert.deepEqual((await at.listByIotHub(group, name)).value.map((one) => one.name), ['c1']);
+    const asked = await at.generateVerificationCode(group, name, 'c1', made.etag);
+    const proof = make(asked.properties.verificationCode, { by: root }).cert;
+    await assert.rejects(at.verify(group, name, 'c1', made.etag, { certificate: proof }), { statusCode: 412 });
+    await assert.rejects(at.verify(group, name, 'c1', asked.etag, { certificate: make('another', { by: root }).cert }), { statusCode: 400 });
+    assert.equal((await at.verify(group, name, 'c1', asked.etag, { certificate: proof })).properties.isVerified, true);
+    const { etag } = await at.get(group, name, 'c1');
+    await at.delete(group, name, 'c1', etag);
+    await assert.rejects(at.get(group, name, 'c1'), { statusCode: 404 });
+  });
+
   test('@azure/arm-iothub', async () => {
     const client = new IotHubClient(credential, idscope.subscription, { endpoint: BASE }).iotHubResource;
     const name = fresh('hub');
@@ -172,6 +191,6 @@ describe('sdks: Python', () => {
     const env = { PATH: process.env.PATH, HOME: folder, FOLDER: folder, BASE, SUBSCRIPTION: idscope.subscription, CLIENT_ID, CLIENT_SECRET, GROUP: fresh('python'), HUB: fresh('hub'), DPS: fresh('dps'), REQUESTS_CA_BUNDLE: path.join(work, 'ca.pem') };
     const said = await new Promise((resolve) => { execFile('/usr/bin/python3', [path.join(__dirname, '../sdk.py')], { env }, (error, out, err) => resolve({ code: error ? error.code : 0, out, err })); });
     assert.equal(said.code, 0, `${said.out}${said.err}`);
-    assert.deepEqual(said.out.trim().split('\n'), ['groups', 'hub', 'instance', 'around', 'keys', 'locks', 'certificates', 'events', 'deleted']);
+    assert.deepEqual(said.out.trim().split('\n'), ['groups', 'hub', 'instance', 'around', 'keys', 'locks', 'certificates', 'hub_certificates', 'events', 'deleted']);
   });
 });

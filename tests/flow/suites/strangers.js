@@ -18,7 +18,7 @@ function neutral({ status, headers, text }, names) {
 
 describe('strangers', () => {
   const used = [];
-  const tables = ['tenant', 'subscription', 'service_principal', 'role_assignment', 'resource_group', 'hub', 'hub_policy', 'instance', 'instance_policy', 'certificate', 'resource_lock'];
+  const tables = ['tenant', 'subscription', 'service_principal', 'role_assignment', 'resource_group', 'hub', 'hub_policy', 'hub_certificate', 'instance', 'instance_policy', 'certificate', 'resource_lock'];
   const scoped = ['enrollment', 'registration', 'import', 'import_error'];
   const named = routes.filter((route) => ofService(route) || route.path.includes('{sub}')); // of the others each tenant has its own
   let world;

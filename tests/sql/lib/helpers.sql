@@ -64,6 +64,8 @@ BEGIN
              'name_key', 'lock-' || own, 'name', 'Lock-' || own, 'level', 'CanNotDelete')
         WHEN 'instance_policy' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'key_name_key', 'policy-' || own,
              'key_name', 'Policy-' || own, 'rights', 63, 'primary_sealed', '\x01', 'secondary_sealed', '\x02', 'position', 1)
+        WHEN 'hub_certificate' THEN jsonb_build_object('tenant_id', t.tenant(who), 'hub_key', 'hub-' || who, 'name_key', 'ca-' || own, 'name', 'CA-' || own,
+             'certificate', 'MII', 'der', '\x30', 'etag', etag)
         WHEN 'certificate' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'name_key', 'ca-' || own, 'name', 'CA-' || own,
              'certificate', 'MII', 'der', '\x30', 'etag', etag)
         WHEN 'linked_hub' THEN jsonb_build_object('tenant_id', t.tenant(who), 'id_scope', t.scope(who), 'host', own || '.hub.example',
@@ -137,7 +139,7 @@ $$;
 CREATE FUNCTION t.world() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     who text;
-    shared CONSTANT text[] := ARRAY['hub_registry', 'hub', 'hub_policy', 'hub_device_count'];
+    shared CONSTANT text[] := ARRAY['hub_registry', 'hub', 'hub_policy', 'hub_certificate', 'hub_device_count'];
     tab text;
 BEGIN
     FOREACH who IN ARRAY ARRAY['a', 'b'] LOOP

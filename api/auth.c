@@ -206,8 +206,11 @@ static err_t check_address(struct call *r, const struct ip_filter *filter, enum 
     const struct ip_rule *rule;
     if (ip_filter_admits(filter, r->presented.address, target, &rule))
         return NULL;
-    return rule ? call_refuse(r, E(ADDRESS_REFUSED), "the IP filter rule %.*s refuses the address", STR_ARG(rule->name))
-                : call_refuse(r, E(ADDRESS_REFUSED), "no address may call while publicNetworkAccess is Disabled");
+    if (rule)
+        return call_refuse(r, E(ADDRESS_REFUSED), "the IP filter rule %.*s refuses the address", STR_ARG(rule->name));
+    return call_refuse(r, E(ADDRESS_REFUSED),
+                       filter->access == NETWORK_DISABLED ? "no address may call while publicNetworkAccess is Disabled"
+                                                          : "there are IP filter rules, and the address is not known");
 }
 
 static err_t check_management(struct call *r)

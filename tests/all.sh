@@ -22,6 +22,7 @@ crash      | crash CRASH_DEVICES=5000             | ^crash:
 reprovision | crash-reprovision                   | ^reprovision: 
 fuzz       | fuzz FUZZ_SECONDS=20                 | ^fuzz-[a-z0-9]+: 
 tsan       | tsan                                 | ^\[  (PASSED|FAILED)  \] [0-9]+ test|^unit: |^tsan: 
+many       | bench-many-smoke                     | ^bench-many: 
 large      | bench-large-smoke                    | ^bench-large: 
 bench      | bench-smoke                          | ^bench[a-z-]*: |^Aims?|measurements in 
 TABLE

@@ -17,6 +17,7 @@ const { Idscope } = require('../lib/idscope');
 const { until } = require('../lib/https');
 const sas = require('../lib/sas');
 const { residentMib, median } = require('./measure');
+const { Table } = require('./table');
 
 const smoke = process.env.BENCH_SMOKE === '1';
 const SIZES = smoke ? { large: 20000, small: 2000, asks: 15, seconds: 1 } : { large: Number(process.env.BENCH_LARGE_ROWS || 1000000), small: 10000, asks: 60, seconds: 5 };
@@ -38,22 +39,8 @@ const say = (text) => process.stdout.write(`bench-large ${((Date.now() - began) 
 const insist = (right, words) => { if (!right) throw new Error(`does not add up: ${words}`); };
 const lap = () => { const from = process.hrtime.bigint(); return () => Number(process.hrtime.bigint() - from) / 1e9; };
 
-class Table {
-  constructor() {
-    this.rows = new Map();
-    const names = ['import through the edge, rows per second', 'COPY of the same sealed rows, rows per second', 'import to COPY', 'of it, sending the body, rows per second', 'api, MiB before', 'api, MiB at most',
+const ROWS = ['import through the edge, rows per second', 'COPY of the same sealed rows, rows per second', 'import to COPY', 'of it, sending the body, rows per second', 'api, MiB before', 'api, MiB at most',
       ...Object.keys(FILTERS).map((name) => `query by ${name}, large to small`), 'register, large to small, rate', 'register while a list is imported, to alone, p99', 'as a whole, rows per second', 'worker meanwhile, MiB at most', 'register while a list is written as a whole, to alone, p99', 'export, rows per second'];
-    for (const name of names) this.rows.set(name, { text: 'not measured' });
-  }
-
-  set(name, value, digits, aim, good) {
-    if (!this.rows.has(name)) throw new Error(`no such row: ${name}`);
-    this.rows.set(name, { text: value.toFixed(digits), aim: aim && `aim ${aim} ${good ? 'reached' : 'falls short'}` });
-  }
-
-  missing() { return [...this.rows.values()].filter((row) => row.text === 'not measured').length; }
-  text() { return [...this.rows].map(([name, row]) => `${name.padEnd(60)} ${row.text.padStart(12)}   ${row.aim || ''}`.trimEnd()).join('\n'); }
-}
 
 class Large {
   constructor(table) {
@@ -224,7 +211,7 @@ class Large {
 }
 
 async function main() {
-  const table = new Table();
+  const table = new Table(ROWS);
   const large = new Large(table);
   let failure;
   try {

@@ -10,7 +10,7 @@ $(LOAD_PROGRAMS):
 
 -include $(wildcard $(OUT)/tests/load/*.d)
 
-.PHONY: bench bench-smoke bench-large bench-large-smoke bench-pairs bench-programs
+.PHONY: bench bench-smoke bench-large bench-large-smoke bench-many bench-many-smoke bench-pairs bench-programs
 bench-programs:
 	@$(MAKE) --no-print-directory build FLAVOR=release
 	@$(MAKE) --no-print-directory $(patsubst $(OUT)/%,build/release/%,$(LOAD_PROGRAMS)) FLAVOR=release
@@ -27,6 +27,12 @@ bench-pairs: deps ## the main rows beside another commit's: median of alternatin
 bench-large: deps bench-programs ## a million enrollments imported, asked, registered with; 200,000 devices that come back; no time box
 	@node tests/load/large.js
 	@$(MAKE) --no-print-directory flow-returning
+
+bench-many: deps bench-programs ## a thousand instances with fifty links each: their list, and reading and writing one of them
+	@node tests/load/many.js
+
+bench-many-smoke: bench-programs ## the same with small numbers
+	@BENCH_SMOKE=1 node tests/load/many.js
 
 bench-large-smoke: bench-programs ## the same with small numbers
 	@BENCH_SMOKE=1 node tests/load/large.js

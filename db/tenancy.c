@@ -5,7 +5,8 @@ struct some {
     struct str_list ids;
 };
 DB_PARAMS(some, struct some, COL(ids));
-DB_ROW(subscription, struct subscription_row, COL(subscription_id), COL(display_name), COL(disabled));
+DB_ROW(subscription, struct subscription_row, COL(subscription_id), COL(display_name), COL(disabled), COL_JSON(tags));
+DB_PARAMS(subscription_tags, struct subscription_row, COL_JSON(tags));
 
 int64_t db_page_rows(int64_t most)
 {
@@ -29,5 +30,18 @@ err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *te
                        db_i64(db_page_rows(page->most) + 1), DB_MEMBERS(some, &some)),
                DB_REPEATABLE, ret, sizeof **ret, ret_count));
     *ret_more = db_page(page->most, ret_count);
+    return NULL;
+}
+
+err_t db_subscription_retag(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *subscription,
+                            struct str was, struct str tags, bool *ret_done)
+{
+    int64_t rows;
+    const struct subscription_row written = {.tags = tags};
+    TRY(db_count(db, a,
+                 DB_CALL(SQL_SUBSCRIPTION_RETAG, db_uuid(tenant), db_uuid(subscription),
+                         DB_MEMBERS(subscription_tags, &written), db_text(was)),
+                 DB_ONCE, &rows));
+    *ret_done = rows > 0;
     return NULL;
 }

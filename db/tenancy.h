@@ -14,6 +14,7 @@ struct subscription_row {
     struct uuid subscription_id;
     struct str display_name;
     bool disabled;
+    struct str tags; /* JSON */
 };
 
 /* So many (0: DB_PAGE) behind `after` (NULL: from the first); of those with `ids`, unless that is not set. */
@@ -26,5 +27,9 @@ struct subscription_page {
 err_t db_subscription_find(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *wanted,
                            const struct subscription_page *page, struct subscription_row **ret, size_t *ret_count,
                            bool *ret_more);
+/* Replaces the tags of the subscription; *ret_done is false when they are not what they were any more, or it is gone.
+ */
+err_t db_subscription_retag(struct db *db, struct arena *a, const struct uuid *tenant, const struct uuid *subscription,
+                            struct str was, struct str tags, bool *ret_done);
 
 #endif

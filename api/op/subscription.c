@@ -1,12 +1,13 @@
 /* subscription.c: the client's tenant, its subscriptions, and where things of one stand. They are made by
- * idscope-admin; nothing here changes one. */
+ * idscope-admin; nothing here changes more of one than its tags. */
 #include "api/op/subscription.h"
 #include "api/op/op.h"
 #include "api/op/resource_codec.h"
+#include "api/op/tags.h"
 #include "api/roles.h"
 
 struct subscription {
-    struct str id, subscription_id, tenant_id, display_name, state, authorization_source, policies;
+    struct str id, subscription_id, tenant_id, display_name, state, authorization_source, policies, tags;
 };
 
 #define S_ struct subscription
@@ -18,6 +19,7 @@ static const struct codec subscription_codec[] = {
     CODEC_TEXT(S_, state, "state", RESOURCE_TEXT_MAX, CODEC_OUT),
     CODEC_JSON(S_, policies, "subscriptionPolicies", RESOURCE_JSON_MAX, CODEC_OUT),
     CODEC_TEXT(S_, authorization_source, "authorizationSource", RESOURCE_TEXT_MAX, CODEC_OUT),
+    CODEC_JSON(S_, tags, "tags", RESOURCE_JSON_MAX, CODEC_OUT),
     CODEC_END,
 };
 #undef S_
@@ -33,6 +35,7 @@ static void write_subscription(struct call *r, const struct subscription_row *ro
         .state = row->disabled ? STR("Disabled") : STR("Enabled"),
         .authorization_source = STR("RoleBased"),
         .policies = STR("{\"spendingLimit\":\"Off\"}"),
+        .tags = row->tags,
     };
     codec_encode(out, subscription_codec, &s);
 }
@@ -79,6 +82,34 @@ err_t op_subscription_get(struct call *r)
     write_subscription(r, &row, &out);
     return call_reply(r, 200, text_str(&out));
 }
+
+/* --- its tags ----------------------------------------------------------------------------------------------------- */
+
+static err_t find_tagged(struct call *r, const struct resource_kind *k, struct tagged *ret)
+{
+    struct arm_target t;
+    struct subscription_row row;
+    (void)k;
+    TRY(subscription_named(r, &t, &row));
+    *ret = (struct tagged){
+        .id = arena_printf(r->arena, "/subscriptions/%s", enc_uuid(r->arena, &row.subscription_id).p),
+        .tags = row.tags,
+    };
+    return NULL;
+}
+
+static err_t write_tagged(struct call *r, const struct resource_kind *k, const struct tagged *was, struct str tags,
+                          bool *ret_done)
+{
+    struct arm_target t;
+    (void)k;
+    TRY(arm_subscription(r, &t));
+    return db_subscription_retag(r->db, r->arena, &t.find.at.tenant_id, &t.find.at.subscription_id, was->tags, tags,
+                                 ret_done);
+}
+
+static const struct tags_owner tags_owner = {NULL, find_tagged, write_tagged};
+TAGS_OPS(subscription, tags_owner)
 
 /* --- what else clients ask about a tenant and a subscription (wire.md 1.10) --------------------------------------- */
 

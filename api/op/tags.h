@@ -1,4 +1,4 @@
-/* tags.h: the tags of a group or a resource as a resource of their own, …/providers/Microsoft.Resources/tags/default,
+/* tags.h: the tags of a subscription, a group or a resource as a resource of their own, …/providers/Microsoft.Resources/tags/default,
  * which `az tag` writes (wire.md 1.10). */
 #ifndef IDSCOPE_TAGS_H
 #define IDSCOPE_TAGS_H
@@ -11,9 +11,9 @@ struct tagged {
     struct uuid etag;    /* of a resource */
 };
 
-/* How they are read and written, of a group or of a kind of resource. */
+/* How they are read and written, of a subscription, a group or a kind of resource. */
 struct tags_owner {
-    const struct resource_kind *kind; /* NULL: a group */
+    const struct resource_kind *kind; /* NULL: a subscription or a group */
     /* The right 404 when there is none. */
     err_t (*find)(struct call *r, const struct resource_kind *k, struct tagged *ret);
     /* Gives it those tags; *ret_done is false when it is not what it `was` any more. */

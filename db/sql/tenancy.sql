@@ -18,7 +18,7 @@ COMMIT;
 
 -- name: subscription_find -> subscription as actor
 -- $1 tenant, $2 one subscription (NULL: all), $3 the last one of the page before (NULL: the first page), $4 rows wanted, $5 some of them (NULL: any)
-SELECT subscription_id, display_name, disabled_at IS NOT NULL AS disabled
+SELECT subscription_id, display_name, disabled_at IS NOT NULL AS disabled, tags
   FROM idscope.subscription
  WHERE tenant_id = $1
    AND ($2::uuid IS NULL OR subscription_id = $2)
@@ -26,3 +26,15 @@ SELECT subscription_id, display_name, disabled_at IS NOT NULL AS disabled
    AND ($5::text[] IS NULL OR subscription_id::text = ANY ($5))
  ORDER BY subscription_id
  LIMIT $4;
+
+-- name: subscription_retag as actor
+-- $1 tenant, $2 subscription, $3 tags, $4 those that it must have
+WITH old AS (
+    SELECT s AS was FROM idscope.subscription s WHERE tenant_id = $1 AND subscription_id = $2 FOR NO KEY UPDATE),
+     written AS (
+    UPDATE idscope.subscription s
+       SET tags = $3
+      FROM old
+     WHERE s.tenant_id = $1 AND s.subscription_id = $2 AND s.tags::text = $4
+    RETURNING s.*)
+SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('change', 'updated'), to_jsonb(was), to_jsonb(written)) FROM written, old;

@@ -56,6 +56,7 @@ CREATE TABLE idscope.subscription (
     tenant_id       uuid NOT NULL REFERENCES idscope.tenant,
     subscription_id uuid NOT NULL UNIQUE,
     display_name    text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
+    tags            json NOT NULL DEFAULT '{}' CHECK (json_typeof(tags) = 'object'),
     created_at      timestamptz NOT NULL DEFAULT now(),
     disabled_at     timestamptz,
     PRIMARY KEY (tenant_id, subscription_id)
@@ -151,6 +152,7 @@ CREATE POLICY service_principal_admin ON idscope.service_principal TO idscope_ad
 CREATE POLICY role_assignment_admin   ON idscope.role_assignment   TO idscope_admin USING (true);
 
 GRANT SELECT ON idscope.tenant, idscope.subscription, idscope.token_key TO idscope_api;
+GRANT UPDATE (tags) ON idscope.subscription TO idscope_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idscope.resource_group TO idscope_api;
 GRANT SELECT, INSERT ON idscope.name_rest TO idscope_api;
 GRANT SELECT, INSERT, DELETE ON idscope.role_assignment TO idscope_api, idscope_admin;

@@ -79,6 +79,7 @@ INSERT INTO bad_row VALUES
     ('subscription_subscription_id_key', 'subscription', jsonb_build_object('subscription_id', t.subscription('b'))),
     ('subscription_pkey', 'subscription', jsonb_build_object('subscription_id', t.subscription('a'))),
     ('subscription_tenant_id_fkey', 'subscription', jsonb_build_object('tenant_id', gen_random_uuid())),
+    ('subscription_tags_check', 'subscription', '{"tags": 1}'),
     ('subscription_display_name_check', 'subscription', '{"display_name": ""}'),
     ('subscription_display_name_check', 'subscription', jsonb_build_object('display_name', repeat('n', 201))),
     ('service_principal_client_id_key', 'service_principal', jsonb_build_object('client_id', t.client('b'))),

@@ -62,6 +62,7 @@ INSERT INTO expected_columns VALUES
     ('idscope_admin',  'service_principal', '{disabled_at,secret_before_sha256,secret_sha256}'),
     ('idscope_admin',  'trusted_issuer',    '{disabled_at}'),
     ('idscope_worker', 'trusted_issuer',    '{asked_at,failure,fetched_at,next_fetch_at}'),
+    ('idscope_api',    'subscription',      '{tags}'),
     ('idscope_api',    'hub_registry',      '{retired_at,version}'),
     ('idscope_admin',  'instance',          '{deleted_from,limits,resource_group_key}'),
     ('idscope_admin',  'scope',             '{inputs_version,retired_at,undelete_until,version}'),

@@ -18,6 +18,7 @@ SELECT name, replace(replace(replace(replace(params, '{client}', quote_literal(t
                      '{scope}', format('{tenant}, %L', t.scope('a')))
   FROM (VALUES
     ('subscription_find', $$ {tenant}, NULL, NULL, 10, NULL $$),
+    ('subscription_retag', $$ {subscription}, '{"a": "b"}', '{}' $$),
     ('place', $$ {group} $$),
     ('location_find', $$ {subscription}, 'westeurope', 10 $$),
     ('listed_find', $$ {subscription}, NULL, NULL, NULL, NULL, 10, NULL, NULL, NULL, NULL $$),

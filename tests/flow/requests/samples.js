@@ -40,9 +40,10 @@ function resources({ hubs: [hub, other], otherId, fresh }) {
   const resource = (properties) => ({ location, sku: { name: 'S1', capacity: 1 }, tags, identity: { type: 'None' }, properties: { publicNetworkAccess: 'Enabled', ipFilterRules: [{ filterName: 'plant', action: 'Accept', ipMask: '10.0.0.0/8', target: 'all' }], privateEndpointConnections: [], ...properties } });
   const instance = (link) => resource({ allocationPolicy: 'Hashed', iotHubs: [{ authenticationType: 'KeyBased', ...link }], idscope: { existingDevice: 'adopt' }, authorizationPolicies: authorizationPolicies('ServiceConfig') });
   const name = fresh('free');
-  const tagged = (noun) => [[`${noun}_tags_put`, as(() => ({ body: { properties: { tags } } }))], [`${noun}_tags_patch`, as(() => ({ body: { operation: 'Merge', properties: { tags } } }))], [`${noun}_patch`, as(() => ({ body: { tags } }))]];
+  const tagged = (noun) => [[`${noun}_tags_put`, as(() => ({ body: { properties: { tags } } }))], [`${noun}_tags_patch`, as(() => ({ body: { operation: 'Merge', properties: { tags } } }))]];
+  const patched = (noun) => [`${noun}_patch`, as(() => ({ body: { tags } }))];
   return {
-    ...Object.fromEntries(['group', 'hub', 'instance'].flatMap(tagged)),
+    ...Object.fromEntries([...['subscription', 'group', 'hub', 'instance'].flatMap(tagged), ...['group', 'hub', 'instance'].map(patched)]),
     group_put: as(() => ({ body: { location, tags } })),
     hub_name_check: as(() => ({ body: { name } })),
     instance_name_check: as(() => ({ body: { name } })),

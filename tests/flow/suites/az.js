@@ -229,8 +229,8 @@ describe('az: the stock command line', () => {
     });
   });
 
-  test('tags by the id of what has them: made, merged, deleted by name and value, listed, all deleted', async () => {
-    const R = ['--resource-id', JSON.parse(made[other].out).id];
+  for (const [of, id] of [['a hub', () => JSON.parse(made[other].out).id], ['the subscription', () => `/subscriptions/${idscope.subscription}`]]) test(`tags by the id of ${of}: made, merged, deleted by name and value, listed, all deleted`, async () => {
+    const R = ['--resource-id', id()];
     assert.deepEqual((await az('tag create --tags a=1 b=2', R)).properties.tags, { a: '1', b: '2' });
     assert.deepEqual((await az('tag update --operation Merge --tags b=3 c=4', R)).properties.tags, { a: '1', b: '3', c: '4' });
     assert.deepEqual((await az('tag update --operation Delete --tags a=1', R)).properties.tags, { b: '3', c: '4' });

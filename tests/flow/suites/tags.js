@@ -1,4 +1,4 @@
-// tags.js: tags as a resource of their own (…/providers/Microsoft.Resources/tags/default) of groups, hubs and instances: read, replaced, merged, deleted.
+// tags.js: tags as a resource of their own (…/providers/Microsoft.Resources/tags/default) of subscriptions, groups, hubs and instances: read, replaced, merged, deleted.
 // States that nothing but tags changes, and that of many who change different tags at once each finds his.
 'use strict';
 
@@ -7,6 +7,7 @@ const { assert, idscope, stack, expect, each, refusedArm, sharedScene, VERSION }
 
 const made = {};
 const at = {
+  subscription: () => `/subscriptions/${idscope.subscription}`,
   group: () => idscope.groupPath(made.scene.group),
   hub: () => idscope.hubPath(made.scene.group, made.scene.hubs[0].name),
   instance: () => idscope.instancePath(made.scene.group, made.scene.instance.name),
@@ -22,6 +23,7 @@ describe('tags: as a resource of their own', () => {
     const itself = async () => expect('itself', await idscope.arm('GET', path(), { version: VERSION.group }), 200);
 
     test('they are those of the thing itself, of which nothing else changes', async () => {
+      expect('none yet', await call('DELETE'), 200);
       const was = await itself();
       assert.deepEqual(await tagsOf('GET'), {});
       assert.deepEqual(await tagsOf('PUT', { properties: { tags: { a: '1', b: '2' } } }), { a: '1', b: '2' });

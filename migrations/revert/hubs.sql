@@ -9,6 +9,7 @@ DROP TABLE idscope.hub_device_count;
 DROP VIEW idscope.hub_twin_shown;
 DROP TABLE idscope.hub_twin;
 DROP TABLE idscope.hub_device;
+DROP TABLE idscope.hub_certificate;
 DROP TABLE idscope.hub_policy;
 DROP TABLE idscope.hub;
 DROP TABLE idscope.hub_registry;

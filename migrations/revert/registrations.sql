@@ -20,5 +20,6 @@ DROP TABLE idscope.registration;
 DROP DOMAIN idscope.enrollment_group_id, idscope.registration_substatus, idscope.registration_status, idscope.sha256;
 DROP TABLE idscope.enrollment_detail;
 DROP TABLE idscope.enrollment;
+DROP FUNCTION idscope.hubs_named(text, text[], text);
 
 COMMIT;

@@ -7,10 +7,12 @@ SET LOCAL ROLE idscope_owner;
 SELECT hub_id, hub_key, version, created_at, retired_at
   FROM idscope.hub_registry WHERE false;
 SELECT hub_key, hub_id, tenant_id, subscription_id, resource_group_key, name, location, tags, sku_name, sku_capacity,
-       properties, etag, created_at, updated_at
+       properties, network, etag, created_at, updated_at
   FROM idscope.hub WHERE false;
 SELECT tenant_id, hub_key, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM idscope.hub_policy WHERE false;
+SELECT tenant_id, hub_key, name_key, name, certificate, der, is_verified, code, code_until, etag, created_at, updated_at
+  FROM idscope.hub_certificate WHERE false;
 SELECT hub_id, device_id, generation, revision, status, status_reason, status_at, auth_type, primary_sealed,
        secondary_sealed, primary_thumbprint, secondary_thumbprint, iot_edge, owner
   FROM idscope.hub_device WHERE false;
@@ -30,6 +32,7 @@ BEGIN
       FROM (VALUES
         ('hub', 'hub_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('hub_policy', 'hub_policy_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
+        ('hub_certificate', 'hub_certificate_api', 'idscope_api', '(tenant_id = idscope.current_tenant())'),
         ('hub_policy', 'hub_policy_worker', 'idscope_worker', 'true')
       ) AS needed (tab, policy, who, rule)
      WHERE NOT EXISTS (SELECT 1 FROM pg_policies
@@ -44,6 +47,7 @@ BEGIN
       FROM (VALUES
         ('idscope_api', 'hub', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_policy', 'SELECT INSERT UPDATE DELETE'),
+        ('idscope_api', 'hub_certificate', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_device', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_twin', 'SELECT INSERT UPDATE DELETE'),
         ('idscope_api', 'hub_twin_shown', 'SELECT'),

@@ -7,7 +7,7 @@ SET LOCAL ROLE idscope_owner;
 SELECT id_scope, issued_to, version, inputs_version, issued_at, retired_at, undelete_until, purged_at
   FROM idscope.scope WHERE false;
 SELECT name_key, id_scope, id_scope_text, tenant_id, subscription_id, resource_group_key, deleted_from, name, location, tags,
-       sku_capacity, allocation_policy, existing_device, properties, etag, created_at, updated_at
+       sku_capacity, allocation_policy, existing_device, properties, network, etag, created_at, updated_at
   FROM idscope.instance WHERE false;
 SELECT tenant_id, id_scope, key_name_key, key_name, rights, primary_sealed, secondary_sealed, position
   FROM idscope.instance_policy WHERE false;

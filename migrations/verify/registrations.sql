@@ -31,7 +31,7 @@ SELECT id_scope, kind, subject, hub, payload, due_at, fence, attempt, last_error
   FROM idscope.job WHERE false;
 SELECT tenant_id, kind, subject, hub, payload, due_at, fence, attempt, last_error, waits_for, created_at
   FROM idscope.tenant_job WHERE false;
-SELECT 'idscope.enrolled(text, text, text)'::regprocedure, 'idscope.device_id_taken(text, text, text)'::regprocedure, 'idscope.identity_taken(text, text, text)'::regprocedure, 'idscope.keys_joined(jsonb, jsonb)'::regprocedure, 'idscope.purge_retired_scopes(int)'::regprocedure;
+SELECT 'idscope.hubs_named(text, text[], text)'::regprocedure, 'idscope.enrolled(text, text, text)'::regprocedure, 'idscope.device_id_taken(text, text, text)'::regprocedure, 'idscope.identity_taken(text, text, text)'::regprocedure, 'idscope.keys_joined(jsonb, jsonb)'::regprocedure, 'idscope.purge_retired_scopes(int)'::regprocedure;
 
 DO $$
 DECLARE

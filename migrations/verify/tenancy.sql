@@ -6,7 +6,7 @@ SET LOCAL ROLE idscope_owner;
 
 SELECT tenant_id, name, created_at, disabled_at
   FROM idscope.tenant WHERE false;
-SELECT tenant_id, subscription_id, display_name, created_at, disabled_at
+SELECT tenant_id, subscription_id, display_name, tags, created_at, disabled_at
   FROM idscope.subscription WHERE false;
 SELECT tenant_id, client_id, display_name, secret_sha256, secret_before_sha256, created_at, disabled_at
   FROM idscope.service_principal WHERE false;
@@ -70,6 +70,7 @@ BEGIN
       FROM (VALUES
         ('idscope_admin', 'tenant', 'disabled_at'),
         ('idscope_admin', 'subscription', 'disabled_at'),
+        ('idscope_api', 'subscription', 'tags'),
         ('idscope_admin', 'service_principal', 'secret_sha256 secret_before_sha256 disabled_at')
       ) AS needed (who, tab, cols)
       CROSS JOIN LATERAL regexp_split_to_table(cols, ' ') AS one

@@ -1,5 +1,6 @@
 /* router.c: matches requests with the lines of routes.def. Path words ignore case; each segment is decoded once, after
- * splitting, so that an encoded slash never makes a new segment. It must never decide who may call. */
+ * splitting, so that an encoded slash makes no new segment (but where locks are asked for by scope). It must never
+ * decide who may call. */
 #include "api/router.h"
 
 #include <assert.h>
@@ -61,6 +62,32 @@ static struct str path_of(struct call *r, struct str target)
         return path;
     struct str authority, behind = str_split((struct str){rest.p + 1, rest.n - 1}, '/', &authority);
     return behind.p ? (struct str){behind.p - 1, behind.n + 1} : STR("/");
+}
+
+static bool begins_nocase(struct str s, struct str head)
+{
+    return s.n >= head.n && str_same_nocase((struct str){s.p, head.n}, head);
+}
+
+/* Clients of locks send the scope as one segment with its slashes encoded, "%2Fsubscriptions%2F…/providers/
+ * Microsoft.Authorization/locks/…": it is opened there, and nowhere else. */
+static struct str open_scope(struct arena *a, struct str path)
+{
+    struct str root, scope, rest = str_split(path, '/', &root);
+    rest = str_split(rest, '/', &scope);
+    if (root.n || !begins_nocase(scope, STR("%2F")) ||
+        !begins_nocase(rest, STR("providers/Microsoft.Authorization/locks")))
+        return path;
+    struct text t;
+    text_init(&t, a, path.n);
+    for (size_t i = 0; i < scope.n; i++) {
+        bool slash = begins_nocase((struct str){scope.p + i, scope.n - i}, STR("%2F"));
+        text_add_char(&t, slash ? '/' : scope.p[i]);
+        i += slash ? 2 : 0;
+    }
+    text_add_char(&t, '/');
+    text_add(&t, rest);
+    return text_str(&t);
 }
 
 /* Several leading slashes count as one, trailing ones as none (clients send both). */
@@ -251,7 +278,8 @@ err_t router_resolve(struct call *r, struct str method, struct str host_port, st
     if (!host_readable(r->host_port))
         return call_fail(r, E(BAD_REQUEST),
                          "The Host header must be a host name or an address, with or without a port.");
-    TRY(split_path(r, path_of(r, target), &path));
+    struct str text = path_of(r, target);
+    TRY(split_path(r, r->plane == PLANE_MANAGEMENT ? open_scope(r->arena, text) : text, &path));
     r->plane = plane_of(host, &path);
     if (r->plane == PLANE_MANAGEMENT)
         skip_empty(&path);

@@ -37,6 +37,9 @@ function kindOf(host) {
 }
 const SERVED = { hub: ['hub'], service: ['service', 'device'], management: ['management', 'sign-in', 'device'] };
 
+// A scope that comes as one segment before locks (api/router.c).
+const opened = (path) => path.replace(/^\/%2f([^/]*)(?=\/providers\/Microsoft\.Authorization\/locks(\/|$))/i, (all) => all.replace(/%2f/gi, '/').replace(/^\/+/, '/'));
+
 // A path that holds no text meets no operation (api/router.c).
 function isText(path) {
   try {
@@ -81,7 +84,7 @@ class Openapi {
   // The operation that `method host target` meets, or undefined, and the planes that are served at that host.
   find(method, host, target) {
     const served = SERVED[kindOf(host)];
-    const words = target.split('?')[0].split('/').slice(1);
+    const words = opened(target.split('?')[0]).split('/').slice(1);
     // The management plane skips what is empty; elsewhere a path may end with a slash.
     const told = words.filter((word, i) => word !== '' || (!served.includes('management') && i < words.length - 1));
     const fits = this.operations.filter((one) => isText(told.join('/')) && one.method === method && served.includes(one.plane) && one.words.length === told.length &&

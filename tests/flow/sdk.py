@@ -126,6 +126,17 @@ def locks():
     assert [one.id for one in at.list_at_resource_group_level(GROUP)] == [made.id]
     assert at.get_at_resource_level(*scope, "kept").id == made.id
     assert "ScopeLocked" in str(fails(HttpResponseError, hubs.iot_hub_resource.begin_delete, GROUP, HUB))
+    # By its scope, which the package sends as one segment with encoded slashes.
+    by_scope = made.id.split("/providers/Microsoft.Authorization/")[0]
+    assert at.get_by_scope(by_scope, "kept").id == made.id
+    assert at.create_or_update_by_scope(by_scope, "kept", {"level": "ReadOnly"}).level == "ReadOnly"
+    assert [one.id for one in at.list_by_scope(by_scope)] == [made.id]
+    for place in (f"/subscriptions/{E['SUBSCRIPTION']}", f"/subscriptions/{E['SUBSCRIPTION']}/resourceGroups/{GROUP}"):
+        assert at.create_or_update_by_scope(place, "wide", {"level": "CanNotDelete"}).id == f"{place}/providers/Microsoft.Authorization/locks/wide"
+        at.delete_by_scope(place, "wide")
+    at.delete_by_scope(by_scope, "kept")
+    fails(ResourceNotFoundError, at.get_by_scope, by_scope, "kept")
+    made = at.create_or_update_at_resource_level(*scope, "kept", {"level": "CanNotDelete"})
     at.delete_at_resource_level(*scope, "kept")
     assert list(at.list_at_resource_level(*scope)) == []
 

@@ -1,6 +1,6 @@
-/* tags.c: the tags of a subscription, a group or a resource as a resource of their own (wire.md 1.10). Two who change different tags at
- * the same time both find theirs: what was read is written back only onto what it was read of. It must never change
- * anything but tags. */
+/* tags.c: the tags of a subscription, a group or a resource as a resource of their own (wire.md 1.10). Two who change
+ * different tags at the same time both find theirs: what was read is written back only onto what it was read of. It
+ * must never change anything but tags. */
 #include "api/op/tags.h"
 
 #include "core/word.h"

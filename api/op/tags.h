@@ -1,5 +1,5 @@
-/* tags.h: the tags of a subscription, a group or a resource as a resource of their own, …/providers/Microsoft.Resources/tags/default,
- * which `az tag` writes (wire.md 1.10). */
+/* tags.h: the tags of a subscription, a group or a resource as a resource of their own,
+ * …/providers/Microsoft.Resources/tags/default, which `az tag` writes (wire.md 1.10). */
 #ifndef IDSCOPE_TAGS_H
 #define IDSCOPE_TAGS_H
 

@@ -87,16 +87,19 @@ describe('limits', { concurrency: 3 }, () => {
     await limit(tenant, made.instance, 'operationsPerMinute', 60);
     await known(made, 'operationsPerMinute', 60);
     const there = await processes();
-    const others = stack.sql("set application_name = 'idscope-api chores'; select pg_sleep(60)").catch(() => {});
+    // It stays until the test ends: who is late by a minute, since what was asked is forgotten in one, still meets it.
+    const others = stack.sql("set application_name = 'idscope-api chores'; select pg_sleep(600)").catch(() => {});
+    t.after(async () => {
+      await stack.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'idscope-api chores' and query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
+      await others;
+    });
     await until('it to be there', async () => (await processes()) === there + 1);
     const { n } = await until('it to be met', async () => {
       await until('what was asked to be forgotten', async () => (await metrics(made)).operationsPerMinute.currentValue === 0, { timeoutMs: 90000 });
       const met = await until429(() => list(made), 60);
       return met.n <= Math.floor(60 / (there + 1)) + 8 && met;
-    }, { timeoutMs: 90000 });
+    }, { timeoutMs: 240000 });
     assert.ok(n >= Math.floor(60 / (there + 1)) - 1, `${n} were answered`);
-    await stack.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'idscope-api chores' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()");
-    await others;
   });
 
   test('enrollments: no more than the limit, by what was counted last; changes and groups go on; an import is refused by the row', async (t) => {

@@ -7,22 +7,22 @@ SELECT tenant_id FROM idscope.tenant WHERE name = $1;
 
 -- name: admin_tenant_insert as actor
 WITH written AS (
-    INSERT INTO idscope.tenant (tenant_id, name) VALUES ($1, $2) RETURNING tenant_id)
-SELECT idscope.note('tenant', tenant_id::text, jsonb_build_object('change', 'created')) FROM written;
+    INSERT INTO idscope.tenant (tenant_id, name) VALUES ($1, $2) RETURNING *)
+SELECT idscope.note('tenant', tenant_id::text, jsonb_build_object('change', 'created'), NULL, to_jsonb(written)) FROM written;
 
 -- name: admin_subscription_insert as actor
 WITH written AS (
     INSERT INTO idscope.subscription (tenant_id, subscription_id, display_name)
     SELECT tenant_id, $2, $3 FROM idscope.tenant WHERE tenant_id = $1
-    RETURNING subscription_id)
-SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('change', 'created')) FROM written;
+    RETURNING *)
+SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('change', 'created'), NULL, to_jsonb(written)) FROM written;
 
 -- name: admin_service_principal_insert as actor
 WITH written AS (
     INSERT INTO idscope.service_principal (tenant_id, client_id, display_name, secret_sha256)
     SELECT tenant_id, $2, $3, $4 FROM idscope.tenant WHERE tenant_id = $1
-    RETURNING client_id)
-SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created')) FROM written;
+    RETURNING *)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'created'), NULL, to_jsonb(written)) FROM written;
 
 -- Who may use the deployment, by id: $1 a tenant, $2 one id (NULL: all of either), $3 the id behind which it begins (NULL: the first), $4 how many at most.
 -- name: admin_tenants -> admitted
@@ -60,44 +60,54 @@ SELECT assignment_id, tenant_id, client_id, role, scope_key, scope, description,
 -- name: admin_tenant_able as actor
 WITH made AS MATERIALIZED (
     SELECT now() AS moment),
+     old AS (
+    SELECT t AS was FROM idscope.tenant t WHERE tenant_id = $1 FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.tenant t
        SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
-      FROM made
+      FROM made, old
      WHERE t.tenant_id = $1 AND (t.disabled_at IS NULL) <> $2
-    RETURNING t.tenant_id)
-SELECT idscope.note('tenant', tenant_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+    RETURNING t.*)
+SELECT idscope.note('tenant', tenant_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: admin_subscription_able as actor
 WITH made AS MATERIALIZED (
     SELECT now() AS moment),
+     old AS (
+    SELECT s AS was FROM idscope.subscription s WHERE subscription_id = $1 FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.subscription s
        SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
-      FROM made
+      FROM made, old
      WHERE s.subscription_id = $1 AND (s.disabled_at IS NULL) <> $2
-    RETURNING s.subscription_id)
-SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+    RETURNING s.*)
+SELECT idscope.note('subscription', subscription_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: admin_service_principal_able as actor
 WITH made AS MATERIALIZED (
     SELECT now() AS moment),
+     old AS (
+    SELECT p AS was FROM idscope.service_principal p WHERE client_id = $1 FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.service_principal p
        SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
-      FROM made
+      FROM made, old
      WHERE p.client_id = $1 AND (p.disabled_at IS NULL) <> $2
-    RETURNING p.client_id)
-SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+    RETURNING p.*)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: admin_secret_renew as actor
 -- $1 client, $2 hash of the new secret, $3 whether the one that it replaces stays good beside it
-WITH written AS (
-    UPDATE idscope.service_principal
-       SET secret_before_sha256 = CASE WHEN $3::boolean THEN secret_sha256 END, secret_sha256 = $2
-     WHERE client_id = $1
-    RETURNING client_id)
-SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'secretRenewed', 'before', CASE WHEN $3 THEN 'kept' ELSE 'revoked' END)) FROM written;
+WITH old AS (
+    SELECT p AS was FROM idscope.service_principal p WHERE client_id = $1 FOR NO KEY UPDATE),
+     written AS (
+    UPDATE idscope.service_principal p
+       SET secret_before_sha256 = CASE WHEN $3::boolean THEN p.secret_sha256 END, secret_sha256 = $2
+      FROM old
+     WHERE p.client_id = $1
+    RETURNING p.*)
+SELECT idscope.note('servicePrincipal', client_id::text, jsonb_build_object('change', 'secretRenewed', 'secretBefore', CASE WHEN $3 THEN 'kept' ELSE 'revoked' END),
+                    to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: admin_instance_insert as actor
 -- $1 tenant, $2 subscription, $3 group, $4 instance, $5 name, $6 ID scope, $7 its text, $8 location; its first policy: $9 name, $10 rights,
@@ -175,8 +185,8 @@ WITH written AS (
     INSERT INTO idscope.trusted_issuer (issuer, audience, subject_claim, tenant_claim, tenant_id, keys_from, keys_url, next_fetch_at)
     SELECT $1, $2, $3, $4, $5::uuid, $6::text, $7, CASE WHEN $6 = 'file' THEN 'infinity' ELSE now() END
      WHERE $5 IS NULL OR EXISTS (SELECT 1 FROM idscope.tenant WHERE tenant_id = $5)
-    RETURNING issuer, keys_from, keys_url)
-SELECT idscope.note('issuer', issuer, jsonb_build_object('change', 'created', 'keysFrom', keys_from, 'keysUrl', keys_url)) FROM written;
+    RETURNING *)
+SELECT idscope.note('issuer', issuer, jsonb_build_object('change', 'created', 'keysFrom', keys_from, 'keysUrl', keys_url), NULL, to_jsonb(written)) FROM written;
 
 -- name: admin_issuer_key_insert
 -- $1 issuer, $2 to $4 its keys
@@ -194,18 +204,20 @@ SELECT issuer, audience, subject_claim, tenant_claim, tenant_id, keys_from, keys
 -- name: admin_issuer_able as actor
 WITH made AS MATERIALIZED (
     SELECT now() AS moment),
+     old AS (
+    SELECT i AS was FROM idscope.trusted_issuer i WHERE issuer = $1 FOR NO KEY UPDATE),
      written AS (
     UPDATE idscope.trusted_issuer i
        SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE made.moment END
-      FROM made
+      FROM made, old
      WHERE i.issuer = $1 AND (i.disabled_at IS NULL) <> $2
-    RETURNING i.issuer)
-SELECT idscope.note('issuer', issuer, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END)) FROM written;
+    RETURNING i.*)
+SELECT idscope.note('issuer', issuer, jsonb_build_object('change', CASE WHEN $2 THEN 'enabled' ELSE 'disabled' END), to_jsonb(was), to_jsonb(written)) FROM written, old;
 
 -- name: admin_issuer_delete as actor
 WITH gone AS (
-    DELETE FROM idscope.trusted_issuer WHERE issuer = $1 RETURNING issuer)
-SELECT idscope.note('issuer', issuer, jsonb_build_object('change', 'deleted')) FROM gone;
+    DELETE FROM idscope.trusted_issuer WHERE issuer = $1 RETURNING *)
+SELECT idscope.note('issuer', issuer, jsonb_build_object('change', 'deleted'), to_jsonb(gone), NULL) FROM gone;
 
 -- Subject $2 of issuer $1 is client $4 of tenant $3.
 -- name: admin_federated_insert as actor

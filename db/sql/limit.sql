@@ -18,15 +18,22 @@ SELECT EXISTS (SELECT 1 FROM idscope.tenant WHERE tenant_id = $1) AS tenant,
 
 -- name: limit_put as actor
 -- $1 and $2 as above, $3 the limit, $4 an object with its value by its name (empty: it has none of its own from here on)
-WITH of_tenant AS (
-    UPDATE idscope.tenant
-       SET limits = (limits - $3::text) || $4::text::jsonb
-     WHERE tenant_id = $1 AND $2::text IS NULL
-    RETURNING tenant_id),
+WITH old_tenant AS (
+    SELECT limits FROM idscope.tenant WHERE tenant_id = $1 AND $2::text IS NULL FOR NO KEY UPDATE),
+     of_tenant AS (
+    UPDATE idscope.tenant t
+       SET limits = (t.limits - $3::text) || $4::text::jsonb
+      FROM old_tenant
+     WHERE t.tenant_id = $1
+    RETURNING t.tenant_id, old_tenant.limits AS was, t.limits AS becomes),
+     old_instance AS (
+    SELECT limits FROM idscope.instance WHERE tenant_id = $1 AND name_key = $2 AND deleted_from IS NULL FOR NO KEY UPDATE),
      of_instance AS (
-    UPDATE idscope.instance
-       SET limits = (limits - $3) || $4::jsonb
-     WHERE tenant_id = $1 AND name_key = $2 AND deleted_from IS NULL
-    RETURNING id_scope)
-SELECT idscope.note(changed.kind, changed.key, jsonb_build_object('change', 'limited', 'limit', $3, 'most', $4::jsonb -> $3))
-  FROM (SELECT 'tenant' AS kind, tenant_id::text AS key FROM of_tenant UNION ALL SELECT 'instance', id_scope FROM of_instance) changed;
+    UPDATE idscope.instance i
+       SET limits = (i.limits - $3) || $4::jsonb
+      FROM old_instance
+     WHERE i.tenant_id = $1 AND i.name_key = $2 AND i.deleted_from IS NULL
+    RETURNING i.id_scope, old_instance.limits AS was, i.limits AS becomes)
+SELECT idscope.note(changed.kind, changed.key, jsonb_build_object('change', 'limited', 'limit', $3, 'most', $4::jsonb -> $3),
+                    jsonb_build_object('limits', was), jsonb_build_object('limits', becomes))
+  FROM (SELECT 'tenant' AS kind, tenant_id::text AS key, was, becomes FROM of_tenant UNION ALL SELECT 'instance', id_scope, was, becomes FROM of_instance) changed;

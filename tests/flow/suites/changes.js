@@ -118,6 +118,24 @@ describe('changes', () => {
     assert.equal(role.after.role, 'owner');
   });
 
+  test('what operators do: a subscription disabled and enabled, a secret renewed, a limit set', async () => {
+    const { IDSCOPE_SUBSCRIPTION_ID: other } = await admin('create-subscription', them.env.IDSCOPE_TENANT_ID, 'other');
+    const said = (...words) => stack.adminText(process.env.FLAVOR || 'asan', ...words);
+    await said('subscription', 'disable', other);
+    await said('subscription', 'enable', other);
+    const [made_, disabled, enabled] = await told('subscription', other);
+    assert.deepEqual([made_.after.displayName, made_.before], ['other', undefined]);
+    assert.deepEqual([disabled.before.disabledAt, enabled.after.disabledAt], [null, null]);
+    assert.ok(Date.parse(disabled.after.disabledAt) && enabled.before.disabledAt === disabled.after.disabledAt);
+    const { IDSCOPE_CLIENT_ID: client, IDSCOPE_CLIENT_SECRET: old } = await admin('create-service-principal', them.env.IDSCOPE_TENANT_ID, 'renewed', 'reader');
+    made.secrets.add(old).add((await admin('service-principal', 'renew-secret', client)).IDSCOPE_CLIENT_SECRET);
+    const renewed = (await told('servicePrincipal', client)).at(-1);
+    assert.deepEqual([renewed.change, renewed.before.secret, renewed.after.secret], ['secretRenewed', '***', '***']);
+    await said('limits', 'set', 'instances', '7', `--tenant=${them.env.IDSCOPE_TENANT_ID}`);
+    const limited = (await told('tenant', them.env.IDSCOPE_TENANT_ID)).at(-1);
+    assert.deepEqual([limited.before, limited.after], [{ limits: {} }, { limits: { instances: 7 } }]);
+  });
+
   test('the tenant reads it in the activity log and in its export', async () => {
     const filter = encodeURIComponent(`eventTimestamp ge '${new Date(Date.now() - 3600000).toISOString()}'`);
     const { value } = expect('events', await them.arm('GET', `/subscriptions/${them.subscription}/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=${filter}`, { version: null }), 200);

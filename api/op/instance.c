@@ -272,10 +272,10 @@ static void forget(const struct resource_put *p)
     gate_forget_instance(p->r->shared->gate, put->row.id_scope, p->target.find.name_key);
 }
 
-static err_t tell(const struct resource_put *p)
+static void tell(const struct resource_put *p)
 {
     const struct instance_put *put = p->row;
-    return links_tell_named(p->r, put->row.id_scope, &put->links);
+    links_tell_named(p->r, put->row.id_scope, &put->links);
 }
 
 static err_t erase(struct call *r, const struct find *f, struct str etag, struct place_found *ret_found, bool *ret_gone)

@@ -289,7 +289,7 @@ err_t op_linked_hub_delete(struct call *r)
 {
     struct change c = {.r = r};
     TRY(change(&c));
-    TRY(links_tell_named(r, c.id_scope, &c.plan));
+    links_tell_named(r, c.id_scope, &c.plan);
     return call_reply_empty(r, 204);
 }
 

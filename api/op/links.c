@@ -498,16 +498,15 @@ err_t links_write(struct call *r, struct db *db, struct str id_scope, const stru
     return check_count(r, db);
 }
 
-/* Counted when the links are gone, since none that names them is written from then on. */
-err_t links_tell_named(struct call *r, struct str id_scope, const struct link_plan *plan)
+/* Counted when the links are gone, since none that names them is written from then on. The write stands, so what
+ * cannot be counted is not told and fails nothing. */
+void links_tell_named(struct call *r, struct str id_scope, const struct link_plan *plan)
 {
     int64_t enrollments;
-    if (!plan->gone_count)
-        return NULL;
-    TRY(db_linked_named_count(r->db, r->arena, &r->client->tenant_id, id_scope, plan->gone, plan->gone_count,
-                              &enrollments));
+    if (!plan->gone_count || db_linked_named_count(r->db, r->arena, &r->client->tenant_id, id_scope, plan->gone,
+                                                   plan->gone_count, &enrollments))
+        return;
     call_header(r, "x-idscope-enrollments", arena_printf(r->arena, "%lld", (long long)enrollments));
-    return NULL;
 }
 
 /* --- shown -------------------------------------------------------------------------------------------------------- */

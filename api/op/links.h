@@ -55,7 +55,7 @@ err_t links_plan_without(struct call *r, struct db *db, struct str id_scope, str
 err_t links_write(struct call *r, struct db *db, struct str id_scope, const struct link_plan *plan);
 
 /* Behind a write that unlinked hosts: says in a header of the answer how many enrollments still name one of them. */
-err_t links_tell_named(struct call *r, struct str id_scope, const struct link_plan *plan);
+void links_tell_named(struct call *r, struct str id_scope, const struct link_plan *plan);
 
 /* A link as an entry of iotHubs. */
 struct link_entry links_entry(struct call *r, const struct linked_row *l);

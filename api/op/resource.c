@@ -308,7 +308,7 @@ err_t resource_put(struct call *r, const struct resource_kind *k)
         return NULL;
     TRY(write_resource(&p));
     if (k->tell)
-        TRY(k->tell(&p));
+        k->tell(&p);
     return resource_reply(r, k, p.created ? 201 : 200, &p.target);
 }
 

@@ -92,7 +92,7 @@ struct resource_kind {
     void (*write_skus)(struct call *r, struct text *out);
 
     void (*forget)(const struct resource_put *p); /* what the gate remembers of it; NULL: nothing */
-    err_t (*tell)(const struct resource_put *p);  /* headers of the answer to a PUT; NULL: none */
+    void (*tell)(const struct resource_put *p);   /* headers of the answer to a PUT; NULL: none */
 
     /* Deletes it, and makes the gate forget it. `etag`: that it must have, as clients see it; absent: any. *ret_gone is
      * false when there was none. */

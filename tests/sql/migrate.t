@@ -95,13 +95,20 @@ for round in 1 2 3 4 5; do
     is "$(roles)" '' "round $round: the last revert takes the roles along"
 done
 is $failures 0 'two first deploys at once to two databases of a cluster both end well'
+# Waits for what a command looks for, at most a minute: what cannot come any more fails the tests behind it and does not hold them up.
+comes() {
+    local end=$((SECONDS + 60))
+    until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.05; done
+}
+somebody_waits() { [ "$(ask postgres "SELECT count(*) FROM pg_locks WHERE NOT granted")" != 0 ]; }
+
 # The same with a role that another session has made and not committed yet: the deploy waits for it and goes on.
 cluster_createdb waiting
 cluster_psql postgres postgres -c 'BEGIN' -c 'CREATE ROLE idscope_owner NOLOGIN' \
-    -c "\\! echo made >'$work/made'; while ! [ -e '$work/asked' ]; do sleep 0.05; done" -c 'COMMIT' & holder=$!
-while ! [ -e "$work/made" ]; do sleep 0.05; done
+    -c "\\! echo made >'$work/made'; timeout 60 sh -c \"while ! [ -e '$work/asked' ]; do sleep 0.05; done\"" -c 'COMMIT' & holder=$!
+comes test -e "$work/made"
 apply waiting postgres deploy 2>"$work/waiting" & deployer=$!
-while [ "$(ask postgres "SELECT count(*) FROM pg_locks WHERE NOT granted")" = 0 ]; do sleep 0.05; done
+comes somebody_waits
 touch "$work/asked"
 wait $holder
 wait $deployer; ok $? 'a role that another session is just making is waited for and taken'

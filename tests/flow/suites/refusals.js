@@ -107,7 +107,7 @@ describe('refusals: nothing is written behind one', () => {
   }
 
   const hubAt = () => idscope.hubPath(made.group, made.hubs[0].name);
-  const otherGroup = (at) => at().replace(made.group, fresh('none'));
+  const otherGroup = (at) => (at().includes(made.group) ? at().replace(made.group, fresh('none')) : at().replace(idscope.subscription, '00000000-0000-4000-8000-000000000000'));
   const tagged = (at) => [
     ...management(at, { method: 'PATCH', good: { tags: { a: 'b' } } }),
     ...badTags.map((body) => [400, () => idscope.arm('PATCH', at(), { body })]),
@@ -140,7 +140,7 @@ describe('refusals: nothing is written behind one', () => {
 
   const instanceAt = () => idscope.instancePath(made.group, made.instance.name);
   const badTagsBodies = ['{', '[]', '', {}, { properties: 1 }, { properties: { tags: { a: 1 } } }, { properties: { tags: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`t${i}`, ''])) } }];
-  for (const [noun, at] of [['group', groupAt], ['hub', hubAt], ['instance', instanceAt]]) {
+  for (const [noun, at] of [['subscription', () => `/subscriptions/${idscope.subscription}`], ['group', groupAt], ['hub', hubAt], ['instance', instanceAt]]) {
     const tagsAt = () => `${at()}/providers/Microsoft.Resources/tags/default`;
     const good = { operation: 'Merge', properties: { tags: { a: 'b' } } };
     const changes = (method, bodies) => [
@@ -213,50 +213,53 @@ describe('refusals: nothing is written behind one', () => {
   ]);
 
   const root = make('Root', { ca: true });
-  const certificateAt = (name = 'there') => `${instanceAt()}/certificates/${name}`;
   const any = { 'If-Match': '*' };
-  before(async () => {
-    assert.equal((await idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert } })).status, 200);
-    assert.equal((await idscope.arm('POST', `${certificateAt()}/generateVerificationCode`, { headers: any })).status, 200);
-  });
-  refuses('certificate_put', () => [
-    ...management(() => certificateAt('new'), { method: 'PUT', good: { certificate: root.cert } }),
-    ...management(certificateAt, { method: 'PUT', good: { properties: { certificate: root.cert, isVerified: true } } }),
-    ...['{', '[]', {}, { certificate: 'x' }, { certificate: 1 }, { certificate: make('leaf').cert }, { properties: {} }, { certificate: 'x'.repeat(40000) }].map((body) => [400, () => idscope.arm('PUT', certificateAt(), { body })]),
-    [400, () => idscope.arm('PUT', certificateAt('a%20b'), { body: { certificate: root.cert } })],
-    [400, () => idscope.arm('PUT', certificateAt('x'.repeat(257)), { body: { certificate: root.cert } })],
-    [404, () => idscope.arm('PUT', otherGroup(certificateAt), { body: { certificate: root.cert } })],
-    [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert }, headers: { 'If-None-Match': '*' } })],
-    [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert, isVerified: true }, headers: { 'If-Match': 'stale' } })],
-    [413, () => idscope.arm('PUT', certificateAt(), { body: huge(70000) })],
-  ]);
   const changes = (method, at, good) => [
     ...management(at, { method, good, headers: any }),
     [400, () => idscope.arm(method, at(), { body: good })],
     [404, () => idscope.arm(method, otherGroup(at), { body: good, headers: any })],
     [412, () => idscope.arm(method, at(), { body: good, headers: { 'If-Match': 'stale' } })],
   ];
-  refuses('certificate_delete', () => changes('DELETE', certificateAt));
-  refuses('certificate_code', () => changes('POST', () => `${certificateAt()}/generateVerificationCode`));
+  for (const [noun, at] of [['certificate', instanceAt], ['hub_certificate', hubAt]]) {
+    const certificateAt = (name = 'there') => `${at()}/certificates/${name}`;
+    before(async () => {
+      assert.equal((await idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert } })).status, 200);
+      assert.equal((await idscope.arm('POST', `${certificateAt()}/generateVerificationCode`, { headers: any })).status, 200);
+    });
+    refuses(`${noun}_put`, () => [
+      ...management(() => certificateAt('new'), { method: 'PUT', good: { certificate: root.cert } }),
+      ...management(certificateAt, { method: 'PUT', good: { properties: { certificate: root.cert, isVerified: true } } }),
+      ...['{', '[]', {}, { certificate: 'x' }, { certificate: 1 }, { certificate: make('leaf').cert }, { properties: {} }, { certificate: 'x'.repeat(40000) }].map((body) => [400, () => idscope.arm('PUT', certificateAt(), { body })]),
+      [400, () => idscope.arm('PUT', certificateAt('a%20b'), { body: { certificate: root.cert } })],
+      [400, () => idscope.arm('PUT', certificateAt('x'.repeat(257)), { body: { certificate: root.cert } })],
+      [404, () => idscope.arm('PUT', otherGroup(certificateAt), { body: { certificate: root.cert } })],
+      [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert }, headers: { 'If-None-Match': '*' } })],
+      [412, () => idscope.arm('PUT', certificateAt(), { body: { certificate: root.cert, isVerified: true }, headers: { 'If-Match': 'stale' } })],
+      [413, () => idscope.arm('PUT', certificateAt(), { body: huge(70000) })],
+    ]);
+    refuses(`${noun}_delete`, () => changes('DELETE', certificateAt));
+    refuses(`${noun}_code`, () => changes('POST', () => `${certificateAt()}/generateVerificationCode`));
+    refuses(`${noun}_verify`, () => {
+      const verifyAt = () => `${certificateAt()}/verify`;
+      const leaf = { certificate: make('other', { by: root }).cert };
+      return [
+        ...changes('POST', verifyAt, leaf),
+        ...['{', '[]', {}, { certificate: 'x' }, leaf].map((body) => [400, () => idscope.arm('POST', verifyAt(), { body, headers: any })]),
+        [404, () => idscope.arm('POST', `${certificateAt('none')}/verify`, { body: leaf, headers: any })],
+      ];
+    });
+  }
+  const ownCertificateAt = (name = 'there') => `${instanceAt()}/certificates/${name}`;
   refuses('certificate_crl_put', () => {
-    const at = () => `${certificateAt()}/crl`;
+    const at = () => `${ownCertificateAt()}/crl`;
     const good = revoke(root, [], 1).pem;
     return [
       ...management(at, { method: 'PUT', good }),
       ...['{', '[]', 'x', '', revoke(make('Root', { ca: true }), [], 1).pem].map((body) => [400, () => idscope.arm('PUT', at(), { body })]),
       [404, () => idscope.arm('PUT', otherGroup(at), { body: good })],
-      [404, () => idscope.arm('PUT', `${certificateAt('none')}/crl`, { body: good })],
+      [404, () => idscope.arm('PUT', `${ownCertificateAt('none')}/crl`, { body: good })],
       [412, () => idscope.arm('PUT', at(), { body: good, headers: { 'If-Match': 'stale' } })],
       [413, () => idscope.arm('PUT', at(), { body: 'x'.repeat(140000) })],
-    ];
-  });
-  refuses('certificate_verify', () => {
-    const at = () => `${certificateAt()}/verify`;
-    const leaf = { certificate: make('other', { by: root }).cert };
-    return [
-      ...changes('POST', at, leaf),
-      ...['{', '[]', {}, { certificate: 'x' }, leaf].map((body) => [400, () => idscope.arm('POST', at(), { body, headers: any })]),
-      [404, () => idscope.arm('POST', `${certificateAt('none')}/verify`, { body: leaf, headers: any })],
     ];
   });
 

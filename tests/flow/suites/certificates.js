@@ -1,10 +1,10 @@
-// certificates.js: CA certificates of an instance on the management plane: as clients send and read them, and who proves to have a CA's key. All
+// certificates.js: CA certificates of an instance, and of a hub, on the management plane: as clients send and read them, and who proves to have a CA's key. All
 // certificates are real ones, made by the openssl program.
 'use strict';
 
 const crypto = require('node:crypto');
 const { describe, test, before, after } = require('node:test');
-const { assert, admin, each, expect, fresh, idscope, Idscope, refused, refusedArm, sharedScene, stack, until } = require('../kit');
+const { assert, admin, each, expect, fresh, idscope, Idscope, refused, refusedArm, scene, sharedScene, stack, until } = require('../kit');
 const { make, revoke } = require('../../lib/certificates');
 const { register, registered } = require('../certified');
 
@@ -12,9 +12,9 @@ const ANY = { 'If-Match': '*' };
 const RFC1123 = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/;
 const bare = (ca, more) => ({ certificate: ca.cert, ...more });
 
-// The certificates of a scene's instance.
-const of = (made) => {
-  const at = (name, rest = '') => `${idscope.instancePath(made.group, made.instance.name)}/certificates${name === undefined ? '' : `/${encodeURIComponent(name)}`}${rest}`;
+// The certificates of what stands there.
+const ofOwner = (owner) => {
+  const at = (name, rest = '') => `${owner()}/certificates${name === undefined ? '' : `/${encodeURIComponent(name)}`}${rest}`;
   const post = (name, what, body, headers = ANY) => idscope.arm('POST', at(name, `/${what}`), { body, headers });
   return {
     at,
@@ -29,6 +29,9 @@ const of = (made) => {
     verify: (name, leaf, headers) => post(name, 'verify', bare(leaf), headers),
   };
 };
+
+// Of a scene's instance.
+const of = (made) => ofOwner(() => idscope.instancePath(made.group, made.instance.name));
 
 describe('certificates: as resources', { concurrency: 4 }, () => {
   const made = sharedScene({ before, after }, { hubs: 0 });
@@ -469,5 +472,31 @@ describe('certificates: what a CA has revoked', { concurrency: 4 }, () => {
     expect('another CA', await of(made).put(name, bare(twin)), 200);
     refusedArm(await crl(name), 404, 'ResourceNotFound', /has no CRL/);
     expect('its own', await send(name, revoke(twin, [], 1).pem), 200);
+  });
+});
+
+describe('certificates: of a hub', () => {
+  test('they are kept and proved by the same rules as those of an instance, and go with their hub', async (t) => {
+    const made = await scene(t, { hubs: 1 });
+    const [{ name }] = made.hubs;
+    const { at, put, get, list, erase, askCode, verify } = ofOwner(() => idscope.hubPath(made.group, name));
+    const ca = make('Hub Root', { ca: true });
+    assert.deepEqual(await list(), []);
+    const first = expect('put', await put('Root', bare(ca)), 200);
+    assert.deepEqual([first.name, first.type, first.properties.isVerified, first.properties.certificate], ['Root', 'Microsoft.Devices/IotHubs/Certificates', false, ca.cert]);
+    assert.equal(first.id, `${idscope.hubPath(made.group, name).replace('resourcegroups', 'resourceGroups')}/certificates/Root`);
+    assert.deepEqual(await get('ROOT'), first);
+    for (const answer of [await idscope.arm('GET', at('root'), { headers: { 'If-Match': 'stale' } }), await erase('root', { 'If-Match': 'stale' }), await askCode('root', { 'If-Match': 'stale' })]) refusedArm(answer, 412, 'PreconditionFailed');
+    refusedArm(await erase('root', {}), 400, 'InvalidRequestContent', /If-Match is required/);
+    const asked = expect('code', await askCode('root', { 'If-Match': first.etag }), 200);
+    refusedArm(await verify('root', make('another', { by: ca })), 400, 'InvalidRequestContent', /CN/);
+    assert.equal(expect('verify', await verify('root', make(asked.properties.verificationCode, { by: ca })), 200).properties.isVerified, true);
+    refusedArm(await idscope.arm('PUT', at('root', '/crl'), { body: revoke(ca, [], 1).pem }), 404, 'ResourceNotFound');
+    await each(Array.from({ length: 24 }, (_, i) => `more-${i}`), 4, async (one) => expect(one, await put(one, bare(ca)), 200));
+    refusedArm(await put('one-more', bare(ca)), 409, 'QuotaExceeded', /hub has 25 certificates/);
+    assert.deepEqual(await of(made).list(), [], 'none of them is the instance\'s');
+    assert.equal((await idscope.arm('DELETE', idscope.hubPath(made.group, name))).status, 204);
+    await idscope.createHub(made.group, name);
+    assert.deepEqual(await list(), []);
   });
 });

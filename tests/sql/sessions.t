@@ -131,7 +131,7 @@ imports() { # NAME KIND TABLE ROW: a list of one row, which stands before its be
                 t.put('job', jsonb_build_object('kind', 'import', 'subject', md5('$1')::uuid::text, 'fence', 7))" >"$work/none"
 }
 writes() { # NAME LIST: begins the transaction in which it is written
-    say "$1" "BEGIN; SET LOCAL ROLE idscope_worker; SELECT looked, refused FROM idscope.import_write(t.scope('a'), md5('$2')::uuid, '', 0, 100, 100);"
+    say "$1" "BEGIN; SET LOCAL ROLE idscope_worker; SELECT looked, refused FROM idscope.import_write(t.scope('a'), md5('$2')::uuid, '', 0, '', 100, 100);"
 }
 turn() { # NAME: what a single write begins with
     say "$1" "SELECT format('PREPARE %I AS %s', name, text) FROM t.statement WHERE name = 'enrollment_turn' AND name NOT IN (SELECT name FROM pg_prepared_statements) \\gexec
@@ -149,7 +149,7 @@ until_true [ "$(ask "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle i
 is "$(listed enrollment)" 0 'nothing is left of one whose worker is gone'
 turn two; like "$(heard two)" 'its turn' 'and nobody is kept from writing'
 writes one whole; heard one >"$work/none"
-say one "SELECT idscope.import_move(t.scope('a'), md5('whole')::uuid, 7, 'succeeded', 1, 0); COMMIT;"
+say one "SELECT idscope.import_move(t.scope('a'), md5('whole')::uuid, 7, 'succeeded', 1, '', 0); COMMIT;"
 is "$(heard one)" t 'the next one begins from its beginning'
 is "$(listed enrollment)" 1 'and then all are there'
 ask "DELETE FROM idscope.enrollment WHERE id_scope = t.scope('a') AND registration_key = 'listed'"
@@ -162,7 +162,7 @@ writes one states; is "$(heard one)" '1|0' 'so are registrations'
 say two "$(registers listed) $(registers unlisted)"; heard two >"$work/none"
 is "$(listed registration)" 0 'a device on the list that registers meanwhile is not written, and waits for nothing'
 is "$(ask "SELECT count(*) FROM idscope.registration WHERE registration_key = 'unlisted'")" 1 'others are'
-say one "SELECT idscope.import_move(t.scope('a'), md5('states')::uuid, 7, 'succeeded', 1, 0); COMMIT;"; heard one >"$work/none"
+say one "SELECT idscope.import_move(t.scope('a'), md5('states')::uuid, 7, 'succeeded', 1, '', 0); COMMIT;"; heard one >"$work/none"
 is "$(ask "SELECT status FROM idscope.registration WHERE registration_key = 'listed'")" assigned 'and then it has the hub that the list names'
 ask "DELETE FROM idscope.registration WHERE registration_key IN ('listed', 'unlisted'); DELETE FROM idscope.job WHERE subject = 'unlisted'"
 
